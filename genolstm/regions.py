@@ -1,0 +1,207 @@
+"""Places on a genome, 0-based and half open, with strand; no files, no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.errors import InputError
+
+BLOCK_BP = 1_000_000  # a split cuts the genome into blocks of this length, or of a twentieth of the genome
+BLOCKS_AT_LEAST = 20
+MARGIN_BP = 1_000  # dropped between stretches of different parts, so that no window straddles them
+HELD_OUT_SHARE = 0.05  # of the genome, for validation and again for test, when no contigs are named
+
+
+class Part(IntEnum):
+    """What a stretch of the genome is for."""
+
+    TRAIN = 0
+    VALID = 1
+    TEST = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """One place: contig name, 0-based half-open [start, end)."""
+
+    contig: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretches:
+    """Disjoint intervals of a genome with the part each is for, sorted by contig and start.
+
+    contigs : names, in genome order.   contig : int32 [K], index into contigs.
+    start, end : int64 [K], 0-based half open.   part : int8 [K], a Part.
+    """
+
+    contigs: tuple[str, ...]
+    contig: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    part: NDArray[np.int8]
+
+    def of(self, part: Part) -> "Stretches":
+        """Only the stretches of one part."""
+        keep = self.part == part
+        return replace(self, contig=self.contig[keep], start=self.start[keep], end=self.end[keep], part=self.part[keep])
+
+    @property
+    def bases(self) -> int:
+        """Total length in bases, one strand."""
+        return int((self.end - self.start).sum())
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the contigs that these stretches touch, in genome order."""
+        return tuple(self.contigs[index] for index in np.unique(self.contig))
+
+    def part_at(self, contig: NDArray[np.int32], position: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Part of each place: int8 [N]; -1 where it lies in no stretch (a margin, a contig left out).
+
+        contig, position : [N].
+        """
+        found = np.full(len(position), -1, dtype=np.int8)
+        for index in np.unique(contig):
+            mine = np.flatnonzero(self.contig == index)
+            if not len(mine):
+                continue
+            here = np.flatnonzero(contig == index)
+            slot = np.searchsorted(self.start[mine], position[here], side="right") - 1
+            inside = (slot >= 0) & (position[here] < self.end[mine][np.maximum(slot, 0)])
+            found[here[inside]] = self.part[mine][slot[inside]]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sites:
+    """Labelled single-base places, sorted by contig, position and strand; checked at birth, trusted afterwards.
+
+    contigs : names, in genome order.   contig : int32 [N], index into contigs.   position : int64 [N], 0-based.
+    strand : int8 [N], +1 or -1.   label : int8 [N].   part : int8 [N], a Part.   block : int64 [N], resampled together.
+    """
+
+    contigs: tuple[str, ...]
+    contig: NDArray[np.int32]
+    position: NDArray[np.int64]
+    strand: NDArray[np.int8]
+    label: NDArray[np.int8]
+    part: NDArray[np.int8]
+    block: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        columns = (self.contig, self.position, self.strand, self.label, self.part, self.block)
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("the columns of Sites differ in length")
+        order = np.lexsort((self.strand, self.position, self.contig))
+        if not np.array_equal(order, np.arange(len(order))):
+            raise ValueError("Sites are not sorted by contig, position and strand")
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Sites":
+        """Only these rows, which must keep the order."""
+        names = ("contig", "position", "strand", "label", "part", "block")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def split_genome(
+    lengths: dict[str, int],
+    rng: np.random.Generator,
+    *,
+    train_contigs: Sequence[str] = (),
+    valid_contigs: Sequence[str] = (),
+    test_contigs: Sequence[str] = (),
+    block_bp: int = BLOCK_BP,
+    held_out_share: float = HELD_OUT_SHARE,
+) -> Stretches:
+    """Cut a genome into stretches for training, validation and test.
+
+    Named contigs go whole to their part; what is not named is for training (all of it, or only `train_contigs` when given).
+    With no validation contigs a seeded draw of blocks gives a share of the training contigs to validation; with no test
+    contigs either, another share to test. Margins are dropped between blocks of different parts.
+
+    lengths : bases of each contig, in genome order.   block_bp : length of a block at most.   Raises InputError for unknown names, or one name in two parts.
+    """
+    wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
+    _check_names(lengths, wanted)
+    whole = {name: part for part in (Part.VALID, Part.TEST) for name in wanted[part]}
+    rest = [name for name in lengths if name not in whole and (not train_contigs or name in train_contigs)]
+    if not rest:
+        raise InputError("no contig is left for training: every contig is named for validation or test; name fewer.")
+    block_bp = min(block_bp, max(1, sum(lengths[name] for name in rest) // BLOCKS_AT_LEAST))
+    drawn = (*([] if valid_contigs else [Part.VALID]), *([] if valid_contigs or test_contigs else [Part.TEST]))
+    index = {name: place for place, name in enumerate(lengths)}
+    rows = [(index[name], 0, lengths[name], part) for name, part in whole.items() if lengths[name]]
+    rows += [(index[name], start, end, part) for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_share, rng)]
+    return _stretches(tuple(lengths), sorted(rows))
+
+
+def _stretches(contigs: tuple[str, ...], rows: list[tuple[int, int, int, Part]]) -> Stretches:
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    return Stretches(
+        contigs=contigs,
+        contig=np.array(columns[0], dtype=np.int32),
+        start=np.array(columns[1], dtype=np.int64),
+        end=np.array(columns[2], dtype=np.int64),
+        part=np.array(columns[3], dtype=np.int8),
+    )
+
+
+def _check_names(lengths: dict[str, int], wanted: dict[Part, Sequence[str]]) -> None:
+    seen: dict[str, Part] = {}
+    for part, names in wanted.items():
+        for name in names:
+            if name not in lengths:
+                known = ", ".join(list(lengths)[:8]) + (", ..." if len(lengths) > 8 else "")
+                raise InputError(
+                    f"{part.name.lower()} contig '{name}' is not in the genome, which has {known}. Correct the name."
+                )
+            if name in seen and seen[name] is not part:
+                raise InputError(
+                    f"contig '{name}' is named for {seen[name].name.lower()} and for {part.name.lower()}; choose one."
+                )
+            seen[name] = part
+
+
+def _drawn(
+    names: list[str],
+    lengths: dict[str, int],
+    block_bp: int,
+    parts: Sequence[Part],
+    share: float,
+    rng: np.random.Generator,
+) -> list[tuple[str, int, int, Part]]:
+    """Blocks of `names`, a share of them drawn for `parts`; neighbours of one part merged, margins between parts dropped."""
+    blocks = [
+        (name, start, min(start + block_bp, lengths[name]))
+        for name in names
+        for start in range(0, lengths[name], block_bp)
+    ]
+    goal = share * sum(end - start for _, start, end in blocks)
+    part_of = dict.fromkeys(range(len(blocks)), Part.TRAIN)
+    order = list(rng.permutation(len(blocks)))
+    for part in parts:
+        taken = 0
+        while len(order) > 1:  # one block at least is left for training
+            _, start, end = blocks[order[-1]]
+            if taken + (end - start) / 2 >= goal:  # without it the part is nearer to its share
+                break
+            part_of[int(order.pop())] = part
+            taken += end - start
+    merged: list[tuple[str, int, int, Part]] = []
+    margin = min(MARGIN_BP, block_bp // 10)
+    for place, (name, start, end) in enumerate(blocks):
+        part = part_of[place]
+        if merged and merged[-1][0] == name and merged[-1][3] is part:
+            merged[-1] = (name, merged[-1][1], end, part)
+        else:
+            inner = start + margin if start else 0
+            if inner < end:
+                merged.append((name, inner, end, part))
+    return merged

@@ -1,0 +1,114 @@
+"""What all tests share: devices, small genomes, and the real data beside the checkout."""
+
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+from genolstm.alphabet import DNA, encode
+from genolstm.readers.fasta import SequenceBlock
+from genolstm.regions import Part, Stretches
+from genolstm.store.files import Provenance
+from genolstm.store.genome import open_genome, write_genome
+
+# no deadlines: a shared machine may pause in the middle of an example
+hypothesis.settings.register_profile("genolstm", deadline=None)
+hypothesis.settings.load_profile("genolstm")
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DEVICES = ["cpu", *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", params=DEVICES)
+def device(request):
+    """Every device that is here."""
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def provenance():
+    """Provenance of a file made by a test."""
+    return Provenance(command="pytest", settings={}, seed=1, inputs={}, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def genome_of(tmp_path_factory, provenance):
+    """Function: name -> letters (or codes), as an open Genome."""
+    folder = tmp_path_factory.mktemp("genomes")
+    count = iter(range(1_000_000))
+
+    def made(contigs, alphabet=DNA):
+        blocks = (
+            SequenceBlock(
+                name=name,
+                starts_record=True,
+                codes=encode(letters, alphabet) if isinstance(letters, str) else letters,
+                masked=np.empty((0, 2), dtype=np.int64),
+                ambiguous={},
+                read_as={},
+            )
+            for name, letters in contigs.items()
+        )
+        path = folder / f"{next(count)}.h5"
+        write_genome(path, blocks, alphabet, provenance)
+        return open_genome(path)
+
+    return made
+
+
+def random_codes(seed, length, *, unknown=0.0, alphabet=DNA):
+    """Symbols drawn evenly, a share of them N; uint8 [length]."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, alphabet.n_known, length).astype(np.uint8)
+    codes[rng.random(length) < unknown] = alphabet.unknown
+    return codes
+
+
+@pytest.fixture(scope="session")
+def drawn_codes():
+    """Function: seed, length -> random codes."""
+    return random_codes
+
+
+@pytest.fixture(scope="session")
+def tiny_genome(genome_of):
+    """Five contigs of 1 to 3000 bases, one base in a hundred N, and a run of N."""
+    contigs = {
+        name: random_codes(seed, length, unknown=0.01)
+        for seed, (name, length) in enumerate({"I": 3000, "II": 1700, "III": 411, "IV": 1, "MT": 64}.items())
+    }
+    contigs["II"][500:620] = DNA.unknown
+    return genome_of(contigs)
+
+
+@pytest.fixture(scope="session")
+def stretches_of():
+    """Function: genome, rows of (contig name, start, end, Part) -> Stretches; without rows, all of it for training."""
+
+    def made(genome, rows=None):
+        rows = rows or [(name, 0, length, Part.TRAIN) for name, length in genome.length_of.items()]
+        names, starts, ends, parts = zip(*rows, strict=True)
+        return Stretches(
+            contigs=genome.names,
+            contig=np.array([genome.names.index(name) for name in names], dtype=np.int32),
+            start=np.array(starts, dtype=np.int64),
+            end=np.array(ends, dtype=np.int64),
+            part=np.array(parts, dtype=np.int8),
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Folder of the real genomes, which are not part of this project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("no real genomes beside the checkout (../shared/data)")
+    return REAL_DATA
