@@ -1,0 +1,1 @@
+"""Foreign files to arrays; the only importers of pysam and Biopython."""
