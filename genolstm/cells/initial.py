@@ -1,0 +1,57 @@
+"""What a cell's weights are before it has learned anything."""
+
+import math
+
+import torch
+
+from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.memory import MemoryCell
+from genolstm.settings import forget_bias_or_horizon
+
+
+def initialise(cell: FusedCell | MemoryCell, forget_bias: str, generator: torch.Generator) -> None:
+    """Draw a cell's weights, then set the effective bias of its forget gate.
+
+    torch.nn adds two biases, b_ih and b_hh, so that of each pair of gate biases only b_ih is set and b_hh is 0.
+    forget_bias : 'B', the effective bias; or 'chrono:T', b_f = ln U(1, T-1) and b_write = -b_f (Tallec & Ollivier 2018,
+    eq. 16). Cells without a forget gate keep their draw.
+    """
+    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    twin.initialise(generator)
+    if "forget" not in twin.rules.projections:
+        return
+    rows = {name: slice(place * twin.n_units, (place + 1) * twin.n_units) for place, name in enumerate(twin.rules.projections)}
+    bias, horizon = forget_bias_or_horizon(forget_bias)
+    with torch.no_grad():
+        for gate in {"forget", "write"} & rows.keys():
+            twin.bias_hh[rows[gate]] = 0
+            if gate == "write" and horizon is None:
+                twin.bias_ih[rows[gate]] = 0
+        if bias is not None:
+            twin.bias_ih[rows["forget"]] = bias
+        if horizon is None:
+            return
+        drawn = torch.empty(twin.n_units).uniform_(1, horizon - 1, generator=generator).log()
+        twin.bias_ih[rows["forget"]] = drawn.to(twin.bias_ih)
+        if "write" in rows:
+            twin.bias_ih[rows["write"]] = -drawn.to(twin.bias_ih)
+
+
+def nominal_half_life(forget_bias: float) -> float:
+    """Steps until half of a memory is gone behind a gate of constant pre-activation: ln 0.5 / ln sigmoid(b).
+
+    Returns inf where the bias is so high that the gate is 1.
+    """
+    # ln sigmoid(b), with an exponential that cannot overflow
+    log_forget = min(forget_bias, 0.0) - math.log1p(math.exp(-abs(forget_bias)))
+    return math.log(0.5) / log_forget if log_forget else math.inf
+
+
+def forget_biases(cell: MemoryCell | FusedCell) -> torch.Tensor:
+    """Effective forget bias of each unit, [H]. Raises ValueError for a cell without a forget gate."""
+    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    if "forget" not in twin.rules.projections:
+        raise ValueError("this cell has no forget gate")
+    place = twin.rules.projections.index("forget") * twin.n_units
+    rows = slice(place, place + twin.n_units)
+    return (twin.bias_ih[rows] + twin.bias_hh[rows]).detach()
