@@ -1,0 +1,279 @@
+"""Linear probes: L2 logistic and ridge regression whose strength is chosen on validation rows.
+
+Both minimise  C * sum of losses + |w|^2 / 2  over standardised features, the intercept free, with C as in
+scikit-learn (alpha = 1 / C in its Ridge). Classes are not weighted, so that probabilities keep the prevalence of the
+training rows. The chosen probe stays as fitted on the training rows and is not refitted with the validation rows, so
+that these may go on to choose thresholds and offsets and to judge calibration.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from genolstm.errors import InputError
+from genolstm.probes.scores import Score, auprc, r2
+
+Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+REGULARISATION_GRID = tuple(float(c) for c in 10.0 ** np.arange(-6, 2.5, 0.5))  # C; beyond 100 nothing is left to free
+CLEAR_FALL = 0.02  # of the best validation score; two steps in a row that far below it end the search
+GRADIENT_TOLERANCE = 1e-5  # of the mean loss, in whitened coordinates: about sqrt(2 x loss still to gain per row)
+FLOAT32_TOLERANCE = 1e-4  # from here on the rounding of float32 products cannot be seen; they take half the time
+ROWS_IN_CACHE = 128  # rows read once from memory, then used in float64 for both loss and gradient
+ROWS_IN_MEMORY = 4096  # rows turned to float64 at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearProbe:
+    """Everything that is needed to recompute a probe's predictions, and how it was chosen.
+
+    Attributes
+    ----------
+    mean, scale : float32 [D], of the training rows; scale is 1 where a feature is constant
+    coefficients : float32 [D], per standard deviation of the feature
+    intercept : prediction at the mean of the features
+    regularisation : C, the inverse strength of the penalty, chosen on the validation rows
+    iterations : steps of the solver at that C, from the solution for the C before it; 0 for ridge (closed form)
+    converged : whether the solver reached its gradient tolerance at that C
+    validation : (C, score) of every C tried, from strong to weak
+    """
+
+    mean: Float32s
+    scale: Float32s
+    coefficients: Float32s
+    intercept: float
+    regularisation: float
+    iterations: int
+    converged: bool
+    validation: tuple[tuple[float, float], ...] = ()
+
+    def decision(self, features: NDArray[np.floating]) -> Floats:
+        """Give log-odds (logistic) or predicted values (ridge), float64 [N], of features [N, D]."""
+        slopes = self.coefficients.astype(np.float64) / self.scale
+        offset = self.intercept - self.mean.astype(np.float64) @ slopes
+        decision = np.empty(len(features))
+        for rows in _row_slices(len(features), ROWS_IN_MEMORY):
+            decision[rows] = features[rows].astype(np.float64) @ slopes + offset
+        return decision
+
+    def probability(self, features: NDArray[np.floating]) -> Floats:
+        """Give the probability of being a positive, float64 [N], of features [N, D]; for logistic probes."""
+        probability: Floats = expit(self.decision(features))
+        return probability
+
+
+def fit_logistic(
+    features: NDArray[np.floating],
+    labels: ArrayLike,
+    *,
+    train: Mask,
+    valid: Mask,
+    grid: Sequence[float] = REGULARISATION_GRID,
+    max_iterations: int = 200,
+    tolerance: float = GRADIENT_TOLERANCE,
+) -> LinearProbe:
+    """Fit a logistic probe; C is the one of best AUPRC on the validation rows.
+
+    Parameters
+    ----------
+    features : float16 or float32 [N, D]
+    labels : bool [N]
+    train, valid : bool [N], rows to fit and rows to choose C on
+    grid : the C to try; they are tried from strong (small) to weak until the validation score has clearly fallen
+    max_iterations : most solver steps at one C
+    tolerance : of the gradient of the mean loss; a rough ranking of feature sets needs less than the default
+
+    Raises
+    ------
+    InputError
+        A split lacks positives or negatives.
+    ValueError
+        A feature is NaN or infinite.
+    """
+    positive = np.asarray(labels, bool)
+    _require_both_classes(positive, train=train, valid=valid)
+    mean, scale, standardised = _standardise(features, train)
+    is_positive = positive[train]
+    gram = _gram(standardised)
+    prevalence = is_positive.mean()
+
+    def path() -> Iterator[LinearProbe]:
+        slopes, intercept = np.zeros(scale.size), float(np.log(prevalence / (1 - prevalence)))
+        for c in sorted(grid):
+            slopes, intercept, iterations, converged = _minimise_logistic(
+                standardised, is_positive, gram, c, slopes, intercept, max_iterations, tolerance
+            )
+            yield LinearProbe(
+                mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
+                regularisation=c, iterations=iterations, converged=converged,
+            )  # fmt: skip
+
+    return _best_on_validation(path(), features[valid], positive[valid], auprc)
+
+
+def fit_ridge(
+    features: NDArray[np.floating],
+    targets: ArrayLike,
+    *,
+    train: Mask,
+    valid: Mask,
+    grid: Sequence[float] = REGULARISATION_GRID,
+) -> LinearProbe:
+    """Fit a ridge probe; C = 1 / alpha is the one of best R2 on the validation rows. Arguments as in fit_logistic.
+
+    targets : float [N].   Raises InputError where the targets of a split do not vary.
+    """
+    targets = np.asarray(targets, np.float64)
+    _require_variation(targets, train=train, valid=valid)
+    mean, scale, standardised = _standardise(features, train)
+    intercept = float(targets[train].mean())
+    moments = _weighted_sum(standardised, targets[train] - intercept)
+    gram = _gram(standardised)
+
+    def path() -> Iterator[LinearProbe]:
+        for c in sorted(grid):
+            factor = cho_factor(gram + np.eye(scale.size) / c, overwrite_a=True, check_finite=False)
+            slopes = cho_solve(factor, moments, check_finite=False)
+            yield LinearProbe(
+                mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
+                regularisation=c, iterations=0, converged=True,
+            )  # fmt: skip
+
+    return _best_on_validation(path(), features[valid], targets[valid], r2)
+
+
+def _best_on_validation(
+    path: Iterator[LinearProbe], features: NDArray[np.floating], truth: NDArray[np.generic], score: Score
+) -> LinearProbe:
+    """Walk a path of probes from strong to weak penalty; give the best, the stronger penalty winning ties."""
+    probes: list[LinearProbe] = []
+    tried: list[tuple[float, float]] = []
+    for probe in path:
+        probes.append(probe)
+        tried.append((probe.regularisation, float(score(truth, probe.decision(features)))))
+        best = max(value for _, value in tried)
+        if max(value for _, value in tried[-2:]) < best - CLEAR_FALL * abs(best):
+            break
+    chosen = int(np.argmax([value for _, value in tried]))
+    return replace(probes[chosen], validation=tuple(tried))
+
+
+def _minimise_logistic(
+    standardised: Float32s,
+    is_positive: Mask,
+    gram: Floats,
+    c: float,
+    slopes: Floats,
+    intercept: float,
+    max_iterations: int,
+    tolerance: float,
+) -> tuple[Floats, float, int, bool]:
+    """Give slopes [D], intercept, number of steps and convergence of the logistic regression at one C.
+
+    L-BFGS in coordinates u = L' w, where L L' is the Hessian at the training prevalence p without slopes,
+    p (1 - p) X'X / N + 1 / (C N). There the problem is nearly round: about ten steps instead of a hundred.
+    """
+    n_rows, penalty = is_positive.size, 1 / (c * is_positive.size)
+    precision = np.float32 if tolerance >= FLOAT32_TOLERANCE else np.float64
+    curvature = is_positive.mean() * (1 - is_positive.mean())  # of the mean loss along the intercept
+    factor = cholesky(gram * (curvature / n_rows) + penalty * np.eye(slopes.size), lower=True, check_finite=False)
+
+    def unwhitened(u: Floats) -> tuple[Floats, float]:
+        slopes = solve_triangular(factor, u[:-1], lower=True, trans="T", check_finite=False)
+        return slopes, float(u[-1] / np.sqrt(curvature))
+
+    def objective(u: Floats) -> tuple[float, Floats]:
+        slopes, intercept = unwhitened(u)
+        loss, gradient, gradient_intercept = _mean_loss(standardised, is_positive, slopes, intercept, precision)
+        whitened = solve_triangular(factor, gradient + penalty * slopes, lower=True, check_finite=False)
+        return loss + penalty / 2 * float(slopes @ slopes), np.append(whitened, gradient_intercept / np.sqrt(curvature))
+
+    start = np.append(factor.T @ slopes, intercept * np.sqrt(curvature))
+    options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 0.0}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    return *unwhitened(found.x), int(found.nit), bool(np.abs(found.jac).max() <= tolerance)
+
+
+def _mean_loss(
+    standardised: Float32s, is_positive: Mask, slopes: Floats, intercept: float, precision: type[np.floating]
+) -> tuple[float, Floats, float]:
+    """Give the mean logistic loss in nats, its gradient by slope [D] and by intercept, in one pass over the rows."""
+    loss, gradient, gradient_intercept = 0.0, np.zeros(slopes.size), 0.0
+    weights = slopes.astype(precision)
+    for rows in _row_slices(is_positive.size, ROWS_IN_CACHE):
+        # float32 sums would hide the last 1e-8 of the loss from the line search, and 1e-3 of the slopes with it
+        block, positive = standardised[rows].astype(precision, copy=False), is_positive[rows]
+        log_odds = (block @ weights).astype(np.float64) + intercept
+        loss += np.logaddexp(0, np.where(positive, -log_odds, log_odds)).sum()
+        residual = expit(log_odds) - positive
+        gradient += residual.astype(precision) @ block
+        gradient_intercept += residual.sum()
+    n_rows = is_positive.size
+    return loss / n_rows, gradient / n_rows, gradient_intercept / n_rows
+
+
+def _standardise(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
+    """Give mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
+    _require_finite(features)
+    rows = features[train].astype(np.float32, copy=False)  # a copy already: the mask made it
+    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    rows -= mean
+    spread = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
+    # a spread that float32 cannot hold beside the mean is rounding: such a feature is constant, and becomes 0
+    scale = np.where(spread > np.finfo(np.float32).eps * np.abs(mean), spread, 1.0).astype(np.float32)
+    rows /= scale
+    return mean, scale, rows
+
+
+def _gram(standardised: Float32s) -> Floats:
+    """Give X'X, float64 [D, D], without a float64 copy of X."""
+    gram = np.zeros((standardised.shape[1], standardised.shape[1]))
+    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
+        block = standardised[rows].astype(np.float64)
+        gram += block.T @ block
+    return gram
+
+
+def _weighted_sum(standardised: Float32s, weights: Floats) -> Floats:
+    """Give X' weights, float64 [D], without a float64 copy of X."""
+    total = np.zeros(standardised.shape[1])
+    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
+        total += weights[rows] @ standardised[rows].astype(np.float64)
+    return total
+
+
+def _row_slices(n_rows: int, step: int) -> Iterator[slice]:
+    return (slice(first, first + step) for first in range(0, n_rows, step))
+
+
+def _require_both_classes(positive: Mask, **splits: Mask) -> None:
+    for name, rows in splits.items():
+        n_positive, n_rows = int(positive[rows].sum()), int(rows.sum())
+        if n_positive in (0, n_rows):
+            raise InputError(
+                f"the {name} split holds {n_positive} positive and {n_rows - n_positive} negative sites, and a probe"
+                f" needs both; give it more contigs with --{name}-contigs, or more sites."
+            )
+
+
+def _require_variation(targets: Floats, **splits: Mask) -> None:
+    for name, rows in splits.items():
+        if np.unique(targets[rows]).size < 2:
+            raise InputError(
+                f"the targets of the {name} split's {int(rows.sum())} sites do not vary, so that nothing can be"
+                f" learned or judged there; give it more contigs with --{name}-contigs, or more sites."
+            )
+
+
+def _require_finite(features: NDArray[np.floating]) -> None:
+    for rows in _row_slices(len(features), ROWS_IN_MEMORY):
+        finite = np.isfinite(features[rows]).all(axis=1)
+        if not finite.all():
+            raise ValueError(f"features of row {rows.start + int(np.argmin(finite))} are NaN or infinite")
