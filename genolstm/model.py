@@ -1,0 +1,124 @@
+"""The next-symbol model: a table of rows for the symbols, a stack of memory cells, a linear head."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genolstm.alphabet import ALPHABETS
+from genolstm.cells.fused import KERNELS, FusedCell
+from genolstm.cells.initial import initialise
+from genolstm.cells.memory import MemoryCell, State
+from genolstm.cells.rules import FAMILY
+from genolstm.seeds import spawn_seed
+from genolstm.settings import CellName, ModelSettings
+
+NATS_PER_BIT = math.log(2)
+
+
+class Reading(NamedTuple):
+    """What a model makes of some symbols.
+
+    logits : [B, T, n_known], for the symbol after each input.   layers : hidden of each layer, [B, T, H].
+    inputs : what each layer read, [B, T, n_in].   state : carried on, [layers, B, H].
+    """
+
+    logits: Tensor
+    layers: list[Tensor]
+    inputs: list[Tensor]
+    state: State
+
+
+class NextSymbolModel(nn.Module):
+    """P(next symbol | all symbols before it). The state before symbol t predicts symbol t.
+
+    seed : draws the weights; one user seed and one index give one network (index 0 is trained, 1.. are untrained twins).
+    """
+
+    table: Tensor
+
+    def __init__(self, settings: ModelSettings, *, seed: int, index: int = 0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.alphabet = ALPHABETS[settings.alphabet]
+        # one-hot rows: the first layer's W then holds one learned row per symbol, and no wide embedding has to be read
+        self.register_buffer("table", torch.eye(self.alphabet.n_symbols), persistent=False)
+        widths = [self.alphabet.n_symbols, *[settings.hidden] * (settings.layers - 1)]
+        self.cells = nn.ModuleList(_cell(width, settings) for width in widths)
+        self.head = nn.Linear(settings.hidden, self.alphabet.n_known)
+        generator = torch.Generator().manual_seed(spawn_seed(seed, "weights", index))
+        for cell in self.cells:
+            initialise(cell, settings.forget_bias, generator)  # type: ignore[arg-type]
+        bound = 1 / math.sqrt(settings.hidden)
+        with torch.no_grad():
+            self.head.weight.uniform_(-bound, bound, generator=generator)
+            self.head.bias.zero_()
+
+    def start(self, lanes: int) -> State:
+        """Give the empty state of `lanes` sequences: zeros [layers, B, H]."""
+        empty = self.head.weight.new_zeros(self.settings.layers, lanes, self.settings.hidden)
+        return State(hidden=empty, memory=empty)
+
+    def read(self, codes: Tensor, state: State) -> Reading:
+        """Read symbols on from a state.
+
+        codes : [B, T], any integer type.   state : [layers, B, H].
+        """
+        signal = self.table[codes.long()]  # [B, T, n_symbols]
+        layers, inputs, states = [], [], []
+        for place, cell in enumerate(self.cells):
+            inputs.append(signal)
+            signal, last = cell(signal, State(state.hidden[place], state.memory[place]))
+            layers.append(signal)
+            states.append(last)
+        carried = State(torch.stack([s.hidden for s in states]), torch.stack([s.memory for s in states]))
+        return Reading(logits=self.head(signal), layers=layers, inputs=inputs, state=carried)
+
+    def nats(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Negative natural log probability of each target, [B, T]; 0 where the target is unknown.
+
+        logits : [B, T, n_known].   targets : [B, T] codes.
+        """
+        flat = nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), targets.long().flatten(), ignore_index=self.alphabet.unknown, reduction="none"
+        )
+        return flat.view(targets.shape)
+
+    @property
+    def n_weights(self) -> int:
+        """How many numbers are learned."""
+        return sum(weight.numel() for weight in self.parameters())
+
+    def weight_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Copy of every weight by name, on the CPU."""
+        return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
+
+    def load_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take weights by name. Raises ValueError when names or shapes differ."""
+        mine = dict(self.named_parameters())
+        if mine.keys() != weights.keys():
+            raise ValueError(f"weights differ in name: {sorted(mine.keys() ^ weights.keys())}")
+        for name, weight in mine.items():
+            if weight.shape != weights[name].shape:
+                raise ValueError(f"{name} has shape {weights[name].shape}, not {tuple(weight.shape)}")
+        with torch.no_grad():
+            for name, weight in mine.items():
+                weight.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+
+def _cell(width: int, settings: ModelSettings) -> FusedCell | MemoryCell:
+    name = CellName(settings.cell)
+    if name in KERNELS:
+        return FusedCell(width, settings.hidden, name)
+    return MemoryCell(width, settings.hidden, FAMILY[name])
+
+
+def trained_model(settings: ModelSettings, weights: Mapping[str, NDArray[np.float32]]) -> NextSymbolModel:
+    """Rebuild a model from what a checkpoint holds, in evaluation mode."""
+    model = NextSymbolModel(settings, seed=0)
+    model.load_weights(weights)
+    return model.eval()

@@ -1,0 +1,54 @@
+"""Bits per base of a model, never alone: beside the Markov models counted on the same training stretches."""
+
+from collections.abc import Iterator
+
+from genolstm.alphabet import Codes
+from genolstm.markov import MarkovModel, count_markov, fit_markov, largest_order, markov_bits
+from genolstm.model import NextSymbolModel
+from genolstm.regions import Part, Stretches
+from genolstm.settings import StreamSettings
+from genolstm.store.checkpoint import PartBits
+from genolstm.store.genome import Genome
+from genolstm.stream import mean_bits
+
+BLOCK = 1 << 20  # symbols handed to the Markov counter at a time
+
+
+def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]:
+    """Each stretch as an iterator of uint8 blocks, forward strand."""
+    for contig, start, end in zip(stretches.contig, stretches.start, stretches.end, strict=True):
+        first = int(genome.starts[contig])
+        yield (
+            genome.all_codes[first + at : first + min(at + BLOCK, int(end))]
+            for at in range(int(start), int(end), BLOCK)
+        )
+
+
+def markov_of(genome: Genome, split: Stretches) -> MarkovModel:
+    """Fit Markov models of every order to the training stretches of a split."""
+    train = split.of(Part.TRAIN)
+    strands = 1 if genome.alphabet.complement is None else 2
+    order = largest_order(genome.alphabet, expected_symbols=strands * train.bases)
+    return fit_markov(count_markov(blocks_of(genome, train), genome.alphabet, max_order=order))
+
+
+def bits_beside_markov(
+    model: NextSymbolModel, markov: MarkovModel, genome: Genome, split: Stretches, part: Part, settings: StreamSettings
+) -> PartBits:
+    """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
+
+    Raises ValueError for a part with no known symbol.
+    """
+    stretches = split.of(part)
+    bits, symbols = mean_bits(model, genome, stretches, settings)
+    lines = markov_bits(markov, blocks_of(genome, stretches))
+    if lines.symbols != symbols:
+        raise ValueError(f"the model scored {symbols} symbols and the Markov models {lines.symbols}")
+    return PartBits(
+        part=part.name.lower(),
+        model=bits,
+        symbols=symbols,
+        uniform=lines.uniform,
+        by_order=lines.by_order,
+        interpolated=lines.interpolated,
+    )

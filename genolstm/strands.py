@@ -1,0 +1,58 @@
+"""Stretches of a genome as they are read: forward, and as the reverse complement."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genolstm.regions import Stretches
+from genolstm.store.genome import Genome
+
+
+class Rows(NamedTuple):
+    """Stretches as read: both strands where there are two; all int64 [R].
+
+    origin : place in the genome's codes of the first symbol read.   sign : +1 forward, -1 reverse.   length : symbols.
+    """
+
+    origin: Tensor
+    sign: Tensor
+    length: Tensor
+
+
+def rows_of(genome: Genome, stretches: Stretches) -> Rows:
+    """Lay out stretches for reading: every forward strand, then every reverse complement."""
+    first = genome.starts[stretches.contig] + stretches.start
+    length = stretches.end - stretches.start
+    origin, sign = first, np.ones_like(first)
+    if genome.alphabet.complement is not None:
+        origin = np.concatenate([first, first + length - 1])
+        sign = np.concatenate([sign, -sign])
+        length = np.concatenate([length, length])
+    return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in (origin, sign, length)))
+
+
+class Gatherer:
+    """Picks symbols of rows out of a genome's codes, on the device that holds them."""
+
+    def __init__(self, genome: Genome, device: torch.device) -> None:
+        self.alphabet = genome.alphabet
+        held = torch.from_numpy(genome.all_codes)
+        # small beside any GPU's memory (1 byte a base), and no step then waits for the host; the CPU reads the mapped file
+        self.codes = held.to(device) if device.type != "cpu" else held
+        letters = np.arange(genome.alphabet.n_symbols, dtype=np.uint8)
+        pairing = letters if genome.alphabet.complement is None else genome.alphabet.complement
+        self.pairing = torch.from_numpy(np.stack([letters, pairing])).to(device)
+
+    def window(self, origin: Tensor, sign: Tensor, length: Tensor, first: Tensor, width: int) -> Tensor:
+        """Symbols `first .. first + width` of some rows as they are read; uint8 [B, width], N outside the row.
+
+        origin, sign, length, first : int64 [B], on this gatherer's device.
+        """
+        place = first.unsqueeze(1) + torch.arange(width, device=first.device)  # [B, width], in reading direction
+        inside = (place >= 0) & (place < length.unsqueeze(1))
+        address = origin.unsqueeze(1) + sign.unsqueeze(1) * place
+        codes = self.codes[address.clamp_(0, len(self.codes) - 1)]
+        codes = self.pairing[(sign.unsqueeze(1) < 0).long(), codes.long()]
+        return torch.where(inside, codes, self.alphabet.unknown)

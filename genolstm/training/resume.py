@@ -1,0 +1,63 @@
+"""A run laid down as plain arrays, and taken up again to the same bits (on a CPU, with the same number of threads)."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genolstm.cells.memory import State
+from genolstm.store.checkpoint import Resumable
+from genolstm.training.steps import Progress, Run
+
+
+def laid_down(run: Run) -> Resumable:
+    """Everything beyond the weights that the run needs to go on."""
+    scaled = run.scaler.state_dict()
+    moments = {name: run.optimiser.state.get(weight, {}) for name, weight in run.model.named_parameters()}
+    progress = dataclasses.replace(
+        run.progress,
+        updates=max((int(state["step"]) for state in moments.values() if state), default=0),
+        sums=tuple(run.sums.tolist()),
+        loss_scale=float(scaled.get("scale", run.progress.loss_scale)),
+        loss_scale_steps=int(scaled.get("_growth_tracker", 0)),
+    )
+    return Resumable(
+        first_moments={name: _array(state["exp_avg"]) for name, state in moments.items() if state},
+        second_moments={name: _array(state["exp_avg_sq"]) for name, state in moments.items() if state},
+        hidden=_array(run.state.hidden),
+        memory=_array(run.state.memory),
+        progress=dataclasses.asdict(progress),
+        best=run.best,
+    )
+
+
+def take_up(run: Run, saved: Resumable) -> None:
+    """Set a new run, whose model already has the checkpoint's weights, to where the saved one stood."""
+    values = dict(saved.progress)
+    run.progress = Progress(**{**values, "sums": tuple(values["sums"])})
+    run.best = saved.best
+    device = run.sums.device
+    run.sums.copy_(torch.tensor(run.progress.sums, dtype=torch.float64))
+    run.state = State(torch.tensor(saved.hidden, device=device), torch.tensor(saved.memory, device=device))
+    if run.scaler.is_enabled():
+        scale = {"scale": run.progress.loss_scale, "_growth_tracker": run.progress.loss_scale_steps}
+        run.scaler.load_state_dict({**run.scaler.state_dict(), **scale})
+    for name, weight in run.model.named_parameters():
+        if name in saved.first_moments:
+            run.optimiser.state[weight] = _adam_state(saved, name, weight, run)
+
+
+def _adam_state(saved: Resumable, name: str, weight: Tensor, run: Run) -> dict[str, Tensor]:
+    on_device = run.optimiser.defaults["fused"]  # fused AdamW counts its steps on the device
+    # tensors of their own: AdamW updates them in place, and `saved` stays what was read
+    return {
+        "step": torch.tensor(float(run.progress.updates), device=weight.device if on_device else "cpu"),
+        "exp_avg": torch.tensor(saved.first_moments[name], device=weight.device),
+        "exp_avg_sq": torch.tensor(saved.second_moments[name], device=weight.device),
+    }
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.detach().float().cpu().numpy().copy()

@@ -1,0 +1,168 @@
+"""Training steps: truncated back-propagation through lanes that carry their state."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genolstm.cells.memory import State
+from genolstm.errors import UsageError
+from genolstm.lanes import Lanes
+from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.settings import Precision, TrainSettings
+
+AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """How training went since the record before; plain numbers.
+
+    bits : bits per known symbol, mean over the steps since then.   gradient_norm : mean, before clipping.
+    """
+
+    step: int
+    bases: int
+    bits: float
+    gradient_norm: float
+    learning_rate: float
+    bases_per_second: float
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where training stands: with the weights, the optimiser and the lanes' state, all that a resumed run must know.
+
+    updates : the optimiser's own count when laid down: fp16 skips the update of a step that overflows.
+    bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known symbols
+    and gradient norms since then, so that a run cut between two records goes on with the same record.
+    """
+
+    step: int = 0
+    updates: int = 0
+    bases: int = 0
+    seconds: float = 0.0
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    record_step: int = 0
+    record_bases: int = 0
+    record_seconds: float = 0.0
+    loss_scale: float = 65536.0
+    loss_scale_steps: int = 0
+    best_bits: float = math.inf
+    looks_since_best: int = 0
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A training that lives: the model, its optimiser, the state of every lane, and where it stands."""
+
+    model: NextSymbolModel
+    optimiser: torch.optim.AdamW
+    scaler: torch.amp.GradScaler
+    state: State
+    settings: TrainSettings
+    sums: Tensor  # float64 [3] on the device: nats, known symbols, gradient norms since the last record
+    progress: Progress = field(default_factory=Progress)
+    best: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # weights of the best look, for the early stop
+
+
+def new_run(model: NextSymbolModel, settings: TrainSettings) -> Run:
+    """Prepare training from a model's present weights, on its device. Raises UsageError for a precision it lacks."""
+    device = next(model.parameters()).device
+    if settings.precision is Precision.FP16 and device.type != "cuda":
+        raise UsageError(f"fp16 training needs a CUDA device, not {device.type}; use --precision bf16 or fp32.")
+    return Run(
+        model=model,
+        optimiser=torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type == "cuda"
+        ),
+        scaler=torch.amp.GradScaler(device.type, enabled=settings.precision is Precision.FP16),
+        state=model.start(settings.lanes),
+        settings=settings,
+        sums=torch.zeros(3, dtype=torch.float64 if device.type != "mps" else torch.float32, device=device),
+    )
+
+
+def share_done(progress: Progress, settings: TrainSettings) -> float:
+    """How much of the training is behind us, 0 to 1: of the bases or of the minutes, whichever is further along."""
+    by_bases = progress.bases / settings.bases if settings.bases > 0 else 0.0
+    by_time = progress.seconds / (60 * settings.minutes) if settings.minutes > 0 else 0.0
+    return min(1.0, max(by_bases, by_time))
+
+
+def learning_rate(done: float, settings: TrainSettings) -> float:
+    """Linear warm-up, then half a cosine down to `final_share` of the peak (Loshchilov & Hutter 2017). done : 0 to 1."""
+    if done < settings.warmup_share:
+        return settings.learning_rate * (done + 1e-3) / (settings.warmup_share + 1e-3)
+    along = (done - settings.warmup_share) / max(1e-12, 1 - settings.warmup_share)
+    fall = 0.5 * (1 + math.cos(math.pi * along))
+    return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * fall)
+
+
+def steps(run: Run, lanes: Lanes) -> Iterator[int]:
+    """Train until the settings' end; yields the step number after each weight update, with nothing copied to the host."""
+    run.model.train()
+    while share_done(run.progress, run.settings) < 1:
+        began = time.perf_counter()
+        _step(run, lanes)
+        run.progress.bases += lanes.symbols(run.progress.step)
+        run.progress.step += 1
+        run.progress.seconds += time.perf_counter() - began
+        yield run.progress.step
+
+
+def _step(run: Run, lanes: Lanes) -> None:
+    """Read one chunk in every lane and update the weights once."""
+    batch = lanes.batch(run.progress.step)
+    keep = (~batch.reset).to(run.state.hidden.dtype).view(1, -1, 1)
+    state = State(*(part * keep for part in run.state))
+    for group in run.optimiser.param_groups:
+        group["lr"] = learning_rate(share_done(run.progress, run.settings), run.settings)
+    run.optimiser.zero_grad(set_to_none=True)
+    with _autocast(run):
+        reading = run.model.read(batch.codes[:, :-1], state)
+    targets = batch.codes[:, 1:]
+    nats = run.model.nats(reading.logits, targets).sum()
+    known = (targets != run.model.alphabet.unknown).sum()
+    run.scaler.scale(nats / known.clamp_min(1)).backward()  # type: ignore[no-untyped-call]
+    run.scaler.unscale_(run.optimiser)
+    norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.clip_norm)
+    run.scaler.step(run.optimiser)
+    run.scaler.update()
+    run.state = State(*(part.detach().float() for part in reading.state))  # gradients end at the chunk: truncated BPTT
+    run.sums += torch.stack([nats.detach(), known, torch.nan_to_num(norm, posinf=0.0)]).to(run.sums.dtype)
+
+
+def _autocast(run: Run) -> AbstractContextManager[object]:
+    wanted = AUTOCAST.get(run.settings.precision)
+    device = run.sums.device.type
+    return nullcontext() if wanted is None else torch.autocast(device, dtype=wanted)
+
+
+def record(run: Run) -> StepRecord:
+    """Sum up the steps since the last record; waits for the device. Raises UsageError when the loss is no number."""
+    progress = run.progress
+    nats, known, norms = run.sums.tolist()
+    done = StepRecord(
+        step=progress.step,
+        bases=progress.bases,
+        bits=nats / max(1, known) / NATS_PER_BIT,
+        gradient_norm=norms / max(1, progress.step - progress.record_step),
+        learning_rate=float(run.optimiser.param_groups[0]["lr"]),
+        bases_per_second=(progress.bases - progress.record_bases)
+        / max(1e-9, progress.seconds - progress.record_seconds),
+    )
+    if not math.isfinite(done.bits):
+        raise UsageError(
+            f"the loss is no longer a number after {progress.bases:,} bases; lower --lr, or use --precision fp32."
+        )
+    run.sums.zero_()
+    progress.record_step, progress.record_bases = progress.step, progress.bases
+    progress.record_seconds = progress.seconds
+    return done

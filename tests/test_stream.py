@@ -1,0 +1,273 @@
+"""Reading whole stretches in pieces: the same bits as one lane, every symbol once, seams checked, memory flat."""
+
+import gc
+import tracemalloc
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genolstm.alphabet import DNA, PROTEIN, reverse_complement
+from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.regions import Part
+from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.stream import Seams, mean_bits, pieces_of, read_stretches
+
+WHOLE = StreamSettings(lanes=1, chunk=64, burn_in=10_000)  # a piece is eight burn-ins long: longer than any row here
+
+
+def model_of(cell=TrainableCell.LSTM, *, forget_bias="-2", layers=1, hidden=12, alphabet="dna", device="cpu"):
+    """A model that has opinions (its head is scaled up) and forgets as fast as its bias says."""
+    settings_ = ModelSettings(cell=cell, layers=layers, hidden=hidden, forget_bias=forget_bias, alphabet=alphabet)
+    model = NextSymbolModel(settings_, seed=5)
+    with torch.no_grad():
+        model.head.weight.mul_(8)
+    return model.to(device).eval()
+
+
+def rows_of(genome, stretches):
+    forward = [
+        np.array(genome.all_codes[genome.starts[contig] + start : genome.starts[contig] + end])
+        for contig, start, end in zip(stretches.contig, stretches.start, stretches.end, strict=True)
+    ]
+    return forward + ([reverse_complement(row) for row in forward] if genome.alphabet.complement is not None else [])
+
+
+@torch.no_grad()
+def plain_nats(model, row):
+    """Nats of each symbol of one row, read by one lane in one go; [L]."""
+    inputs = np.concatenate([[model.alphabet.unknown], row[:-1]])
+    device = next(model.parameters()).device
+    reading = model.read(torch.from_numpy(inputs)[None].to(device), model.start(1))
+    return model.nats(reading.logits, torch.from_numpy(row)[None].to(device))[0].cpu().numpy().astype(np.float64)
+
+
+def plain_bits(model, genome, stretches):
+    rows = rows_of(genome, stretches)
+    known = sum(int((row != model.alphabet.unknown).sum()) for row in rows)
+    return sum(plain_nats(model, row).sum() for row in rows) / known / NATS_PER_BIT, known
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", list(TrainableCell))
+def test_bits_of_pieces_equal_one_lane_from_start_to_end(device, tiny_genome, stretches_of, cell, layers):
+    model, stretches = model_of(cell, layers=layers, device=device), stretches_of(tiny_genome)
+    seams = Seams()
+    blocks = list(read_stretches(model, tiny_genome, stretches, PIECES, seams=seams))
+    assert seams.count > 0
+    assert len(blocks) > 1
+    bits, known = mean_bits(model, tiny_genome, stretches, PIECES)
+    expected, expected_known = plain_bits(model, tiny_genome, stretches)
+    assert known == expected_known
+    assert bits == pytest.approx(expected, abs=1e-6 if device.type == "cpu" else 1e-3)
+
+
+PIECES = StreamSettings(lanes=5, chunk=16, burn_in=64)
+
+
+def test_bits_are_exact_when_pieces_are_whole_contigs(tiny_genome, stretches_of):
+    model, stretches = model_of(forget_bias="6").double(), stretches_of(tiny_genome)
+    seams = Seams()
+    for _ in read_stretches(model, tiny_genome, stretches, WHOLE, seams=seams):
+        pass
+    assert seams == Seams(count=0, max_state=0.0)
+    expected, _ = plain_bits(model, tiny_genome, stretches)
+    assert mean_bits(model, tiny_genome, stretches, WHOLE)[0] == pytest.approx(expected, rel=1e-9)
+    together = StreamSettings(lanes=64, chunk=100, burn_in=10_000)
+    assert mean_bits(model, tiny_genome, stretches, together)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_block_holds_the_logits_and_states_of_one_lane(tiny_genome, stretches_of):
+    model = model_of(TrainableCell.LSTM, layers=2).double()
+    stretches = stretches_of(
+        tiny_genome, [("I", 10, 900, Part.TRAIN), ("II", 0, 77, Part.TRAIN), ("IV", 0, 1, Part.TEST)]
+    )
+    rows = rows_of(tiny_genome, stretches)
+    with torch.no_grad():
+        plain = []
+        for row in rows:
+            inputs, state, steps = np.concatenate([[DNA.unknown], row[:-1]]), model.start(1), []
+            for code in inputs:  # symbol by symbol, so that c is seen at each
+                reading = model.read(torch.tensor([[int(code)]]), state)
+                state = reading.state
+                steps.append((reading.logits[0, 0], state.hidden[:, 0], state.memory[:, 0]))
+            plain.append(steps)
+    checked = 0
+    for block in read_stretches(model, tiny_genome, stretches, WHOLE, memories=True):
+        for lane, row in enumerate(block.row):
+            for place in range(block.begin[lane], block.end[lane]):
+                step = place - block.first[lane]
+                logits, hidden, memory = plain[row][place]
+                assert int(block.targets[lane, step]) == rows[row][place]
+                torch.testing.assert_close(block.logits[lane, step], logits, rtol=0, atol=1e-11)
+                for layer in range(2):
+                    torch.testing.assert_close(block.layers[layer][lane, step], hidden[layer], rtol=0, atol=1e-12)
+                    torch.testing.assert_close(block.memories[layer][lane, step], memory[layer], rtol=0, atol=1e-12)
+                checked += 1
+    assert checked == sum(map(len, rows))
+
+
+@settings(max_examples=30)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    lanes=st.integers(1, 9),
+    chunk=st.integers(1, 40),
+    burn_in=st.integers(0, 30),
+    seed=st.integers(0, 99),
+)
+def test_every_symbol_is_scored_once(genome_of, drawn_codes, stretches_of, lengths, lanes, chunk, burn_in, seed):
+    genome = genome_of({str(i): drawn_codes(seed + i, n, unknown=0.1) for i, n in enumerate(lengths)})
+    stretches = stretches_of(genome)
+    rows, times = rows_of(genome, stretches), Counter()
+    stream, seams = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in), Seams()
+    for block in read_stretches(model_of(hidden=2), genome, stretches, stream, seams=seams):
+        assert len(block.row) <= lanes
+        for lane, step in zip(*np.nonzero(block.scored.numpy()), strict=True):
+            row, place = block.row[lane], block.first[lane] + step
+            assert block.begin[lane] <= place < block.end[lane]
+            assert int(block.targets[lane, step]) == rows[row][place]
+            times[row, place] += 1
+        assert int(block.scored.sum()) == int((block.end - block.begin).sum())
+    assert times == {(row, place): 1 for row, codes in enumerate(rows) for place in range(len(codes))}
+    pieces = pieces_of(np.array([len(row) for row in rows]), stream)
+    assert seams.count == len(pieces) - len(rows)
+
+
+def test_mean_bits_counts_known_symbols_of_both_strands(genome_of, stretches_of):
+    genome = genome_of({"a": "ACGTNNACG", "b": "NA"})
+    assert mean_bits(model_of(), genome, stretches_of(genome), PIECES)[1] == 2 * 8
+
+
+def test_mean_bits_of_an_undecided_model_are_two(tiny_genome, stretches_of):
+    model = model_of()
+    torch.nn.init.zeros_(model.head.weight)
+    assert mean_bits(model, tiny_genome, stretches_of(tiny_genome), PIECES)[0] == pytest.approx(2, abs=1e-7)
+
+
+def test_only_the_stretches_asked_for_are_scored(genome_of, drawn_codes, stretches_of):
+    codes = drawn_codes(1, 400)
+    whole, part = genome_of({"a": codes}), genome_of({"a": codes[100:300]})
+    model = model_of()
+    within = stretches_of(whole, [("a", 100, 300, Part.TEST)])
+    assert mean_bits(model, whole, within, PIECES) == mean_bits(model, part, stretches_of(part), PIECES)
+
+
+def test_a_protein_is_read_along_one_strand(genome_of, stretches_of):
+    proteins = genome_of({"p": "MKVLAWX", "q": "GG"}, PROTEIN)
+    model, stretches = model_of(alphabet="protein"), stretches_of(proteins)
+    bits, known = mean_bits(model, proteins, stretches, PIECES)
+    assert known == 8
+    assert bits == pytest.approx(plain_bits(model, proteins, stretches)[0], abs=1e-6)
+
+
+def test_nothing_known_to_score_is_refused(genome_of, stretches_of):
+    genome = genome_of({"a": "NNNNN"})
+    with pytest.raises(ValueError, match="no known symbol to score"):
+        mean_bits(model_of(), genome, stretches_of(genome), PIECES)
+
+
+def test_a_look_stops_after_about_as_many_symbols_as_asked_for(genome_of, drawn_codes, stretches_of):
+    genome = genome_of({"a": drawn_codes(1, 20_000)})
+    model, stretches = model_of(), stretches_of(genome)
+    stream = StreamSettings(lanes=4, chunk=50, burn_in=0)
+    _, known = mean_bits(model, genome, stretches, stream, symbols=1000)
+    assert known == 1000
+    assert mean_bits(model, genome, stretches, stream, symbols=10**9)[1] == 40_000
+
+
+def test_a_short_look_goes_on_until_a_symbol_is_known(genome_of, stretches_of):
+    genome = genome_of({"a": "N" * 3000 + "ACGT" * 10})
+    stream = StreamSettings(lanes=1, chunk=50, burn_in=50)
+    assert mean_bits(model_of(), genome, stretches_of(genome), stream, symbols=10)[1] > 0
+
+
+def test_seams_of_a_model_that_forgets_fast_agree(device, genome_of, drawn_codes, stretches_of):
+    genome = genome_of({"a": drawn_codes(1, 5000), "b": drawn_codes(2, 30)})
+    seams = Seams()
+    for _ in read_stretches(model_of(device=device), genome, stretches_of(genome), PIECES, seams=seams):
+        pass
+    size = 16 * 32  # eight burn-ins of 64, in whole chunks
+    assert seams.count == 2 * (-(-5000 // size) - 1)
+    assert seams.max_state < (1e-6 if device.type == "cpu" else 1e-3)
+
+
+@pytest.mark.parametrize("burn_in", [0, 16])
+def test_seams_show_a_burn_in_that_is_too_short(device, genome_of, drawn_codes, stretches_of, burn_in):
+    genome = genome_of({"a": drawn_codes(1, 2000)})
+    model, seams = model_of(forget_bias="6", device=device), Seams()
+    stream = StreamSettings(lanes=3, chunk=16, burn_in=burn_in)
+    for _ in read_stretches(model, genome, stretches_of(genome), stream, seams=seams):
+        pass
+    assert seams.count > 0
+    assert seams.max_state > 0.05
+
+
+def test_seam_difference_is_that_of_the_burned_in_and_the_true_state(genome_of, drawn_codes, stretches_of):
+    codes = drawn_codes(1, 64)
+    genome, model = genome_of({"a": codes}), model_of(forget_bias="4")
+    stream, seams = StreamSettings(lanes=1, chunk=4, burn_in=4), Seams()  # pieces of 32, a burn-in of 4
+    for _ in read_stretches(model, genome, stretches_of(genome), stream, seams=seams):
+        pass
+    largest = 0.0
+    with torch.no_grad():
+        for row in (codes, reverse_complement(codes)):
+            inputs = torch.from_numpy(np.concatenate([[DNA.unknown], row]).astype(np.int64))[None]
+            true = model.read(inputs[:, :32], model.start(1)).state.hidden
+            burned_in = model.read(inputs[:, 28:32], model.start(1)).state.hidden
+            largest = max(largest, float((true - burned_in).abs().max()))
+    assert seams.count == 2
+    assert seams.max_state == pytest.approx(largest, rel=1e-4)
+
+
+def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before():
+    stream = StreamSettings(lanes=2, chunk=10, burn_in=25)
+    pieces = pieces_of(np.array([1000, 7, 0, 240]), stream)
+    for row, total in enumerate([1000, 7, 0, 240]):
+        mine = [piece for piece in pieces if piece.row == row]
+        assert [place for piece in mine for place in range(piece.start, piece.end)] == list(range(total))
+        for piece in mine:
+            assert piece.start % 10 == piece.first % 10 == 0
+            assert piece.first == max(0, piece.start - 30)
+            assert piece.followed == (piece.end < total)
+
+
+def test_no_stretch_gives_no_block(tiny_genome, stretches_of):
+    nothing = stretches_of(tiny_genome).of(Part.TEST)
+    assert list(read_stretches(model_of(), tiny_genome, nothing, PIECES)) == []
+
+
+def test_memory_does_not_grow_with_the_contig(genome_of, drawn_codes, stretches_of):
+    model, stream = model_of(), StreamSettings(lanes=4, chunk=64, burn_in=64)
+
+    def held(length):
+        genome = genome_of({"a": drawn_codes(1, length)})
+        mapped = genome.all_codes.nbytes
+        tensors, counts, blocks = [], [], 0
+        tracemalloc.start()
+        for block in read_stretches(model, genome, stretches_of(genome), stream):
+            if blocks % 20 == 10:
+                del block
+                all_tensors = (item for item in gc.get_objects() if type(item) is torch.Tensor)
+                storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in all_tensors}
+                tensors.append(sum(size for size in storages.values() if size != mapped))
+                counts.append(len(storages))
+            blocks += 1
+        traced = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return max(tensors), traced, blocks, max(counts)
+
+    held(20_000)  # warm up
+    short, long = held(20_000), held(200_000)
+    assert long[2] > 9 * short[2]
+    assert long[0] <= 1.05 * short[0]
+    assert long[3] <= short[3] + 2 * stream.lanes  # states that wait for their neighbour are let go
+    assert long[1] <= 1.3 * short[1] + 20_000
+
+
+def test_a_model_in_training_mode_reads_the_same(tiny_genome, stretches_of):
+    model, stretches = model_of(), stretches_of(tiny_genome)
+    before = mean_bits(model, tiny_genome, stretches, PIECES)
+    assert mean_bits(model.train(), tiny_genome, stretches, PIECES) == before
