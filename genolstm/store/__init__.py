@@ -1,0 +1,1 @@
+"""Our own HDF5 files; the only importers of h5py."""

@@ -1,0 +1,220 @@
+"""Checkpoints: settings, weights, optimiser, lanes' state, history, contigs seen, and bits beside Markov."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.errors import InputError
+from genolstm.regions import Part, Stretches
+from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
+from genolstm.store.genome import Genome
+from genolstm.store.schema import Kind
+
+Weights = dict[str, NDArray[np.float32]]
+HISTORY = {
+    "step": np.int64,
+    "bases": np.int64,
+    "bits": np.float64,
+    "gradient_norm": np.float64,
+    "learning_rate": np.float64,
+    "bases_per_second": np.float64,
+}
+LOOKS = {"bases": np.int64, "bits": np.float64}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartBits:
+    """Bits per known symbol of one part of the split, both strands: the model beside its Markov lines.
+
+    model : NaN where it was not measured.   by_order : order-k Markov, k = 0 ...
+    """
+
+    part: str
+    model: float
+    symbols: int
+    uniform: float
+    by_order: tuple[float, ...]
+    interpolated: float
+
+    @property
+    def best_order(self) -> int:
+        """The order of the best order-k Markov model."""
+        return int(np.argmin(self.by_order))
+
+    @property
+    def best_bits(self) -> float:
+        """Bits of the best order-k Markov model."""
+        return self.by_order[self.best_order]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumable:
+    """What a run needs beyond the weights to go on to the same bits.
+
+    moments : AdamW's first and second moments by weight name.   hidden, memory : [layers, B, H].
+    progress : plain numbers of `training.Progress`. Nothing is drawn after the first weights: the lanes follow from the
+    step, so that the seed and the step are the whole random state.
+    """
+
+    first_moments: Weights
+    second_moments: Weights
+    hidden: NDArray[np.float32]
+    memory: NDArray[np.float32]
+    progress: Mapping[str, Any]
+    best: Weights = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model file: rebuilds the model alone; with `resumable`, also the run.
+
+    lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
+    history, looks : columns by name.   genome_sha256 : content hash of the genome file.
+    """
+
+    model: ModelSettings
+    train: TrainSettings
+    weights: Weights
+    split: Stretches
+    lengths: NDArray[np.int64]
+    genome_sha256: str
+    history: dict[str, list[float]]
+    looks: dict[str, list[float]]
+    bits: tuple[PartBits, ...] = ()
+    resumable: Resumable | None = None
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Names of the contigs of which any base was trained on."""
+        return self.split.of(Part.TRAIN).names()
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance) -> None:
+    """Write a model file, whole or not at all."""
+    with write_file(path, Kind.CHECKPOINT, provenance) as file:
+        file.attrs["model"] = json.dumps(checkpoint.model.to_json(), sort_keys=True)
+        file.attrs["train"] = json.dumps(checkpoint.train.to_json(), sort_keys=True)
+        file.attrs["genome_sha256"] = checkpoint.genome_sha256
+        _write_arrays(file.create_group("weights"), checkpoint.weights)
+        _write_columns(file.create_group("history"), _timeless(checkpoint.history), HISTORY)
+        _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
+        _write_split(file, checkpoint)
+        _write_bits(file.create_group("bits"), checkpoint.bits)
+        if checkpoint.resumable:
+            _write_resumable(file, checkpoint.resumable)
+
+
+def _write_arrays(group: h5py.Group, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    for name, array in arrays.items():
+        group[name] = array
+
+
+def _write_columns(group: h5py.Group, columns: Mapping[str, list[float]], types: Mapping[str, type]) -> None:
+    for name, dtype in types.items():
+        group[name] = np.array(columns.get(name, []), dtype=dtype)
+
+
+def _timeless(history: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Give the history without what the clock measured, where SOURCE_DATE_EPOCH asks for the same bytes each time."""
+    if not os.environ.get("SOURCE_DATE_EPOCH"):
+        return history
+    return {**history, "bases_per_second": [np.nan] * len(history.get("bases_per_second", []))}
+
+
+def _write_split(file: h5py.File, checkpoint: Checkpoint) -> None:
+    split = checkpoint.split
+    contigs = file.create_group("contigs")
+    write_strings(contigs, "name", split.contigs)
+    contigs["length"] = checkpoint.lengths
+    contigs["seen"] = np.isin(np.arange(len(split.contigs)), split.of(Part.TRAIN).contig).astype(np.uint8)
+    group = file.create_group("split")
+    for name in ("contig", "start", "end", "part"):
+        group[name] = getattr(split, name)
+
+
+def _write_bits(group: h5py.Group, bits: tuple[PartBits, ...]) -> None:
+    write_strings(group, "part", [row.part for row in bits])
+    group["model"] = np.array([row.model for row in bits], dtype=np.float64)
+    group["symbols"] = np.array([row.symbols for row in bits], dtype=np.int64)
+    group["uniform"] = np.array([row.uniform for row in bits], dtype=np.float64)
+    orders = len(bits[0].by_order) if bits else 0
+    group["markov_by_order"] = np.array([row.by_order for row in bits], dtype=np.float64).reshape(len(bits), orders)
+    group["markov_interpolated"] = np.array([row.interpolated for row in bits], dtype=np.float64)
+
+
+def _write_resumable(file: h5py.File, resumable: Resumable) -> None:
+    file.attrs["progress"] = json.dumps(resumable.progress, sort_keys=True)
+    _write_arrays(file.create_group("optimiser/first_moment"), resumable.first_moments)
+    _write_arrays(file.create_group("optimiser/second_moment"), resumable.second_moments)
+    file["state/hidden"], file["state/memory"] = resumable.hidden, resumable.memory
+    _write_arrays(file.create_group("best"), resumable.best)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a model file and check every byte of its content. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.CHECKPOINT, verify=True) as file:
+        where = f"model file {path}"
+        return Checkpoint(
+            model=ModelSettings.from_json(json.loads(file.attrs["model"]), where=where),
+            train=TrainSettings.from_json(json.loads(file.attrs["train"]), where=where),
+            weights=_read_arrays(file["weights"]),
+            split=Stretches(
+                contigs=strings(file["contigs/name"]),
+                **{name: file["split"][name][()] for name in ("contig", "start", "end", "part")},
+            ),
+            lengths=file["contigs/length"][()],
+            genome_sha256=str(file.attrs["genome_sha256"]),
+            history={name: file["history"][name][()].tolist() for name in HISTORY},
+            looks={name: file["looks"][name][()].tolist() for name in LOOKS},
+            bits=_read_bits(file["bits"]),
+            resumable=_read_resumable(file) if "progress" in file.attrs else None,
+        )
+
+
+def _read_arrays(group: h5py.Group) -> Weights:
+    return {name: item[()] for name, item in group.items()}
+
+
+def _read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
+    columns = {
+        name: group[name][()] for name in ("model", "symbols", "uniform", "markov_by_order", "markov_interpolated")
+    }
+    return tuple(
+        PartBits(
+            part=part,
+            model=float(columns["model"][row]),
+            symbols=int(columns["symbols"][row]),
+            uniform=float(columns["uniform"][row]),
+            by_order=tuple(columns["markov_by_order"][row].tolist()),
+            interpolated=float(columns["markov_interpolated"][row]),
+        )
+        for row, part in enumerate(strings(group["part"]))
+    )
+
+
+def _read_resumable(file: h5py.File) -> Resumable:
+    return Resumable(
+        first_moments=_read_arrays(file["optimiser/first_moment"]),
+        second_moments=_read_arrays(file["optimiser/second_moment"]),
+        hidden=file["state/hidden"][()],
+        memory=file["state/memory"][()],
+        progress=json.loads(file.attrs["progress"]),
+        best=_read_arrays(file["best"]),
+    )
+
+
+def check_alphabet(checkpoint: Checkpoint, model_path: Path, genome: Genome) -> None:
+    """Refuse a genome whose alphabet the model cannot read. Raises InputError naming both files."""
+    if genome.alphabet.name != checkpoint.model.alphabet:
+        raise InputError(
+            f"{model_path} was trained on {checkpoint.model.alphabet} and {genome.path} holds {genome.alphabet.name};"
+            " give a genome of the model's alphabet."
+        )

@@ -1,0 +1,386 @@
+"""Open, check and atomically write our HDF5 files, with the provenance that each carries."""
+
+import datetime
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from genolstm import __version__
+from genolstm.errors import InputError, UsageError
+from genolstm.store.schema import FORMAT, SCHEMA_VERSION, Kind, problems
+
+log = logging.getLogger(__name__)
+
+HASH_BYTES = 1 << 20  # datasets are hashed in slabs of about this size, so that memory stays bounded
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+LIBVER = ("earliest", "v110")  # opens in h5dump 1.10 and in R's rhdf5
+DISK_ERRORS = {  # what the system may refuse while an output grows, and what to do
+    errno.ENOSPC: "the disk is full: {path} was not written; free space or write elsewhere.",
+    errno.EDQUOT: "your disk quota is used up: {path} was not written; free space.",
+    errno.EFBIG: "the disk or 'ulimit -f' allows no file this large: {path} was not written; raise the limit or write"
+    " elsewhere.",
+    errno.EIO: "the disk failed: {path} was not written; write elsewhere.",
+    errno.EACCES: "{path} cannot be written: permission denied; name another output.",
+    errno.EPERM: "{path} cannot be written: operation not permitted; name another output.",
+    errno.EROFS: "{path} cannot be written: the file system is read-only; name another output.",
+    errno.ENOENT: "{path} cannot be written: its folder is gone; make it again, or name another output.",
+    errno.ENAMETOOLONG: "{path} cannot be written: its name is too long; name another output.",
+}
+# what HDF5 and the reading of its text and JSON raise on damaged bytes
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a file comes from: written as root attributes.
+
+    settings : every setting, defaults included.   inputs : name -> SHA-256.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    seed: int
+    inputs: Mapping[str, str]
+    device: str
+
+
+@dataclass(kw_only=True)
+class Records:
+    """How many records of an input were read, used, and skipped by reason; in every log and every result file."""
+
+    read: int = 0
+    used: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as --json prints them."""
+        return {"read": self.read, "used": self.used, "skipped": dict(self.skipped)}
+
+
+def refuse_existing(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Stop before any work when an output cannot be written, or is one of the inputs. Raises UsageError."""
+    try:
+        exists = path.exists()
+    except OSError as problem:  # a name that is too long, a folder that may not be looked into
+        raise UsageError(f"output {path} cannot be written ({problem.strerror}); name another.") from problem
+    if path.is_dir():
+        raise UsageError(f"output {path} is a folder; name a file.")
+    if exists and any(each.exists() and path.samefile(each) for each in inputs):
+        raise UsageError(f"output {path} is also an input; name another.")
+    if exists and not path.is_file():
+        raise UsageError(f"output {path} is a device or a pipe; name a file.")
+    if exists and not force:
+        raise UsageError(f"output {path} exists; add --force to replace it, or name another.")
+    if not path.parent.is_dir():
+        raise UsageError(f"output folder {path.parent} does not exist; make it, or name another.")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"output folder {path.parent} cannot be written to; name another.")
+
+
+def write_records(file: h5py.File, records: Records) -> None:
+    """Write the record counts of a command that reads records."""
+    file.attrs["records"] = json.dumps(records.to_json(), sort_keys=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises InputError for a file that the system refuses to read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read: {problem.strerror}; check its permissions and the disk.") from problem
+
+
+def partial_path(path: Path) -> Path:
+    """Give the name under which an output grows, beside its target."""
+    return path.with_name(f".{path.name}.partial")
+
+
+@contextmanager
+def write_file(path: Path, kind: Kind, provenance: Provenance) -> Iterator[h5py.File]:
+    """Write a file that appears under its name only when complete and true to its table.
+
+    The caller fills the open file. It grows beside the target under a hidden name, is checked, hashed, synced and
+    renamed; whatever fails, the target is untouched. Raises InputError when the disk is full or another process writes
+    the same.
+    """
+    growing, created = partial_path(path), _created()
+    lock = _locked(growing, path)
+    try:
+        with _disk_errors(path):
+            disk = _Disk(lock)
+            file = h5py.File(disk, "w", libver=LIBVER)
+            try:
+                yield file
+                disk.raise_failure()
+                _write_attributes(file, kind, provenance)
+                file.attrs["created"] = created
+                if strayed := problems(file, kind):
+                    raise ValueError(f"{kind} file strays from its table: {'; '.join(strayed)}")
+                file.attrs["content_sha256"] = content_sha256(file)
+            except BaseException:
+                with suppress(*DAMAGE):
+                    file.close()
+                disk.raise_failure()  # rather than what it led to
+                raise
+            file.close()
+            disk.raise_failure()
+            os.fsync(lock)
+            growing.replace(path)
+    except BaseException:
+        growing.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+class _Disk:
+    """The file that HDF5 writes to, which swallows the first refusal of the disk and all writes after it.
+
+    HDF5 cannot close a file whose last bytes it may not write: it crashes on a full disk. So it is told that all went
+    well, and whoever closed the file asks `raise_failure`.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.position = descriptor, 0
+        self.failure: OSError | None = None
+        self._try(lambda: os.ftruncate(descriptor, 0))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: os.fstat(self.descriptor).st_size}[whence]
+        self.position = start + offset
+        return self.position
+
+    def tell(self) -> int:
+        return self.position
+
+    def read(self, count: int) -> bytes:
+        content = os.pread(self.descriptor, count, self.position)
+        self.position += len(content)
+        return content
+
+    def readinto(self, buffer: memoryview) -> int:
+        buffer[:] = self.read(len(buffer)).ljust(len(buffer), b"\0")  # zeros past the end, as HDF5's own driver gives
+        return len(buffer)
+
+    def write(self, content: memoryview) -> int:
+        done = 0
+        while done < len(content) and not self.failure:
+            done += self._try(lambda: os.pwrite(self.descriptor, content[done:], self.position + done)) or 0  # noqa: B023
+        self.position += len(content)
+        return len(content)
+
+    def truncate(self, size: int) -> int:
+        self._try(lambda: os.ftruncate(self.descriptor, size))
+        return size
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer here."""
+
+    def raise_failure(self) -> None:
+        if self.failure:
+            raise self.failure
+
+    def _try(self, action: Callable[[], int | None]) -> int | None:
+        try:
+            return None if self.failure else action()
+        except OSError as problem:
+            self.failure = problem
+            return None
+
+
+def _locked(growing: Path, path: Path) -> int:
+    with _disk_errors(path):
+        descriptor = os.open(growing, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        os.close(descriptor)
+        raise InputError(f"another process is writing {path}; wait for it, or name another output.") from problem
+    except OSError as problem:  # some network file systems have no locks
+        log.warning("%s: this file system cannot lock files (%s); do not let two jobs write one output", path, problem)
+    if not _is_open_as(descriptor, growing):  # another process has just finished, and this lock is on its output
+        os.close(descriptor)
+        return _locked(growing, path)
+    return descriptor
+
+
+def _is_open_as(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a full, failing or read-only disk into one sentence each."""
+    try:
+        yield
+    except (OSError, RuntimeError) as problem:
+        told = re.search(r"errno = (\d+)", str(problem))  # HDF5 hides the number in its text
+        number = getattr(problem, "errno", None) or (int(told[1]) if told else None)
+        if number in DISK_ERRORS:
+            raise InputError(DISK_ERRORS[number].format(path=path)) from problem
+        raise
+
+
+def _write_attributes(file: h5py.File, kind: Kind, provenance: Provenance) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["kind"] = str(kind)
+    file.attrs["schema_version"] = SCHEMA_VERSION[kind]
+    file.attrs["genolstm_version"] = __version__
+    # a file name may hold bytes that are not UTF-8, which HDF5 text cannot
+    file.attrs["command"] = provenance.command.encode("utf-8", "backslashreplace").decode()
+    file.attrs["settings"] = json.dumps(provenance.settings, sort_keys=True)
+    file.attrs["seed"] = provenance.seed
+    file.attrs["inputs"] = json.dumps(provenance.inputs, sort_keys=True)
+    file.attrs["device"] = provenance.device
+
+
+def _created() -> str:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible-builds.org: the same bytes on every run
+    try:
+        moment = (
+            datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
+        )
+    except (ValueError, OverflowError, OSError) as problem:
+        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}, not seconds since 1970; correct or unset it.") from problem
+    return moment.isoformat(timespec="seconds")
+
+
+def content_sha256(file: h5py.File) -> str:
+    """SHA-256 over every name, type, shape, value and attribute but `content_sha256` itself, in name order."""
+    digest = hashlib.sha256()
+
+    def attributes(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        for key in sorted(item.attrs):
+            if key != "content_sha256":
+                value = np.asarray(item.attrs[key]).tolist()  # plain: NumPy's own spelling differs between its versions
+                digest.update(f"{name}@{key}={value!r}\n".encode())
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        attributes(name, item)
+        if isinstance(item, h5py.Dataset):
+            digest.update(f"{name} {item.dtype.str} {item.shape}\n".encode())
+            for slab in _slabs(item):
+                digest.update(slab)
+
+    attributes("/", file)
+    file.visititems(visit)
+    return digest.hexdigest()
+
+
+def _slabs(item: h5py.Dataset) -> Iterator[bytes | memoryview]:
+    if item.shape == () or item.size == 0:
+        yield np.asarray(item[()]).tobytes() if item.size else b""
+        return
+    rows = max(1, HASH_BYTES // max(1, item.dtype.itemsize * item.size // item.shape[0]))
+    for start in range(0, item.shape[0], rows):
+        slab = item[start : start + rows]
+        yield b"\0".join(slab.tolist()) if slab.dtype == object else np.ascontiguousarray(slab).data
+
+
+@contextmanager
+def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.File]:
+    """Open one of our files for reading and check that it is of the kind and version that the caller needs.
+
+    verify : also recompute the content hash, which reads the whole file.
+    Raises InputError for a file that is missing, cut short, damaged, foreign, of another kind, or from a newer version.
+    """
+    with open_any(path, verify=verify) as file:
+        if file.attrs["kind"] != kind:
+            maker = {Kind.GENOME: "ingest", Kind.CHECKPOINT: "train", Kind.PROBE: "probe"}[kind]
+            raise InputError(
+                f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"
+                f" make one with 'genolstm {maker}'."
+            )
+        yield file
+
+
+@contextmanager
+def open_any(path: Path, *, verify: bool = False) -> Iterator[h5py.File]:
+    """Open one of our files whatever its kind; checks as `open_file`, and says so when reading meets damage later."""
+    file = _open(path)
+    try:
+        if file.attrs.get("format") != FORMAT:
+            raise InputError(f"{path} is HDF5 but was not written by genolstm; give a file that genolstm made.")
+        kind = str(file.attrs["kind"])
+        if kind not in set(Kind):
+            raise InputError(f"{path} is of the kind '{kind}', which genolstm {__version__} does not know; upgrade it.")
+        version = int(file.attrs["schema_version"])
+        if version > SCHEMA_VERSION[Kind(kind)]:
+            raise InputError(
+                f"{path} follows version {version} of the {kind} layout; genolstm {__version__} knows"
+                f" {SCHEMA_VERSION[Kind(kind)]}. Upgrade genolstm."
+            )
+        _check_content(file, path, Kind(kind), verify=verify)
+        yield file
+    except DAMAGE as problem:
+        raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
+    finally:
+        with suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
+            file.close()
+
+
+def _first_line(problem: BaseException) -> str:
+    """Text of an error without its quotes and further lines."""
+    text = str(problem.args[0]) if problem.args else type(problem).__name__
+    return text.strip().splitlines()[0] if text.strip() else type(problem).__name__
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; correct the path.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
+    try:
+        with path.open("rb") as stream:
+            signature = stream.read(len(SIGNATURE))
+    except OSError as problem:
+        raise InputError(f"{path} cannot be read: {problem.strerror}; check its permissions and the disk.") from problem
+    if signature != SIGNATURE:
+        raise InputError(f"{path} is not an HDF5 file; give a file that genolstm made.")
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError as problem:
+        raise InputError(
+            f"{path} is locked by another process, or lies on a file system without locks; wait, or set"
+            " HDF5_USE_FILE_LOCKING=FALSE when nobody writes it."
+        ) from problem
+    except OSError as problem:
+        if "unable to lock" in str(problem):  # not 'lock' alone: a damaged file has a bad superblock
+            raise InputError(f"{path}: the file system cannot lock; set HDF5_USE_FILE_LOCKING=FALSE.") from problem
+        raise InputError(f"{path} is cut short or damaged ({_first_line(problem)}); make it again.") from problem
+    except DAMAGE as problem:
+        raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
+
+
+def _check_content(file: h5py.File, path: Path, kind: Kind, *, verify: bool) -> None:
+    strayed = problems(file, kind)
+    if not strayed and verify and content_sha256(file) != file.attrs.get("content_sha256"):
+        strayed = ["its content differs from the SHA-256 it carries"]
+    if strayed:
+        raise InputError(f"{path} is damaged or was changed by hand: {strayed[0]}; make it again.")
+
+
+def strings(item: h5py.Dataset) -> tuple[str, ...]:
+    """Text of a string dataset."""
+    return tuple(value.decode() for value in item[()])
+
+
+def write_strings(group: h5py.Group, name: str, values: list[str] | tuple[str, ...]) -> None:
+    """Write text as a variable-length UTF-8 dataset."""
+    group.create_dataset(name, data=np.array(values, dtype=object), dtype=h5py.string_dtype())

@@ -1,0 +1,215 @@
+"""Result files of the probes: every number that is told can be recomputed from them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.regions import Sites
+from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.schema import Kind
+
+
+class Estimate(NamedTuple):
+    """A value with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSet:
+    """One probe: how it predicts, and its predictions.
+
+    label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls.
+    log_odds : float32 [N], at every site.   mean, scale, coefficients : float32 [D].
+    threshold : log odds from which on the MCC counts a site as called.
+    strengths : (C, validation AUPRC) of each regularisation tried.   converged : the solver reached its tolerance.
+    scores : score name -> estimate on the test sites.
+    """
+
+    label: NDArray[np.int8]
+    log_odds: NDArray[np.float32]
+    threshold: float
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    coefficients: NDArray[np.float32]
+    intercept: float
+    regularisation: float
+    converged: bool
+    strengths: tuple[tuple[float, float], ...]
+    scores: Mapping[str, Estimate]
+
+
+class SweepFit(NamedTuple):
+    """One entry of the offset sweep: which model, which offsets were read together, and the AUPRC on validation."""
+
+    model: str
+    offsets: tuple[int, ...]
+    valid_auprc: float
+
+
+class CalibrationBin(NamedTuple):
+    """Test sites of similar predicted probability."""
+
+    edge_log_odds: float
+    predicted: float
+    observed: float
+    sites: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """The answer of one probe for one target, with its controls.
+
+    offsets : symbols after the site at which the trained states were read.   verdict : 'gain' or 'no gain'.
+    best_control : the strongest of untrained twins, one-hot window, word counts and composition.
+    differences : control -> AUPRC of the trained states minus the control's, paired.
+    selectivity : AUPRC of the real task minus the control task's.   prevalence : true sites among all candidates of
+    the test part.   homology : share of test windows with a 31-mer in training.
+    seams : 'count' and 'max_state' of each model's reading.
+    """
+
+    target: str
+    sites: Sites
+    offsets: tuple[int, ...]
+    verdict: str
+    best_control: str
+    features: Mapping[str, FeatureSet]
+    differences: Mapping[str, Estimate]
+    selectivity: float
+    prevalence: float
+    homology: float
+    sweep: tuple[SweepFit, ...]
+    calibration: tuple[CalibrationBin, ...]
+    seams: Mapping[str, Mapping[str, float]]
+
+
+def write_probe(
+    path: Path, task: str, results: Mapping[str, ProbeResult], records: Records, provenance: Provenance
+) -> None:
+    """Write the results of a probe, one group a target, whole or not at all."""
+    with write_file(path, Kind.PROBE, provenance) as file:
+        file.attrs["task"] = task
+        write_records(file, records)
+        write_strings(file.create_group("contigs"), "name", next(iter(results.values())).sites.contigs)
+        for target, result in results.items():
+            _write_target(file.create_group(target), result)
+
+
+def _write_target(group: h5py.Group, result: ProbeResult) -> None:
+    for name in ("verdict", "best_control", "selectivity", "prevalence", "homology"):
+        group.attrs[name] = getattr(result, name)
+    group.attrs["offsets"] = json.dumps(result.offsets)
+    group.attrs["seams"] = json.dumps(result.seams, sort_keys=True)
+    sites = group.create_group("sites")
+    for name in ("contig", "position", "strand", "label", "part", "block"):
+        sites[name] = getattr(result.sites, name)
+    for name, features in result.features.items():
+        _write_features(group.create_group(f"features/{name}"), features)
+    _write_scores(group.create_group("scores"), result.features)
+    _write_estimates(group.create_group("differences"), "control", result.differences)
+    sweep = group.create_group("sweep")
+    write_strings(sweep, "model", [fit.model for fit in result.sweep])
+    write_strings(sweep, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
+    sweep["valid_auprc"] = np.array([fit.valid_auprc for fit in result.sweep], dtype=np.float64)
+    bins = group.create_group("calibration")
+    for name in CalibrationBin._fields:
+        dtype = np.int64 if name == "sites" else np.float64
+        bins[name] = np.array([getattr(row, name) for row in result.calibration], dtype=dtype)
+
+
+def _write_features(group: h5py.Group, features: FeatureSet) -> None:
+    for name in ("label", "log_odds", "mean", "scale", "coefficients"):
+        group[name] = getattr(features, name)
+    group["intercept"] = np.array([features.intercept], dtype=np.float64)
+    group["searched_strength"] = np.array([strength for strength, _ in features.strengths], dtype=np.float64)
+    group["searched_auprc"] = np.array([score for _, score in features.strengths], dtype=np.float64)
+    group.attrs["regularisation"] = features.regularisation
+    group.attrs["threshold"] = features.threshold
+    group.attrs["converged"] = int(features.converged)
+
+
+def _write_scores(group: h5py.Group, features: Mapping[str, FeatureSet]) -> None:
+    names = list(next(iter(features.values())).scores)
+    write_strings(group, "features", list(features))
+    write_strings(group, "score", names)
+    for end in Estimate._fields:
+        table = [[getattr(each.scores[name], end) for name in names] for each in features.values()]
+        group[end] = np.array(table, dtype=np.float64)
+
+
+def _write_estimates(group: h5py.Group, column: str, estimates: Mapping[str, Estimate]) -> None:
+    write_strings(group, column, list(estimates))
+    for end in Estimate._fields:
+        group[end] = np.array([getattr(estimate, end) for estimate in estimates.values()], dtype=np.float64)
+
+
+def read_probe(path: Path) -> dict[str, ProbeResult]:
+    """Read a probe's result file: target -> result. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.PROBE, verify=True) as file:
+        contigs = strings(file["contigs/name"])
+        return {target: _read_target(file[target], target, contigs) for target in file if target != "contigs"}
+
+
+def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> ProbeResult:
+    columns: dict[str, Any] = {name: item[()] for name, item in group["sites"].items()}
+    scores = group["scores"]
+    names = strings(scores["score"])
+    table = np.stack([scores[end][()] for end in Estimate._fields], axis=2)  # [features, scores, 3]
+    sweep, bins = group["sweep"], group["calibration"]
+    return ProbeResult(
+        target=target,
+        sites=Sites(contigs=contigs, **columns),
+        offsets=tuple(json.loads(group.attrs["offsets"])),
+        verdict=str(group.attrs["verdict"]),
+        best_control=str(group.attrs["best_control"]),
+        features={
+            name: _read_features(
+                group["features"][name], {score: Estimate(*row) for score, row in zip(names, rows, strict=True)}
+            )
+            for name, rows in zip(strings(scores["features"]), table.tolist(), strict=True)
+        },
+        differences={
+            name: Estimate(*(float(group["differences"][end][row]) for end in Estimate._fields))
+            for row, name in enumerate(strings(group["differences/control"]))
+        },
+        selectivity=float(group.attrs["selectivity"]),
+        prevalence=float(group.attrs["prevalence"]),
+        homology=float(group.attrs["homology"]),
+        sweep=tuple(
+            SweepFit(model, tuple(map(int, offsets.split(","))), float(score))
+            for model, offsets, score in zip(
+                strings(sweep["model"]), strings(sweep["offsets"]), sweep["valid_auprc"][()], strict=True
+            )
+        ),
+        calibration=tuple(
+            CalibrationBin(*row)
+            for row in zip(*(bins[name][()].tolist() for name in CalibrationBin._fields), strict=True)
+        ),
+        seams=json.loads(group.attrs["seams"]),
+    )
+
+
+def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet:
+    return FeatureSet(
+        label=group["label"][()],
+        log_odds=group["log_odds"][()],
+        threshold=float(group.attrs["threshold"]),
+        mean=group["mean"][()],
+        scale=group["scale"][()],
+        coefficients=group["coefficients"][()],
+        intercept=float(group["intercept"][0]),
+        regularisation=float(group.attrs["regularisation"]),
+        converged=bool(group.attrs["converged"]),
+        strengths=tuple(
+            zip(group["searched_strength"][()].tolist(), group["searched_auprc"][()].tolist(), strict=True)
+        ),
+        scores=scores,
+    )
