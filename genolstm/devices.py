@@ -33,7 +33,7 @@ def allotted_threads() -> int:
 
 
 def set_threads(threads: int | None) -> int:
-    """Let torch and BLAS use this many threads, or the allotted ones; gives the number. More than that runs 2.6x slower."""
+    """Let torch and BLAS use this many threads, or the allotted ones; gives the number. More would be slower."""
     chosen = threads or allotted_threads()
     torch.set_num_threads(chosen)
     threadpool_limits(limits=chosen)  # the BLAS under NumPy and SciPy

@@ -32,11 +32,11 @@ def states_at(
     seams: Seams | None = None,
     told: Callable[[int], None] | None = None,
 ) -> NDArray[np.float16]:
-    """States at sites, float16 [N, offsets, 2, D]; D = layers x H, or twice that with memories (h of all layers, then c).
+    """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
 
-    At offset o the own-strand pass is read after symbol p + o along the site's strand, the other pass after symbol p - o:
-    both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus gives what the same
-    site would give in the reverse complement of the contig.
+    At offset o the own-strand pass is read after symbol p + o along the site's strand, the other pass after symbol p
+    - o: both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus gives
+    what the same site would give in the reverse complement of the contig.
 
     sites : all `readable` at the largest offset.   seams : filled in.   told : called with the symbols read so far.
     """
@@ -85,7 +85,9 @@ class _Wanted:
     def within(self, block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Lane, step and request number of every state wanted from a block, each [K]."""
         lanes, steps, requests = [], [], []
-        for lane, (row, first, begin, end) in enumerate(zip(block.row, block.first, block.begin, block.end, strict=True)):
+        for lane, (row, first, begin, end) in enumerate(
+            zip(block.row, block.first, block.begin, block.end, strict=True)
+        ):
             mine = self.places[self.bounds[row] : self.bounds[row + 1]]
             low, high = self.bounds[row] + np.searchsorted(mine, [begin, end])
             lanes.append(np.full(high - low, lane))

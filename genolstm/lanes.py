@@ -1,8 +1,9 @@
 """Genome -> parallel lanes of codes with carried state, for training.
 
-The training stretches and their reverse complements are laid end to end, each cut into chunks and its last chunk filled up
-with N; the lanes start evenly spaced on that ring of chunks and read on for ever. A lane's state is reset where it enters a
-stretch. The chunk that any lane reads is a function of the step alone, which is all that a resumed run has to know.
+The training stretches and their reverse complements are laid end to end, each cut into chunks and its last chunk
+filled up with N; the lanes start evenly spaced on that ring of chunks and read on for ever. A lane's state is reset
+where it enters a stretch. The chunk that any lane reads is a function of the step alone, which is all that a resumed
+run has to know.
 """
 
 from typing import NamedTuple
@@ -40,7 +41,10 @@ class Lanes:
         self.n_chunks = int(self.ends[-1])
         starts = torch.arange(n_lanes) * self.n_chunks // n_lanes
         self.symbols_per_round = int(rows.length.sum())
-        self._length, self._ends = rows.length, self.ends  # kept on the host too: counting symbols must not wait for a GPU
+        self._length, self._ends = (
+            rows.length,
+            self.ends,
+        )  # kept on the host too: counting symbols must not wait for a GPU
         self._starts = starts
         self.rows = Rows(*(column.to(device) for column in rows))
         self.ends, self.starts = self.ends.to(device), starts.to(device)

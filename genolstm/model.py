@@ -36,7 +36,8 @@ class Reading(NamedTuple):
 class NextSymbolModel(nn.Module):
     """P(next symbol | all symbols before it). The state before symbol t predicts symbol t.
 
-    seed : draws the weights; one user seed and one index give one network (index 0 is trained, 1.. are untrained twins).
+    seed : draws the weights; one user seed and one index give one network (index 0 is trained, 1.. are untrained
+    twins).
     """
 
     table: Tensor

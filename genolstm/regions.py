@@ -122,11 +122,12 @@ def split_genome(
 ) -> Stretches:
     """Cut a genome into stretches for training, validation and test.
 
-    Named contigs go whole to their part; what is not named is for training (all of it, or only `train_contigs` when given).
-    With no validation contigs a seeded draw of blocks gives a share of the training contigs to validation; with no test
-    contigs either, another share to test. Margins are dropped between blocks of different parts.
+    Named contigs go whole to their part; what is not named is for training (all of it, or only `train_contigs` when
+    given). With no validation contigs a seeded draw of blocks gives a share of the training contigs to validation;
+    with no test contigs either, another share to test. Margins are dropped between blocks of different parts.
 
-    lengths : bases of each contig, in genome order.   block_bp : length of a block at most.   Raises InputError for unknown names, or one name in two parts.
+    lengths : bases of each contig, in genome order.   block_bp : length of a block at most.   Raises InputError for
+    unknown names, or one name in two parts.
     """
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
     _check_names(lengths, wanted)
@@ -138,7 +139,10 @@ def split_genome(
     drawn = (*([] if valid_contigs else [Part.VALID]), *([] if valid_contigs or test_contigs else [Part.TEST]))
     index = {name: place for place, name in enumerate(lengths)}
     rows = [(index[name], 0, lengths[name], part) for name, part in whole.items() if lengths[name]]
-    rows += [(index[name], start, end, part) for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_share, rng)]
+    rows += [
+        (index[name], start, end, part)
+        for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_share, rng)
+    ]
     return _stretches(tuple(lengths), sorted(rows))
 
 
@@ -177,7 +181,7 @@ def _drawn(
     share: float,
     rng: np.random.Generator,
 ) -> list[tuple[str, int, int, Part]]:
-    """Blocks of `names`, a share of them drawn for `parts`; neighbours of one part merged, margins between parts dropped."""
+    """Blocks of `names`, a share drawn for `parts`; neighbours of one part merged, margins between parts dropped."""
     blocks = [
         (name, start, min(start + block_bp, lengths[name]))
         for name in names

@@ -63,6 +63,9 @@ class Size(StrEnum):
 SIZES: dict[Size, tuple[int, int]] = {Size.SMALL: (1, 128), Size.BASE: (1, 512), Size.LARGE: (2, 1024)}
 
 
+CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
+
+
 class DeviceName(StrEnum):
     """Where to compute."""
 
@@ -145,15 +148,16 @@ def forget_bias_or_horizon(text: str) -> tuple[float | None, float | None]:
 class TrainSettings(Settings):
     """How a model is trained.
 
-    lanes : stretches of genome read side by side.   chunk : symbols between weight updates; gradients do not reach further.
+    lanes : stretches of genome read side by side.   chunk : symbols between weight updates; gradients do not reach
+    further. Small lanes x chunk learn more from each base; a GPU needs more lanes to be fast (CUDA_LANES, CUDA_CHUNK).
     bases, minutes : stop at whichever comes first; 0 means no such limit.   learning_rate : peak, after the warm-up.
     valid_bases : symbols of the validation part that each look reads at most (both strands).
     early_stop : looks without a better validation loss before stopping; 0 never stops early.
     checkpoint_minutes : between two resumable checkpoints.
     """
 
-    lanes: int = 64
-    chunk: int = 128
+    lanes: int = 16
+    chunk: int = 64
     bases: int = 40_000_000
     minutes: float = 0.0
     learning_rate: float = 3e-3
@@ -170,6 +174,11 @@ class TrainSettings(Settings):
     valid_contigs: tuple[str, ...] = ()
     test_contigs: tuple[str, ...] = ()
     seed: int = 1
+
+    @property
+    def look_bases(self) -> int:
+        """Symbols that one look reads: fewer in a short training, which looks would else outlast."""
+        return min(self.valid_bases, max(100_000, self.bases // 50)) if self.bases else self.valid_bases
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", Precision(self.precision))
@@ -192,7 +201,8 @@ class TrainSettings(Settings):
 class StreamSettings(Settings):
     """How whole contigs are read by a trained model.
 
-    lanes : pieces read side by side.   chunk : symbols a step.   burn_in : symbols read before a piece to build its state.
+    lanes : pieces read side by side.   chunk : symbols a step.   burn_in : symbols read before a piece to build its
+    state.
     """
 
     lanes: int = 64
@@ -239,7 +249,8 @@ class ProbeSettings(Settings):
     decoys : negatives per true site.   offsets : 'sweep', or symbols after the dinucleotide, read together, as '0,2,4'.
     states : 'h', or 'h+c' to read the memory c beside the hidden state.   twins : untrained models of the same shape.
     window : bases on each side of the site that the one-hot and k-mer controls see.   block_bp : bootstrap block.
-    max_sites : true sites of each target and part used at most, drawn by the seed.   min_intron : bases; shorter gaps are frameshifts.
+    max_sites : true sites of each target and part used at most, drawn by the seed.   min_intron : bases; shorter
+    gaps are frameshifts.
     """
 
     decoys: int = 10

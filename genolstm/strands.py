@@ -39,7 +39,8 @@ class Gatherer:
     def __init__(self, genome: Genome, device: torch.device) -> None:
         self.alphabet = genome.alphabet
         held = torch.from_numpy(genome.all_codes)
-        # small beside any GPU's memory (1 byte a base), and no step then waits for the host; the CPU reads the mapped file
+        # small beside any GPU's memory (1 byte a base), and no step then waits for the host; the CPU reads the
+        # mapped file
         self.codes = held.to(device) if device.type != "cpu" else held
         letters = np.arange(genome.alphabet.n_symbols, dtype=np.uint8)
         pairing = letters if genome.alphabet.complement is None else genome.alphabet.complement

@@ -1,8 +1,8 @@
 """A trained model along whole stretches, both strands, in memory that does not grow with their length.
 
-Every stretch and strand is cut into pieces that are read side by side. A piece that does not begin its stretch is given a
-burn-in: the symbols before it are read first, so that its state has forgotten that it started from nothing. The check is
-free: the state in which one piece ends is the true state where the next begins.
+Every stretch and strand is cut into pieces that are read side by side. A piece that does not begin its stretch is
+given a burn-in: the symbols before it are read first, so that its state has forgotten that it started from nothing.
+The check is free: the state in which one piece ends is the true state where the next begins.
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,12 @@ BURN_INS_A_PIECE = 8
 class Block(NamedTuple):
     """One step of all lanes that are at work.
 
-    row : int64 [B], which stretch and strand (see `strands.rows_of`).   first : int64 [B], place in the row of the first target.
+    row : int64 [B], which stretch and strand (see `strands.rows_of`).   first : int64 [B], place in the row of the
+    first target.
     begin, end : int64 [B], the targets of this block that count, in the row; no burn-in, nothing past the piece's end.
     targets : [B, T] codes, N outside the row.   scored : bool [B, T], the same as a mask.
-    logits : [B, T, n_known] for the targets.   layers : hidden of each layer [B, T, H]: at t, the state before target t.
+    logits : [B, T, n_known] for the targets.   layers : hidden of each layer [B, T, H]: at t, the state before
+    target t.
     memories : c of each layer [B, T, H], or empty when not asked for.
     """
 
@@ -75,7 +77,13 @@ def pieces_of(length: NDArray[np.int64], settings: StreamSettings) -> list[_Piec
     size = -(-max(share, 1) // settings.chunk) * settings.chunk
     burn_in = -(-settings.burn_in // settings.chunk) * settings.chunk
     return [
-        _Piece(row=row, first=max(0, start - burn_in), start=start, end=min(start + size, total), followed=start + size < total)
+        _Piece(
+            row=row,
+            first=max(0, start - burn_in),
+            start=start,
+            end=min(start + size, total),
+            followed=start + size < total,
+        )
         for row, total in enumerate(length.tolist())
         for start in range(0, total, size)
     ]
@@ -178,7 +186,12 @@ class _SeamChecker:
 
 @torch.inference_mode()
 def mean_bits(
-    model: NextSymbolModel, genome: Genome, stretches: Stretches, settings: StreamSettings, *, symbols: int | None = None
+    model: NextSymbolModel,
+    genome: Genome,
+    stretches: Stretches,
+    settings: StreamSettings,
+    *,
+    symbols: int | None = None,
 ) -> tuple[float, int]:
     """Mean bits per known symbol over stretches and both strands, and how many symbols that is.
 

@@ -25,7 +25,7 @@ class FusedCell(nn.Module):
         self.kernel = KERNELS[name](n_in, n_units, batch_first=True)
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Read a sequence [B, T, n_in]; returns hidden [B, T, H] and the state after the last, as `MemoryCell.forward`."""
+        """Read a sequence [B, T, n_in]; returns hidden [B, T, H] and the last state, as `MemoryCell.forward`."""
         if self.name is not CellName.LSTM:
             hidden, last = self.kernel(inputs, None if state is None else state.hidden.unsqueeze(0))
             return hidden, State(hidden=last[0], memory=last[0])

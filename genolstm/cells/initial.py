@@ -20,7 +20,10 @@ def initialise(cell: FusedCell | MemoryCell, forget_bias: str, generator: torch.
     twin.initialise(generator)
     if "forget" not in twin.rules.projections:
         return
-    rows = {name: slice(place * twin.n_units, (place + 1) * twin.n_units) for place, name in enumerate(twin.rules.projections)}
+    rows = {
+        name: slice(place * twin.n_units, (place + 1) * twin.n_units)
+        for place, name in enumerate(twin.rules.projections)
+    }
     bias, horizon = forget_bias_or_horizon(forget_bias)
     with torch.no_grad():
         for gate in {"forget", "write"} & rows.keys():

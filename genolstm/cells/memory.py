@@ -31,7 +31,8 @@ class Gates(NamedTuple):
 def remember(memory: Tensor, gates: Gates, rules: Rules) -> Tensor:
     """Give the memory after one step, c' = f*c + i*g; all [..., H].
 
-    A tied cell moves by `lerp`, g + f (c - g): the result lies between c and g with no clamp, and a fixed point stays fixed.
+    A tied cell moves by `lerp`, g + f (c - g): the result lies between c and g with no clamp, and a fixed point
+    stays fixed.
     """
     if rules.write is Write.TIED:
         return torch.lerp(gates.candidate, memory, gates.forget)
@@ -46,8 +47,9 @@ def show(memory: Tensor, gates: Gates) -> Tensor:
 class MemoryCell(nn.Module):
     """One layer of any cell of the family, stepped in Python: the twin that the fused path is proved against.
 
-    n_in : input width; a cell whose candidate is its input reads the first n_units inputs as the candidate and may have more,
-    which then only steer its gates. Weights have torch.nn's names, shapes and gate order, without the layer suffix.
+    n_in : input width; a cell whose candidate is its input reads the first n_units inputs as the candidate and may
+    have more, which then only steer its gates. Weights have torch.nn's names, shapes and gate order, without the
+    layer suffix.
     """
 
     def __init__(self, n_in: int, n_units: int, rules: Rules) -> None:
@@ -65,7 +67,7 @@ class MemoryCell(nn.Module):
             self.log_tau = nn.Parameter(torch.zeros(n_units))  # steps; exp keeps tau above 0 with no clamp
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw weights uniformly from +-1/sqrt(n_units), as torch.nn does; biases too; time constants from 1 to 100 steps."""
+        """Draw weights and biases uniformly from +-1/sqrt(n_units), as torch.nn does; tau from 1 to 100 steps."""
         bound = 1 / math.sqrt(self.n_units)
         with torch.no_grad():
             for name, weight in self.named_parameters():
@@ -83,7 +85,8 @@ class MemoryCell(nn.Module):
     def gates(self, inputs: Tensor, hidden: Tensor, time_steps: Tensor | None = None) -> Gates:
         """All factors from the inputs and the hidden state before them, at one step or at many at once.
 
-        inputs : [..., n_in].   hidden : [..., H], the state before the input.   time_steps : [...], length of each step.
+        inputs : [..., n_in].   hidden : [..., H], the state before the input.   time_steps : [...], length of each
+        step.
         """
         if not self.rules.projections:
             return self._gates_of({}, {}, inputs, time_steps)
@@ -142,7 +145,9 @@ class MemoryCell(nn.Module):
             return torch.sigmoid(pre_activation)
         return torch.exp(nn.functional.logsigmoid(pre_activation) * time_steps.unsqueeze(-1))
 
-    def forward(self, inputs: Tensor, state: State | None = None, time_steps: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, inputs: Tensor, state: State | None = None, time_steps: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Read a sequence.
 
         inputs : [B, T, n_in].   state : carried from the symbols before, or None at the start.

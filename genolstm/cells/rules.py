@@ -41,7 +41,8 @@ class Read(StrEnum):
 class Rules:
     """One row of the family.
 
-    reset : True where a reset gate r scales the recurrent part of the candidate, tanh(Wx + r*(Uh + b)), as in torch's GRU.
+    reset : True where a reset gate r scales the recurrent part of the candidate, tanh(Wx + r*(Uh + b)), as in
+    torch's GRU.
     """
 
     forget: Forget

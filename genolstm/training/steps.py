@@ -40,8 +40,8 @@ class Progress:
     """Where training stands: with the weights, the optimiser and the lanes' state, all that a resumed run must know.
 
     updates : the optimiser's own count when laid down: fp16 skips the update of a step that overflows.
-    bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known symbols
-    and gradient norms since then, so that a run cut between two records goes on with the same record.
+    bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known
+    symbols and gradient norms since then, so that a run cut between two records goes on with the same record.
     """
 
     step: int = 0
@@ -80,7 +80,10 @@ def new_run(model: NextSymbolModel, settings: TrainSettings) -> Run:
     return Run(
         model=model,
         optimiser=torch.optim.AdamW(
-            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type == "cuda"
+            model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=device.type in {"cpu", "cuda"},
         ),
         scaler=torch.amp.GradScaler(device.type, enabled=settings.precision is Precision.FP16),
         state=model.start(settings.lanes),
@@ -97,7 +100,7 @@ def share_done(progress: Progress, settings: TrainSettings) -> float:
 
 
 def learning_rate(done: float, settings: TrainSettings) -> float:
-    """Linear warm-up, then half a cosine down to `final_share` of the peak (Loshchilov & Hutter 2017). done : 0 to 1."""
+    """Linear warm-up, then half a cosine to `final_share` of the peak (Loshchilov & Hutter 2017). done : 0 to 1."""
     if done < settings.warmup_share:
         return settings.learning_rate * (done + 1e-3) / (settings.warmup_share + 1e-3)
     along = (done - settings.warmup_share) / max(1e-12, 1 - settings.warmup_share)
@@ -106,7 +109,7 @@ def learning_rate(done: float, settings: TrainSettings) -> float:
 
 
 def steps(run: Run, lanes: Lanes) -> Iterator[int]:
-    """Train until the settings' end; yields the step number after each weight update, with nothing copied to the host."""
+    """Train until the settings' end; yields the step number after each update, with nothing copied to the host."""
     run.model.train()
     while share_done(run.progress, run.settings) < 1:
         began = time.perf_counter()

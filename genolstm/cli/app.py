@@ -1,0 +1,80 @@
+"""The program: its commands, and the only place where a failure becomes an exit code."""
+
+import errno
+import logging
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from genolstm import __version__
+from genolstm.cli import bench, demo, doctor, ingest, probe, show, train
+from genolstm.errors import GenolstmError, InputError
+
+app = typer.Typer(
+    name="genolstm",
+    help="Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # user text is never markup: a path may hold [brackets]
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"genolstm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned."""
+
+
+app.command()(ingest.ingest)
+app.command()(train.train)
+app.add_typer(probe.app, name="probe")
+app.command()(show.show)
+app.command()(show.schema)
+app.command()(doctor.doctor)
+app.command()(bench.bench)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the program. Exit codes: 0 done, 1 our bug, 2 wrong usage, 3 bad input, 128 + n stopped by signal n."""
+    try:
+        app()
+    except GenolstmError as problem:
+        logging.getLogger("genolstm").debug("failure", exc_info=problem)
+        _say(" ".join([str(problem), *getattr(problem, "__notes__", [])]))
+        sys.exit(problem.exit_code)
+    except SystemExit as stop:
+        # typer ends with 1 when the reader of stdout has gone, as in '| head'
+        if isinstance(stop.__context__, BrokenPipeError):
+            _forget_stdout()
+            sys.exit(128 + signal.SIGPIPE)
+        raise
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:  # outputs have told of a full disk already: this is stdout, sent to a file
+            raise
+        _forget_stdout()
+        _say("the disk is full: standard output was not written; free space or write elsewhere.")
+        sys.exit(InputError.exit_code)
+
+
+def _say(sentence: str) -> None:
+    # a path may hold a line end: one failure is one line
+    typer.echo("genolstm: " + sentence.replace("\n", "\\n"), err=True)
+
+
+def _forget_stdout() -> None:
+    """Let what is left in the buffer of stdout go nowhere, so that Python's own flush at the end cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

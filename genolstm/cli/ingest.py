@@ -1,0 +1,49 @@
+"""``genolstm ingest``: FASTA to a genome file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
+from genolstm.settings import AlphabetName
+
+
+def ingest(
+    fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - is stdin.", show_default=False)],
+    output: Output,
+    alphabet: Annotated[AlphabetName, typer.Option("--alphabet", help="What the letters mean.")] = AlphabetName.DNA,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Read a FASTA file into a genome file: one byte a base, soft mask as intervals, N counted.
+
+    Example: genolstm ingest genome.fa.gz -o genome.h5
+    """
+    from genolstm.alphabet import ALPHABETS
+    from genolstm.readers.fasta import read_fasta
+    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.genome import write_genome
+
+    task = Task("ingest", quiet=quiet)
+    refuse_existing(output, force=force, inputs=[fasta])
+    letters = ALPHABETS[alphabet]
+    blocks = read_fasta(fasta, letters)
+    inputs = {} if str(fasta) == "-" or not fasta.is_file() else {"fasta": file_sha256(fasta)}
+    with ProgressLine("ingest", unit="symbols", quiet=quiet) as line:
+        counted = write_genome(output, line.watch(blocks), letters, task.provenance({"alphabet": alphabet}, inputs))
+    for letter, count in counted.letters.items():
+        log.info("%s x %s read as %s", letter, f"{count:,}", letters.read_as.get(letter, letters.unknown_letter))
+    task.done(
+        output,
+        {"read": counted.contigs, "used": counted.contigs, "skipped": {}},
+        {
+            "contigs": counted.contigs,
+            "bases": counted.symbols,
+            "unknown_bases": counted.unknown,
+            "masked_bases": counted.masked,
+        },
+        as_json=as_json,
+        word=f"{counted.contigs:,} contigs, {counted.symbols:,} symbols, {counted.unknown:,} unknown",
+    )

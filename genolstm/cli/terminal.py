@@ -1,0 +1,179 @@
+"""What every command says: how it starts, how far it is, how it ends."""
+
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+import typer
+
+from genolstm import __version__
+from genolstm.settings import DeviceName
+
+log = logging.getLogger("genolstm")
+
+REASONS_TOLD = 6
+FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="File to write; it appears only when complete.", show_default=False)
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")]
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads", "-t", min=0, help="CPU threads; 0 takes the cores this job was given.", show_default=True
+    ),
+]
+Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute; auto takes CUDA when there is one.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+
+
+class _Block(Protocol):
+    @property
+    def codes(self) -> Sized: ...
+
+
+B = TypeVar("B", bound=_Block)
+
+
+class Task:
+    """One run of one command: its opening line, its device and its last word."""
+
+    def __init__(self, command: str, *, quiet: bool, seed: int = 0) -> None:
+        self.command, self.quiet, self.seed = command, quiet, seed
+        self.began = time.perf_counter()
+        self.device = "cpu"
+        logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
+        log.setLevel(logging.WARNING if quiet else logging.INFO)
+        log.info("genolstm %s %s", __version__, command)
+
+    def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
+        """Choose device and threads, and say which."""
+        from genolstm.devices import choose_device, describe_device, set_threads
+
+        device = choose_device(name)
+        used = set_threads(threads or None)
+        self.device = describe_device(device)
+        log.info("device %s, %d thread%s, seed %d", self.device, used, "" if used == 1 else "s", self.seed)
+        if name is DeviceName.AUTO and device.type == "cpu":
+            log.info("no CUDA device: computing on the CPU")
+        return device
+
+    def provenance(self, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Any:  # noqa: ANN401  (h5py is imported late)
+        """Say where an output comes from, as its root attributes will."""
+        from genolstm.store.files import Provenance
+
+        line = shlex.join(["genolstm", *sys.argv[1:]])
+        return Provenance(command=line, settings=settings, seed=self.seed, inputs=inputs, device=self.device)
+
+    def done(
+        self, output: Path | None, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool, word: str
+    ) -> None:
+        """Say what was written, how long it took and the one number that matters; print the summary when asked."""
+        seconds = time.perf_counter() - self.began
+        self._say_skipped(records.get("skipped", {}))
+        log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))
+        if as_json:
+            fixed = {
+                "command": self.command,
+                "version": __version__,
+                "output": str(output) if output else None,
+                "seconds": round(seconds, 3),
+                "device": self.device,
+                "seed": self.seed,
+                "records": dict(records),
+            }
+            typer.echo(json.dumps({**fixed, **summary}))
+
+    def _say_skipped(self, skipped: Mapping[str, int]) -> None:
+        """Name the commonest reasons; every one of them is in the file and in the JSON summary."""
+        ranked = sorted(skipped.items(), key=lambda item: -item[1])
+        if ranked:
+            told = "; ".join(f"{count:,} {reason}" for reason, count in ranked[:REASONS_TOLD])
+            more = f"; and {len(ranked) - REASONS_TOLD} rarer reasons" if len(ranked) > REASONS_TOLD else ""
+            log.info("skipped: %s%s", told, more)
+
+
+class ProgressLine:
+    """How far a long step is: a bar on a terminal, a line now and then in a log."""
+
+    def __init__(self, label: str, *, unit: str, quiet: bool) -> None:
+        self.label, self.unit = label, unit
+        self.began = self.said = time.perf_counter()
+        self.wait = FIRST_LINE_SECONDS
+        self.first_share: float | None = None
+        self.bar = _bar(label) if sys.stderr.isatty() and not quiet else None
+
+    def show(self, share: float, done: int, note: str = "") -> None:
+        """Say how far it is. share : 0 to 1.   done : symbols, for the rate.   note : the figure to watch."""
+        now = time.perf_counter()
+        if self.first_share is None:  # a resumed run does not start at 0
+            self.first_share, self.first_done = share, done
+        elapsed, covered = now - self.began, share - self.first_share
+        rate = (done - self.first_done) / max(elapsed, 1e-9)
+        left = elapsed * (1 - share) / covered if covered > 0 else float("inf")
+        text = f"{rate:,.0f} {self.unit}/s, {clock(left)} left{', ' + note if note else ''}"
+        if self.bar:
+            bar, task = self.bar
+            bar.update(task, completed=share, text=text)
+        elif now - self.said >= self.wait and covered > 0:
+            log.info("%s %.0f%%: %s", self.label, 100 * share, text)
+            self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+
+    def watch(self, blocks: Iterable[B]) -> Iterator[B]:
+        """Pass sequence blocks on, and say how many symbols have gone by; how many will come is not known."""
+        symbols = 0
+        for block in blocks:
+            yield block
+            symbols += len(block.codes)
+            now = time.perf_counter()
+            if self.bar:
+                self.bar[0].update(self.bar[1], total=None, text=f"{symbols:,} {self.unit}")
+            elif now - self.said >= self.wait:
+                log.info("%s: %s %s", self.label, f"{symbols:,}", self.unit)
+                self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.bar:
+            self.bar[0].stop()
+
+
+def _bar(label: str) -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(label, total=1.0, text="")
+    bar.start()
+    return bar, task
+
+
+def clock(seconds: float) -> str:
+    """Spell a duration as a person would say it: 42 s, 3 min 20 s, 2 h 5 min."""
+    if seconds == float("inf"):
+        return "unknown time"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Split a comma-separated list of contigs."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()

@@ -1,0 +1,85 @@
+"""What a probe on hidden states has to beat: features of the sequence itself, and labels that mean nothing."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.alphabet import Codes
+from genolstm.regions import Sites
+from genolstm.store.genome import Genome
+
+HOMOLOGY_K = 31  # a shared 31-mer hardly occurs by chance in a genome; 62 bits fit one integer
+TYPE_K = 8  # the control task gives one random label to each word of 8 bases around the site
+
+
+def windows(genome: Genome, sites: Sites, flank: int) -> Codes:
+    """Codes around each site along its own strand, uint8 [N, 2 * flank + 1]; N past the contig's ends."""
+    length = genome.lengths[sites.contig][:, None]
+    place = sites.position[:, None] + sites.strand[:, None].astype(np.int64) * np.arange(-flank, flank + 1)
+    inside = (place >= 0) & (place < length)
+    address = genome.starts[sites.contig][:, None] + np.clip(place, 0, length - 1)
+    codes = genome.all_codes[address]
+    if genome.alphabet.complement is not None:
+        codes = np.where(sites.strand[:, None] > 0, codes, genome.alphabet.complement[codes])
+    return np.where(inside, codes, np.uint8(genome.alphabet.unknown))
+
+
+def one_hot(codes: Codes, n_known: int) -> NDArray[np.float32]:
+    """One column for each place and known symbol, float32 [N, W * n_known]; N gives zeros. codes : [N, W]."""
+    hot: NDArray[np.bool_] = codes[:, :, None] == np.arange(n_known)
+    return hot.reshape(len(codes), -1).astype(np.float32)
+
+
+def words(codes: Codes, k: int, n_known: int) -> NDArray[np.int64]:
+    """Word of k symbols that starts at each place, as a number in base n_known; -1 where it holds an unknown symbol.
+
+    codes : [N, W].   Returns int64 [N, W - k + 1].
+    """
+    places = codes.shape[1] - k + 1
+    number = np.zeros((len(codes), places), dtype=np.int64)
+    known = np.ones_like(number, dtype=bool)
+    for step in range(k):
+        symbol = codes[:, step : step + places]
+        number = number * n_known + symbol
+        known &= symbol < n_known
+    return np.where(known, number, -1)
+
+
+def word_counts(codes: Codes, k: int, n_known: int) -> NDArray[np.float32]:
+    """How often each word of k symbols stands in each window, float32 [N, n_known**k]. codes : [N, W]."""
+    found = words(codes, k, n_known)
+    site, place = np.nonzero(found >= 0)
+    counts = np.zeros((len(codes), n_known**k), dtype=np.float32)
+    np.add.at(counts, (site, found[site, place]), 1)
+    return counts
+
+
+def composition(codes: Codes, n_known: int) -> NDArray[np.float32]:
+    """Share of each symbol left and right of the site, float32 [N, 2 * n_known]. codes : [N, W]."""
+    middle = codes.shape[1] // 2
+    halves = [
+        (half[:, :, None] == np.arange(n_known)).mean(axis=1) for half in (codes[:, :middle], codes[:, middle + 1 :])
+    ]
+    return np.concatenate(halves, axis=1).astype(np.float32)
+
+
+def control_labels(codes: Codes, prevalence: float, n_known: int, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Labels of a control task (Hewitt & Liang 2019): each word type draws one label and keeps it; int8 [N].
+
+    A probe that does well here memorises words; the state's real score minus this one is its selectivity.
+    codes : [N, W], the type is the word of 8 around the site.   prevalence : share of positive types.
+    """
+    middle = codes.shape[1] // 2
+    around = codes[:, middle - TYPE_K // 2 : middle + TYPE_K - TYPE_K // 2]
+    drawn: NDArray[np.int8] = (rng.random(n_known**TYPE_K + 1) < prevalence).astype(np.int8)  # the last: words with N
+    return drawn[words(around, TYPE_K, n_known)[:, 0]]
+
+
+def shared_with_training(codes: Codes, train: NDArray[np.bool_], test: NDArray[np.bool_], n_known: int) -> float:
+    """Share of test windows that hold a 31-mer of any training window, on either strand. codes : [N, W], W >= 31."""
+    forward = words(codes, HOMOLOGY_K, n_known)
+    flipped = np.where(codes < n_known, n_known - 1 - codes.astype(np.int64), n_known)[:, ::-1]
+    backward = words(flipped.astype(np.uint8), HOMOLOGY_K, n_known)[:, ::-1]
+    canonical = np.minimum(forward, backward)  # -1 on both strands where there is an N
+    known = np.unique(canonical[train])
+    hit = np.isin(canonical[test], known[known >= 0])
+    return float(hit.any(axis=1).mean())

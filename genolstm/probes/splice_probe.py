@@ -1,0 +1,177 @@
+"""``probe splice``: from a checkpoint, a genome and transcripts to a verdict for donors and one for acceptors."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genolstm.errors import InputError, UsageError
+from genolstm.hidden import readable, states_at
+from genolstm.model import NextSymbolModel, trained_model
+from genolstm.probes.protocol import TRAINED, Judge, ModelStates, offsets_to_read
+from genolstm.probes.splice import SpliceSites, Target, splice_sites
+from genolstm.readers.annotation import Transcript
+from genolstm.regions import Part, Sites, Stretches, split_genome
+from genolstm.seeds import spawn
+from genolstm.settings import AlphabetName, ProbeSettings, States, StreamSettings
+from genolstm.store.checkpoint import Checkpoint
+from genolstm.store.genome import Genome
+from genolstm.store.results import ProbeResult
+from genolstm.stream import Seams
+
+Progress = Callable[[float, int], None]
+
+
+def probe_splice(
+    checkpoint: Checkpoint,
+    genome: Genome,
+    transcripts: Sequence[Transcript],
+    settings: ProbeSettings,
+    stream: StreamSettings,
+    *,
+    device: torch.device,
+    model_name: str,
+    told: Callable[[str], None],
+    progress: Progress,
+) -> tuple[dict[str, ProbeResult], dict[str, int]]:
+    """Judge donors and acceptors; gives target -> result, and what was skipped by reason.
+
+    told : called with a sentence as each step is done.   progress : called with share and bases read.
+    Raises InputError when the test contigs were trained on, or a part has no site.
+    """
+    if checkpoint.model.alphabet is not AlphabetName.DNA:
+        raise InputError(
+            f"{model_name} reads {checkpoint.model.alphabet}, which has no splice sites; give a DNA model."
+        )
+    split = probe_split(checkpoint, genome, settings, model_name)
+    offsets = offsets_to_read(settings)
+    skipped: dict[str, int] = {}
+    found: dict[Target, SpliceSites] = {}
+    for target in Target:
+        rng = spawn(settings.seed, f"decoys of {target}")
+        at = splice_sites(target, genome, transcripts, split, settings, rng)
+        inside = readable(at.sites, genome, max(offsets))
+        if lost := int((at.sites.label[~inside] == 1).sum()):
+            skipped[f"{target} at a contig's end"] = lost
+        found[target] = SpliceSites(sites=at.sites[inside], skipped=at.skipped, prevalence=at.prevalence)
+        skipped |= at.skipped
+        told(f"{target}: {_counted(found[target].sites)}")
+        _require_both_classes(target, found[target].sites)
+    judges = {target: Judge(target, genome, at.sites, settings, told) for target, at in found.items()}
+    models = {TRAINED: lambda: trained_model(checkpoint.model, checkpoint.weights)} | {
+        f"untrained_{twin}": lambda twin=twin: NextSymbolModel(checkpoint.model, seed=settings.seed, index=twin).eval()
+        for twin in range(1, settings.twins + 1)
+    }
+    sites = {target: at.sites for target, at in found.items()}
+    for place, (name, build) in enumerate(models.items()):
+        told(f"reading the genome with the {name} model, {place + 1} of {len(models)}")
+        states = _states(
+            build().to(device), genome, sites, offsets, settings, stream, _part_of(progress, place, len(models))
+        )
+        for target, (values, seams) in states.items():
+            told_seams = {"count": float(seams.count), "max_state": seams.max_state}
+            judges[target].add_model(ModelStates(name=name, states=values, offsets=offsets, seams=told_seams))
+    for judge in judges.values():
+        judge.add_sequence_controls()
+    return {target: judge.verdict(found[target].prevalence) for target, judge in judges.items()}, skipped
+
+
+def _require_both_classes(target: Target, sites: Sites) -> None:
+    """Fail before the genome is read, not after. Raises InputError."""
+    for part in Part:
+        label = sites.label[sites.part == part]
+        n_true, n_decoys = int((label == 1).sum()), int((label == 0).sum())
+        if not n_true or not n_decoys:
+            raise InputError(
+                f"the {part.name.lower()} part holds {n_true} {target}s and {n_decoys} decoys that can be read, and a"
+                " probe needs both; name --train-contigs and --test-contigs with more genes."
+            )
+
+
+def probe_split(checkpoint: Checkpoint, genome: Genome, settings: ProbeSettings, model_name: str) -> Stretches:
+    """Give the split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
+
+    Raises InputError for a test contig that the model was trained on, or when no test part is left; UsageError for
+    training contigs alone.
+    """
+    seen = set(checkpoint.seen)
+    if not settings.test_contigs and not settings.train_contigs:
+        if genome.sha256 != checkpoint.genome_sha256:
+            raise InputError(
+                f"{model_name} was trained on another genome, whose split means nothing here; name --train-contigs and"
+                " --test-contigs."
+            )
+        if not checkpoint.split.of(Part.TEST).bases:
+            raise InputError(f"{model_name} holds out no test part; name --test-contigs that it has not seen.")
+        return checkpoint.split
+    for name in settings.test_contigs:
+        if name in seen:
+            left = [other for other in genome.names if other not in seen]
+            raise InputError(
+                f"contig '{name}' was trained on by {model_name}, so that no score on it is held out; test on"
+                f" {', '.join(left[:6]) or 'another genome'}, or train a model without it."
+            )
+    if not settings.test_contigs:
+        raise UsageError("--train-contigs is given without --test-contigs; name both.")
+    return _by_contigs(genome, settings)
+
+
+def _by_contigs(genome: Genome, settings: ProbeSettings) -> Stretches:
+    """Named contigs, with blocks of the training contigs drawn for validation."""
+    training = settings.train_contigs or tuple(name for name in genome.names if name not in settings.test_contigs)
+    return split_genome(
+        genome.length_of,
+        spawn(settings.seed, "probe split"),
+        train_contigs=training,
+        test_contigs=settings.test_contigs,
+        block_bp=settings.block_bp,
+        held_out_share=settings.valid_share,
+    )
+
+
+def _states(
+    model: NextSymbolModel,
+    genome: Genome,
+    sites: dict[Target, Sites],
+    offsets: Sequence[int],
+    settings: ProbeSettings,
+    stream: StreamSettings,
+    progress: Progress,
+) -> dict[Target, tuple[NDArray[np.float16], Seams]]:
+    """States of one model at the sites of every target, from one reading of the genome."""
+    together, rows = merged(list(sites.values()))
+    to_read = 2 * int(genome.lengths[np.unique(together.contig)].sum())
+    seams = Seams()
+    states = states_at(
+        model, genome, together, offsets, stream, memories=settings.states is States.BOTH, seams=seams,
+        told=lambda read: progress(min(1.0, read / to_read), read),
+    )  # fmt: skip
+    return {target: (states[mine], seams) for target, mine in zip(sites, rows, strict=True)}
+
+
+def merged(several: list[Sites]) -> tuple[Sites, list[NDArray[np.int64]]]:
+    """Put several lists of sites into one, sorted; and give where each one's rows went."""
+    names = ("contig", "position", "strand", "label", "part", "block")
+    columns = {name: np.concatenate([getattr(sites, name) for sites in several]) for name in names}
+    order = np.lexsort((columns["strand"], columns["position"], columns["contig"]))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    ends = np.cumsum([len(sites) for sites in several])
+    sites = Sites(contigs=several[0].contigs, **{name: column[order] for name, column in columns.items()})
+    return sites, np.split(place, ends[:-1])
+
+
+def _part_of(progress: Progress, place: int, of: int) -> Progress:
+    """Progress of one of several models."""
+
+    def show(share: float, read: int) -> None:
+        per_model = read / max(share, 1e-9)
+        progress((place + share) / of, round((place + share) * per_model))
+
+    return show
+
+
+def _counted(sites: Sites) -> str:
+    parts = [f"{part.name.lower()} {int((sites.label[sites.part == part] == 1).sum()):,}" for part in Part]
+    return f"{int(sites.label.sum()):,} true sites ({', '.join(parts)}) and {int((sites.label == 0).sum()):,} decoys"
