@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from genolstm.errors import InputError
-from genolstm.probes.scores import Score, auprc, r2
+from genolstm.probes.scores import Score, log_likelihood, r2
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -24,8 +24,9 @@ Mask = NDArray[np.bool_]
 
 REGULARISATION_GRID = tuple(float(c) for c in 10.0 ** np.arange(-6, 2.5, 0.5))  # C; beyond 100 nothing is left to free
 CLEAR_FALL = 0.02  # of the best validation score; two steps in a row that far below it end the search
-GRADIENT_TOLERANCE = 1e-5  # of the mean loss, in whitened coordinates: about sqrt(2 x loss still to gain per row)
-FLOAT32_TOLERANCE = 1e-4  # from here on the rounding of float32 products cannot be seen; they take half the time
+GRADIENT_TOLERANCE = 1e-6  # of the mean loss, in whitened coordinates: about sqrt(2 x loss still to gain per row)
+SEARCH_TOLERANCE = 1e-3  # enough to rank strengths; the chosen one is then fitted to the caller's tolerance
+FLOAT32_TOLERANCE = 1e-3  # from here on the rounding of float32 products cannot be seen; they take half the time
 ROWS_IN_CACHE = 128  # rows read once from memory, then used in float64 for both loss and gradient
 ROWS_IN_MEMORY = 4096  # rows turned to float64 at once
 
@@ -79,14 +80,16 @@ def fit_logistic(
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
 ) -> LinearProbe:
-    """Fit a logistic probe; C is the one of best AUPRC on the validation rows.
+    """Fit a logistic probe; C is the one of best log likelihood on the validation rows.
 
     Parameters
     ----------
     features : float16 or float32 [N, D]
     labels : bool [N]
     train, valid : bool [N], rows to fit and rows to choose C on
-    grid : the C to try; they are tried from strong (small) to weak until the validation score has clearly fallen
+    grid : the C to try; they are tried from strong (small) to weak until the validation score has clearly fallen.
+        With a few hundred positives AUPRC jumps about between neighbouring C, and the best of a dozen is often luck;
+        the log likelihood of every row does not
     max_iterations : most solver steps at one C
     tolerance : of the gradient of the mean loss; a rough ranking of feature sets needs less than the default
 
@@ -104,18 +107,27 @@ def fit_logistic(
     gram = _gram(standardised)
     prevalence = is_positive.mean()
 
-    def path() -> Iterator[LinearProbe]:
-        slopes, intercept = np.zeros(scale.size), float(np.log(prevalence / (1 - prevalence)))
-        for c in sorted(grid):
-            slopes, intercept, iterations, converged = _minimise_logistic(
-                standardised, is_positive, gram, c, slopes, intercept, max_iterations, tolerance
-            )
-            yield LinearProbe(
-                mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
-                regularisation=c, iterations=iterations, converged=converged,
-            )  # fmt: skip
+    def fitted(c: float, start: tuple[Floats, float], tolerance: float) -> tuple[LinearProbe, tuple[Floats, float]]:
+        slopes, intercept, iterations, converged = _minimise_logistic(
+            standardised, is_positive, gram, c, *start, max_iterations, tolerance
+        )
+        probe = LinearProbe(
+            mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
+            regularisation=c, iterations=iterations, converged=converged,
+        )  # fmt: skip
+        return probe, (slopes, intercept)
 
-    return _best_on_validation(path(), features[valid], positive[valid], auprc)
+    def path() -> Iterator[LinearProbe]:
+        at = np.zeros(scale.size), float(np.log(prevalence / (1 - prevalence)))
+        for c in sorted(grid):
+            probe, at = fitted(c, at, max(tolerance, SEARCH_TOLERANCE))
+            yield probe
+
+    chosen = _best_on_validation(path(), features[valid], positive[valid], log_likelihood)
+    if tolerance >= SEARCH_TOLERANCE:
+        return chosen
+    start = chosen.coefficients.astype(np.float64), chosen.intercept
+    return replace(fitted(chosen.regularisation, start, tolerance)[0], validation=chosen.validation)
 
 
 def fit_ridge(

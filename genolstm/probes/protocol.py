@@ -24,6 +24,7 @@ from genolstm.probes.scores import (
     auroc,
     block_bootstrap,
     expected_calibration_error,
+    log_likelihood,
     mcc,
     paired_difference,
     score_interval,
@@ -133,10 +134,11 @@ class Judge:
                 grid=SWEEP_GRID,
                 tolerance=SWEEP_TOLERANCE,
             )
-            best = max(score for _, score in probe.validation)
-            self.sweep.append(SweepFit(model.name, offsets, best))
+            at_best = probe.decision(model.together(offsets)[self.valid])
+            likelihood, area = log_likelihood(label[self.valid], at_best), auprc(label[self.valid], at_best)
+            self.sweep.append(SweepFit(model.name, offsets, float(likelihood), float(area)))
         mine = [fit for fit in self.sweep if fit.model == model.name]
-        chosen = max(mine, key=lambda fit: fit.valid_auprc)
+        chosen = max(mine, key=lambda fit: fit.valid_log_likelihood)
         self.told(
             f"{self.target}, {model.name}: offsets {_spelled(chosen.offsets)} are best on validation,"
             f" AUPRC {chosen.valid_auprc:.3f}"

@@ -126,6 +126,14 @@ def expected_calibration_error(
         return error
 
 
+def log_likelihood(labels: ArrayLike, log_odds: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+    """Mean log probability of the labels, in nats a row, 0 at best: a proper score (Gneiting & Raftery 2007)."""
+    positive, weights = _positive_and_weights(labels, weights)
+    log_odds = np.asarray(log_odds, np.float64)
+    nats = -np.logaddexp(0, np.where(positive > 0, -log_odds, log_odds))
+    return np.asarray(np.sum(weights * nats, axis=-1) / weights.sum(axis=-1))
+
+
 def r2(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> Floats:
     """Share of the variance of the targets that is explained: 1 - residual / total sum of squares."""
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)

@@ -30,7 +30,7 @@ class FeatureSet:
     label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls.
     log_odds : float32 [N], at every site.   mean, scale, coefficients : float32 [D].
     threshold : log odds from which on the MCC counts a site as called.
-    strengths : (C, validation AUPRC) of each regularisation tried.   converged : the solver reached its tolerance.
+    strengths : (C, validation log likelihood) of each tried.   converged : the solver reached its tolerance.
     scores : score name -> estimate on the test sites.
     """
 
@@ -48,10 +48,11 @@ class FeatureSet:
 
 
 class SweepFit(NamedTuple):
-    """One entry of the offset sweep: which model, which offsets were read together, and the AUPRC on validation."""
+    """One entry of the offset sweep: model, offsets read together, scores on validation (nats a site, AUPRC)."""
 
     model: str
     offsets: tuple[int, ...]
+    valid_log_likelihood: float
     valid_auprc: float
 
 
@@ -118,7 +119,8 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
     sweep = group.create_group("sweep")
     write_strings(sweep, "model", [fit.model for fit in result.sweep])
     write_strings(sweep, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
-    sweep["valid_auprc"] = np.array([fit.valid_auprc for fit in result.sweep], dtype=np.float64)
+    for name in ("valid_log_likelihood", "valid_auprc"):
+        sweep[name] = np.array([getattr(fit, name) for fit in result.sweep], dtype=np.float64)
     bins = group.create_group("calibration")
     for name in CalibrationBin._fields:
         dtype = np.int64 if name == "sites" else np.float64
@@ -130,7 +132,7 @@ def _write_features(group: h5py.Group, features: FeatureSet) -> None:
         group[name] = getattr(features, name)
     group["intercept"] = np.array([features.intercept], dtype=np.float64)
     group["searched_strength"] = np.array([strength for strength, _ in features.strengths], dtype=np.float64)
-    group["searched_auprc"] = np.array([score for _, score in features.strengths], dtype=np.float64)
+    group["searched_log_likelihood"] = np.array([score for _, score in features.strengths], dtype=np.float64)
     group.attrs["regularisation"] = features.regularisation
     group.attrs["threshold"] = features.threshold
     group.attrs["converged"] = int(features.converged)
@@ -184,9 +186,13 @@ def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> Pr
         prevalence=float(group.attrs["prevalence"]),
         homology=float(group.attrs["homology"]),
         sweep=tuple(
-            SweepFit(model, tuple(map(int, offsets.split(","))), float(score))
-            for model, offsets, score in zip(
-                strings(sweep["model"]), strings(sweep["offsets"]), sweep["valid_auprc"][()], strict=True
+            SweepFit(model, tuple(map(int, offsets.split(","))), *scores)
+            for model, offsets, *scores in zip(
+                strings(sweep["model"]),
+                strings(sweep["offsets"]),
+                sweep["valid_log_likelihood"][()].tolist(),
+                sweep["valid_auprc"][()].tolist(),
+                strict=True,
             )
         ),
         calibration=tuple(
@@ -209,7 +215,7 @@ def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet
         regularisation=float(group.attrs["regularisation"]),
         converged=bool(group.attrs["converged"]),
         strengths=tuple(
-            zip(group["searched_strength"][()].tolist(), group["searched_auprc"][()].tolist(), strict=True)
+            zip(group["searched_strength"][()].tolist(), group["searched_log_likelihood"][()].tolist(), strict=True)
         ),
         scores=scores,
     )

@@ -15,6 +15,7 @@ from genolstm.probes.scores import (
     block_bootstrap,
     expected_calibration_error,
     interval,
+    log_likelihood,
     mcc,
     paired_difference,
     pearson,
@@ -249,3 +250,12 @@ def test_paired_difference_sees_a_gain_that_unpaired_intervals_do_not(rng):
 def test_rows_that_do_not_match_the_blocks_are_refused(rng):
     with pytest.raises(ValueError, match="blocks hold 10 rows"):
         resampled([0, 1], [0.2, 0.3], block_bootstrap(np.arange(10), 5, rng), auprc)
+
+
+def test_log_likelihood_is_minus_sklearns_log_loss(rng):
+    labels = rng.random(200) < 0.3
+    log_odds = rng.normal(size=200)
+    weights = rng.integers(0, 4, 200)
+    expected = -metrics.log_loss(labels, 1 / (1 + np.exp(-log_odds)), sample_weight=weights)
+    assert float(log_likelihood(labels, log_odds, weights)) == pytest.approx(expected, abs=1e-12)
+    assert float(log_likelihood(labels, np.where(labels, 1e4, -1e4))) == 0
