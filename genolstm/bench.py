@@ -20,6 +20,7 @@ from genolstm.store.genome import Genome
 from genolstm.training.steps import AUTOCAST, new_run, steps
 
 RANDOM_GENOME = 4_000_000  # bases; more than the lanes of one round read
+RANDOM_FASTA = 20_000_000  # bases
 LINE = 60  # bases a line of the FASTA that is timed
 
 
@@ -135,7 +136,7 @@ def _random_fasta(path: Path) -> Path:
     """Write 20 Mb in one record, half of it soft-masked in runs of 1 kb."""
     rng = np.random.default_rng(0)
     letters = np.frombuffer(b"ACGTacgt", dtype=np.uint8)
-    lines = 20_000_000 // LINE
+    lines = RANDOM_FASTA // LINE
     text = letters[rng.integers(0, 4, (lines, LINE)) + 4 * (np.arange(lines)[:, None] // 17 % 2)]
     with path.open("wb") as out:
         out.write(b">random\n")

@@ -103,33 +103,61 @@ def read_stretches(
 
     seams : filled in as pieces meet.   memories : also rebuild c of every layer (slower).
     """
-    device = next(model.parameters()).device
     rows = rows_of(genome, stretches)
-    gatherer = Gatherer(genome, device)
+    work = _Work(model, Gatherer(genome, next(model.parameters()).device), rows, settings)
     queue = pieces_of(rows.length.numpy(), settings)[::-1]
-    on_device = Rows(*(column.to(device) for column in rows))
-    lanes: list[_Piece] = []
-    place = np.zeros(0, dtype=np.int64)
-    state = model.start(0)
     checker = _SeamChecker(seams if seams is not None else Seams())
-    while queue or lanes:
-        while queue and len(lanes) < settings.lanes:
-            lanes.append(queue.pop())
-            place = np.append(place, lanes[-1].first)
-            state = State(*(torch.cat([part, model.start(1).hidden], dim=1) for part in state))
-        row = np.array([piece.row for piece in lanes])
-        checker.look(lanes, place, state)
-        index = torch.from_numpy(row).to(device)
-        first = torch.from_numpy(place).to(device)
-        codes = gatherer.window(
-            on_device.origin[index], on_device.sign[index], on_device.length[index], first - 1, settings.chunk + 1
-        )
-        reading = model.read(codes[:, :-1], state)
-        begin = np.maximum(place, [piece.start for piece in lanes])
-        end = np.maximum(begin, np.minimum(place + settings.chunk, [piece.end for piece in lanes]))
-        counted = torch.from_numpy(np.stack([begin - place, end - place])).to(device).unsqueeze(2)  # [2, B, 1]
-        step = torch.arange(settings.chunk, device=device)
-        yield Block(
+    while queue or work.pieces:
+        while queue and len(work.pieces) < settings.lanes:
+            work.take(queue.pop())
+        checker.look(work.pieces, work.place, work.state)
+        yield work.read(memories=memories)
+        ended = work.place >= [piece.end for piece in work.pieces]
+        if ended.any():
+            checker.finish(work.pieces, work.state, ended)
+            work.drop(ended)
+
+
+class _Work:
+    """The pieces at work, one a lane: how far each has come, and its state.
+
+    place : int64 [B], the next target of each piece.   state : [layers, B, H].
+    """
+
+    def __init__(self, model: NextSymbolModel, gatherer: Gatherer, rows: Rows, settings: StreamSettings) -> None:
+        self.model, self.gatherer, self.chunk = model, gatherer, settings.chunk
+        self.device = next(model.parameters()).device
+        self.rows = Rows(*(column.to(self.device) for column in rows))
+        self.pieces: list[_Piece] = []
+        self.place = np.zeros(0, dtype=np.int64)
+        self.state = model.start(0)
+
+    def take(self, piece: _Piece) -> None:
+        """Put a piece on a new lane, with an empty state."""
+        self.pieces.append(piece)
+        self.place = np.append(self.place, piece.first)
+        self.state = State(*(torch.cat([part, self.model.start(1).hidden], dim=1) for part in self.state))
+
+    def drop(self, ended: NDArray[np.bool_]) -> None:
+        """Take pieces off their lanes. ended : bool [B]."""
+        keep = torch.from_numpy(np.flatnonzero(~ended)).to(self.device)
+        self.state = State(self.state.hidden[:, keep], self.state.memory[:, keep])
+        self.place = self.place[~ended]
+        self.pieces = [piece for piece, over in zip(self.pieces, ended, strict=True) if not over]
+
+    def read(self, *, memories: bool) -> Block:
+        """Read one chunk in every lane."""
+        row, place, before = np.array([piece.row for piece in self.pieces]), self.place, self.state
+        index, first = torch.from_numpy(row).to(self.device), torch.from_numpy(place).to(self.device)
+        origin, sign, length = (column[index] for column in self.rows)
+        codes = self.gatherer.window(origin, sign, length, first - 1, self.chunk + 1)
+        reading = self.model.read(codes[:, :-1], before)
+        begin = np.maximum(place, [piece.start for piece in self.pieces])
+        end = np.maximum(begin, np.minimum(place + self.chunk, [piece.end for piece in self.pieces]))
+        counted = torch.from_numpy(np.stack([begin - place, end - place])).to(self.device).unsqueeze(2)  # [2, B, 1]
+        step = torch.arange(self.chunk, device=self.device)
+        self.place, self.state = place + self.chunk, reading.state
+        return Block(
             row=row,
             first=place,
             begin=begin,
@@ -138,17 +166,8 @@ def read_stretches(
             scored=(step >= counted[0]) & (step < counted[1]),
             logits=reading.logits,
             layers=reading.layers,
-            memories=_memories(model, reading, state) if memories else [],
+            memories=_memories(self.model, reading, before) if memories else [],
         )
-        place = place + settings.chunk
-        state = reading.state
-        ended = np.array([at >= piece.end for at, piece in zip(place, lanes, strict=True)])
-        if ended.any():
-            checker.finish(lanes, state, ended)
-            keep = torch.from_numpy(np.flatnonzero(~ended)).to(device)
-            state = State(state.hidden[:, keep], state.memory[:, keep])
-            place = place[~ended]
-            lanes = [piece for piece, over in zip(lanes, ended, strict=True) if not over]
 
 
 def _memories(model: NextSymbolModel, reading: Reading, state: State) -> list[Tensor]:

@@ -8,7 +8,7 @@ import typer
 
 from genolstm.cli.terminal import Quiet, Threads, log
 
-MODEL = ("--hidden", "128", "--bases", "8M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC", "--lr", "5e-3")
+MODEL = ("--hidden", "128", "--bases", "8M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
 
 
 def demo(

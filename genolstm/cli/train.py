@@ -28,6 +28,8 @@ from genolstm.settings import (
     parse_size,
 )
 
+NAMES_TOLD = 6  # contigs named in a line of the log
+
 if TYPE_CHECKING:
     from genolstm.lanes import Lanes
     from genolstm.regions import Part, Stretches
@@ -235,21 +237,8 @@ def _begin(
     if saved and saved.resumable:
         take_up(run, saved.resumable)
         log.info("resuming after %s bases", f"{run.progress.bases:,}")
-    train_part = split.of(Part.TRAIN)
-    held_out = tuple(part for part in (Part.VALID, Part.TEST) if _has_known(genome, split, part))
-    if not _has_known(genome, split, Part.TRAIN):
-        raise InputError(
-            f"the training part of {path} ({_shortly(train_part.names())}) holds nothing but"
-            f" {genome.alphabet.unknown_letter}; give a genome, or --train-contigs, with known symbols."
-        )
-    lanes = Lanes(genome, train_part, n_lanes=settings.lanes, chunk=settings.chunk, device=device)
-    for part in Part:
-        here = split.of(part)
-        if here.bases and part not in (Part.TRAIN, *held_out):
-            log.warning(
-                "%s part: nothing but %s, so it is not scored", part.name.lower(), genome.alphabet.unknown_letter
-            )
-        log.info("%s: %s bases of %s", part.name.lower(), f"{here.bases:,}", _shortly(here.names()))
+    held_out = _held_out(genome, path, split)
+    lanes = Lanes(genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device)
     log.info(
         "%s %dx%d, %s weights; %s lanes x %s bases a step",
         model_settings.cell, model_settings.layers, model_settings.hidden, f"{model.n_weights:,}",
@@ -257,6 +246,25 @@ def _begin(
     )  # fmt: skip
     logbook = Logbook(history=saved.history, looks=saved.looks) if saved else Logbook()
     return _Job(genome=genome, genome_path=path, split=split, run=run, lanes=lanes, logbook=logbook, held_out=held_out)
+
+
+def _held_out(genome: "Genome", path: Path, split: "Stretches") -> "tuple[Part, ...]":
+    """Say what each part holds; gives the held-out parts that can be scored. InputError if training is all N."""
+    from genolstm.regions import Part
+
+    known = [part for part in Part if _has_known(genome, split, part)]
+    unknown = genome.alphabet.unknown_letter
+    for part in Part:
+        here = split.of(part)
+        if part not in known and part is Part.TRAIN:
+            raise InputError(
+                f"the training part of {path} ({_shortly(here.names())}) holds nothing but {unknown}; give a genome, or"
+                " --train-contigs, with known symbols."
+            )
+        if part not in known and here.bases:
+            log.warning("%s part: nothing but %s, so it is not scored", part.name.lower(), unknown)
+        log.info("%s: %s bases of %s", part.name.lower(), f"{here.bases:,}", _shortly(here.names()))
+    return tuple(part for part in known if part is not Part.TRAIN)
 
 
 def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
@@ -268,11 +276,8 @@ def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
 
 
 def _shortly(contigs: tuple[str, ...]) -> str:
-    return (
-        "no contig"
-        if not contigs
-        else ", ".join(contigs[:6]) + (f" and {len(contigs) - 6} more" if len(contigs) > 6 else "")
-    )
+    more = f" and {len(contigs) - NAMES_TOLD} more" if len(contigs) > NAMES_TOLD else ""
+    return ", ".join(contigs[:NAMES_TOLD]) + more or "no contig"
 
 
 def _train(job: _Job, output: Path, task: Task, *, quiet: bool) -> None:
