@@ -118,13 +118,14 @@ def train(
         "early_stop": early_stop, "checkpoint_minutes": checkpoint_minutes, "train_contigs": train_contigs,
         "valid_contigs": valid_contigs, "test_contigs": test_contigs, "seed": seed,
     }  # fmt: skip
+    saved, values = _saved(output, resume=resume, force=force), chosen(ctx, options, settings_file)
+    task.seed = saved.train.seed if saved else values["seed"]  # the settings file may have given it
     on = task.use_device(device, threads)
-    saved = _saved(output, resume=resume, force=force)
     if saved:
         model_settings, settings = saved.model, saved.train
         _refuse_changes(given(ctx, options, settings_file), saved, output)
     else:
-        model_settings, settings = _settings(chosen(ctx, options, settings_file), on)
+        model_settings, settings = _settings(values, on)
     job = _begin(open_genome(genome), genome, model_settings, settings, saved, on)
     _train(job, output, task, quiet=quiet)
     bits = _evaluate(job)

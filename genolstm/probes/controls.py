@@ -54,12 +54,12 @@ def word_counts(codes: Codes, k: int, n_known: int) -> NDArray[np.float32]:
 
 
 def composition(codes: Codes, n_known: int) -> NDArray[np.float32]:
-    """Share of each symbol left and right of the site, float32 [N, 2 * n_known]. codes : [N, W]."""
+    """Share of each known symbol left and right of the site, float32 [N, 2 * n_known]. codes : [N, W]."""
     middle = codes.shape[1] // 2
-    halves = [
-        (half[:, :, None] == np.arange(n_known)).mean(axis=1) for half in (codes[:, :middle], codes[:, middle + 1 :])
-    ]
-    return np.concatenate(halves, axis=1).astype(np.float32)
+    halves = (codes[:, :middle], codes[:, middle + 1 :])
+    counts = [(half[:, :, None] == np.arange(n_known)).sum(axis=1) for half in halves]  # each [N, n_known]
+    shares = [count / np.maximum(1, count.sum(axis=1, keepdims=True)) for count in counts]
+    return np.concatenate(shares, axis=1).astype(np.float32)
 
 
 def control_labels(codes: Codes, prevalence: float, n_known: int, rng: np.random.Generator) -> NDArray[np.int8]:

@@ -31,6 +31,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             )
         if file.attrs["kind"] == Kind.CHECKPOINT:
             told["bits/base"] = _bits(file)
+        if file.attrs["kind"] == Kind.PROBE:
+            told |= {target: _verdict(file[target]) for target in file if target != "contigs"}
         told["datasets"] = _datasets(file)
     return told
 
@@ -48,6 +50,24 @@ def _bits(file: h5py.File) -> dict[str, str]:
         f" interpolated Markov {group['markov_interpolated'][row]:.4f}"
         for row, part in enumerate(group["part"].asstr()[()])
     }
+
+
+def _verdict(group: h5py.Group) -> dict[str, str]:
+    """Verdict of one target of a probe, and every score of every feature set with its interval."""
+    told = {name: str(_plain(group.attrs[name])) for name in ("verdict", "offsets", "best_control")}
+    told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
+    ends = [group["scores"][end][()] for end in ("value", "low", "high")]
+    scores = group["scores/score"].asstr()[()]
+    for row, name in enumerate(group["scores/features"].asstr()[()]):
+        told[name] = ", ".join(
+            f"{score} {ends[0][row, column]:.3f} [{ends[1][row, column]:.3f}, {ends[2][row, column]:.3f}]"
+            for column, score in enumerate(scores)
+        )
+    differences = group["differences"]
+    for row, control in enumerate(differences["control"].asstr()[()]):
+        value, low, high = (differences[end][row] for end in ("value", "low", "high"))
+        told[f"trained minus {control}"] = f"AUPRC {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return told
 
 
 def _datasets(file: h5py.File) -> dict[str, str]:

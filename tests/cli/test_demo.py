@@ -1,0 +1,104 @@
+"""`genolstm demo`: the whole path, and what stands in its way."""
+
+import shlex
+
+import pytest
+import typer
+
+from genolstm.cli import demo as command
+from genolstm.store.files import open_any
+from genolstm.store.results import read_probe
+
+RESULTS = ("genome.h5", "model.h5", "splice.h5")
+
+
+@pytest.mark.slow
+def test_demo_ends_with_three_files_and_a_verdict_for_each_target(program, tmp_path):
+    process = program("demo", "-o", tmp_path / "demo", "-t", "1")
+    out, err = process.communicate(timeout=3000)
+    assert (process.returncode, out) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted(RESULTS)
+    for name, kind in zip(RESULTS, ("genome", "checkpoint", "probe"), strict=True):
+        with open_any(tmp_path / "demo" / name, verify=True) as file:
+            assert file.attrs["kind"] == kind
+    lines = err.splitlines()
+    assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == ["ingest", "train", "probe"]
+    results = read_probe(tmp_path / "demo" / "splice.h5")
+    for target in ("donor", "acceptor"):
+        assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)
+    assert lines[-1].startswith("the organism is made up ")
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_of_an_earlier_demo_are_refused_before_any_work(run, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(command, "_run", lambda *_: pytest.fail("a step was run"))
+    (tmp_path / name).write_text("mine")
+    assert run("demo", "-o", tmp_path) == (
+        2, "", f"genolstm: output {tmp_path / name} exists; add --force to replace it, or name another.\n"
+    )  # fmt: skip
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_file_in_place_of_the_folder_is_refused(run, tmp_path):
+    (tmp_path / "demo").write_text("mine")
+    sentence = f"genolstm: {tmp_path / 'demo'} is a file; name a folder for the demo's results.\n"
+    assert run("demo", "-o", tmp_path / "demo") == (2, "", sentence)
+    ended = run("demo", "-o", tmp_path / "demo" / "below")
+    assert ended == (
+        2, "", f"genolstm: folder {tmp_path / 'demo' / 'below'} cannot be made (Not a directory); name another.\n"
+    )  # fmt: skip
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The commands that a demo would run."""
+    taken = []
+    monkeypatch.setattr(command, "_run", lambda *arguments: taken.append(arguments))
+    return taken
+
+
+def test_options_reach_every_step(run, tmp_path, steps):
+    for name in RESULTS:
+        (tmp_path / name).write_text("old")
+    assert run("demo", "-o", tmp_path, "--force", "-q", "-t", "3").code == 0
+    assert [step[0] for step in steps] == ["ingest", "train", "probe"]
+    assert all({"--force", "--quiet"} <= set(step) for step in steps)
+    assert ["--threads" in step for step in steps] == [False, True, True]
+    assert [step[step.index("--threads") + 1] for step in steps[1:]] == ["3", "3"]
+
+
+def test_folder_is_made_and_the_steps_hand_on_their_files(run, tmp_path, steps):
+    folder = tmp_path / "deep" / "down"
+    assert run("demo", "-o", folder).code == 0
+    assert folder.is_dir()
+    genome, model, splice = (str(folder / name) for name in RESULTS)
+    assert steps[0][2:4] == ("-o", genome)
+    assert steps[1][1:4] == (genome, "-o", model)
+    assert steps[2][2] == model
+    assert {genome, splice} <= set(steps[2])
+    assert not any({"--force", "--quiet"} & set(step) for step in steps)
+
+
+def test_step_that_was_stopped_ends_the_demo_with_its_code(tmp_path, monkeypatch):
+    taken = []
+
+    def stopped(arguments, *, standalone_mode):
+        assert not standalone_mode  # a failure is to pass through, to be told once
+        taken.append(arguments[0])
+        return 143 if arguments[0] == "train" else None
+
+    monkeypatch.setattr("genolstm.cli.app.app", stopped)
+    with pytest.raises(typer.Exit) as stop:
+        command.demo(tmp_path / "demo")
+    assert stop.value.exit_code == 143
+    assert taken == ["ingest", "train"]
+
+
+def test_steps_are_shown_as_they_would_be_typed_unless_quiet(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("genolstm.cli.app.app", lambda *_, **__: None)
+    command.demo(tmp_path / "my demo")
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("$ ")]
+    assert [shlex.split(line)[2] for line in shown] == ["ingest", "train", "probe"]
+    assert shlex.split(shown[0])[-1] == str(tmp_path / "my demo" / "genome.h5")
+    command.demo(tmp_path / "quiet", quiet=True)
+    assert capsys.readouterr() == ("", "")
