@@ -52,8 +52,8 @@ class NextSymbolModel(nn.Module):
         self.cells = nn.ModuleList(_cell(width, settings) for width in widths)
         self.head = nn.Linear(settings.hidden, self.alphabet.n_known)
         generator = torch.Generator().manual_seed(spawn_seed(seed, "weights", index))
-        for cell in self.cells:
-            initialise(cell, settings.forget_bias, generator)  # type: ignore[arg-type]
+        for place, cell in enumerate(self.cells):
+            initialise(cell, settings.forget_bias, generator, one_hot=place == 0)  # type: ignore[arg-type]
         bound = 1 / math.sqrt(settings.hidden)
         with torch.no_grad():
             self.head.weight.uniform_(-bound, bound, generator=generator)

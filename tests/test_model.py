@@ -155,3 +155,21 @@ def test_the_input_table_is_no_weight():
     assert "table" not in dict(model.named_parameters())
     assert "table" not in model.state_dict()
     assert torch.equal(model.table, torch.eye(5))
+
+
+def test_one_hot_input_is_drawn_by_its_fan_in_of_one_and_deeper_layers_by_theirs():
+    model = NextSymbolModel(ModelSettings(layers=2, hidden=64), seed=3)
+    first, second = (cell.kernel.weight_ih_l0.detach() for cell in model.cells)
+    # a uniform draw from +-b has standard deviation b / sqrt(3)
+    assert float(first.std()) == pytest.approx(1 / 3**0.5, rel=0.05)
+    assert float(first.abs().max()) <= 1
+    assert float(second.std()) == pytest.approx(1 / 64**0.5 / 3**0.5, rel=0.05)
+
+
+def test_untrained_state_depends_on_what_was_just_read():
+    model = NextSymbolModel(ModelSettings(hidden=64), seed=3)
+    history = torch.randint(0, 4, (1, 300), generator=torch.Generator().manual_seed(0))
+    other = history.clone()
+    other[0, -2] = (other[0, -2] + 1) % 4
+    apart = [model.read(codes, model.start(1)).state.hidden.detach() for codes in (history, other)]
+    assert float((apart[0] - apart[1]).abs().mean()) > 0.02
