@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.terminal import Quiet, Threads, log
+from genolstm.cli.terminal import Quiet, log
 
-MODEL = ("--hidden", "128", "--bases", "8M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
+MODEL = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
 
 
 def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the results; made when missing.", show_default=False)
     ],
-    threads: Threads = 0,
+    threads: Annotated[
+        int,
+        typer.Option("--threads", "-t", min=0, help="CPU threads; a model this small gains nothing from more than 1."),
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of an earlier demo.")] = False,
     quiet: Quiet = False,
 ) -> None:
