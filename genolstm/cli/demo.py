@@ -22,7 +22,7 @@ def demo(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of an earlier demo.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ingest, train and probe a made organism of 1 Mb: about three minutes on two cores.
+    """Ingest, train and probe a made organism of 1 Mb: about two minutes.
 
     Every step is an ordinary command, shown as it runs: the same lines work on your own genome.
 

@@ -33,8 +33,10 @@ def ingest(
     inputs = {} if str(fasta) == "-" or not fasta.is_file() else {"fasta": file_sha256(fasta)}
     with ProgressLine("ingest", unit="symbols", quiet=quiet) as line:
         counted = write_genome(output, line.watch(blocks), letters, task.provenance({"alphabet": alphabet}, inputs))
-    for letter, count in counted.letters.items():
-        log.info("%s x %s read as %s", letter, f"{count:,}", letters.read_as.get(letter, letters.unknown_letter))
+    read_as = {letter: letters.read_as.get(letter, letters.unknown_letter) for letter in counted.letters}
+    for letter, code in read_as.items():
+        if letter != code:
+            log.info("%s %s read as %s", f"{counted.letters[letter]:,}", letter, code)
     task.done(
         output,
         {"read": counted.contigs, "used": counted.contigs, "skipped": {}},

@@ -28,7 +28,7 @@ def test_json_holds_the_fixed_keys(run, fasta, tmp_path):
     }
     assert {"version", "seconds"} <= told.keys()
     assert (told["contigs"], told["bases"], told["unknown_bases"]) == (3, 2102, 2)
-    assert ended.err.splitlines()[1:3] == ["R x 1 read as N", "Y x 1 read as N"]
+    assert ended.err.splitlines()[1:3] == ["1 R read as N", "1 Y read as N"]
     assert ended.err.splitlines()[-1].startswith(f"wrote {tmp_path / 'g.h5'}: 3 contigs, 2,102 symbols, 2 unknown in ")
 
 
