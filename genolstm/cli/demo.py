@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.terminal import Quiet, log
+from genolstm.cli.terminal import Quiet
 
 MODEL = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
 
@@ -50,9 +50,11 @@ def demo(
         "probe", "splice", model, "--genome", genome, "--annotation", str(example / "genes.gff3"), "-o", splice,
         *with_threads,
     )  # fmt: skip
-    log.info(
-        "the organism is made up (see example_data/README.md); look into the results with 'genolstm show %s'", splice
-    )
+    if not quiet:
+        typer.echo(
+            f"the organism is made up (see example_data/README.md); look into the results with 'genolstm show {splice}'",
+            err=True,
+        )
 
 
 def _example_data() -> Path:
