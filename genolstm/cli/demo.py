@@ -52,7 +52,8 @@ def demo(
     )  # fmt: skip
     if not quiet:
         typer.echo(
-            f"the organism is made up (see example_data/README.md); look into the results with 'genolstm show {splice}'",
+            "the organism is made up (see example_data/README.md);"
+            f" look into the results with 'genolstm show {splice}'",
             err=True,
         )
 
