@@ -20,7 +20,7 @@ def initialise(
     forget_bias : 'B', the effective bias; or 'chrono:T', b_f = ln U(1, T-1) and b_write = -b_f (Tallec & Ollivier 2018,
     eq. 16). Cells without a forget gate keep their draw.
     one_hot : the inputs are one-hot rows: W is drawn from +-1, not +-1/sqrt(n_units), which would let the recurrent
-    noise of an untrained network drown what it reads, and costs a trained one 0.01 bits/base.
+    noise of an untrained network drown what it reads, and slows a trained one's start.
     """
     twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
     twin.initialise(generator)
