@@ -1,18 +1,54 @@
 """Hidden states of a model at sites: forward pass and reverse-complement pass, every layer, h and (on request) c."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genolstm.model import NextSymbolModel
-from genolstm.regions import Part, Sites, Stretches
-from genolstm.settings import StreamSettings
+from genolstm.errors import InputError
+from genolstm.model import NextSymbolModel, trained_model
+from genolstm.regions import Region, Sites, Stretches, stretches_of
+from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.store.checkpoint import Checkpoint
+from genolstm.store.files import Records
 from genolstm.store.genome import Genome
-from genolstm.stream import Block, Seams, read_stretches
+from genolstm.store.hidden import SiteTable
+from genolstm.stream.blocks import Block, traces_of
+from genolstm.stream.reading import read_stretches
+from genolstm.stream.seams import Seams
 
 STRANDS = 2  # the pass along the site's own strand, then the pass along the other
+PASSES = ("own", "other")
+
+
+class Feature(NamedTuple):
+    """One column of states: which pass, layer (1 reads the bases), part ('h' or 'c') and unit (from 0)."""
+
+    reading: str
+    layer: int
+    part: str
+    unit: int
+
+
+class Intervals(Protocol):
+    """What a BED reader gives (`readers.bed.Bed`): 0-based half-open intervals on a genome, in file order."""
+
+    @property
+    def contig(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def start(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def end(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def name(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def strand(self) -> NDArray[np.int8]: ...  # noqa: D102
+    @property
+    def read(self) -> int: ...  # noqa: D102
+    @property
+    def skipped(self) -> dict[str, int]: ...  # noqa: D102
 
 
 def readable(sites: Sites, genome: Genome, reach: int) -> NDArray[np.bool_]:
@@ -40,57 +76,219 @@ def states_at(
 
     sites : all `readable` at the largest offset.   seams : filled in.   told : called with the symbols read so far.
     """
-    wanted = _Wanted(sites, genome, offsets)
+    last = _last_read(genome, sites.contig, sites.position, sites.position, sites.strand, offsets)
     width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
-    found = np.zeros((len(sites) * len(offsets) * STRANDS, width), dtype=np.float16)
+    found = np.zeros((last.size, width), dtype=np.float16)
+    contigs = [genome.names[contig] for contig in np.unique(sites.contig)]
+    stretches = stretches_of(
+        (Region(contig=name, start=0, end=genome.length_of[name]) for name in contigs), genome.names
+    )
+    reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
+    for request, states in _wanted_states(
+        model, genome, stretches, last.ravel(), reverse.ravel(), settings, memories=memories, seams=seams, told=told
+    ):
+        found[request] = states
+    return found.reshape(*last.shape, width)
+
+
+class Embedding(NamedTuple):
+    """States at intervals, to be written as they are met.
+
+    features : pass, layer, part and unit of each column.   states : sites [k], pass and its states, while the genome is
+    read.   seams : filled in when all states were taken.
+    """
+
+    sites: SiteTable
+    features: list[Feature]
+    states: Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]
+    seams: Seams
+    records: Records
+
+
+def embed_sites(
+    checkpoint: Checkpoint,
+    genome: Genome,
+    bed: Intervals,
+    settings: StreamSettings,
+    *,
+    device: torch.device,
+    bed_name: str,
+    progress: Callable[[float, int], None] | None = None,
+) -> Embedding:
+    """States when each pass has read the whole of an interval, h and c of every layer, sorted by contig and start.
+
+    The pass along the interval's strand (strand 0 counts as +1) is read after its last base, the other after its first.
+    Only the neighbourhoods of the intervals are read, each after a burn-in.
+    progress : called with the share done and the symbols read.
+    Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand.
+    """
+    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
+    if genome.alphabet.complement is None:
+        raise InputError(f"{genome.path} holds proteins, which have no other strand; give a DNA genome.")
+    inside = np.flatnonzero((bed.start >= 1) & (bed.end < genome.lengths[bed.contig]))
+    if not len(inside):
+        raise InputError(
+            f"every interval of {bed_name} reaches the first or last base of its contig, after which no state is read;"
+            " give intervals within contigs."
+        )
+    order = inside[np.lexsort((bed.end[inside], bed.start[inside], bed.contig[inside]))]
+    sites = SiteTable(
+        contigs=genome.names,
+        contig=bed.contig[order],
+        start=bed.start[order],
+        end=bed.end[order],
+        strand=bed.strand[order],
+        name=tuple(bed.name[row] for row in order) if bed.name else (".",) * len(order),
+    )
+    records = Records(read=bed.read, used=len(order), skipped=dict(bed.skipped))
+    if beyond := len(bed.start) - len(order):
+        records.skipped["interval at the end of its contig"] = beyond
+    seams = Seams()
+    states = _states_of(model, genome, sites, settings, seams, progress)
+    return Embedding(sites, _features(checkpoint.model), states, seams, records)
+
+
+def _features(settings: ModelSettings) -> list[Feature]:
+    return [
+        Feature(reading, layer + 1, part, unit)
+        for reading in PASSES
+        for part in ("h", "c")
+        for layer in range(settings.layers)
+        for unit in range(settings.hidden)
+    ]
+
+
+def _states_of(
+    model: NextSymbolModel,
+    genome: Genome,
+    sites: SiteTable,
+    settings: StreamSettings,
+    seams: Seams,
+    progress: Callable[[float, int], None] | None,
+) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
+    last = _last_read(genome, sites.contig, sites.start, sites.end - 1, sites.strand, (0,))  # [N, 1, 2]
+    reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
+    near = neighbourhoods(genome, sites.contig, sites.start, sites.end, settings.burn_in)
+    to_read = STRANDS * (near.bases + len(near.start) * settings.burn_in)
+
+    def told(read: int) -> None:
+        if progress:
+            progress(min(1.0, read / to_read), read)
+
+    for request, states in _wanted_states(
+        model, genome, near, last.ravel(), reverse.ravel(), settings, memories=True, seams=seams, told=told
+    ):
+        for reading in range(STRANDS):
+            mine = request % STRANDS == reading
+            if mine.any():
+                yield request[mine] // STRANDS, reading, states[mine]
+
+
+def neighbourhoods(
+    genome: Genome, contig: NDArray[np.int32], start: NDArray[np.int64], end: NDArray[np.int64], burn_in: int
+) -> Stretches:
+    """What has to be read to have the states on both sides of intervals; those nearer than a burn-in are made one.
+
+    A stretch is read after a burn-in of its own: two stretches side by side would read the bases between them twice.
+    """
+    regions: list[list[int]] = []
+    order = np.lexsort((start, contig))
+    for place, first, last in zip(
+        contig[order].tolist(), (start - 1)[order].tolist(), (end + 1)[order].tolist(), strict=True
+    ):
+        low, high = max(first, 0), min(last, int(genome.lengths[place]))
+        if regions and regions[-1][0] == place and low - regions[-1][2] <= 2 * burn_in:
+            regions[-1][2] = max(regions[-1][2], high)
+        else:
+            regions.append([place, low, high])
+    return stretches_of(
+        (Region(contig=genome.names[place], start=low, end=high) for place, low, high in regions), genome.names
+    )
+
+
+def _reverse(strand: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Whether the own and the other pass run along the reverse strand; bool [N, 2]."""
+    return np.stack([strand < 0, strand >= 0], axis=1)
+
+
+def _last_read(
+    genome: Genome,
+    contig: NDArray[np.int32],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    strand: NDArray[np.int8],
+    offsets: Sequence[int],
+) -> NDArray[np.int64]:
+    """Place in the genome's codes of the last base that the own and the other pass have read; [N, offsets, 2].
+
+    first, last : first and last base of each site.
+    """
+    steps = np.asarray(offsets)[None, :]
+    base = genome.starts[contig][:, None]
+    forward, backward = base + last[:, None] + steps, base + first[:, None] - steps
+    own_first = (strand >= 0)[:, None]
+    return np.stack([np.where(own_first, forward, backward), np.where(own_first, backward, forward)], axis=2)
+
+
+def _wanted_states(
+    model: NextSymbolModel,
+    genome: Genome,
+    stretches: Stretches,
+    last: NDArray[np.int64],
+    reverse: NDArray[np.bool_],
+    settings: StreamSettings,
+    *,
+    memories: bool,
+    seams: Seams | None,
+    told: Callable[[int], None] | None,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+    """States after the bases at `last`, as they are met: request numbers [k] and states [k, D]; the last word counts.
+
+    last : int64 [K], places in the genome's codes.   reverse : bool [K], passes along the reverse strand.
+    """
+    wanted = Wanted(last, reverse)
     read = 0
-    for block in read_stretches(model, genome, wanted.stretches, settings, seams=seams, memories=memories):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True):
         lane, step, request = wanted.within(block)
         if len(request):
-            at = torch.from_numpy(lane).to(block.logits.device), torch.from_numpy(step).to(block.logits.device)
-            states = torch.cat([layer[at] for layer in (*block.layers, *block.memories)], dim=-1)  # [requests, D]
-            found[request] = states.half().cpu().numpy()
+            device = block.logits.device
+            at = torch.from_numpy(lane).to(device), torch.from_numpy(step).to(device)
+            parts = [layer[at] for layer in block.layers]
+            if memories:
+                lanes, row = np.unique(lane, return_inverse=True)
+                within = torch.from_numpy(row).to(device), at[1]
+                parts += [trace.memory[within] for trace in traces_of(model, block, lanes)]
+            yield request, torch.cat(parts, dim=-1).half().cpu().numpy()
         read += block.targets.numel()
         if told:
             told(read)
-    return found.reshape(len(sites), len(offsets), STRANDS, width)
 
 
-class _Wanted:
-    """Which state of which row (stretch and strand) is wanted where, sorted for look-up."""
+class Wanted:
+    """Which states are wanted, sorted for look-up.
 
-    def __init__(self, sites: Sites, genome: Genome, offsets: Sequence[int]) -> None:
-        here = np.unique(sites.contig)
-        self.stretches = Stretches(
-            contigs=genome.names,
-            contig=here,
-            start=np.zeros(len(here), dtype=np.int64),
-            end=genome.lengths[here],
-            part=np.full(len(here), Part.TEST, dtype=np.int8),
-        )
-        row = np.searchsorted(here, sites.contig)[:, None]  # [N, 1]; reverse complements follow all forward rows
-        steps = np.asarray(offsets)[None, :]
-        length = genome.lengths[sites.contig][:, None]
-        # the state after symbol r stands where symbol r + 1 is the target
-        forward = sites.position[:, None] + steps + 1  # [N, offsets]
-        backward = length - 1 - sites.position[:, None] + steps + 1
-        own_first = sites.strand[:, None] > 0
-        places = np.stack([np.where(own_first, forward, backward), np.where(own_first, backward, forward)], axis=2)
-        rows = np.stack([np.where(own_first, row, row + len(here)), np.where(own_first, row + len(here), row)], axis=2)
-        rows = np.broadcast_to(rows, places.shape).ravel()  # [N * offsets * 2]
-        self.order = np.lexsort((places.ravel(), rows))
-        self.places = places.ravel()[self.order]
-        self.bounds = np.searchsorted(rows[self.order], np.arange(2 * len(here) + 1))
+    last : int64 [K], place in the genome's codes of the last base read.   reverse : bool [K].
+    """
+
+    def __init__(self, last: NDArray[np.int64], reverse: NDArray[np.bool_]) -> None:
+        # the state after a base stands where the next base in reading direction is the target
+        targets = np.where(reverse, last - 1, last + 1)
+        self.order, self.targets = [], []
+        for chosen in (~reverse, reverse):
+            mine = np.flatnonzero(chosen)
+            mine = mine[np.argsort(targets[mine], kind="stable")]
+            self.order.append(mine)
+            self.targets.append(targets[mine])
 
     def within(self, block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Lane, step and request number of every state wanted from a block, each [K]."""
+        """Lane, step and request number of every state wanted from a block, each [k]; lanes of weight -1 give none."""
         lanes, steps, requests = [], [], []
-        for lane, (row, first, begin, end) in enumerate(
-            zip(block.row, block.first, block.begin, block.end, strict=True)
-        ):
-            mine = self.places[self.bounds[row] : self.bounds[row + 1]]
-            low, high = self.bounds[row] + np.searchsorted(mine, [begin, end])
+        for lane in np.flatnonzero((block.weight > 0) & (block.end > block.begin)).tolist():
+            strand, sign, address = int(block.sign[lane] < 0), int(block.sign[lane]), int(block.address[lane])
+            ends = [address + sign * int(each[lane] - block.first[lane]) for each in (block.begin, block.end)]
+            low, high = np.searchsorted(self.targets[strand], [ends[1] + 1, ends[0] + 1] if strand else ends)
             lanes.append(np.full(high - low, lane))
-            steps.append(self.places[low:high] - first)
-            requests.append(self.order[low:high])
-        return np.concatenate(lanes), np.concatenate(steps), np.concatenate(requests)
+            steps.append((self.targets[strand][low:high] - address) * sign)
+            requests.append(self.order[strand][low:high])
+        nothing = np.zeros(0, dtype=np.int64)
+        return tuple(np.concatenate([nothing, *parts]) for parts in (lanes, steps, requests))  # type: ignore[return-value]

@@ -1,6 +1,6 @@
 """Places on a genome, 0-based and half open, with strand; no files, no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -75,6 +75,18 @@ class Stretches:
             inside = (slot >= 0) & (position[here] < self.end[mine][np.maximum(slot, 0)])
             found[here[inside]] = self.part[mine][slot[inside]]
         return found
+
+
+def stretches_of(regions: Iterable[Region], contigs: Sequence[str]) -> Stretches:
+    """Regions as sorted stretches, those that overlap or touch made one. The part of all is TEST."""
+    index = {name: place for place, name in enumerate(contigs)}
+    joined: list[list[int]] = []
+    for contig, start, end in sorted((index[region.contig], region.start, region.end) for region in regions):
+        if joined and joined[-1][0] == contig and start <= joined[-1][2]:
+            joined[-1][2] = max(joined[-1][2], end)
+        else:
+            joined.append([contig, start, end])
+    return _stretches(tuple(contigs), [(contig, start, end, Part.TEST) for contig, start, end in joined])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -202,17 +203,60 @@ class StreamSettings(Settings):
     """How whole contigs are read by a trained model.
 
     lanes : pieces read side by side.   chunk : symbols a step.   burn_in : symbols read before a piece to build its
-    state.
+    state.   exact : one lane for each contig and strand, no pieces.
+    repair : read pieces again from the true state where the burned-in one differs from it by more than `tolerance`.
+    tolerance : largest difference of any unit, of h as it is and of c as a share of 1 + |c|.
     """
 
     lanes: int = 64
     chunk: int = 512
-    burn_in: int = 1024
+    burn_in: int = 16_384
+    exact: bool = False
+    repair: bool = True
+    tolerance: float = 5e-6
 
     def __post_init__(self) -> None:
         for name, least in (("lanes", 1), ("chunk", 1), ("burn_in", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+        if not 0 < self.tolerance < math.inf:
+            raise UsageError(f"tolerance must be above 0, not {self.tolerance}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatesSettings(Settings):
+    """How gates are sampled along a genome, and what is asked of them.
+
+    every : bases between samples; 1 samples each.   memory_bases : symbols that the functional memory curve reads for
+    each K, both strands; 0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this
+    lowest share of the samples.
+    reach : bases shown on either side of a boundary.   near : bases on either side over which its gates are averaged.
+    match_kmer : letters, the last of them at the position, that a matched position shares.   matches : positions matched
+    to each boundary.   permutations : of the test.   resamples : of bootstraps.   block_bp : bases resampled together.
+    """
+
+    every: int = 100
+    memory_bases: int = 300_000
+    reset_share: float = 0.001
+    reach: int = 50
+    near: int = 10
+    match_kmer: int = 6
+    matches: int = 5
+    permutations: int = 10_000
+    resamples: int = 1_000
+    block_bp: int = 100_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("every", "reach", "match_kmer", "matches", "permutations", "resamples", "block_bp"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.memory_bases < 0:
+            raise UsageError(f"memory bases must be at least 0, not {self.memory_bases}.")
+        if not 0 <= self.near <= self.reach:
+            raise UsageError(f"near must lie between 0 and the reach of {self.reach}, not be {self.near}.")
+        if not 0 < self.reset_share < 1:
+            raise UsageError(f"the reset share must lie between 0 and 1, not be {self.reset_share}.")
 
 
 # what a sweep tries: states read once, and read at several places together (a donor is spelled out over six bases)
@@ -279,6 +323,354 @@ class ProbeSettings(Settings):
         for name in ("decoys", "twins", "window", "kmer", "block_bp", "resamples", "max_sites"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+
+class FitModel(StrEnum):
+    """How much a CpG's fit may know: its own reads alone, or its neighbours and spacing too."""
+
+    SITE = "site"
+    POOLED = "pooled"
+
+
+class StrandState(StrEnum):
+    """Whose methylation the state is: that of a newly made strand, or the mean of a duplex and its kept strand."""
+
+    STRAND = "strand"
+    DUPLEX = "duplex"
+
+
+class StartState(StrEnum):
+    """What the state is when its clock starts: 0, as on a nascent strand, or fitted for each CpG."""
+
+    ZERO = "zero"
+    FREE = "free"
+
+
+class ReadLikelihood(StrEnum):
+    """How the reads of a CpG scatter about its methylation."""
+
+    BINOMIAL = "binomial"
+    BETA_BINOMIAL = "beta-binomial"
+
+
+class TimeUnit(StrEnum):
+    """What the times of samples are counted in."""
+
+    HOURS = "hours"
+    DIVISIONS = "divisions"
+
+
+ESTIMATE = "estimate"  # in place of a number: found from the reads, one for all CpGs
+
+
+def number_or_estimate(text: str, name: str) -> float | None:
+    """Read '0.016' as that and 'estimate' as None; a share in [0, 1). Raises UsageError."""
+    if text == ESTIMATE:
+        return None
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise UsageError(f"{name} '{text}' is neither a share from 0 to below 1 nor '{ESTIMATE}'.")
+
+
+def parse_numbers(text: str, name: str) -> tuple[float, ...]:
+    """Read '0,1,4,16'. Raises UsageError for anything but finite numbers with commas between."""
+    with suppress(ValueError):
+        values = tuple(float(part) for part in text.split(","))
+        if all(math.isfinite(value) for value in values):
+            return values
+    raise UsageError(f"{name} '{text}' are not numbers with commas between, as in 0,1,4,16.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethylationSettings(Settings):
+    """How the methylation cell is fitted to read counts.
+
+    times : of the samples, increasing, in `unit`.   time_offset : added to each: how old the youngest strand is.
+    conversion_error : chance that an unmethylated base is read as methylated; dispersion : correlation of the reads of
+    one CpG and sample under beta-binomial; each a share or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
+    bounds of k and g, by default those of the published chr21 fit.   level : of the profile-likelihood intervals.
+    min_reads : fewer are flagged.
+    """
+
+    model: FitModel = FitModel.SITE
+    times: tuple[float, ...] = ()
+    time_offset: float = 0.0
+    unit: TimeUnit = TimeUnit.HOURS
+    start: StartState = StartState.ZERO
+    state: StrandState = StrandState.STRAND
+    likelihood: ReadLikelihood = ReadLikelihood.BINOMIAL
+    conversion_error: str = "0"
+    dispersion: str = ESTIMATE
+    rate_low: float = 0.01
+    rate_high: float = 10.0
+    steady_low: float = 0.0
+    steady_high: float = 1.0
+    level: float = 0.95
+    min_reads: int = 10
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name, kind in (
+            ("model", FitModel), ("unit", TimeUnit), ("start", StartState), ("state", StrandState),
+            ("likelihood", ReadLikelihood),
+        ):  # fmt: skip
+            object.__setattr__(self, name, kind(getattr(self, name)))
+        object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        number_or_estimate(self.conversion_error, "conversion error")
+        number_or_estimate(self.dispersion, "dispersion")
+        if not 0 < self.rate_low < self.rate_high < math.inf:
+            raise UsageError(f"rate bounds {self.rate_low:g},{self.rate_high:g} must be above 0 and increase.")
+        if not 0 <= self.steady_low < self.steady_high <= 1:
+            raise UsageError(f"steady bounds {self.steady_low:g},{self.steady_high:g} must increase within 0 to 1.")
+        if not 0 < self.level < 1:
+            raise UsageError(f"level {self.level:g} must lie between 0 and 1, as 0.95.")
+        if self.min_reads < 1:
+            raise UsageError(f"min reads must be at least 1, not {self.min_reads}.")
+
+    @property
+    def elapsed(self) -> tuple[float, ...]:
+        """Time since the clock started, of each sample."""
+        return tuple(time + self.time_offset for time in self.times)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledSettings(Settings):
+    """How the network of the pooled methylation model is trained.
+
+    width : units of each of its two LSTMs.   epochs : passes over the CpGs.   folds : networks; a CpG is judged by one
+    that was not trained on it, so at least 2, or 1 for none such.   stretch : CpGs dealt to a fold together.
+    core, margin : CpGs of a window that are answered for, and read on each side of them.   batch : windows a step.
+    draws : of each CpG's posterior that the file keeps.
+    """
+
+    width: int = 48
+    epochs: int = 4
+    folds: int = 2
+    stretch: int = 2_000
+    core: int = 128
+    margin: int = 32
+    batch: int = 16
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    draws: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"learning rate must be above 0, not {self.learning_rate}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateSettings(Settings):
+    """How read counts are made from known gates.
+
+    sites : CpGs on one contig, `spacing_bp` apart on average.   coverage : mean reads of a CpG and sample; the same
+    everywhere with even_coverage.   spread : standard deviation of ln k and logit g among CpGs; coupling_bp : distance
+    over which neighbours share them, 0 for not at all.   start_fraction : state when the clock starts.
+    """
+
+    sites: int = 1_000
+    times: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
+    time_offset: float = 0.5
+    unit: TimeUnit = TimeUnit.HOURS
+    state: StrandState = StrandState.STRAND
+    coverage: float = 10.0
+    even_coverage: bool = False
+    start_fraction: float = 0.0
+    conversion_error: float = 0.0
+    dispersion: float = 0.0
+    spread: float = 0.0
+    coupling_bp: float = 0.0
+    spacing_bp: float = 100.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", TimeUnit(self.unit))
+        object.__setattr__(self, "state", StrandState(self.state))
+        object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        if self.sites < 1:
+            raise UsageError(f"sites must be at least 1, not {self.sites}.")
+        for name in ("coverage", "spread", "coupling_bp"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}.")
+        if not 2 <= self.spacing_bp < math.inf:
+            raise UsageError(f"spacing bp must be at least 2, the length of a CpG, not {self.spacing_bp}.")
+        for name in ("conversion_error", "dispersion"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name.replace('_', ' ')} must lie from 0 to below 1, not {getattr(self, name)}.")
+        if not 0 <= self.start_fraction <= 1:
+            raise UsageError(f"start fraction must lie between 0 and 1, not {self.start_fraction}.")
+
+    @property
+    def elapsed(self) -> tuple[float, ...]:
+        """Time since the clock started, of each sample."""
+        return tuple(time + self.time_offset for time in self.times)
+
+
+def _ages(times: tuple[float, ...], offset: float) -> tuple[float, ...]:
+    """Check times of samples and what is added to each. Raises UsageError."""
+    times = tuple(float(time) for time in times)
+    if any(after <= before for before, after in pairwise(times)):
+        raise UsageError(f"times {_joined(times)} do not increase; give one for each sample, in order of age.")
+    if times and times[0] + offset < 0:
+        raise UsageError(
+            f"time offset {offset:g} puts the first sample at {times[0] + offset:g}, before the clock starts;"
+            " give a larger offset."
+        )
+    return times
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSettings(Settings):
+    """What a fit is judged by.
+
+    hold_out : 'none', 'reads:SHARE' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
+    block_bp : genome resampled together.
+    """
+
+    hold_out: str = "none"
+    block_bp: int = 100_000
+    resamples: int = 1_000
+
+    def __post_init__(self) -> None:
+        _ = self.share, self.sample
+        for name in ("block_bp", "resamples"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    @property
+    def share(self) -> float | None:
+        """Share of reads held out, or None. Raises UsageError for words that are neither."""
+        word, _, number = self.hold_out.partition(":")
+        if self.hold_out == "none" or (word == "sample" and number.isdigit() and int(number) > 0):
+            return None
+        with suppress(ValueError):
+            if word == "reads" and 0 < float(number) < 1:
+                return float(number)
+        raise UsageError(f"hold-out '{self.hold_out}' is not none, reads:SHARE as reads:0.2, or sample:K as sample:2.")
+
+    @property
+    def sample(self) -> int | None:
+        """Index of the sample held out, or None."""
+        word, _, number = self.hold_out.partition(":")
+        return int(number) - 1 if word == "sample" and number.isdigit() else None
+
+
+def _joined(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)
+
+
+class Assay(StrEnum):
+    """What a track counts: where Tn5 has cut, or how many reads cover each base."""
+
+    ATAC = "atac"
+    COVERAGE = "coverage"
+
+
+class Shift(StrEnum):
+    """Whether cut sites are still to be shifted; auto: yes, but for fragments with a barcode column."""
+
+    AUTO = "auto"
+    APPLY = "apply"
+    DONE = "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackSettings(Settings):
+    """Which reads a track counts, and at which base.
+
+    min_mapq : mapping quality that a read needs.   proper_pairs : count only reads of proper pairs.
+    keep_duplicates : count duplicates too.   shift : see `Shift`.
+    forward_shift, reverse_shift : bp from the 5' end of a read to the base counted as cut: a forward read on
+    [start, end) cuts at start + 4, a reverse read at end - 5, which is 4 bases inside its last base. Tn5 leaves 9 bp
+    of overlap, so both name the middle base of the same cut (Buenrostro et al. 2013, +4/-5).
+    """
+
+    assay: Assay = Assay.ATAC
+    min_mapq: int = 10
+    proper_pairs: bool = False
+    keep_duplicates: bool = False
+    shift: Shift = Shift.AUTO
+    forward_shift: int = 4
+    reverse_shift: int = -5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assay", Assay(self.assay))
+        object.__setattr__(self, "shift", Shift(self.shift))
+        if not 0 <= self.min_mapq <= 255:
+            raise UsageError(f"the mapping quality must lie within 0 and 255, not be {self.min_mapq}.")
+        if self.assay is Assay.COVERAGE and self.shift is not Shift.AUTO:
+            raise UsageError("--shift moves read ends to Tn5 cuts, and coverage counts whole reads: leave it out.")
+
+
+BASE_OF_CODE = {"m": "C", "h": "C", "a": "A"}  # 5mC, 5hmC, 6mA, as MM tags spell them
+HIGHEST_LEVEL = 511 / 512  # the probability that ML's highest value, 255, stands for
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountSettings(Settings):
+    """How modified-base reads become counts.
+
+    code : modifications that count as modified: m, h or a; more than one together, as mh.
+    motif : IUPAC word and the offset of its modified base, as 'CG,0'.   threshold : probability from which a call
+    counts, as modified or as canonical.   merge_strands : add the reverse strand's counts of a palindromic motif to
+    the forward strand's.   min_mapq : mapping quality that a read needs.
+    """
+
+    code: str = "m"
+    motif: str = "CG,0"
+    threshold: float = 0.8
+    merge_strands: bool = False
+    min_mapq: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.code or set(self.code) - set(BASE_OF_CODE) or len(set(self.code)) < len(self.code):
+            raise UsageError(f"code '{self.code}' is not one of m, h, a, or some of them together, as mh.")
+        if len(self.bases) > 1:
+            raise UsageError(f"code '{self.code}' holds modifications of {' and '.join(self.bases)}; count them apart.")
+        if not 0.5 <= self.threshold <= HIGHEST_LEVEL:
+            raise UsageError(
+                f"threshold {self.threshold:g} must lie within 0.5 and {HIGHEST_LEVEL:.4f}, the highest probability"
+                " that ML can tell."
+            )
+        if not 0 <= self.min_mapq <= 255:
+            raise UsageError(f"min mapq {self.min_mapq} must lie within 0 and 255, as mapping qualities do.")
+
+    @property
+    def bases(self) -> str:
+        """Letters that the codes modify, each once."""
+        return "".join(sorted({BASE_OF_CODE[code] for code in self.code}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantSettings(Settings):
+    """How variants are scored.
+
+    window : reference bases after an allele, in reading direction, that count beside the allele's own.   batch : alleles
+    read side by side.   lanes, chunk, burn_in, exact : how the genome before the variants is read, see
+    `StreamSettings`; an allele is read from the last chunk that begins before it, so that short chunks save work.
+    """
+
+    window: int = 64
+    batch: int = 256
+    lanes: int = 128
+    chunk: int = 16
+    burn_in: int = StreamSettings.burn_in
+    exact: bool = StreamSettings.exact
+
+    def __post_init__(self) -> None:
+        for name, least in (("window", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+        _ = self.stream  # its own checks
+
+    @property
+    def stream(self) -> StreamSettings:
+        """How the genome before the variants is read."""
+        return StreamSettings(lanes=self.lanes, chunk=self.chunk, burn_in=self.burn_in, exact=self.exact)
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

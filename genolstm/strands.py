@@ -13,24 +13,37 @@ from genolstm.store.genome import Genome
 class Rows(NamedTuple):
     """Stretches as read: both strands where there are two; all int64 [R].
 
-    origin : place in the genome's codes of the first symbol read.   sign : +1 forward, -1 reverse.   length : symbols.
+    origin : place in the genome's codes of the first symbol read.   sign : +1 forward, -1 reverse.
+    length : symbols, the lead included.   lead : symbols read before the stretch begins, only to build the state.
+    unknown_past : 1 where the contig has symbols before those of the lead, whose trace in the state is missing.
     """
 
     origin: Tensor
     sign: Tensor
     length: Tensor
+    lead: Tensor
+    unknown_past: Tensor
 
 
-def rows_of(genome: Genome, stretches: Stretches) -> Rows:
-    """Lay out stretches for reading: every forward strand, then every reverse complement."""
+def rows_of(genome: Genome, stretches: Stretches, *, lead: int = 0) -> Rows:
+    """Lay out stretches for reading: every forward strand, then every reverse complement.
+
+    lead : symbols of the contig to read before each row, as many as there are. Without one a stretch is read as if
+    it were a contig of its own, and its past is not called unknown.
+    """
+    before = stretches.start
+    after = genome.lengths[stretches.contig] - stretches.end
     first = genome.starts[stretches.contig] + stretches.start
-    length = stretches.end - stretches.start
-    origin, sign = first, np.ones_like(first)
+    span = stretches.end - stretches.start
+    past, origin, sign, length = before, first, np.ones_like(first), span
     if genome.alphabet.complement is not None:
-        origin = np.concatenate([first, first + length - 1])
+        past = np.concatenate([before, after])
+        origin = np.concatenate([first, first + span - 1])
         sign = np.concatenate([sign, -sign])
-        length = np.concatenate([length, length])
-    return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in (origin, sign, length)))
+        length = np.concatenate([span, span])
+    led = np.minimum(past, lead)
+    columns = (origin - sign * led, sign, length + led, led, (past > led) & (lead > 0))
+    return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in columns))
 
 
 class Gatherer:

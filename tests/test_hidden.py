@@ -9,7 +9,7 @@ from genolstm.hidden import readable, states_at
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites
 from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
-from genolstm.stream import Seams
+from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=3, chunk=32, burn_in=96)
 HALF = 2**-10  # float16 keeps 11 bits: this is the last of a number between 1 and 2

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from genolstm import __version__
-from genolstm.cli import bench, demo, doctor, ingest, probe, show, train
+from genolstm.cli import bench, demo, doctor, embed, ingest, probe, score, show, track, train
 from genolstm.errors import GenolstmError, InputError
 
 app = typer.Typer(
@@ -39,7 +39,10 @@ def _root(
 
 
 app.command()(ingest.ingest)
+app.command()(track.track)
 app.command()(train.train)
+app.command()(score.score)
+app.command()(embed.embed)
 app.add_typer(probe.app, name="probe")
 app.command()(show.show)
 app.command()(show.schema)

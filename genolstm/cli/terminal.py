@@ -17,6 +17,7 @@ from genolstm.settings import DeviceName
 log = logging.getLogger("genolstm")
 
 REASONS_TOLD = 6
+LEAD_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
 Output = Annotated[
@@ -162,6 +163,17 @@ def _bar(label: str) -> tuple[Any, Any]:
     task = bar.add_task(label, total=1.0, text="")
     bar.start()
     return bar, task
+
+
+def warn_of_leads(seams: Mapping[str, float]) -> None:
+    """Warn when states depend on what stands further back than was read. seams : summary of `stream.seams.Seams`."""
+    if seams["lead_max_state"] > LEAD_TOLERANCE:
+        log.warning(
+            "where reading began within a contig the state still depends on how much was read before (by up to %.2g,"
+            " %.2g bits): give a longer --burn-in, or --exact",
+            seams["lead_max_state"],
+            seams["lead_max_bits"],
+        )
 
 
 def clock(seconds: float) -> str:

@@ -270,7 +270,7 @@ def _held_out(genome: "Genome", path: Path, split: "Stretches") -> "tuple[Part, 
 
 def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
     """Tell whether a part of the split holds any symbol that can be a target."""
-    from genolstm.scoring import blocks_of
+    from genolstm.scoring.beside_markov import blocks_of
 
     unknown = genome.alphabet.unknown
     return any(bool((block != unknown).any()) for blocks in blocks_of(genome, split.of(part)) for block in blocks)
@@ -284,7 +284,7 @@ def _shortly(contigs: tuple[str, ...]) -> str:
 def _train(job: _Job, output: Path, task: Task, *, quiet: bool) -> None:
     """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
     from genolstm.regions import Part
-    from genolstm.stream import mean_bits
+    from genolstm.stream.reading import mean_bits
     from genolstm.training.course import train as course
     from genolstm.training.steps import share_done
 
@@ -331,12 +331,13 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 def _evaluate(job: _Job) -> "tuple[PartBits, ...]":
     """Bits per base of the held-out parts, each beside its Markov lines."""
-    from genolstm.scoring import bits_beside_markov, markov_of
+    from genolstm.regions import Part
+    from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
 
     if not job.held_out:
         return ()
     job.run.model.eval()
-    markov = markov_of(job.genome, job.split)
+    markov = markov_of(job.genome, job.split.of(Part.TRAIN))
     return tuple(
         bits_beside_markov(job.run.model, markov, job.genome, job.split, part, StreamSettings())
         for part in job.held_out

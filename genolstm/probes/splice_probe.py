@@ -18,7 +18,7 @@ from genolstm.settings import AlphabetName, ProbeSettings, States, StreamSetting
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult
-from genolstm.stream import Seams
+from genolstm.stream.seams import Seams
 
 Progress = Callable[[float, int], None]
 
@@ -70,7 +70,7 @@ def probe_splice(
             build().to(device), genome, sites, offsets, settings, stream, _part_of(progress, place, len(models))
         )
         for target, (values, seams) in states.items():
-            told_seams = {"count": float(seams.count), "max_state": seams.max_state}
+            told_seams = seams.to_json()
             judges[target].add_model(ModelStates(name=name, states=values, offsets=offsets, seams=told_seams))
     for judge in judges.values():
         judge.add_sequence_controls()

@@ -107,7 +107,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_columns(file.create_group("history"), _timeless(checkpoint.history), HISTORY)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
-        _write_bits(file.create_group("bits"), checkpoint.bits)
+        write_bits(file.create_group("bits"), checkpoint.bits)
         if checkpoint.resumable:
             _write_resumable(file, checkpoint.resumable)
 
@@ -140,7 +140,8 @@ def _write_split(file: h5py.File, checkpoint: Checkpoint) -> None:
         group[name] = getattr(split, name)
 
 
-def _write_bits(group: h5py.Group, bits: tuple[PartBits, ...]) -> None:
+def write_bits(group: h5py.Group, bits: tuple[PartBits, ...]) -> None:
+    """Write bits beside their Markov lines, a row a part."""
     write_strings(group, "part", [row.part for row in bits])
     group["model"] = np.array([row.model for row in bits], dtype=np.float64)
     group["symbols"] = np.array([row.symbols for row in bits], dtype=np.int64)
@@ -174,7 +175,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             genome_sha256=str(file.attrs["genome_sha256"]),
             history={name: file["history"][name][()].tolist() for name in HISTORY},
             looks={name: file["looks"][name][()].tolist() for name in LOOKS},
-            bits=_read_bits(file["bits"]),
+            bits=read_bits(file["bits"]),
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
         )
 
@@ -183,7 +184,8 @@ def _read_arrays(group: h5py.Group) -> Weights:
     return {name: item[()] for name, item in group.items()}
 
 
-def _read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
+def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
+    """Read what `write_bits` wrote."""
     columns = {
         name: group[name][()] for name in ("model", "symbols", "uniform", "markov_by_order", "markov_interpolated")
     }

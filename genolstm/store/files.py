@@ -146,6 +146,24 @@ def write_file(path: Path, kind: Kind, provenance: Provenance) -> Iterator[h5py.
         os.close(lock)
 
 
+@contextmanager
+def growing_file(path: Path) -> Iterator[Path]:
+    """Name under which a file of a foreign layout grows; when all went well it appears under its own, else it is gone.
+
+    Raises InputError as `write_file` does for what the disk refuses.
+    """
+    growing = partial_path(path)
+    try:
+        with _disk_errors(path):
+            yield growing
+            with growing.open("rb") as written:
+                os.fsync(written.fileno())
+            growing.replace(path)
+    except BaseException:
+        growing.unlink(missing_ok=True)
+        raise
+
+
 class _Disk:
     """The file that HDF5 writes to, which swallows the first refusal of the disk and all writes after it.
 
@@ -302,7 +320,17 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
     """
     with open_any(path, verify=verify) as file:
         if file.attrs["kind"] != kind:
-            maker = {Kind.GENOME: "ingest", Kind.CHECKPOINT: "train", Kind.PROBE: "probe"}[kind]
+            maker = {
+                Kind.GENOME: "ingest",
+                Kind.CHECKPOINT: "train",
+                Kind.PROBE: "probe",
+                Kind.TRACK: "track",
+                Kind.SCORE: "score",
+                Kind.HIDDEN: "embed",
+                Kind.GATES: "gates",
+                Kind.COUNTS: "methylation count",
+                Kind.METHYLATION: "methylation fit",
+            }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"
                 f" make one with 'genolstm {maker}'."

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -100,11 +101,24 @@ def soft_mask(path: Path, contig: str) -> NDArray[np.int64]:
     """Soft-masked intervals of one contig, int64 [k, 2], 0-based half open, sorted and disjoint."""
     with open_file(path, Kind.GENOME) as file:
         names = strings(file["contigs/name"])
-        if contig not in names:
-            raise InputError(f"contig '{contig}' is not in {path}; it has {', '.join(names[:8])}. Rename or re-ingest.")
-        index = names.index(contig)
-        first, last = np.searchsorted(file["soft_mask/contig"][()], [index, index + 1])
-        return np.stack([file["soft_mask/start"][first:last], file["soft_mask/end"][first:last]], axis=1)
+    if contig not in names:
+        raise InputError(f"contig '{contig}' is not in {path}; it has {', '.join(names[:8])}. Rename or re-ingest.")
+    with open_soft_mask(path) as masked:
+        return masked(names.index(contig))
+
+
+@contextmanager
+def open_soft_mask(path: Path) -> Iterator[Callable[[int], NDArray[np.int64]]]:
+    """Open the soft mask of a genome, as a function from contig index to intervals as `soft_mask` gives them."""
+    with open_file(path, Kind.GENOME) as file:
+        group = file["soft_mask"]
+        bounds = np.searchsorted(group["contig"][()], np.arange(len(file["contigs/name"]) + 1))
+
+        def masked(contig: int) -> NDArray[np.int64]:
+            first, last = bounds[contig : contig + 2]
+            return np.stack([group["start"][first:last], group["end"][first:last]], axis=1)
+
+        yield masked
 
 
 @dataclass(kw_only=True)

@@ -74,7 +74,7 @@ class ProbeResult:
     differences : control -> AUPRC of the trained states minus the control's, paired.
     selectivity : AUPRC of the real task minus the control task's.   prevalence : true sites among all candidates of
     the test part.   homology : share of test windows with a 31-mer in training.
-    seams : 'count' and 'max_state' of each model's reading.
+    seams : summary of each model's reading, see `stream.seams.Seams.to_json`.
     """
 
     target: str

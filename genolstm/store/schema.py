@@ -30,6 +30,12 @@ class Kind(StrEnum):
     GENOME = "genome"
     CHECKPOINT = "checkpoint"
     PROBE = "probe"
+    TRACK = "track"
+    SCORE = "score"
+    HIDDEN = "hidden"
+    GATES = "gates"
+    COUNTS = "counts"
+    METHYLATION = "methylation"
 
 
 SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1)
@@ -76,6 +82,33 @@ SPLIT = (
     Dataset("split/part", ("stretches",), "int8", "", "0 train, 1 valid, 2 test"),
 )
 
+
+def _bits(group: str) -> tuple[Dataset, ...]:
+    """Table of bits beside their Markov lines, under a group's name."""
+    return (
+        Dataset(f"{group}/part", ("parts",), "string", "", "train, valid or test; scored: all that was scored"),
+        Dataset(f"{group}/model", ("parts",), "float64", "bits/base", "of this model, both strands; NaN: not measured"),
+        Dataset(f"{group}/symbols", ("parts",), "int64", "", "known symbols scored, both strands"),
+        Dataset(f"{group}/uniform", ("parts",), "float64", "bits/base", "every symbol equally likely"),
+        Dataset(f"{group}/markov_by_order", ("parts", "orders"), "float64", "bits/base", "order-k Markov models, k from 0 up"),
+        Dataset(f"{group}/markov_interpolated", ("parts",), "float64", "bits/base", "interpolated Markov, same bases"),
+    )
+
+
+def _seams(group: str, axis: str, other: str) -> tuple[Dataset, ...]:
+    """Table of places where the states of two readings were held against each other."""
+    return (
+        Dataset(f"{group}/contig", (axis,), "int32", "index", "contig"),
+        Dataset(f"{group}/position", (axis,), "int64", "bp", "0-based, of the first base that follows"),
+        Dataset(f"{group}/strand", (axis,), "int8", "", "+1 or -1"),
+        Dataset(f"{group}/found_state", (axis,), "float64", "", f"largest difference of a unit, {other}; c over 1+|c|"),
+        Dataset(f"{group}/found_bits", (axis,), "float64", "bits", "largest difference for any next symbol"),
+        Dataset(f"{group}/repaired", (axis,), "int64", "symbol", "read again from the true state"),
+        Dataset(f"{group}/left_state", (axis,), "float64", "", "the same difference where reading again stopped"),
+        Dataset(f"{group}/left_bits", (axis,), "float64", "bits", "the same difference where reading again stopped"),
+    )
+
+
 CHECKPOINT = (
     Dataset("weights/*", ("*", "..."), "float32", "", "weights by torch name; cells have torch.nn's gate order"),
     Dataset("optimiser/first_moment/*", ("*", "..."), "float32", "", "AdamW exp_avg of each weight", required=False),
@@ -97,14 +130,7 @@ CHECKPOINT = (
     Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
     Dataset("contigs/seen", ("contigs",), "uint8", "", "1 where any of its bases was trained on"),
     *SPLIT,
-    Dataset("bits/part", ("parts",), "string", "", "train, valid or test"),
-    Dataset("bits/model", ("parts",), "float64", "bits/base", "of this model, both strands; NaN until training ended"),
-    Dataset("bits/symbols", ("parts",), "int64", "", "known symbols scored, both strands"),
-    Dataset("bits/uniform", ("parts",), "float64", "bits/base", "every symbol equally likely"),
-    Dataset(
-        "bits/markov_by_order", ("parts", "orders"), "float64", "bits/base", "order-k Markov, k = 0 .., same contigs"
-    ),
-    Dataset("bits/markov_interpolated", ("parts",), "float64", "bits/base", "interpolated Markov, same contigs"),
+    *_bits("bits"),
 )
 
 PROBE = (
@@ -142,7 +168,188 @@ PROBE = (
     Dataset("*/calibration/sites", ("bins",), "int64", "", "test sites in the bin"),
 )
 
-SCHEMA: dict[Kind, tuple[Dataset, ...]] = {Kind.GENOME: GENOME, Kind.CHECKPOINT: CHECKPOINT, Kind.PROBE: PROBE}
+COUNTS = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("samples/name", ("samples",), "string", "", "name of each sample, in the order given"),
+    Dataset("sites/contig", ("sites",), "int32", "index", "contig of each site"),
+    Dataset("sites/position", ("sites",), "int64", "bp", "0-based; of the forward C where a CpG's strands are merged"),
+    Dataset("sites/strand", ("sites",), "int8", "", "+1 or -1; 0 where the strands are merged"),
+    Dataset("sites/modified", ("sites", "samples"), "int32", "reads", "reads that are modified"),
+    Dataset("sites/covered", ("sites", "samples"), "int32", "reads", "reads that are modified or canonical"),
+)
+
+METHYLATION = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the counts, in their order"),
+    Dataset("samples/name", ("samples",), "string", "", "name of each sample, in the order of age"),
+    Dataset("samples/elapsed", ("samples",), "float64", "hour or division", "age of each sample, offset included"),
+    Dataset("sites/contig", ("sites",), "int32", "index", "contig of each site"),
+    Dataset("sites/position", ("sites",), "int64", "bp", "0-based, as in the counts"),
+    Dataset("sites/strand", ("sites",), "int8", "", "+1 or -1; 0 where the strands are merged"),
+    Dataset("sites/modified", ("sites", "samples"), "int32", "reads", "what was fitted: reads that are modified"),
+    Dataset("sites/covered", ("sites", "samples"), "int32", "reads", "reads that are modified or canonical"),
+    *(
+        Dataset(
+            f"sites/{name.format(unit)}{end}", ("sites",), "float64", measured.format(unit), f"{meaning}{of}", False
+        )
+        for unit in ("hour", "division")
+        for name, measured, meaning in (
+            ("rate_per_{}", "1/{}", "k: rate at which the state nears its steady fraction"),
+            ("half_life_{}s", "{}", "ln 2 / k"),
+        )
+        for end, of in (("", ""), ("_low", "; lower end of its interval"), ("_high", "; upper end"))
+    ),
+    Dataset("sites/steady_fraction", ("sites",), "float64", "fraction", "g: where the state rests"),
+    Dataset("sites/steady_fraction_low", ("sites",), "float64", "fraction", "lower end of its interval"),
+    Dataset("sites/steady_fraction_high", ("sites",), "float64", "fraction", "upper end"),
+    Dataset("sites/start_fraction", ("sites",), "float64", "fraction", "state when the clock starts"),
+    Dataset("sites/log_likelihood", ("sites",), "float64", "nats", "of the site's reads at the fit"),
+    Dataset("sites/reads", ("sites",), "int64", "reads", "of all samples"),
+    Dataset("sites/flags", ("sites",), "uint16", "bits", "what cannot be told; attribute flag_names has the bits"),
+    Dataset("posterior/rate", ("grid",), "float64", "1/unit", "k of each point of the pooled model's grid", False),
+    Dataset("posterior/steady", ("grid",), "float64", "fraction", "g of each point", False),
+    Dataset("posterior/draws", ("sites", "draws"), "uint16", "index", "equally likely grid points of each site", False),
+    Dataset("held_out/what", ("scores",), "string", "", "all, or sites by their number of training reads"),
+    Dataset("held_out/model", ("scores",), "string", "", "what was fitted to the training reads"),
+    Dataset("held_out/log_likelihood", ("scores",), "float64", "nats/read", "mean over held-out reads"),
+    Dataset("held_out/reads", ("scores",), "int64", "reads", "held out"),
+    Dataset("held_out/against", ("scores",), "string", "", "model that it is compared with"),
+    Dataset("held_out/difference", ("scores",), "float64", "nats/read", "this model less the other, same reads"),
+    Dataset("held_out/low", ("scores",), "float64", "nats/read", "2.5 % point, paired block bootstrap"),
+    Dataset("held_out/high", ("scores",), "float64", "nats/read", "97.5 % point"),
+)
+
+SCORE = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("contigs/seen", ("contigs",), "int8", "", "1 trained on, 0 not, -1 cannot be told: another genome's model"),
+    Dataset("stretches/contig", ("stretches",), "int32", "index", "contig of each stretch that was scored"),
+    Dataset("stretches/start", ("stretches",), "int64", "bp", "0-based start"),
+    Dataset("stretches/end", ("stretches",), "int64", "bp", "half-open end"),
+    Dataset("stretches/first", ("stretches",), "int64", "bp", "place of its first base in bits/*"),
+    Dataset("bits/forward", ("bases",), "float32", "bits", "-log2 P(base | all bases before it); NaN where it is N"),
+    Dataset(
+        "bits/reverse",
+        ("bases",),
+        "float32",
+        "bits",
+        "the same for the reverse complement, at the forward place",
+        required=False,
+    ),
+    Dataset("summary/symbols", ("contigs", "strands", "2"), "int64", "", "known bases, not and soft-masked"),
+    Dataset("summary/bits", ("contigs", "strands", "2"), "float64", "bits/base", "their mean; NaN where there is none"),
+    *_bits("parts"),
+    Dataset("calibration/lower", ("bins",), "float64", "", "lower edge of the predicted probability"),
+    Dataset("calibration/sampled", ("bins",), "int64", "", "symbols x bases, of every eighth base"),
+    Dataset("calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
+    Dataset("calibration/observed", ("bins",), "float64", "", "share that came"),
+    *_seams("seams", "seams", "burned-in against true state"),
+    *_seams("leads", "leads", "after the whole lead against half of it"),
+)
+
+HIDDEN = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("sites/contig", ("sites",), "int32", "index", "contig of each site"),
+    Dataset("sites/start", ("sites",), "int64", "bp", "0-based start"),
+    Dataset("sites/end", ("sites",), "int64", "bp", "half-open end"),
+    Dataset("sites/strand", ("sites",), "int8", "", "+1 or -1; 0 was read as +1"),
+    Dataset("sites/name", ("sites",), "string", "", "name in the BED file, '.' without one"),
+    Dataset("features/pass", ("features",), "string", "", "own: along the site's strand; other: along the other one"),
+    Dataset("features/layer", ("features",), "int32", "", "1 reads the bases"),
+    Dataset("features/part", ("features",), "string", "", "h: hidden state; c: memory"),
+    Dataset("features/unit", ("features",), "int32", "", "0-based unit"),
+    Dataset("states", ("sites", "features"), "float16", "", "after each pass has read the whole site"),
+)
+
+TRACK = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("contigs/first", ("contigs",), "int64", "index", "first of the contig's runs; the next contig's end them"),
+    Dataset("contigs/observed", ("contigs",), "uint8", "", "0 where the input does not know the contig: no count is 0"),
+    Dataset("runs/start", ("runs",), "int64", "bp", "0-based start of a stretch of one count; ascending"),
+    Dataset("runs/length", ("runs",), "int32", "bp", "its length; what lies between runs counts 0"),
+    Dataset("runs/count", ("runs",), "int32", "cuts or reads", "count at each of its bases, > 0"),
+    Dataset("blacklist/contig", ("intervals",), "int32", "index", "contig of each interval that was not observed"),
+    Dataset("blacklist/start", ("intervals",), "int64", "bp", "0-based start; sorted, disjoint"),
+    Dataset("blacklist/end", ("intervals",), "int64", "bp", "half-open end"),
+)
+
+GATES = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("stretches/contig", ("stretches",), "int32", "index", "contig of each stretch that was read"),
+    Dataset("stretches/start", ("stretches",), "int64", "bp", "0-based start"),
+    Dataset("stretches/end", ("stretches",), "int64", "bp", "half-open end"),
+    Dataset("stretches/first", ("stretches",), "int64", "index", "where its samples begin along the tracks"),
+    Dataset("stretches/first_position", ("stretches",), "int64", "bp", "0-based, of its first sample"),
+    Dataset(
+        "tracks/forget", ("samples", "strands", "layers"), "float32", "",
+        "mean forget gate over units in the step that reads the base; forward, reverse; NaN where it is not read",
+        required=False,
+    ),
+    Dataset(
+        "tracks/half_life", ("samples", "strands", "layers"), "float32", "bp",
+        "realised half-life along the genome: ln 0.5 / mean ln f over units", required=False,
+    ),
+    Dataset(
+        "tracks/novelty", ("samples", "strands", "layers"), "float32", "",
+        "distance of h before and after the base is read, divided by the root of the number of units",
+    ),
+    Dataset("units/*/mean", ("layers", "units"), "float64", "", "mean of a factor over all samples"),
+    Dataset("units/*/sd", ("layers", "units"), "float64", "", "standard deviation over all samples"),
+    Dataset("units/*/above", ("layers", "units"), "float64", "", "share of samples above 0.9"),
+    Dataset("units/*/below", ("layers", "units"), "float64", "", "share below 0.1; of the candidate, below -0.9"),
+    Dataset("half_life/nominal", ("layers", "units"), "float64", "bp", "ln 0.5 / ln sigmoid(bias)", required=False),
+    Dataset("half_life/realised", ("layers", "units"), "float64", "bp", "ln 0.5 / mean ln f", required=False),
+    Dataset("resets/contig", ("resets",), "int32", "index", "contig of each reset"),
+    Dataset("resets/start", ("resets",), "int64", "bp", "0-based"),
+    Dataset("resets/end", ("resets",), "int64", "bp", "half-open, start + 1"),
+    Dataset("resets/strand", ("resets",), "int8", "", "strand that was read, +1 or -1"),
+    Dataset("resets/layer", ("resets",), "int32", "", "from 0"),
+    Dataset("resets/forget", ("resets",), "float32", "", "mean forget gate over units there"),
+    Dataset("memory/reset_every", ("ks",), "int64", "bp", "K: the state is emptied every K bases", required=False),
+    Dataset("memory/bits", ("ks",), "float64", "bits/base", "on the same bases for every K", required=False),
+    Dataset("memory/excess", ("ks",), "float64", "bits/base", "over the largest K", required=False),
+    Dataset("memory/low", ("ks",), "float64", "bits/base", "2.5 % point of it, paired block bootstrap", required=False),
+    Dataset("memory/high", ("ks",), "float64", "bits/base", "97.5 % point", required=False),
+    Dataset("windows/contig", ("windows",), "int32", "index", "where functional memory was measured", required=False),
+    Dataset("windows/start", ("windows",), "int64", "bp", "0-based start", required=False),
+    Dataset("windows/end", ("windows",), "int64", "bp", "half-open end", required=False),
+    Dataset("edges/kind", ("tests",), "string", "", "kind of boundary", required=False),
+    Dataset("edges/direction", ("tests",), "string", "", "into or out of the feature, as it is read", required=False),
+    Dataset("edges/layer", ("tests",), "int32", "", "from 0", required=False),
+    Dataset("edges/measure", ("tests",), "string", "", "what was compared", required=False),
+    Dataset("edges/boundaries", ("tests",), "int64", "", "boundaries with matched positions", required=False),
+    Dataset("edges/value", ("tests",), "float64", "", "mean at the boundaries", required=False),
+    Dataset("edges/matched", ("tests",), "float64", "", "mean at their matched positions", required=False),
+    Dataset("edges/difference", ("tests",), "float64", "", "value - matched", required=False),
+    Dataset("edges/low", ("tests",), "float64", "", "2.5 % point of it, block bootstrap", required=False),
+    Dataset("edges/high", ("tests",), "float64", "", "97.5 % point", required=False),
+    Dataset("edges/sd", ("tests",), "float64", "", "standard deviation over matched positions", required=False),
+    Dataset("edges/p", ("tests",), "float64", "", "two-sided, permutation within matched sets", required=False),
+    Dataset("edges/p_adjusted", ("tests",), "float64", "", "Bonferroni over this table", required=False),
+    Dataset("profiles/kind", ("profiles",), "string", "", "kind of boundary", required=False),
+    Dataset("profiles/direction", ("profiles",), "string", "", "into or out of the feature", required=False),
+    Dataset("profiles/layer", ("profiles",), "int32", "", "from 0", required=False),
+    Dataset("profiles/offset", ("offsets",), "int64", "bp", "0 is the first base read beyond it", required=False),
+    Dataset("profiles/forget", ("profiles", "offsets"), "float64", "", "mean at boundaries", required=False),
+    Dataset("profiles/matched", ("profiles", "offsets"), "float64", "", "mean at matched positions", required=False),
+    Dataset(
+        "dump/*", ("bases", "strands", "layers", "units"), "float32", "",
+        "every factor, h (hidden) and c (memory) at each base of one region, after the base is read", required=False,
+    ),
+)  # fmt: skip
+
+SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
+    Kind.GENOME: GENOME,
+    Kind.CHECKPOINT: CHECKPOINT,
+    Kind.PROBE: PROBE,
+    Kind.TRACK: TRACK,
+    Kind.SCORE: SCORE,
+    Kind.HIDDEN: HIDDEN,
+    Kind.GATES: GATES,
+    Kind.COUNTS: COUNTS,
+    Kind.METHYLATION: METHYLATION,
+}
 
 
 def row_for(kind: Kind, path: str) -> Dataset | None:

@@ -30,7 +30,9 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
                 zip(file["contigs/name"].asstr()[()], file["contigs/length"][()].tolist(), strict=True)
             )
         if file.attrs["kind"] == Kind.CHECKPOINT:
-            told["bits/base"] = _bits(file)
+            told["bits/base"] = _bits(file["bits"])
+        if file.attrs["kind"] == Kind.SCORE:
+            told["bits/base"] = _bits(file["parts"])
         if file.attrs["kind"] == Kind.PROBE:
             told |= {target: _verdict(file[target]) for target in file if target != "contigs"}
         told["datasets"] = _datasets(file)
@@ -41,8 +43,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  (HDF5 attributes of any type)
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _bits(file: h5py.File) -> dict[str, str]:
-    group = file["bits"]
+def _bits(group: h5py.Group) -> dict[str, str]:
     orders = group["markov_by_order"][()]
     return {
         part: f"{group['model'][row]:.4f}; uniform {group['uniform'][row]:.4f},"

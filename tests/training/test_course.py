@@ -11,7 +11,7 @@ from genolstm.lanes import Lanes
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
 from genolstm.settings import ModelSettings, StreamSettings, TrainableCell, TrainSettings
-from genolstm.stream import mean_bits
+from genolstm.stream.reading import mean_bits
 from genolstm.training.course import RECORDS, Logbook, train
 from genolstm.training.steps import new_run, steps
 

@@ -11,7 +11,7 @@ from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
 from genolstm.settings import ModelSettings, StreamSettings, TrainableCell, TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from genolstm.stream import mean_bits
+from genolstm.stream.reading import mean_bits
 from genolstm.training.course import Logbook, train
 from genolstm.training.resume import laid_down, take_up
 from genolstm.training.steps import new_run

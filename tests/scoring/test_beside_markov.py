@@ -11,9 +11,9 @@ from genolstm.errors import InputError
 from genolstm.markov import count_markov, fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
-from genolstm.scoring import bits_beside_markov, blocks_of, markov_of
+from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, markov_of
 from genolstm.settings import ModelSettings, StreamSettings
-from genolstm.stream import mean_bits
+from genolstm.stream.reading import mean_bits
 
 STREAM = StreamSettings(lanes=4, chunk=32, burn_in=64)
 
@@ -38,7 +38,7 @@ def split_genome_file(genome_of, drawn_codes, stretches_of):
 def test_blocks_are_the_stretches_whatever_their_size(split_genome_file, monkeypatch):
     genome, split = split_genome_file
     whole = [np.concatenate(list(blocks)) for blocks in blocks_of(genome, split)]
-    monkeypatch.setattr("genolstm.scoring.BLOCK", 7)
+    monkeypatch.setattr("genolstm.scoring.beside_markov.BLOCK", 7)
     pieces = [list(blocks) for blocks in blocks_of(genome, split)]
     assert max(len(block) for blocks in pieces for block in blocks) == 7
     for stretch, blocks, start, end, contig in zip(whole, pieces, split.start, split.end, split.contig, strict=True):
@@ -51,7 +51,7 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
     # A and T for training, C and G elsewhere: a count of either would show in the order-0 bits of a training stretch
     genome = genome_of({"a": "AT" * 300 + "CG" * 300})
     split = stretches_of(genome, [("a", 0, 600, Part.TRAIN), ("a", 600, 1200, Part.TEST)])
-    markov = markov_of(genome, split)
+    markov = markov_of(genome, split.of(Part.TRAIN))
     counts = markov.counts.rows(0, np.array([0]))[0]
     assert counts.tolist() == [600, 0, 0, 600]  # both strands
 
@@ -59,7 +59,7 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
 @pytest.mark.parametrize("part", [Part.VALID, Part.TEST])
 def test_every_line_is_of_the_same_symbols(split_genome_file, part):
     genome, split = split_genome_file
-    model, markov = model_of(), markov_of(genome, split)
+    model, markov = model_of(), markov_of(genome, split.of(Part.TRAIN))
     row = bits_beside_markov(model, markov, genome, split, part, STREAM)
     assert row.part == part.name.lower()
     assert (row.model, row.symbols) == mean_bits(model, genome, split.of(part), STREAM)
@@ -81,14 +81,16 @@ def test_every_line_is_of_the_same_symbols(split_genome_file, part):
 def test_unknown_symbols_are_in_no_denominator(genome_of, stretches_of):
     genome = genome_of({"a": "ACGT" * 100, "b": "ANNNCGNT"})
     split = stretches_of(genome, [("a", 0, 400, Part.TRAIN), ("b", 0, 8, Part.TEST)])
-    row = bits_beside_markov(model_of(), markov_of(genome, split), genome, split, Part.TEST, STREAM)
+    row = bits_beside_markov(model_of(), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)
     assert row.symbols == 8
 
 
 def test_a_protein_is_scored_along_one_strand(genome_of, stretches_of):
     genome = genome_of({"p": "MKVLAW" * 50, "q": encode("MKVLAWX", PROTEIN)}, PROTEIN)
     split = stretches_of(genome, [("p", 0, 300, Part.TRAIN), ("q", 0, 7, Part.TEST)])
-    row = bits_beside_markov(model_of("protein"), markov_of(genome, split), genome, split, Part.TEST, STREAM)
+    row = bits_beside_markov(
+        model_of("protein"), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM
+    )
     assert row.symbols == 6
     assert row.uniform == pytest.approx(math.log2(20))
 
@@ -97,7 +99,7 @@ def test_an_undecided_model_stands_at_the_uniform_line(split_genome_file):
     genome, split = split_genome_file
     model = model_of()
     torch.nn.init.zeros_(model.head.weight)
-    row = bits_beside_markov(model, markov_of(genome, split), genome, split, Part.TEST, STREAM)
+    row = bits_beside_markov(model, markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)
     assert row.model == pytest.approx(row.uniform, abs=1e-7)
 
 
@@ -105,4 +107,4 @@ def test_a_part_with_nothing_known_is_refused(genome_of, stretches_of):
     genome = genome_of({"a": "ACGT" * 30, "b": "NNN"})
     split = stretches_of(genome, [("a", 0, 120, Part.TRAIN), ("b", 0, 3, Part.TEST)])
     with pytest.raises((ValueError, InputError), match="no known symbol to score"):
-        bits_beside_markov(model_of(), markov_of(genome, split), genome, split, Part.TEST, STREAM)
+        bits_beside_markov(model_of(), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)

@@ -9,7 +9,7 @@ from genolstm.regions import Part, Stretches
 from genolstm.settings import StreamSettings
 from genolstm.store.checkpoint import PartBits
 from genolstm.store.genome import Genome
-from genolstm.stream import mean_bits
+from genolstm.stream.reading import mean_bits
 
 BLOCK = 1 << 20  # symbols handed to the Markov counter at a time
 
@@ -24,12 +24,15 @@ def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]
         )
 
 
-def markov_of(genome: Genome, split: Stretches) -> MarkovModel:
-    """Fit Markov models of every order to the training stretches of a split."""
-    train = split.of(Part.TRAIN)
+def markov_of(genome: Genome, stretches: Stretches, *, most: int | None = None) -> MarkovModel:
+    """Fit Markov models of every order to some stretches.
+
+    most : largest order; None takes what memory and data allow.
+    """
     strands = 1 if genome.alphabet.complement is None else 2
-    order = largest_order(genome.alphabet, expected_symbols=strands * train.bases)
-    return fit_markov(count_markov(blocks_of(genome, train), genome.alphabet, max_order=order))
+    order = largest_order(genome.alphabet, expected_symbols=strands * stretches.bases)
+    order = order if most is None else min(order, most)
+    return fit_markov(count_markov(blocks_of(genome, stretches), genome.alphabet, max_order=order))
 
 
 def bits_beside_markov(

@@ -1,0 +1,75 @@
+"""``genolstm embed``: hidden states at sites."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, warn_of_leads
+from genolstm.settings import DeviceName, StreamSettings
+
+
+def embed(
+    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    sites: Annotated[
+        Path, typer.Option("--sites", help="BED file (plain or gzip; - is stdin) of places.", show_default=False)
+    ],
+    output: Output,
+    h5ad: Annotated[
+        Path | None, typer.Option("--h5ad", help="Also write an AnnData file, as scanpy reads.", show_default=False)
+    ] = None,
+    exact: Exact = StreamSettings.exact,
+    lanes: Lanes = StreamSettings.lanes,
+    chunk: Chunk = StreamSettings.chunk,
+    burn_in: BurnIn = StreamSettings.burn_in,
+    tolerance: Tolerance = StreamSettings.tolerance,
+    threads: Threads = 0,
+    device: Device = DeviceName.AUTO,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Keep the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
+
+    The pass along a site's strand is read after its last base, the other pass after its first: both have then read
+    all of it. Rows are sorted by contig and start, with their coordinates beside them.
+
+    Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
+    """
+    from genolstm.hidden import embed_sites
+    from genolstm.readers.bed import read_bed
+    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
+    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.genome import open_genome
+    from genolstm.store.hidden import write_h5ad, write_hidden
+
+    task = Task("embed", quiet=quiet)
+    for target in (output, h5ad):
+        if target:
+            refuse_existing(target, force=force, inputs=[model, genome, sites])
+    settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
+    checkpoint, opened = read_checkpoint(model), open_genome(genome)
+    check_alphabet(checkpoint, model, opened)
+    bed = read_bed(sites, opened.length_of, genome_name=str(genome))
+    for warning in bed.warnings:
+        log.warning("%s", warning)
+    inputs = {"model": file_sha256(model), "genome": opened.sha256}
+    if sites.is_file():  # a stream cannot be read twice
+        inputs["sites"] = file_sha256(sites)
+    on = task.use_device(device, threads)
+    with ProgressLine("embed", unit="bases", quiet=quiet) as line:
+        embedding = embed_sites(checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show)
+        write_hidden(
+            output, embedding.sites, embedding.features, embedding.states, embedding.seams.to_json, embedding.records,
+            task.provenance(settings.to_json(), inputs),
+        )  # fmt: skip
+    if h5ad:
+        write_h5ad(h5ad, output)
+        log.info("wrote %s", h5ad)
+    count, width = len(embedding.sites), len(embedding.features)
+    seams = embedding.seams.to_json()
+    warn_of_leads(seams)
+    summary = {"sites": count, "features": width, "seams": seams}
+    task.done(output, embedding.records.to_json(), summary, as_json=as_json, word=f"{width} states at {count:,} sites")

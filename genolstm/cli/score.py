@@ -1,0 +1,181 @@
+"""``genolstm score``: bits of every base of a genome under a trained model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genolstm.cli.options import parse_region
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, warn_of_leads
+from genolstm.settings import DeviceName, StreamSettings
+
+if TYPE_CHECKING:
+    from genolstm.store.files import Records
+    from genolstm.store.score import ScoreTables
+
+CONTIGS_TOLD = 12
+
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region", help="Only this region, as I:1,001-2,000 (from 1, both ends in it) or I; may be given again."
+    ),
+]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="One lane for each contig and strand, from end to end: no seams, less speed.")
+]
+Lanes = Annotated[int, typer.Option("--lanes", min=1, help="Pieces of genome read side by side.")]
+Chunk = Annotated[int, typer.Option("--chunk", min=1, help="Bases that every lane reads in one step.")]
+BurnIn = Annotated[
+    int, typer.Option("--burn-in", min=0, help="Bases read before a piece, to build the state that it starts with.")
+]
+Tolerance = Annotated[
+    float, typer.Option("--tolerance", help="Largest difference of states at a seam that is not read again.")
+]
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    output: Output,
+    bigwig: Annotated[
+        Path | None, typer.Option("--bigwig", help="Also write the mean of both strands as bigWig.", show_default=False)
+    ] = None,
+    region: Regions = None,
+    exact: Exact = StreamSettings.exact,
+    lanes: Lanes = StreamSettings.lanes,
+    chunk: Chunk = StreamSettings.chunk,
+    burn_in: BurnIn = StreamSettings.burn_in,
+    tolerance: Tolerance = StreamSettings.tolerance,
+    threads: Threads = 0,
+    device: Device = DeviceName.AUTO,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Tell how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
+
+    Contigs are read in pieces side by side. Where two pieces meet, their states are held against each other, and what
+    differs is read again; the file lists every such seam. Beside the means stand those of Markov models.
+
+    Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
+    """
+    from genolstm.regions import Region, stretches_of
+    from genolstm.scoring.whole import score_genome
+    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
+    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.genome import open_genome
+    from genolstm.store.score import open_score, write_score
+    from genolstm.writers.bigwig import write_bigwig
+
+    task = Task("score", quiet=quiet)
+    for target in (output, bigwig):
+        if target:
+            refuse_existing(target, force=force, inputs=[model, genome])
+    settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
+    checkpoint, opened = read_checkpoint(model), open_genome(genome)
+    check_alphabet(checkpoint, model, opened)
+    regions = [parse_region(text, opened.length_of) for text in region or ()]
+    regions = regions or [Region(contig=name, start=0, end=length) for name, length in opened.length_of.items()]
+    stretches = stretches_of(regions, opened.names)
+    strands = 1 if opened.alphabet.complement is None else 2
+    provenance = task.provenance(
+        {**settings.to_json(), "regions": region or []}, {"model": file_sha256(model), "genome": opened.sha256}
+    )
+    records = Records(read=len(opened.names), used=len(stretches.names()))
+    if left_out := len(opened.names) - records.used:
+        records.skipped["contigs outside the regions asked for"] = left_out
+    on = task.use_device(device, threads)
+    to_read = strands * stretches.bases
+    with (
+        ProgressLine("score", unit="bases", quiet=quiet) as line,
+        write_score(output, stretches, opened.length_of, strands, provenance) as file,
+    ):
+        tables = score_genome(
+            checkpoint, opened, stretches, settings, file, device=on,
+            told=lambda read: line.show(min(1.0, read / to_read), read),
+        )  # fmt: skip
+        file.finish(tables, records)
+    if bigwig:
+        with open_score(output) as file:
+            write_bigwig(bigwig, opened.length_of, file.mean_runs())
+        log.info("wrote %s", bigwig)
+    _report(tables, opened.names, records, output, task, as_json=as_json)
+
+
+def _report(
+    tables: "ScoreTables",
+    contigs: tuple[str, ...],
+    records: "Records",
+    output: Path,
+    task: Task,
+    *,
+    as_json: bool,
+) -> None:
+    """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
+    per_contig = _per_contig(tables, contigs)
+    for name, row in list(per_contig.items())[:CONTIGS_TOLD]:
+        log.info("  %s", _line(name, row))
+    if len(per_contig) > CONTIGS_TOLD:
+        log.info("  and %d more contigs, all in the file", len(per_contig) - CONTIGS_TOLD)
+    for part in tables.parts:
+        log.info(
+            "%s: %.4f bits/base; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
+            " on %s",
+            "held out for testing" if part.part == "test" else "all scored", part.model, part.uniform, part.best_order,
+            part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
+        )  # fmt: skip
+    seams = tables.seam_summary
+    log.info(
+        "%d seams: states differed by up to %.2g, %d read again (%s bases), now by up to %.2g and %.2g bits;"
+        " calibration error %.4f",
+        seams["count"], seams["found_max_state"], seams["repaired"], f"{int(seams['repaired_symbols']):,}",
+        seams["max_state"], seams["max_bits"], tables.calibration_error,
+    )  # fmt: skip
+    warn_of_leads(seams)
+    symbols = int(tables.symbols.sum())
+    mean = float(tables.bits.sum()) / symbols if symbols else None
+    summary = {
+        "bases": symbols,
+        "bits_per_base": mean,
+        "contigs": per_contig,
+        "parts": {
+            part.part: {
+                "model": part.model, "uniform": part.uniform, "markov_best_order": part.best_order,
+                "markov_best_bits": part.best_bits, "markov_interpolated": part.interpolated,
+            }
+            for part in tables.parts
+        },
+        "markov_counted_on": tables.markov_counted_on,
+        "calibration_error": tables.calibration_error,
+        "seams": dict(seams),
+    }  # fmt: skip
+    word = f"{mean:.4f} bits/base over {symbols:,} bases" if mean is not None else "no known base"
+    task.done(output, records.to_json(), summary, as_json=as_json, word=word)
+
+
+def _per_contig(tables: "ScoreTables", contigs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Known bases and mean bits of each contig that was scored: all, by strand, and by soft mask."""
+    told = {}
+    for name, symbols, bits, seen in zip(contigs, tables.symbols, tables.bits, tables.seen.tolist(), strict=True):
+        if not symbols.sum():
+            continue
+        strands = dict(
+            zip(("forward", "reverse"), zip(bits.sum(axis=1), symbols.sum(axis=1), strict=True), strict=False)
+        )
+        masks = dict(zip(("unmasked", "masked"), zip(bits.sum(axis=0), symbols.sum(axis=0), strict=True), strict=True))
+        told[name] = {
+            "bases": int(symbols.sum()),
+            "bits": float(bits.sum() / symbols.sum()),
+            **{kind: float(total / count) if count else None for kind, (total, count) in {**strands, **masks}.items()},
+            "seen_in_training": {1: True, 0: False, -1: None}[seen],
+        }
+    return told
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    figures = ", ".join(
+        f"{kind} {row[kind]:.4f}" for kind in ("forward", "reverse", "unmasked", "masked") if row.get(kind) is not None
+    )
+    seen = {True: "; trained on", False: "; not trained on", None: ""}[row["seen_in_training"]]
+    return f"{name}: {row['bits']:.4f} bits/base over {row['bases']:,} bases ({figures}){seen}"

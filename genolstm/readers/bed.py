@@ -1,0 +1,193 @@
+"""BED and its kin (narrowPeak, broadPeak, bedGraph) as columns of intervals on a genome, 0-based and half open."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.errors import InputError
+from genolstm.readers.gzipped import STDIN, decompressed, opened
+from genolstm.readers.text_lines import numbered_lines
+
+BLOCK_BYTES = 1 << 18
+NAMES_SHOWN = 8  # contigs that a message lists before '...'
+LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
+COLUMNS_NEEDED = 3  # contig, start, end
+NAME_COLUMN, STRAND_COLUMN = 3, 5
+STRANDS = {"+": 1, "-": -1, ".": 0}
+BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the intervals
+FOREIGN_CONTIG, NO_BASES = "contig not in genome", "interval without a base"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bed:
+    """The intervals of one file that lie on the genome, in file order, and what became of its lines.
+
+    contig : int32 [n], index into the contigs of the genome.   start, end : int64 [n], 0-based, half open, within the
+    contig, start < end.   name : one for each interval, '.' where its line has none; empty where no line has one.
+    strand : int8 [n], +1, -1, or 0 where the file does not say.
+    read : interval lines, always used plus all skipped.   skipped : reason -> lines.   warnings : one sentence each.
+    """
+
+    contig: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    name: tuple[str, ...]
+    strand: NDArray[np.int8]
+    read: int
+    used: int
+    skipped: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str = "the genome") -> Bed:
+    """Intervals of a BED file on a genome.
+
+    Parameters
+    ----------
+    path
+        Plain, gzip or bgzip; ``-`` is standard input. Columns after the sixth are not looked at. Blank lines, comments,
+        ``track`` and ``browser`` lines are no intervals.
+    lengths
+        Bases of each contig of the genome, in its order.
+    genome_name
+        What messages call the genome.
+
+    Returns
+    -------
+    Bed
+        Without the intervals on contigs that the genome lacks ('contig not in genome') and those of length 0
+        ('interval without a base').
+
+    Raises
+    ------
+    InputError
+        A line is no interval, ends before it starts, or reaches over the end of its contig; no interval is left.
+    """
+    source = "standard input" if str(path) == STDIN else str(path)
+    order = {contig: place for place, contig in enumerate(lengths)}
+    rows: list[tuple[int, int, int, int]] = []
+    names: list[str] = []
+    skipped: Counter[str] = Counter()
+    foreign: dict[str, None] = {}
+    named = False
+    for number, line in _lines(path, source):
+        columns = line.split("\t") if "\t" in line else line.split()
+        start, end = _checked_span(columns, source, number, line)
+        contig = columns[0]
+        if contig not in order:
+            skipped[FOREIGN_CONTIG] += 1
+            foreign[contig] = None
+        elif end > lengths[contig]:
+            raise InputError(
+                f"{source}, line {number}: the interval {start}-{end} reaches over the end of {contig}, which has"
+                f" {lengths[contig]} bp in {genome_name}; give the file of the same assembly, or cut the interval."
+            )
+        elif start == end:
+            skipped[NO_BASES] += 1
+        else:
+            named = named or len(columns) > NAME_COLUMN
+            names.append(columns[NAME_COLUMN] if len(columns) > NAME_COLUMN else ".")
+            rows.append((order[contig], start, end, _strand(columns, source, number)))
+    if not rows:
+        raise InputError(_nothing_left(source, list(foreign), list(lengths), skipped, genome_name))
+    table = np.array(rows, dtype=np.int64)  # [n, 4]
+    return Bed(
+        contig=table[:, 0].astype(np.int32),
+        start=table[:, 1].copy(),
+        end=table[:, 2].copy(),
+        name=tuple(names) if named else (),
+        strand=table[:, 3].astype(np.int8),
+        read=len(rows) + skipped.total(),
+        used=len(rows),
+        skipped=dict(skipped),
+        warnings=_warnings(source, skipped, list(foreign), genome_name),
+    )
+
+
+def _lines(path: Path | str, source: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that should be an interval, without its line end."""
+    with opened(path, source, "BED") as stream:
+        for number, line in numbered_lines(decompressed(stream, BLOCK_BYTES, source), source, "a BED file"):
+            words = line.split(maxsplit=1)
+            if words and not line.startswith("#") and words[0] not in BROWSER_LINES:
+                yield number, line
+
+
+def _checked_span(columns: list[str], source: str, number: int, line: str) -> tuple[int, int]:
+    """Start and end of one line. Raises InputError for a line that is no interval."""
+    if len(columns) < COLUMNS_NEEDED:
+        raise InputError(
+            f"{source}, line {number} has {len(columns)} column{'s' * (len(columns) != 1)}, an interval needs contig,"
+            f" start and end: {_shown(line)}; give a BED file."
+        )
+    try:
+        start, end = int(columns[1]), int(columns[2])
+    except ValueError:
+        raise InputError(
+            f"{source}, line {number}: start and end must be whole numbers: {_shown(line)};"
+            " give a BED file, and put '#' before a line of column names."
+        ) from None
+    if start < 0:
+        raise InputError(
+            f"{source}, line {number}: the start {start} is negative; BED counts from 0, correct the line."
+        )
+    if end < start:
+        raise InputError(
+            f"{source}, line {number}: the interval ends at {end}, before its start at {start};"
+            " exchange the two, BED tells the strand in its sixth column."
+        )
+    return start, end
+
+
+def _strand(columns: list[str], source: str, number: int) -> int:
+    """+1, -1, or 0 where the line does not say. Raises InputError for anything else in its column."""
+    text = columns[STRAND_COLUMN] if len(columns) > STRAND_COLUMN else "."
+    if text not in STRANDS:
+        raise InputError(
+            f"{source}, line {number}: the strand (column 6) is '{text[:LONGEST_SHOWN]}', not +, - or a dot;"
+            " correct it, or keep only the columns before it."
+        )
+    return STRANDS[text]
+
+
+def _shown(line: str) -> str:
+    text = repr(line)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...'"
+
+
+def _warnings(source: str, skipped: Counter[str], foreign: list[str], genome_name: str) -> tuple[str, ...]:
+    told = []
+    if count := skipped[FOREIGN_CONTIG]:
+        told.append(
+            f"left out {count} interval{'s' * (count != 1)} of {source}, on contigs that {genome_name} lacks:"
+            f" {_listed(foreign)}."
+        )
+    if count := skipped[NO_BASES]:
+        told.append(f"left out {count} interval{'s' * (count != 1)} of {source} that end where they start.")
+    return tuple(told)
+
+
+def _nothing_left(source: str, foreign: list[str], contigs: list[str], skipped: Counter[str], genome_name: str) -> str:
+    """Message for a file of which nothing can be used."""
+    if not skipped:
+        return f"{source} holds no intervals; give a BED file with at least one line of contig, start and end."
+    if not foreign:
+        return f"every interval of {source} ends where it starts; give intervals of at least one base."
+    if {name.removeprefix("chr") for name in foreign} & {name.removeprefix("chr") for name in contigs}:
+        remedy = "they differ by the prefix 'chr', add or remove it in one of the two"
+    else:
+        remedy = "rename the contigs in one of the two, or give the file of this assembly"
+    return (
+        f"no interval of {source} is on a contig of {genome_name}: it has {_listed(foreign)} and the genome has"
+        f" {_listed(contigs)}; {remedy}."
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    """First few names, and '...' where there are more."""
+    names = list(names)
+    return ", ".join(names[:NAMES_SHOWN]) + ", ..." * (len(names) > NAMES_SHOWN)

@@ -1,0 +1,205 @@
+"""Bits of every base along stretches of a genome, both strands, handed on piece by piece."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.regions import Stretches
+from genolstm.settings import StreamSettings
+from genolstm.store.genome import Genome
+from genolstm.stream.blocks import Block
+from genolstm.stream.reading import read_stretches
+from genolstm.stream.seams import Seams
+
+HELD = 1 << 14  # bases of one lane that are gathered before they are written: small writes cost more than the network
+ENDED_HELD = 256  # unwritten ends of pieces
+SLAB = 1 << 20  # bases read back at a time
+CALIBRATION_BINS = 20
+CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are held against what came
+
+
+class Sink(Protocol):
+    """Where bits go: `first` counts the scored bases of all stretches, end to end, along the forward strand."""
+
+    def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None: ...  # noqa: D102
+
+
+class Calibration(NamedTuple):
+    """Predicted probability of each symbol against how often it came, in bins of equal width; each [bins].
+
+    lower : the bin's lower edge.   sampled : symbols x bases.   predicted, observed : means, NaN where sampled is 0.
+    """
+
+    lower: NDArray[np.float64]
+    sampled: NDArray[np.int64]
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean of |predicted - observed| over symbols x bases (Naeini 2015)."""
+        known = self.sampled > 0
+        return float(np.average(np.abs(self.predicted - self.observed)[known], weights=self.sampled[known]))
+
+
+def score_along(
+    model: NextSymbolModel,
+    genome: Genome,
+    stretches: Stretches,
+    settings: StreamSettings,
+    sink: Sink,
+    *,
+    seams: Seams,
+    told: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Write the bits of every base of some stretches, NaN where it is unknown, strand 0 forward and 1 reverse.
+
+    Within a contig a stretch is read on from what stands before it.
+    seams : filled in.   told : called with the symbols read so far.
+    """
+    writer, tally = _Writer(genome, stretches, sink), _Tally(model)
+    read = 0
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True):
+        bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
+        bits[block.targets == model.alphabet.unknown] = torch.nan
+        writer.add(block, bits.float().cpu().numpy())
+        tally.add(block)
+        read += block.targets.numel()
+        if told:
+            told(read)
+    writer.flush()
+    return tally.finish()
+
+
+class _Writer:
+    """Gathers what each lane reads until it is worth writing."""
+
+    def __init__(self, genome: Genome, stretches: Stretches, sink: Sink) -> None:
+        self.sink, self.count = sink, len(stretches.start)
+        lengths = stretches.end - stretches.start
+        # from a place in the genome's codes to a place among the scored bases
+        self.shift = np.cumsum(lengths) - lengths - (genome.starts[stretches.contig] + stretches.start)
+        self.held: dict[tuple[int, int], list[NDArray[np.float32]]] = {}  # (strand, address that comes next) -> runs
+        self.repairing = False
+
+    def add(self, block: Block, bits: NDArray[np.float32]) -> None:
+        """Take a block's bits, [B, T]."""
+        if not self.repairing and (block.weight < 0).any():
+            self.flush()  # before what is read again overwrites it
+            self.repairing = True
+        for lane in np.flatnonzero((block.end > block.begin) & (block.weight > 0)):
+            from_, to = int(block.begin[lane] - block.first[lane]), int(block.end[lane] - block.first[lane])
+            sign, strand = int(block.sign[lane]), int(block.sign[lane] < 0)
+            place = int(block.address[lane]) + sign * from_ + int(self.shift[block.row[lane] % self.count])
+            runs = self.held.pop((strand, place), [])
+            runs.append(bits[lane, from_:to].copy())
+            self.held[strand, place + sign * (to - from_)] = runs
+            if self.repairing or len(runs) * bits.shape[1] >= HELD:
+                self._write(strand, place + sign * (to - from_))
+        if len(self.held) > 2 * len(block.row) + ENDED_HELD:
+            self.flush()  # ends of short contigs would pile up
+
+    def flush(self) -> None:
+        """Write all that is held."""
+        for strand, place in list(self.held):
+            self._write(strand, place)
+
+    def _write(self, strand: int, place: int) -> None:
+        run = np.concatenate(self.held.pop((strand, place)))
+        if strand:
+            self.sink.write(strand, place + 1, run[::-1])
+        else:
+            self.sink.write(strand, place - len(run), run)
+
+
+class _Tally:
+    """Counts of predicted probabilities and of what came, on the model's device."""
+
+    def __init__(self, model: NextSymbolModel) -> None:
+        self.known = model.alphabet.n_known
+        self.sums = torch.zeros(3, CALIBRATION_BINS, dtype=torch.float64, device=next(model.parameters()).device)
+
+    @torch.inference_mode()
+    def add(self, block: Block) -> None:
+        """Count a sample of a block: symbols, sum of their probabilities, how many of them came; [3, bins]."""
+        targets = block.targets[:, ::CALIBRATION_STEP].long()  # [B, t]
+        weight = torch.from_numpy(block.weight).to(targets.device).unsqueeze(1)
+        weight = weight * block.scored[:, ::CALIBRATION_STEP] * (targets < self.known)
+        probability = block.logits[:, ::CALIBRATION_STEP].double().softmax(-1)  # [B, t, n_known]
+        came = targets.unsqueeze(-1) == torch.arange(self.known, device=targets.device)
+        slot = (probability * CALIBRATION_BINS).long().clamp_max_(CALIBRATION_BINS - 1).flatten()
+        weights = weight.unsqueeze(-1).expand_as(probability).double()
+        for row, terms in enumerate((weights, weights * probability, weights * came)):
+            self.sums[row].index_add_(0, slot, terms.flatten())
+
+    def finish(self) -> Calibration:
+        """Give the means."""
+        count, predicted, observed = self.sums.cpu().numpy()
+        with np.errstate(invalid="ignore"):
+            return Calibration(
+                lower=np.arange(CALIBRATION_BINS) / CALIBRATION_BINS,
+                sampled=np.rint(count).astype(np.int64),
+                predicted=predicted / count,
+                observed=observed / count,
+            )
+
+
+class ContigBits(NamedTuple):
+    """Bits of the scored bases of each contig; [contigs, strands, 2], not soft-masked and soft-masked.
+
+    symbols : known bases.   bits : their sum.
+    """
+
+    symbols: NDArray[np.int64]
+    bits: NDArray[np.float64]
+
+
+def contig_bits(
+    read: Callable[[int, int, int], NDArray[np.float32]],
+    stretches: Stretches,
+    masked: Callable[[int], NDArray[np.int64]],
+    strands: int,
+) -> ContigBits:
+    """Add up what was written, contig by contig, a slab at a time.
+
+    read : strand, first, end -> bits of these scored bases.   masked : contig -> soft-masked intervals, int64 [k, 2].
+    """
+    symbols = np.zeros((len(stretches.contigs), strands, 2), dtype=np.int64)
+    bits = np.zeros(symbols.shape)
+    present, intervals = -1, np.zeros((0, 2), dtype=np.int64)
+    for contig, first, start, end in slabs(stretches):
+        if contig != present:
+            present, intervals = contig, masked(contig)
+        mask = covered(intervals, start, end)
+        for strand in range(strands):
+            values = read(strand, first, first + end - start).astype(np.float64)
+            known = ~np.isnan(values)
+            for kind, chosen in enumerate((known & ~mask, known & mask)):
+                symbols[contig, strand, kind] += np.count_nonzero(chosen)
+                bits[contig, strand, kind] += values[chosen].sum()
+    return ContigBits(symbols, bits)
+
+
+def slabs(stretches: Stretches) -> Iterator[tuple[int, int, int, int]]:
+    """Cut stretches into slabs: contig, place among the scored bases, start and end within the contig."""
+    first = 0
+    for contig, begin, stop in zip(
+        stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True
+    ):
+        for start in range(begin, stop, SLAB):
+            end = min(start + SLAB, stop)
+            yield contig, first, start, end
+            first += end - start
+
+
+def covered(intervals: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:
+    """Which bases of [start, end) lie in any of some sorted, disjoint intervals [k, 2]; bool [end - start]."""
+    steps = np.zeros(end - start + 1, dtype=np.int8)
+    low, high = np.searchsorted(intervals[:, 1], start, side="right"), np.searchsorted(intervals[:, 0], end)
+    steps[np.maximum(intervals[low:high, 0] - start, 0)] += 1
+    steps[np.minimum(intervals[low:high, 1] - start, end - start)] -= 1
+    return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)

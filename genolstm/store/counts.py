@@ -1,0 +1,129 @@
+"""Counts files: modified and covered reads of each site and sample; counts, never fractions: likelihoods need both."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.errors import InputError
+from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.schema import Kind
+
+CHUNK_ROWS = 1 << 16
+COLUMNS = ("contig", "position", "strand", "modified", "covered")
+
+
+class Calling(NamedTuple):
+    """How reads became counts.
+
+    code : modifications counted, as in MM tags ('m', 'mh').   motif : IUPAC word and offset, 'CG,0'.
+    threshold : probability from which a call counts; NaN where the counts were given as counts.
+    """
+
+    code: str = "m"
+    motif: str = "CG,0"
+    threshold: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Reads that are modified and reads that tell, at each site and in each sample; checked at birth.
+
+    contigs : names, in genome order.   contig : int32 [N], index into contigs.   position : int64 [N], 0-based; of the
+    forward C where the strands of a CpG are merged.   strand : int8 [N], +1, -1, or 0 where strands are merged.
+    modified, covered : int32 [N, S], 0 <= modified <= covered.   samples : S names.
+    Raises ValueError when the columns do not fit each other, are not sorted by contig, position and strand, or hold a
+    site twice.
+    """
+
+    contigs: tuple[str, ...]
+    contig: NDArray[np.int32]
+    position: NDArray[np.int64]
+    strand: NDArray[np.int8]
+    modified: NDArray[np.int32]
+    covered: NDArray[np.int32]
+    samples: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        sites, shape = len(self.position), (len(self.position), len(self.samples))
+        if len(self.contig) != sites or len(self.strand) != sites:
+            raise ValueError("the columns of Counts differ in length")
+        if self.modified.shape != shape or self.covered.shape != shape:
+            raise ValueError(f"modified and covered must have {shape[0]} sites and {shape[1]} samples")
+        if not self.samples or len(set(self.samples)) != len(self.samples):
+            raise ValueError("Counts need samples, each with a name of its own")
+        inside = (self.contig >= 0) & (self.contig < len(self.contigs)) & (self.position >= 0)
+        if not inside.all():
+            raise ValueError("a site of Counts lies outside its contigs")
+        if not np.isin(self.strand, (-1, 0, 1)).all():
+            raise ValueError("a strand of Counts is not +1, -1 or 0")
+        self._check_counts()
+        self._check_order()
+
+    def _check_counts(self) -> None:
+        wrong = (self.modified < 0) | (self.modified > self.covered)
+        if wrong.any():
+            row, sample = (int(place) for place in np.argwhere(wrong)[0])
+            raise ValueError(
+                f"{self.modified[row, sample]} modified of {self.covered[row, sample]} covered reads at"
+                f" {self.contigs[self.contig[row]]}:{self.position[row] + 1:,} in sample '{self.samples[sample]}'"
+            )
+
+    def _check_order(self) -> None:
+        """Each site comes after the one before, by contig, then position, then strand."""
+        contig, position, strand = (np.diff(column.astype(np.int64)) for column in self._columns())
+        later = (contig > 0) | ((contig == 0) & ((position > 0) | ((position == 0) & (strand > 0))))
+        if not later.all():
+            raise ValueError("Counts are not sorted by contig, position and strand, or hold a site twice")
+
+    def _columns(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
+        return self.contig, self.position, self.strand
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+def write_counts(
+    path: Path, counts: Counts, records: Records, provenance: Provenance, calling: Calling | None = None
+) -> None:
+    """Write a counts file, whole or not at all. calling : how the reads became counts, where reads were read."""
+    calling = calling or Calling()
+    with write_file(path, Kind.COUNTS, provenance) as file:
+        write_records(file, records)
+        for name, value in calling._asdict().items():
+            file.attrs[name] = value
+        file.attrs["merged"] = int(bool(len(counts)) and not counts.strand.any())
+        write_strings(file.create_group("contigs"), "name", counts.contigs)
+        write_strings(file.create_group("samples"), "name", counts.samples)
+        sites = file.create_group("sites")
+        for name in COLUMNS:
+            _write_column(sites, name, getattr(counts, name))
+
+
+def _write_column(group: h5py.Group, name: str, values: NDArray[np.generic]) -> None:
+    if not values.size:  # an empty dataset has no chunks to compress
+        group[name] = values
+        return
+    chunks = (min(CHUNK_ROWS, len(values)), *values.shape[1:])
+    group.create_dataset(name, data=values, chunks=chunks, shuffle=True, compression=1)
+
+
+def read_counts(path: Path) -> Counts:
+    """Read a counts file. Raises InputError as `files.open_file`, and for counts that cannot be."""
+    with open_file(path, Kind.COUNTS, verify=True) as file:
+        columns = {name: file["sites"][name][()] for name in COLUMNS}
+        contigs, samples = strings(file["contigs/name"]), strings(file["samples/name"])
+    try:
+        return Counts(contigs=contigs, samples=samples, **columns)
+    except ValueError as problem:
+        raise InputError(f"{path}: {problem}; make it again.") from problem
+
+
+def read_calling(path: Path) -> Calling:
+    """How the reads of a counts file became counts. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.COUNTS) as file:
+        return Calling(str(file.attrs["code"]), str(file.attrs["motif"]), float(file.attrs["threshold"]))

@@ -1,0 +1,147 @@
+"""Score files: bits of every base on both strands, and what they come to per contig, beside their Markov lines."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.regions import Part, Stretches
+from genolstm.store.checkpoint import PartBits, read_bits, write_bits
+from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.schema import Kind
+
+STRANDS = ("forward", "reverse")
+SLAB = 1 << 18  # bases of a track that are read at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTables:
+    """What the bits of a score file come to.
+
+    symbols : int64 [contigs, strands, 2], known bases that are not and that are soft-masked.   bits : float64, their
+    sum, same shape.   seen : int8 [contigs], 1 where the model was trained on any base of the contig, 0 where on none,
+    -1 where that cannot be told: the model comes from another genome.
+    parts : the model beside its Markov lines; 'scored' is all of it, 'test' what the model's split held out.
+    markov_counted_on : which stretches the Markov models know.
+    calibration : columns by name.   calibration_error : expected calibration error.
+    seams, leads : columns by name.   seam_summary : plain numbers.
+    """
+
+    symbols: NDArray[np.int64]
+    bits: NDArray[np.float64]
+    seen: NDArray[np.int8]
+    parts: tuple[PartBits, ...]
+    markov_counted_on: str
+    calibration: Mapping[str, NDArray[Any]]
+    calibration_error: float
+    seams: Mapping[str, NDArray[Any]]
+    leads: Mapping[str, NDArray[Any]]
+    seam_summary: Mapping[str, float]
+
+
+class ScoreFile:
+    """The tracks of an open score file; places count the scored bases, stretch after stretch."""
+
+    def __init__(self, file: h5py.File, strands: int) -> None:
+        self.file, self.strands = file, strands
+        self.tracks = [file[f"bits/{name}"] for name in STRANDS[:strands]]
+
+    @property
+    def stretches(self) -> Stretches:
+        """What was scored."""
+        columns = {name: self.file["stretches"][name][()] for name in ("contig", "start", "end")}
+        part = np.full(len(columns["contig"]), Part.TEST, dtype=np.int8)
+        return Stretches(contigs=strings(self.file["contigs/name"]), part=part, **columns)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Contig name -> bases."""
+        names = strings(self.file["contigs/name"])
+        return dict(zip(names, self.file["contigs/length"][()].tolist(), strict=True))
+
+    def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None:
+        """Write the bits of some bases, float32 [n]."""
+        self.tracks[strand][first : first + len(bits)] = bits
+
+    def read(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read the bits of some bases, float32 [end - first]; NaN where the base is unknown."""
+        values: NDArray[np.float32] = self.tracks[strand][first:end]
+        return values
+
+    def mean_runs(self) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+        """Mean bits of the strands as runs of equal value: contig, starts, ends, values, a slab at a time."""
+        first, stretches = 0, self.stretches
+        for contig, begin, stop in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
+            for start in range(begin, stop, SLAB):
+                end = min(start + SLAB, stop)
+                values = np.mean([self.read(s, first, first + end - start) for s in range(self.strands)], axis=0)
+                places = np.arange(start, end + 1, dtype=np.int64)
+                yield stretches.contigs[contig], places[:-1], places[1:], values.astype(np.float32)
+                first += end - start
+
+    def finish(self, tables: ScoreTables, records: Records) -> None:
+        """Write everything but the tracks."""
+        file = self.file
+        file["contigs/seen"] = tables.seen
+        file["summary/symbols"] = tables.symbols
+        with np.errstate(invalid="ignore"):
+            file["summary/bits"] = tables.bits / tables.symbols
+        write_bits(file.create_group("parts"), tables.parts)
+        for name, columns in (("calibration", tables.calibration), ("seams", tables.seams), ("leads", tables.leads)):
+            for column, values in columns.items():
+                file[f"{name}/{column}"] = values
+        file.attrs["markov_counted_on"] = tables.markov_counted_on
+        file.attrs["calibration_error"] = tables.calibration_error
+        file.attrs["seams"] = json.dumps(dict(tables.seam_summary), sort_keys=True)
+        write_records(file, records)
+
+
+@contextmanager
+def write_score(
+    path: Path, stretches: Stretches, lengths: Mapping[str, int], strands: int, provenance: Provenance
+) -> Iterator[ScoreFile]:
+    """Open a score file for its tracks and tables; it appears when complete, whole or not at all."""
+    with write_file(path, Kind.SCORE, provenance) as file:
+        group = file.create_group("contigs")
+        write_strings(group, "name", list(lengths))
+        group["length"] = np.array(list(lengths.values()), dtype=np.int64)
+        group = file.create_group("stretches")
+        for name in ("contig", "start", "end"):
+            group[name] = getattr(stretches, name)
+        spans = stretches.end - stretches.start
+        group["first"] = np.cumsum(spans) - spans
+        for name in STRANDS[:strands]:
+            file.create_dataset(f"bits/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
+        yield ScoreFile(file, strands)
+
+
+@contextmanager
+def open_score(path: Path) -> Iterator[ScoreFile]:
+    """Open a score file for reading. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.SCORE) as file:
+        yield ScoreFile(file, len(file["bits"]))
+
+
+def read_score_tables(path: Path) -> ScoreTables:
+    """Read the tables of a score file. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.SCORE) as file:
+        symbols = file["summary/symbols"][()]
+        columns = {
+            name: {key: item[()] for key, item in file[name].items()} for name in ("calibration", "seams", "leads")
+        }
+        return ScoreTables(
+            symbols=symbols,
+            bits=np.where(symbols > 0, file["summary/bits"][()], 0) * symbols,
+            seen=file["contigs/seen"][()],
+            parts=read_bits(file["parts"]),
+            markov_counted_on=str(file.attrs["markov_counted_on"]),
+            calibration_error=float(file.attrs["calibration_error"]),
+            seam_summary=json.loads(file.attrs["seams"]),
+            **columns,
+        )

@@ -1,0 +1,1 @@
+"""A trained model along whole stretches, both strands, in memory that does not grow with their length."""

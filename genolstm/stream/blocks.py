@@ -1,0 +1,134 @@
+"""Lanes at work: each reads a piece, chunk by chunk, and what they read comes out as blocks."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genolstm.cells.memory import State
+from genolstm.cells.replay import CellTrace, replay
+from genolstm.model import NextSymbolModel
+from genolstm.strands import Gatherer, Rows
+from genolstm.stream.pieces import Piece
+
+
+class Block(NamedTuple):
+    """One step of all lanes that are at work.
+
+    row : int64 [B], which stretch and strand (see `strands.rows_of`).   first : int64 [B], place in the row of the
+    first target.
+    begin, end : int64 [B], the targets of this block that count, in the row; no burn-in, nothing past the piece's end.
+    address : int64 [B], place in the genome's codes of the first target.   sign : int64 [B], +1 forward, -1 reverse:
+    target t of lane b is the base at address[b] + sign[b] * t.
+    weight : int64 [B], +1, or -1 for what an earlier block counted from a state that has since proved wrong: sums add
+    weight times their terms; what is written to a place takes lanes of weight +1 alone, the last word of each place.
+    targets : [B, T] codes, N outside the row.   scored : bool [B, T], whether a target counts.
+    logits : [B, T, n_known] for the targets.
+    inputs : what each layer read, [B, T, n_in].   layers : hidden of each layer [B, T, H]: at t, the state before
+    target t.   before : the state before the first input, [layers, B, H].
+    """
+
+    row: NDArray[np.int64]
+    first: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+    address: NDArray[np.int64]
+    sign: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    targets: Tensor
+    scored: Tensor
+    logits: Tensor
+    inputs: list[Tensor]
+    layers: list[Tensor]
+    before: State
+
+
+@torch.inference_mode()
+def traces_of(model: NextSymbolModel, block: Block, lanes: NDArray[np.int64] | None = None) -> list[CellTrace]:
+    """Gates and memory of every layer, at t those of the step that reads the symbol before target t; [B, T, H].
+
+    lanes : int64 [b], only these; B is then b.
+    """
+    chosen = slice(None) if lanes is None else torch.from_numpy(lanes).to(block.targets.device)
+    return [
+        replay(
+            cell,  # type: ignore[arg-type]
+            inputs[chosen],
+            hidden[chosen],
+            State(block.before.hidden[place][chosen], block.before.memory[place][chosen]),
+        )
+        for place, (cell, inputs, hidden) in enumerate(zip(model.cells, block.inputs, block.layers, strict=True))
+    ]
+
+
+class Work:
+    """The pieces at work, one a lane: how far each has come, and its state.
+
+    place : int64 [B], the next target of each piece.   weight : int64 [B].   state : [layers, B, H].
+    """
+
+    def __init__(self, model: NextSymbolModel, gatherer: Gatherer, rows: Rows, chunk: int) -> None:
+        self.model, self.gatherer, self.chunk = model, gatherer, chunk
+        self.device = next(model.parameters()).device
+        self.host_rows = Rows(*(column.cpu() for column in rows))
+        self.rows = Rows(*(column.to(self.device) for column in rows))
+        self.pieces: list[Piece] = []
+        self.place = np.zeros(0, dtype=np.int64)
+        self.weight = np.zeros(0, dtype=np.int64)
+        self.state = model.start(0)
+
+    def take(self, piece: Piece, *, state: State | None = None, weight: int = 1) -> None:
+        """Put a piece on a new lane. state : [layers, 1, H]; an empty one unless given."""
+        self.pieces.append(piece)
+        self.place = np.append(self.place, piece.first)
+        self.weight = np.append(self.weight, weight)
+        added = self.model.start(1) if state is None else state
+        self.state = State(*(torch.cat(parts, dim=1) for parts in zip(self.state, added, strict=True)))
+
+    def drop(self, ended: NDArray[np.bool_]) -> None:
+        """Take pieces off their lanes. ended : bool [B]."""
+        keep = torch.from_numpy(np.flatnonzero(~ended)).to(self.device)
+        self.state = State(self.state.hidden[:, keep], self.state.memory[:, keep])
+        self.place, self.weight = self.place[~ended], self.weight[~ended]
+        self.pieces = [piece for piece, over in zip(self.pieces, ended, strict=True) if not over]
+
+    def lane_state(self, lane: int) -> State:
+        """Copy the state of one lane, [layers, 1, H]."""
+        return State(*(part[:, lane : lane + 1].clone() for part in self.state))
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Which lanes have read their piece; bool [B]."""
+        return self.place >= np.array([piece.end for piece in self.pieces], dtype=np.int64)
+
+    def read(self) -> Block:
+        """Read one chunk in every lane."""
+        row, place, before = np.array([piece.row for piece in self.pieces]), self.place, self.state
+        index, first = torch.from_numpy(row).to(self.device), torch.from_numpy(place).to(self.device)
+        codes = self.gatherer.window(
+            self.rows.origin[index], self.rows.sign[index], self.rows.length[index], first - 1, self.chunk + 1
+        )
+        reading = self.model.read(codes[:, :-1], before)
+        begin = np.maximum(place, [piece.start for piece in self.pieces])
+        end = np.maximum(begin, np.minimum(place + self.chunk, [piece.end for piece in self.pieces]))
+        counted = torch.from_numpy(np.stack([begin - place, end - place])).to(self.device).unsqueeze(2)  # [2, B, 1]
+        step = torch.arange(self.chunk, device=self.device)
+        self.place, self.state = place + self.chunk, reading.state
+        sign = self.host_rows.sign.numpy()[row]
+        return Block(
+            row=row,
+            first=place,
+            begin=begin,
+            end=end,
+            address=self.host_rows.origin.numpy()[row] + sign * place,
+            sign=sign,
+            weight=self.weight,
+            targets=codes[:, 1:],
+            scored=(step >= counted[0]) & (step < counted[1]),
+            logits=reading.logits,
+            inputs=reading.inputs,
+            layers=reading.layers,
+            before=before,
+        )

@@ -1,0 +1,95 @@
+"""Whole stretches, both strands, read block by block: pieces side by side, seams checked and repaired.
+
+Every stretch and strand is cut into pieces that are read side by side. A piece that does not begin its stretch is
+given a burn-in: the symbols before it are read first, so that its state has forgotten that it started from nothing.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+
+from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.regions import Stretches
+from genolstm.settings import StreamSettings
+from genolstm.store.genome import Genome
+from genolstm.strands import Gatherer, rows_of
+from genolstm.stream.blocks import Block, Work
+from genolstm.stream.pieces import pieces_of
+from genolstm.stream.seams import SeamKeeper, Seams
+
+LOOK_BURN_IN = 1024  # of a quick look, which trades the last thousandths of a bit for speed
+
+
+@torch.inference_mode()
+def read_stretches(
+    model: NextSymbolModel,
+    genome: Genome,
+    stretches: Stretches,
+    settings: StreamSettings,
+    *,
+    seams: Seams | None = None,
+    lead: bool = False,
+) -> Iterator[Block]:
+    """Read stretches and their reverse complements, a block of lanes x chunk at a time.
+
+    What is read again because a seam did not agree comes last, see `Block.weight`.
+    seams : filled in at the end.   lead : a stretch inside a contig is read on from what stands before it, a burn-in
+    of it, or all when exact; without, each stretch is read as if it were a contig.
+    """
+    gatherer = Gatherer(genome, next(model.parameters()).device)
+    rows = rows_of(genome, stretches, lead=_lead(genome, settings) if lead else 0)
+    keeper = SeamKeeper(model, gatherer, rows, settings)
+    work = Work(model, gatherer, rows, settings.chunk)
+    queue = pieces_of(rows, settings)[::-1]
+    while queue or work.pieces:
+        while queue and len(work.pieces) < settings.lanes:
+            work.take(queue.pop())
+        keeper.before_read(work)
+        yield work.read()
+        keeper.after_read(work)
+        if work.ended.any():
+            work.drop(work.ended)
+    if settings.repair:
+        yield from keeper.repair()
+    if seams is not None:
+        keeper.tell(seams)
+
+
+def _lead(genome: Genome, settings: StreamSettings) -> int:
+    if settings.exact:
+        return int(genome.lengths.max())
+    # a witness reads half of it, in whole chunks
+    return max(-(-settings.burn_in // settings.chunk), 2) * settings.chunk if settings.burn_in else 0
+
+
+@torch.inference_mode()
+def mean_bits(
+    model: NextSymbolModel,
+    genome: Genome,
+    stretches: Stretches,
+    settings: StreamSettings,
+    *,
+    symbols: int | None = None,
+) -> tuple[float, int]:
+    """Mean bits per known symbol over stretches and both strands, and how many symbols that is.
+
+    symbols : a look: stop after about this many, once one was known, with no seam repaired; None reads all.
+    Raises ValueError when there is no known symbol.
+    """
+    nats = torch.zeros((), dtype=torch.float64, device=next(model.parameters()).device)
+    known = torch.zeros((), dtype=torch.int64, device=nats.device)
+    read = 0
+    if symbols is not None:
+        settings = dataclasses.replace(settings, burn_in=min(settings.burn_in, LOOK_BURN_IN), repair=False)
+    for block in read_stretches(model, genome, stretches, settings):
+        weight = torch.from_numpy(block.weight).to(nats.device)
+        counted = (block.scored & (block.targets != model.alphabet.unknown)) * weight.unsqueeze(1)
+        nats += (model.nats(block.logits, block.targets) * counted).sum(dtype=torch.float64)
+        known += counted.sum()
+        read += block.targets.numel()
+        if symbols is not None and read >= symbols and int(known):
+            break
+    if not int(known):
+        raise ValueError("no known symbol to score")
+    return float(nats) / int(known) / NATS_PER_BIT, int(known)
