@@ -6,8 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from genolstm import bench
+from genolstm.alphabet import DNA
+from genolstm.bench import made
+from genolstm.bench.timing import compare
 from genolstm.cli.app import main
+from genolstm.readers.fasta import read_fasta, read_fasta_slowly
 
 QUICK = ("--rounds", "1", "-t", "1", "-q", "--json")
 SMALL = ("--hidden", "8", "--lanes", "4", "--chunk", "16", "--device", "cpu")
@@ -32,7 +35,7 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture(autouse=True)
 def _small_genome(monkeypatch):
-    monkeypatch.setattr(bench, "RANDOM_GENOME", 20_000)
+    monkeypatch.setattr(made, "RANDOM_GENOME", 20_000)
 
 
 @pytest.fixture
@@ -51,6 +54,24 @@ def test_training_is_timed_beside_the_bare_kernel(run, cell, kernel):
     assert told["baseline"] == f"{kernel} forward + backward"
     assert told["rate"] > 0
     assert told["ratio"] == told["low"] == told["high"] == pytest.approx(told["rate"] / told["baseline_rate"])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_scoring_is_timed_beside_the_bare_kernel_in_as_many_lanes_and_in_one(run, cell):
+    code, out, err = run("score", *SMALL, "--cell", cell, *QUICK)
+    assert (code, err) == (0, "")
+    told = json.loads(out, parse_constant=pytest.fail)
+    assert [each["baseline"].rpartition("forward, ")[2] for each in told["timings"]] == ["same lanes", "one lane"]
+    assert all(each["rate"] > 0 for each in told["timings"])
+
+
+def test_lanes_and_chunk_are_those_asked_for(monkeypatch, run):
+    asked = []
+    monkeypatch.setattr(
+        "genolstm.bench.scoring.random_genome", lambda bases: asked.append(bases) or made.random_genome(bases)
+    )
+    run("score", *SMALL, *QUICK)
+    assert asked == [4 * 16 * 8 // 2]
 
 
 def test_fasta_reader_is_timed_beside_biopython(run, fasta):
@@ -85,17 +106,17 @@ def test_ratio_is_the_baselines_time_over_ours_in_each_round(monkeypatch):
     clock = iter([0, 1, 0, 4, 0, 2, 0, 4, 0, 1, 0, 5])  # ours 1, 2, 1 s; theirs 4, 4, 5 s
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     calls = []
-    timing = bench.compare("p", "b", "bases", 100, lambda: calls.append("ours"), lambda: calls.append("bare"), 3)
+    timing = compare("p", "b", "bases", 100, lambda: calls.append("ours"), lambda: calls.append("bare"), 3)
     assert calls == ["ours", "bare"] * 4  # in turn, after a round that is not timed
     assert (timing.rate, timing.baseline_rate) == (100.0, 25.0)
     assert (timing.ratio, timing.low, timing.high, timing.rounds) == (4.0, 2.0, 5.0, 3)
 
 
 def test_made_fasta_is_soft_masked_and_read_alike_by_both_readers(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench, "RANDOM_FASTA", 60 * 100)
-    path = bench._random_fasta(tmp_path / "r.fa")
-    one = np.concatenate([block.codes for block in bench.read_fasta(path, bench.DNA)])
-    two = np.concatenate([codes for _, codes in bench.read_fasta_slowly(path, bench.DNA)])
+    monkeypatch.setattr(made, "RANDOM_FASTA", 60 * 100)
+    path = made.random_fasta(tmp_path / "r.fa")
+    one = np.concatenate([block.codes for block in read_fasta(path, DNA)])
+    two = np.concatenate([codes for _, codes in read_fasta_slowly(path, DNA)])
     np.testing.assert_array_equal(one, two)
     assert len(one) == 60 * 100
     letters = path.read_text().split("\n", 1)[1].replace("\n", "")
