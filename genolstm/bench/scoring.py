@@ -24,7 +24,8 @@ class _OnDisk:
     """Tracks of both strands in an unnamed file."""
 
     def __init__(self, bases: int) -> None:
-        self.tracks = np.memmap(TemporaryFile(), dtype=np.float32, mode="w+", shape=(STRANDS, bases))
+        with TemporaryFile() as file:  # its pages live on in the map
+            self.tracks = np.memmap(file, dtype=np.float32, mode="w+", shape=(STRANDS, bases))
 
     def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None:
         """Write the bits of some bases, float32 [n]."""

@@ -6,11 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.options import parse_region
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, warn_of_leads
+from genolstm.cli.terminal import (
+    Device,
+    Force,
+    Json,
+    Output,
+    ProgressLine,
+    Quiet,
+    Seed,
+    Task,
+    Threads,
+    log,
+    warn_of_leads,
+)
 from genolstm.settings import DeviceName, StreamSettings
 
 if TYPE_CHECKING:
+    from genolstm.readers.annotation import Transcript
     from genolstm.store.files import Records
+    from genolstm.store.genome import Genome
     from genolstm.store.score import ScoreTables
 
 CONTIGS_TOLD = 12
@@ -41,6 +55,14 @@ def score(
     bigwig: Annotated[
         Path | None, typer.Option("--bigwig", help="Also write the mean of both strands as bigWig.", show_default=False)
     ] = None,
+    annotation: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotation",
+            help="Genes (GTF or GFF3): also tell mean bits in CDS, UTR, introns and between genes.",
+            show_default=False,
+        ),
+    ] = None,
     region: Regions = None,
     exact: Exact = StreamSettings.exact,
     lanes: Lanes = StreamSettings.lanes,
@@ -49,6 +71,7 @@ def score(
     tolerance: Tolerance = StreamSettings.tolerance,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    seed: Seed = 1,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -68,23 +91,25 @@ def score(
     from genolstm.store.score import open_score, write_score
     from genolstm.writers.bigwig import write_bigwig
 
-    task = Task("score", quiet=quiet)
+    task = Task("score", quiet=quiet, seed=seed)
     for target in (output, bigwig):
         if target:
-            refuse_existing(target, force=force, inputs=[model, genome])
+            refuse_existing(target, force=force, inputs=[model, genome, *([annotation] if annotation else [])])
     settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     regions = [parse_region(text, opened.length_of) for text in region or ()]
     regions = regions or [Region(contig=name, start=0, end=length) for name, length in opened.length_of.items()]
     stretches = stretches_of(regions, opened.names)
-    strands = 1 if opened.alphabet.complement is None else 2
-    provenance = task.provenance(
-        {**settings.to_json(), "regions": region or []}, {"model": file_sha256(model), "genome": opened.sha256}
-    )
     records = Records(read=len(opened.names), used=len(stretches.names()))
     if left_out := len(opened.names) - records.used:
         records.skipped["contigs outside the regions asked for"] = left_out
+    strands = 1 if opened.alphabet.complement is None else 2
+    inputs = {"model": file_sha256(model), "genome": opened.sha256}
+    if annotation and annotation.is_file():  # a stream cannot be read twice
+        inputs["annotation"] = file_sha256(annotation)
+    genes = _genes(annotation, opened, str(genome), records) if annotation else ()
+    provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
     with (
@@ -92,7 +117,7 @@ def score(
         write_score(output, stretches, opened.length_of, strands, provenance) as file,
     ):
         tables = score_genome(
-            checkpoint, opened, stretches, settings, file, device=on,
+            checkpoint, opened, stretches, settings, file, device=on, transcripts=genes, seed=seed,
             told=lambda read: line.show(min(1.0, read / to_read), read),
         )  # fmt: skip
         file.finish(tables, records)
@@ -101,6 +126,21 @@ def score(
             write_bigwig(bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", bigwig)
     _report(tables, opened.names, records, output, task, as_json=as_json)
+
+
+def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":
+    """Transcripts on the genome; what was left out of the annotation is said and counted."""
+    from genolstm.readers.annotation import clip_to_genome, read_annotation
+
+    genes, notes = clip_to_genome(
+        read_annotation(annotation), genome.length_of, annotation_name=str(annotation), genome_name=genome_name
+    )
+    for note in (*genes.warnings, *notes):
+        log.warning("%s", note)
+    records.read += genes.read
+    records.used += genes.used
+    records.skipped.update(genes.skipped)
+    return genes.transcripts
 
 
 def _report(
@@ -125,6 +165,11 @@ def _report(
             "held out for testing" if part.part == "test" else "all scored", part.model, part.uniform, part.best_order,
             part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
         )  # fmt: skip
+    for each in tables.classes:
+        log.info(
+            "  %s, %s: %.4f bits/base [%.4f, %.4f] over %s bases",
+            each.name, each.sense, each.bits, each.low, each.high, f"{each.symbols:,}",
+        )  # fmt: skip
     seams = tables.seam_summary
     log.info(
         "%d seams: states differed by up to %.2g, %d read again (%s bases), now by up to %.2g and %.2g bits;"
@@ -148,6 +193,7 @@ def _report(
         },
         "markov_counted_on": tables.markov_counted_on,
         "calibration_error": tables.calibration_error,
+        "classes": [row._asdict() for row in tables.classes],
         "seams": dict(seams),
     }  # fmt: skip
     word = f"{mean:.4f} bits/base over {symbols:,} bases" if mean is not None else "no known base"

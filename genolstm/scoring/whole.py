@@ -1,16 +1,19 @@
 """Scoring of a genome: tracks of bits, and what they come to beside Markov models."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from genolstm.markov import markov_bits
 from genolstm.model import trained_model
+from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.along_genome import ContigBits, contig_bits, score_along, slabs
 from genolstm.scoring.beside_markov import blocks_of, markov_of
+from genolstm.scoring.classes import class_bits, class_spans
+from genolstm.seeds import spawn
 from genolstm.settings import StreamSettings
 from genolstm.store.checkpoint import Checkpoint, PartBits
 from genolstm.store.genome import Genome, open_soft_mask
@@ -29,6 +32,8 @@ def score_genome(
     file: ScoreFile,
     *,
     device: torch.device,
+    transcripts: Sequence[Transcript] = (),
+    seed: int = 0,
     told: Callable[[int], None] | None = None,
 ) -> ScoreTables:
     """Write the bits of every base of some stretches, and add them up.
@@ -36,6 +41,7 @@ def score_genome(
     Beside the bits of all that was scored, and of what the model's own split held out for testing where the genome is
     the one it was trained on, stand Markov models counted on the model's training stretches; for another genome,
     on the scored stretches themselves, which flatters them.
+    transcripts : give the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     told : called with the symbols read so far.
     """
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
@@ -56,6 +62,9 @@ def score_genome(
         seams=Seams.columns(seams.table, genome),
         leads=Seams.columns(seams.leads, genome),
         seam_summary=seams.to_json(),
+        classes=class_bits(file.read, stretches, class_spans(transcripts, genome.names), spawn(seed, "bootstrap"))
+        if transcripts and total.symbols.any()
+        else (),
     )
 
 

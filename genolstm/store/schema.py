@@ -90,7 +90,13 @@ def _bits(group: str) -> tuple[Dataset, ...]:
         Dataset(f"{group}/model", ("parts",), "float64", "bits/base", "of this model, both strands; NaN: not measured"),
         Dataset(f"{group}/symbols", ("parts",), "int64", "", "known symbols scored, both strands"),
         Dataset(f"{group}/uniform", ("parts",), "float64", "bits/base", "every symbol equally likely"),
-        Dataset(f"{group}/markov_by_order", ("parts", "orders"), "float64", "bits/base", "order-k Markov models, k from 0 up"),
+        Dataset(
+            f"{group}/markov_by_order",
+            ("parts", "orders"),
+            "float64",
+            "bits/base",
+            "order-k Markov models, k from 0 up",
+        ),
         Dataset(f"{group}/markov_interpolated", ("parts",), "float64", "bits/base", "interpolated Markov, same bases"),
     )
 
@@ -242,6 +248,14 @@ SCORE = (
     Dataset("calibration/sampled", ("bins",), "int64", "", "symbols x bases, of every eighth base"),
     Dataset("calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
     Dataset("calibration/observed", ("bins",), "float64", "", "share that came"),
+    Dataset("classes/name", ("classes",), "string", "", "CDS, UTR, intron, noncoding exon, intergenic", required=False),
+    Dataset("classes/sense", ("classes",), "string", "", "read along the feature, against it, or both", required=False),
+    Dataset("classes/symbols", ("classes",), "int64", "", "known bases", required=False),
+    Dataset("classes/bits", ("classes",), "float64", "bits/base", "their mean", required=False),
+    Dataset(
+        "classes/low", ("classes",), "float64", "bits/base", "2.5 % point, by blocks of 100 kb", required=False
+    ),
+    Dataset("classes/high", ("classes",), "float64", "bits/base", "97.5 % point", required=False),
     *_seams("seams", "seams", "burned-in against true state"),
     *_seams("leads", "leads", "after the whole lead against half of it"),
 )

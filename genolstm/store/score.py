@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -20,6 +20,20 @@ STRANDS = ("forward", "reverse")
 SLAB = 1 << 18  # bases of a track that are read at a time
 
 
+class ClassBits(NamedTuple):
+    """Mean bits of the bases of one annotation class, read along it ('sense'), against it ('antisense'), or both.
+
+    low, high : 95 % interval of a block bootstrap.
+    """
+
+    name: str
+    sense: str
+    symbols: int
+    bits: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreTables:
     """What the bits of a score file come to.
@@ -30,7 +44,7 @@ class ScoreTables:
     parts : the model beside its Markov lines; 'scored' is all of it, 'test' what the model's split held out.
     markov_counted_on : which stretches the Markov models know.
     calibration : columns by name.   calibration_error : expected calibration error.
-    seams, leads : columns by name.   seam_summary : plain numbers.
+    seams, leads : columns by name.   seam_summary : plain numbers.   classes : where there was an annotation.
     """
 
     symbols: NDArray[np.int64]
@@ -43,6 +57,7 @@ class ScoreTables:
     seams: Mapping[str, NDArray[Any]]
     leads: Mapping[str, NDArray[Any]]
     seam_summary: Mapping[str, float]
+    classes: tuple[ClassBits, ...] = ()
 
 
 class ScoreFile:
@@ -96,6 +111,13 @@ class ScoreFile:
         for name, columns in (("calibration", tables.calibration), ("seams", tables.seams), ("leads", tables.leads)):
             for column, values in columns.items():
                 file[f"{name}/{column}"] = values
+        if tables.classes:
+            group = file.create_group("classes")
+            names, senses, *numbers = zip(*tables.classes, strict=True)
+            write_strings(group, "name", names)
+            write_strings(group, "sense", senses)
+            for column, values in zip(ClassBits._fields[2:], numbers, strict=True):
+                group[column] = np.array(values, dtype=np.int64 if column == "symbols" else np.float64)
         file.attrs["markov_counted_on"] = tables.markov_counted_on
         file.attrs["calibration_error"] = tables.calibration_error
         file.attrs["seams"] = json.dumps(dict(tables.seam_summary), sort_keys=True)
@@ -143,5 +165,15 @@ def read_score_tables(path: Path) -> ScoreTables:
             markov_counted_on=str(file.attrs["markov_counted_on"]),
             calibration_error=float(file.attrs["calibration_error"]),
             seam_summary=json.loads(file.attrs["seams"]),
+            classes=_read_classes(file),
             **columns,
         )
+
+
+def _read_classes(file: h5py.File) -> tuple[ClassBits, ...]:
+    if "classes" not in file:
+        return ()
+    group = file["classes"]
+    text = [strings(group[name]) for name in ("name", "sense")]
+    numbers = [group[name][()].tolist() for name in ClassBits._fields[2:]]
+    return tuple(ClassBits(*row) for row in zip(*text, *numbers, strict=True))

@@ -1,0 +1,81 @@
+"""Gates at a hundredth of the positions and at all of them, beside the bare kernel and beside reading alone."""
+
+import dataclasses
+from collections import deque
+from functools import partial
+from tempfile import TemporaryFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genolstm.alphabet import DNA
+from genolstm.bench.made import random_genome
+from genolstm.bench.timing import Timing, compare
+from genolstm.gates.factors import readers_of
+from genolstm.gates.places import sample_plan
+from genolstm.gates.reading import tracks_of, walk
+from genolstm.gates.sums import UnitSums
+from genolstm.gates.tracks import Pages
+from genolstm.model import NextSymbolModel
+from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.stream.reading import read_stretches
+
+CHUNKS_A_LANE = 8
+STRANDS = 2
+SAMPLED = {"1 % of positions": 100, "all positions": 1}
+
+
+class _OnDisk:
+    """Tracks of both strands in an unnamed file."""
+
+    def __init__(self, samples: int, tracks: int, layers: int) -> None:
+        shape = (STRANDS, samples, tracks, layers)
+        self.tracks = np.memmap(TemporaryFile(), dtype=np.float32, mode="w+", shape=shape)
+
+    def write(self, strand: int, first: int, values: NDArray[np.float32]) -> None:
+        """Write some samples, [n, tracks, layers]."""
+        self.tracks[strand, first : first + len(values)] = values
+
+    def read(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read some samples, [n, tracks, layers]."""
+        return self.tracks[strand, first:end]
+
+
+def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.device, rounds: int) -> list[Timing]:
+    """Time sums and tracks of a made genome's gates, into a file, against forwards that read as many bases.
+
+    The bare kernel, then reading as `stream` does it with nothing done to the blocks. What a burn-in costs is left out:
+    it is a burn-in for each piece, and pieces are as long as the genome allows.
+    """
+    network = NextSymbolModel(model, seed=0).to(device).eval()
+    kernel = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[model.cell](
+        DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
+    ).to(device)
+    symbols = stream.lanes * stream.chunk * CHUNKS_A_LANE
+    genome, everything = random_genome(symbols // STRANDS)
+    inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
+    stream = dataclasses.replace(stream, burn_in=0, repair=False)
+    readers = readers_of(network)
+    names = tracks_of(readers)
+
+    def gates(every: int) -> None:
+        plan, sums = sample_plan(genome, everything, every), [UnitSums(reader) for reader in readers]
+        sink = _OnDisk(plan.samples, len(names), model.layers)
+        pages = Pages(sink, plan.samples, (len(names), model.layers), stream.lanes)
+        deque(walk(network, genome, plan, stream, sums, pages), maxlen=0)
+
+    @torch.inference_mode()
+    def bare() -> None:
+        state = None
+        for _ in range(CHUNKS_A_LANE):
+            _, state = kernel(inputs, state)
+
+    def reading() -> None:
+        deque(read_stretches(network, genome, everything, stream), maxlen=0)
+
+    return [
+        compare(f"gates, {label}", baseline, "bases", symbols, partial(gates, every), call, rounds)
+        for label, every in SAMPLED.items()
+        for baseline, call in ((f"nn.{type(kernel).__name__} forward", bare), ("reading alone", reading))
+    ]
