@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, warn_of_leads
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
 from genolstm.settings import DeviceName, StreamSettings
 
 
@@ -70,6 +70,6 @@ def embed(
         log.info("wrote %s", h5ad)
     count, width = len(embedding.sites), len(embedding.features)
     seams = embedding.seams.to_json()
-    warn_of_leads(seams)
+    tell_of_memory(seams)
     summary = {"sites": count, "features": width, "seams": seams}
     task.done(output, embedding.records.to_json(), summary, as_json=as_json, word=f"{width} states at {count:,} sites")

@@ -17,7 +17,7 @@ from genolstm.cli.terminal import (
     Task,
     Threads,
     log,
-    warn_of_leads,
+    tell_of_memory,
 )
 from genolstm.settings import DeviceName, StreamSettings
 
@@ -177,7 +177,7 @@ def _report(
         seams["count"], seams["found_max_state"], seams["repaired"], f"{int(seams['repaired_symbols']):,}",
         seams["max_state"], seams["max_bits"], tables.calibration_error,
     )  # fmt: skip
-    warn_of_leads(seams)
+    tell_of_memory(seams)
     symbols = int(tables.symbols.sum())
     mean = float(tables.bits.sum()) / symbols if symbols else None
     summary = {

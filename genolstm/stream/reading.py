@@ -17,6 +17,7 @@ from genolstm.strands import Gatherer, rows_of
 from genolstm.stream.blocks import Block, Work
 from genolstm.stream.pieces import pieces_of
 from genolstm.stream.seams import SeamKeeper, Seams
+from genolstm.stream.trial import forgets, trial_differences
 
 LOOK_BURN_IN = 1024  # of a quick look, which trades the last thousandths of a bit for speed
 
@@ -33,11 +34,18 @@ def read_stretches(
 ) -> Iterator[Block]:
     """Read stretches and their reverse complements, a block of lanes x chunk at a time.
 
-    What is read again because a seam did not agree comes last, see `Block.weight`.
+    A model that does not forget within a burn-in at most of the places where that is tried is read exactly, a lane for
+    each row. What is read again because a seam did not agree comes last, see `Block.weight`.
     seams : filled in at the end.   lead : a stretch inside a contig is read on from what stands before it, a burn-in
     of it, or all when exact; without, each stretch is read as if it were a contig.
     """
     gatherer = Gatherer(genome, next(model.parameters()).device)
+    if settings.repair and not settings.exact:
+        differences = trial_differences(model, genome, gatherer, stretches, settings)
+        if not forgets(differences, settings):
+            settings = dataclasses.replace(settings, exact=True)
+        if seams is not None:
+            seams.trial, seams.in_sequence = differences, settings.exact
     rows = rows_of(genome, stretches, lead=_lead(genome, settings) if lead else 0)
     keeper = SeamKeeper(model, gatherer, rows, settings)
     work = Work(model, gatherer, rows, settings.chunk)

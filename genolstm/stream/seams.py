@@ -49,10 +49,14 @@ class Seams:
 
     table : one row a seam.   leads : the same for stretches whose past was not read, between the whole lead and half of
     it; there is no true state to repair them from.
+    trial : differences of states where forgetting was tried beforehand.   in_sequence : because of them, every row was
+    read in one lane.
     """
 
     table: list[Seam] = field(default_factory=list)
     leads: list[Seam] = field(default_factory=list)
+    trial: list[float] = field(default_factory=list)
+    in_sequence: bool = False
 
     @property
     def count(self) -> int:
@@ -99,6 +103,8 @@ class Seams:
             "repaired_symbols": sum(seam.repaired for seam in self.table),
             "found_max_bits": max((seam.found_bits for seam in self.table), default=0.0),
             "found_max_state": max((seam.found_state for seam in self.table), default=0.0),
+            "in_sequence": float(self.in_sequence),
+            "trial_max_state": max(self.trial, default=0.0),
             "leads": len(self.leads),
             "lead_max_bits": max((seam.found_bits for seam in self.leads), default=0.0),
             "lead_max_state": max((seam.found_state for seam in self.leads), default=0.0),

@@ -131,7 +131,8 @@ def test_calibration_error_is_that_of_overconfidence(genome_of, drawn_codes, str
     assert calibration.error == pytest.approx((0.45 + 3 * 0.15) / 4, abs=0.02)
 
 
-def test_what_is_read_again_is_not_counted_twice_in_the_calibration(genome_of, drawn_codes, stretches_of):
+def test_what_is_read_again_is_not_counted_twice_in_the_calibration(genome_of, drawn_codes, stretches_of, monkeypatch):
+    monkeypatch.setattr("genolstm.stream.reading.forgets", lambda *_: True)
     genome, model = genome_of({"a": drawn_codes(1, 4000)}), model_of("6")
     stretches = stretches_of(genome)
     _, pieces, seams = scored(model, genome, stretches, StreamSettings(lanes=4, chunk=16, burn_in=16))

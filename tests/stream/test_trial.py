@@ -1,0 +1,92 @@
+"""A model that remembers more than a burn-in is found out before the genome is cut, and read in sequence."""
+
+import numpy as np
+import pytest
+import torch
+
+from genolstm.alphabet import DNA
+from genolstm.model import NextSymbolModel
+from genolstm.regions import Part
+from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.strands import Gatherer
+from genolstm.stream.reading import read_stretches
+from genolstm.stream.seams import Seams, apart
+from genolstm.stream.trial import forgets, trial_differences
+
+STREAM = StreamSettings(lanes=4, chunk=16, burn_in=40)
+
+
+def model_of(forget_bias, layers=1):
+    return NextSymbolModel(ModelSettings(hidden=8, layers=layers, forget_bias=forget_bias), seed=5).eval()
+
+
+def differences_of(model, genome, stretches, stream=STREAM):
+    return trial_differences(model, genome, Gatherer(genome, torch.device("cpu")), stretches, stream)
+
+
+def read(model, genome, stretches, stream=STREAM):
+    seams = Seams()
+    rows = [len(block.row) for block in read_stretches(model, genome, stretches, stream, seams=seams)]
+    return seams, rows
+
+
+def test_differences_are_those_of_one_and_two_burn_ins_at_the_middles_of_equal_shares(
+    genome_of, drawn_codes, stretches_of
+):
+    codes, model = drawn_codes(1, 5080), model_of("3", layers=2)
+    genome = genome_of({"short": drawn_codes(2, 79), "a": codes})
+    found = differences_of(model, genome, stretches_of(genome))
+    assert len(found) == 2 * 5159 // (50 * 40)  # a place for every 50 burn-ins, both strands
+    with torch.no_grad():
+        for place, difference in zip((500, 1500, 2500, 3500, 4500), found, strict=True):
+            text = torch.from_numpy(codes[place : place + 80].astype(np.int64))[None]
+            two, one = (model.read(text[:, skipped:], model.start(1)).state for skipped in (0, 40))
+            assert difference == pytest.approx(float(apart(one, two)), rel=1e-3)
+
+
+def test_a_model_that_remembers_is_read_in_one_lane_a_row(genome_of, drawn_codes, stretches_of):
+    genome = genome_of({"a": drawn_codes(1, 5000), "b": drawn_codes(2, 60)})
+    seams, rows = read(model_of("9"), genome, stretches_of(genome))
+    assert seams.in_sequence
+    assert seams.count == 0
+    assert seams.to_json()["trial_max_state"] == max(seams.trial) > STREAM.tolerance
+    assert max(rows) == 4  # both strands of both contigs
+
+
+def test_a_model_that_forgets_is_read_in_pieces(genome_of, drawn_codes, stretches_of):
+    genome = genome_of({"a": drawn_codes(1, 5000)})
+    seams, _ = read(model_of("-2"), genome, stretches_of(genome))
+    assert not seams.in_sequence
+    assert seams.count > 0
+    assert len(seams.trial) > 0
+
+
+def test_a_stretch_within_a_contig_is_then_read_from_the_contigs_ends(genome_of, drawn_codes, stretches_of):
+    codes = drawn_codes(1, 4000)
+    genome, model = genome_of({"a": codes}), model_of("9")
+    within = stretches_of(genome, [("a", 2000, 2100, Part.TEST)])
+    seams = Seams()
+    for block in read_stretches(model, genome, within, STREAM, seams=seams, lead=True):
+        last = block
+    assert seams.in_sequence
+    assert not seams.leads
+    forward = int(np.flatnonzero(last.sign > 0)[0]) if (last.sign > 0).any() else None
+    assert set(last.end.tolist()) <= {2100, 2000}
+    if forward is not None:
+        with torch.no_grad():
+            inputs = torch.from_numpy(np.concatenate([[DNA.unknown], codes[:2099]]).astype(np.int64))[None]
+            logits = model.read(inputs, model.start(1)).logits[0, -1]
+        torch.testing.assert_close(last.logits[forward, 2099 - last.first[forward]], logits, atol=1e-5, rtol=0)
+
+
+def test_nothing_is_tried_where_contigs_are_short_or_no_burn_in_is_read(genome_of, drawn_codes, stretches_of):
+    genome = genome_of({"a": drawn_codes(1, 80)})
+    assert differences_of(model_of("9"), genome, stretches_of(genome)) == []
+    long = genome_of({"a": drawn_codes(1, 800)})
+    assert differences_of(model_of("9"), long, stretches_of(long), StreamSettings(burn_in=0)) == []
+    assert forgets([], STREAM)
+
+
+@pytest.mark.parametrize(("bad", "answer"), [(0, True), (2, True), (3, False), (8, False)])
+def test_one_place_in_four_may_disagree(bad, answer):
+    assert forgets([1.0] * bad + [0.0] * (8 - bad), STREAM) is answer
