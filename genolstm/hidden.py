@@ -24,7 +24,7 @@ PASSES = ("own", "other")
 
 
 class Feature(NamedTuple):
-    """One column of states: which pass, layer (1 reads the bases), part ('h' or 'c') and unit (from 0)."""
+    """One column of states: which pass, layer (0 reads the bases), part ('h' or 'c') and unit (from 0)."""
 
     reading: str
     layer: int
@@ -150,7 +150,7 @@ def embed_sites(
 
 def _features(settings: ModelSettings) -> list[Feature]:
     return [
-        Feature(reading, layer + 1, part, unit)
+        Feature(reading, layer, part, unit)
         for reading in PASSES
         for part in ("h", "c")
         for layer in range(settings.layers)

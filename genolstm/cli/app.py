@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from genolstm import __version__
-from genolstm.cli import bench, demo, doctor, embed, ingest, probe, score, show, track, train
+from genolstm.cli import (
+    bench,
+    demo,
+    doctor,
+    embed,
+    gates,
+    ingest,
+    methylation,
+    probe,
+    score,
+    show,
+    track,
+    train,
+    variants,
+)
 from genolstm.errors import GenolstmError, InputError
 
 app = typer.Typer(
@@ -43,7 +57,10 @@ app.command()(track.track)
 app.command()(train.train)
 app.command()(score.score)
 app.command()(embed.embed)
+app.command()(gates.gates)
+app.command()(variants.variants)
 app.add_typer(probe.app, name="probe")
+app.add_typer(methylation.app, name="methylation")
 app.command()(show.show)
 app.command()(show.schema)
 app.command()(doctor.doctor)

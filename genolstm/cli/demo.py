@@ -2,13 +2,45 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from genolstm.cli.terminal import Quiet
 
-MODEL = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
+SHAPE = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
+
+
+class Step(NamedTuple):
+    """One command of the demo. results : files that it writes.   computes : takes --threads."""
+
+    arguments: tuple[str, ...]
+    results: tuple[Path, ...]
+    computes: bool = True
+
+
+def steps_of(folder: Path, example: Path) -> list[Step]:
+    """Every command of the demo, in order."""
+
+    def made(*names: str) -> tuple[Path, ...]:
+        return tuple(folder / name for name in names)
+
+    genome, model = str(folder / "genome.h5"), str(folder / "model.h5")
+    genes = str(example / "genes.gff3")
+    (splice, score, bigwig, gates, vcf, track) = made(
+        "splice.h5", "score.h5", "bits.bw", "gates.h5", "variants.vcf.gz", "atac.h5"
+    )
+    return [
+        Step(("ingest", str(example / "genome.fa.gz"), "-o", genome), made("genome.h5"), computes=False),
+        Step(("train", genome, "-o", model, *SHAPE), made("model.h5")),
+        Step(("probe", "splice", model, "--genome", genome, "--annotation", genes, "-o", str(splice)), (splice,)),
+        Step(
+            ("score", model, genome, "-o", str(score), "--annotation", genes, "--bigwig", str(bigwig)), (score, bigwig)
+        ),
+        Step(("gates", model, genome, "-o", str(gates)), (gates,)),
+        Step(("variants", model, genome, str(example / "variants.vcf"), "-o", str(vcf)), (vcf,)),
+        Step(("track", str(example / "atac.bam"), "--genome", genome, "-o", str(track)), (track,), computes=False),
+    ]
 
 
 def demo(
@@ -22,7 +54,7 @@ def demo(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of an earlier demo.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ingest, train and probe a made organism of 1 Mb: about two minutes.
+    """Ingest, train, probe, score, look at gates and variants of a made organism of 1 Mb: about three minutes.
 
     Every step is an ordinary command, shown as it runs: the same lines work on your own genome.
 
@@ -31,29 +63,22 @@ def demo(
     from genolstm.errors import UsageError
     from genolstm.store.files import refuse_existing
 
-    example = _example_data()
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; name a folder for the demo's results.")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise UsageError(f"folder {output} cannot be made ({problem.strerror}); name another.") from problem
-    files = [output / name for name in ("genome.h5", "model.h5", "splice.h5")]
-    for file in files:  # before the first step, not after it
+    steps = steps_of(output, _example_data())
+    for file in (file for step in steps for file in step.results):  # before the first step, not after it
         refuse_existing(file, force=force)
-    genome, model, splice = map(str, files)
     common = [*(["--force"] if force else []), *(["--quiet"] if quiet else [])]
-    with_threads = [*common, "--threads", str(threads)]
-    _run("ingest", str(example / "genome.fa.gz"), "-o", genome, *common)
-    _run("train", genome, "-o", model, *MODEL, *with_threads)
-    _run(
-        "probe", "splice", model, "--genome", genome, "--annotation", str(example / "genes.gff3"), "-o", splice,
-        *with_threads,
-    )  # fmt: skip
+    for step in steps:
+        _run(*step.arguments, *common, *(["--threads", str(threads)] if step.computes else []))
     if not quiet:
         typer.echo(
             "the organism is made up (see example_data/README.md);"
-            f" look into the results with 'genolstm show {splice}'",
+            f" look into the results with 'genolstm show {output / 'splice.h5'}'",
             err=True,
         )
 

@@ -116,8 +116,8 @@ class ScoreFile:
             names, senses, *numbers = zip(*tables.classes, strict=True)
             write_strings(group, "name", names)
             write_strings(group, "sense", senses)
-            for column, values in zip(ClassBits._fields[2:], numbers, strict=True):
-                group[column] = np.array(values, dtype=np.int64 if column == "symbols" else np.float64)
+            for column, row in zip(ClassBits._fields[2:], numbers, strict=True):
+                group[column] = np.array(row, dtype=np.int64 if column == "symbols" else np.float64)
         file.attrs["markov_counted_on"] = tables.markov_counted_on
         file.attrs["calibration_error"] = tables.calibration_error
         file.attrs["seams"] = json.dumps(dict(tables.seam_summary), sort_keys=True)

@@ -171,8 +171,9 @@ def write_track(
             n_runs += np.bincount(block.contig, minlength=len(n_runs))
             total += int((block.counts.astype(np.int64) * block.length).sum())
             bases += int(block.length.sum(dtype=np.int64))
-            for (name, _), column in zip(COLUMNS, (block.start, block.length, block.counts), strict=True):
-                _append(group[name], column)
+            columns: tuple[NDArray[Any], ...] = (block.start, block.length, block.counts)
+            for place, (name, _) in enumerate(COLUMNS):
+                _append(group[name], columns[place])
         contigs = file.create_group("contigs")
         write_strings(contigs, "name", genome.names)
         contigs["length"] = genome.lengths

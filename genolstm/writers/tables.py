@@ -13,7 +13,9 @@ from genolstm.errors import InputError
 ROWS = 1 << 16  # rows that are Python text at one time
 
 
-def write_table(path: Path, columns: Sequence[tuple[str, NDArray[Any] | Sequence[str]]], *, header: bool = True) -> None:
+def write_table(
+    path: Path, columns: Sequence[tuple[str, NDArray[Any] | Sequence[str]]], *, header: bool = True
+) -> None:
     """Write columns of one length beside each other; numbers with six significant digits, NaN as '.'.
 
     The caller has asked whether the target may be replaced. Raises InputError when the disk refuses.
@@ -37,5 +39,5 @@ def write_table(path: Path, columns: Sequence[tuple[str, NDArray[Any] | Sequence
 
 def _spelled(values: NDArray[Any] | Sequence[str]) -> Iterable[str]:
     if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.floating):
-        return ["." if value != value else f"{value:.6g}" for value in values.tolist()]  # noqa: PLR0124  (NaN alone)
+        return ["." if value != value else f"{value:.6g}" for value in values.tolist()]
     return [str(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]

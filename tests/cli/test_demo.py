@@ -9,20 +9,31 @@ from genolstm.cli import demo as command
 from genolstm.store.files import open_any
 from genolstm.store.results import read_probe
 
-RESULTS = ("genome.h5", "model.h5", "splice.h5")
+RESULTS = {
+    "genome.h5": "genome",
+    "model.h5": "checkpoint",
+    "splice.h5": "probe",
+    "score.h5": "score",
+    "gates.h5": "gates",
+    "atac.h5": "track",
+    "bits.bw": None,
+    "variants.vcf.gz": None,
+}
+INDEX = "variants.vcf.gz.tbi"
+COMMANDS = ["ingest", "train", "probe", "score", "gates", "variants", "track"]
 
 
 @pytest.mark.slow
-def test_demo_ends_with_three_files_and_a_verdict_for_each_target(program, tmp_path):
+def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(program, tmp_path):
     process = program("demo", "-o", tmp_path / "demo", "-t", "1")
     out, err = process.communicate(timeout=3000)
     assert (process.returncode, out) == (0, "")
-    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted(RESULTS)
-    for name, kind in zip(RESULTS, ("genome", "checkpoint", "probe"), strict=True):
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted([*RESULTS, INDEX])
+    for name, kind in ((name, kind) for name, kind in RESULTS.items() if kind):
         with open_any(tmp_path / "demo" / name, verify=True) as file:
             assert file.attrs["kind"] == kind
     lines = err.splitlines()
-    assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == ["ingest", "train", "probe"]
+    assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == COMMANDS
     results = read_probe(tmp_path / "demo" / "splice.h5")
     for target in ("donor", "acceptor"):
         assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)
@@ -61,17 +72,18 @@ def test_options_reach_every_step(run, tmp_path, steps):
     for name in RESULTS:
         (tmp_path / name).write_text("old")
     assert run("demo", "-o", tmp_path, "--force", "-q", "-t", "3").code == 0
-    assert [step[0] for step in steps] == ["ingest", "train", "probe"]
+    assert [step[0] for step in steps] == COMMANDS
     assert all({"--force", "--quiet"} <= set(step) for step in steps)
-    assert ["--threads" in step for step in steps] == [False, True, True]
-    assert [step[step.index("--threads") + 1] for step in steps[1:]] == ["3", "3"]
+    threaded = [step for step in steps if "--threads" in step]
+    assert [step[0] for step in threaded] == ["train", "probe", "score", "gates", "variants"]
+    assert {step[step.index("--threads") + 1] for step in threaded} == {"3"}
 
 
 def test_folder_is_made_and_the_steps_hand_on_their_files(run, tmp_path, steps):
     folder = tmp_path / "deep" / "down"
     assert run("demo", "-o", folder).code == 0
     assert folder.is_dir()
-    genome, model, splice = (str(folder / name) for name in RESULTS)
+    genome, model, splice = (str(folder / name) for name in ("genome.h5", "model.h5", "splice.h5"))
     assert steps[0][2:4] == ("-o", genome)
     assert steps[1][1:4] == (genome, "-o", model)
     assert steps[2][2] == model
@@ -98,7 +110,7 @@ def test_steps_are_shown_as_they_would_be_typed_unless_quiet(tmp_path, monkeypat
     monkeypatch.setattr("genolstm.cli.app.app", lambda *_, **__: None)
     command.demo(tmp_path / "my demo")
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("$ ")]
-    assert [shlex.split(line)[2] for line in shown] == ["ingest", "train", "probe"]
+    assert [shlex.split(line)[2] for line in shown] == COMMANDS
     assert shlex.split(shown[0])[-1] == str(tmp_path / "my demo" / "genome.h5")
     command.demo(tmp_path / "quiet", quiet=True)
     assert capsys.readouterr() == ("", "")

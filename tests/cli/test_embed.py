@@ -61,7 +61,7 @@ def test_columns_are_named_in_order(run, model_file, genome_file, bed, tmp_path)
     assert features["pass"] == ("own",) * 16 + ("other",) * 16
     assert features["part"] == (("h",) * 8 + ("c",) * 8) * 2
     assert features["unit"].tolist() == list(range(8)) * 4
-    assert set(features["layer"].tolist()) == {1}
+    assert set(features["layer"].tolist()) == {0}
 
 
 def test_anndata_opens_the_same_matrix(run, model_file, genome_file, bed, tmp_path):
@@ -72,7 +72,7 @@ def test_anndata_opens_the_same_matrix(run, model_file, genome_file, bed, tmp_pa
     assert list(data.obs.columns) == ["contig", "start", "end", "strand", "name"]
     assert data.obs_names.tolist() == ["I:41-41", "I:41-41-2", "I:501-520", "II:2-499", "III:11-11"]
     assert data.obs["name"].tolist() == list(hidden.sites.name)
-    assert data.var_names[0] == "own_1_h_0"
+    assert data.var_names[0] == "own_0_h_0"
     assert data.var["unit"].tolist() == hidden.features["unit"].tolist()
 
 

@@ -1,0 +1,153 @@
+"""``genolstm track``: aligned reads or fragments to counts per base."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
+from genolstm.errors import UsageError
+from genolstm.settings import Assay, Shift, TrackSettings
+
+if TYPE_CHECKING:
+    from genolstm.readers.alignments import Counted
+    from genolstm.readers.bed import Bed
+    from genolstm.store.genome import Genome
+    from genolstm.store.track import Track, TrackOrigin
+
+
+def track(
+    reads: Annotated[
+        Path,
+        typer.Argument(
+            help="BAM, CRAM, SAM, or fragments of 3 (contig, start, end), 4 or 5 columns (10x); - is stdin.",
+            show_default=False,
+        ),
+    ],
+    genome: Annotated[
+        Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
+    ],
+    output: Output,
+    assay: Annotated[
+        Assay, typer.Option("--assay", help="atac: Tn5 cut sites; coverage: reads over each base.")
+    ] = TrackSettings.assay,
+    min_mapq: Annotated[
+        int, typer.Option("--min-mapq", min=0, max=255, help="Mapping quality that a read needs.")
+    ] = TrackSettings.min_mapq,
+    proper_pairs: Annotated[
+        bool, typer.Option("--proper-pairs", help="Count only reads of proper pairs.")
+    ] = TrackSettings.proper_pairs,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Count reads marked as duplicates too.")
+    ] = TrackSettings.keep_duplicates,
+    shift: Annotated[
+        Shift,
+        typer.Option(
+            "--shift", help="Move ends by +4/-5 to the cut: apply; done already; auto: done in 10x fragments."
+        ),
+    ] = TrackSettings.shift,
+    blacklist: Annotated[
+        Path | None, typer.Option("--blacklist", help="BED of places to leave out; there nothing is observed.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="FASTA that a CRAM must agree with; it is read without, too.")
+    ] = None,
+    bigwig: Annotated[Path | None, typer.Option("--bigwig", help="Also write the track as bigWig.")] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Count Tn5 cut sites (+4/-5) or read coverage at each base of a genome.
+
+    Unmapped, secondary, supplementary, duplicate and quality-failed reads are left out, each counted by its reason. No
+    index and no order is needed. Contigs that only one of reads and genome has are named and left out.
+
+    Example: genolstm track atac.bam --genome genome.h5 -o atac.h5 --bigwig atac.bw
+    """
+    from genolstm.readers.alignments import count_reads
+    from genolstm.readers.bed import read_bed
+    from genolstm.readers.tally import Tally
+    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.genome import open_genome
+    from genolstm.store.track import Intervals, signals, write_track
+    from genolstm.writers.bigwig import write_bigwig
+
+    task = Task("track", quiet=quiet)
+    given = {"reads": reads, "genome": genome, "blacklist": blacklist, "reference": reference}
+    files = {name: path for name, path in given.items() if path is not None and path.is_file()}
+    refuse_existing(output, force=force, inputs=files.values())
+    if bigwig is not None:
+        refuse_existing(bigwig, force=force, inputs=files.values())
+        if bigwig.resolve() == output.resolve():
+            raise UsageError(f"--bigwig and --output both name {output}; name two files.")
+    settings = TrackSettings(
+        assay=assay, min_mapq=min_mapq, proper_pairs=proper_pairs, keep_duplicates=keep_duplicates, shift=shift
+    )
+    opened = open_genome(genome)
+    masked = read_bed(blacklist, opened.length_of, genome_name=str(genome)) if blacklist else None
+    tally = Tally(opened.length_of, _laid_out(masked, opened), output.parent)
+    with tally, ProgressLine("track", unit="reads", quiet=quiet) as line:
+        counted = count_reads(
+            reads, opened.length_of, settings, tally, genome_name=str(genome), reference=reference, progress=line.show
+        )
+        for note in (*(masked.warnings if masked else ()), *counted.warnings):
+            log.warning("%s", note)
+        records = Records(read=counted.read, used=counted.used, skipped=counted.skipped)
+        inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items()}
+        written = write_track(
+            output, opened, tally.runs(), _origin(settings, counted), observed=counted.observed,
+            blacklist=Intervals(*tally.blacklisted_intervals()), records=records,
+            provenance=task.provenance(settings.to_json(), inputs),
+        )  # fmt: skip
+    if bigwig is not None:
+        write_bigwig(bigwig, opened.length_of, signals(written))
+        log.info("wrote %s", bigwig)
+    _report(written, counted, records.to_json(), task, as_json=as_json)
+
+
+def _laid_out(masked: "Bed | None", genome: "Genome") -> Any:  # noqa: ANN401  (an array; NumPy is imported late)
+    from genolstm.readers.tally import laid_out, no_stretches
+
+    return laid_out(masked.contig, masked.start, masked.end, genome.length_of) if masked else no_stretches()
+
+
+def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
+    from genolstm.store.track import TrackOrigin
+
+    moved = settings.assay is Assay.ATAC and not counted.shifted
+    of_fragments = counted.form == "fragments"
+    return TrackOrigin(
+        assay=settings.assay,
+        form=counted.form,
+        forward_shift=settings.forward_shift if moved else 0,
+        reverse_shift=settings.reverse_shift if moved else 0,
+        filters={}
+        if of_fragments
+        else {
+            "min_mapq": settings.min_mapq,
+            "proper_pairs": settings.proper_pairs,
+            "keep_duplicates": settings.keep_duplicates,
+        },
+    )
+
+
+def _report(written: "Track", counted: "Counted", records: dict[str, Any], task: Task, *, as_json: bool) -> None:
+    """Say what was counted; the one number that matters is that of cuts, or of bases covered."""
+    origin = written.origin
+    if origin.assay == Assay.ATAC:
+        shift = (
+            f"shifted by {origin.forward_shift:+d}/{origin.reverse_shift:+d}" if not counted.shifted else "not shifted"
+        )
+        word, summary = f"{written.total:,} cuts at {written.bases:,} bases", {"cuts": written.total}
+        log.info("%s: ends of %s %s", counted.form, "fragments" if counted.form == "fragments" else "reads", shift)
+    else:
+        mean = written.total / max(int(written.lengths.sum()), 1)
+        word, summary = f"{written.bases:,} bases covered, mean {mean:.2f}x", {"bases_covered": written.bases}
+    more = {
+        "form": counted.form,
+        "bases_with_counts": written.bases,
+        "total": written.total,
+        "shifted_already": counted.shifted,
+        "contigs_observed": int(counted.observed.sum()),
+    }
+    task.done(written.path, records, {**summary, **more}, as_json=as_json, word=word)

@@ -1,0 +1,25 @@
+"""Whether a file holds aligned reads or a table, by its content: names lie."""
+
+import zlib
+from pathlib import Path
+
+from genolstm.readers.bam_walk import MAGIC
+from genolstm.readers.gzipped import GZIP_MAGIC, GZIP_WBITS, STDIN, opened
+
+HEAD_BYTES = 1 << 12
+CRAM_MAGIC = b"CRAM"
+SAM_HEADER = b"@"  # no table begins so; SAM without a header names no contig lengths, and is of no use
+
+
+def holds_reads(path: Path) -> bool:
+    """Whether a file is BAM, CRAM or SAM; standard input is taken for it. Raises InputError for one that is missing."""
+    if str(path) == STDIN:
+        return True
+    with opened(path, str(path), "BAM, CRAM, SAM or table") as stream:
+        head = stream.read(HEAD_BYTES)
+    if head.startswith(GZIP_MAGIC):
+        try:
+            head = zlib.decompressobj(GZIP_WBITS).decompress(head, HEAD_BYTES)
+        except zlib.error:
+            return path.suffix == ".bam"  # whoever reads it says what is wrong
+    return head.startswith((MAGIC, CRAM_MAGIC, SAM_HEADER))

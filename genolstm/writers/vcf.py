@@ -1,0 +1,218 @@
+"""VCF and BCF: the lines of another file with more in their INFO column, bgzipped and indexed by suffix."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pysam
+import pysam.bcftools
+from pysam.utils import SamtoolsError
+
+from genolstm.errors import InputError, UsageError
+
+SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+TBI_LIMIT = 1 << 29  # bp; a tabix index cannot hold places from here on, a CSI index can
+INFO_COLUMN = 7
+NOTES = "##genolstm_"
+_ID = re.compile(r"##(?:INFO|contig)=<(?:.*,)?ID=([^,>]+)")
+
+
+class InfoField(NamedTuple):
+    """One INFO field as a header tells it. number : 'A' for one value an alternative, '0' for a flag."""
+
+    name: str
+    number: str
+    kind: str
+    description: str
+
+    @property
+    def line(self) -> str:
+        """Header line."""
+        return f'##INFO=<ID={self.name},Number={self.number},Type={self.kind},Description="{self.description}">'
+
+
+def vcf_suffix(path: Path) -> str:
+    """Give the suffix by which a VCF is written. Raises UsageError for any other."""
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise UsageError(f"output {path} must end with .vcf, .vcf.gz (bgzip and tabix index) or .bcf; name another.")
+
+
+def annotated_header(
+    header: Sequence[str], fields: Iterable[InfoField], notes: Mapping[str, str], lengths: Mapping[str, int]
+) -> list[str]:
+    """Give a header with INFO fields, notes and the contigs that it does not declare; its own lines stay as they are.
+
+    header : lines, the column names last.   notes : name -> text, written as ##genolstm_NAME=text; those of an earlier
+    run, and its fields of the same names, give way.   lengths : bp of each contig of the genome.
+    """
+    fields = list(fields)
+    names = {each.name for each in fields}
+    kept, contigs = [], set()
+    for line in header[:-1]:
+        match = _ID.match(line)
+        if line.startswith("##contig=") and match:
+            contigs.add(match[1])
+        elif line.startswith(NOTES) or (match and match[1] in names):
+            continue
+        kept.append(line)
+    return [
+        *kept,
+        *(f"##contig=<ID={name},length={length}>" for name, length in lengths.items() if name not in contigs),
+        *(each.line for each in fields),
+        *(NOTES + name + "=" + text.replace("\n", "\\n") for name, text in notes.items()),
+        header[-1],
+    ]
+
+
+def with_info(line: str, values: Mapping[str, str | None], names: Iterable[str]) -> str:
+    """Give a record with more in its INFO column, every other byte as it was.
+
+    values : name -> text; None for a flag.   names : of all our fields; what an earlier run left of them is dropped.
+    """
+    columns = line.split("\t", INFO_COLUMN + 1)
+    ours = set(names)
+    old = [each for each in columns[INFO_COLUMN].split(";") if each.partition("=")[0] not in ours]
+    info = [each for each in old if each not in {".", ""}]
+    info += [name if text is None else f"{name}={text}" for name, text in values.items()]
+    columns[INFO_COLUMN] = ";".join(info) or "."
+    return "\t".join(columns)
+
+
+class VcfFile:
+    """A VCF that grows.
+
+    unsorted : first record that stands before the one above it, or whose contig was left earlier; None while sorted.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._done: set[str] = set()
+        self._contig, self._place = "", 0
+        self.unsorted: str | None = None
+        self.reach = 0
+
+    def write(self, line: str) -> None:
+        """Add a line of text, its end left out."""
+        self._stream.write(line.encode("utf-8", "surrogateescape") + b"\n")
+
+    def write_record(self, line: str, contig: str, position: int, length: int) -> None:
+        """Add a record. position : 0-based.   length : bp of REF."""
+        if contig != self._contig:
+            self._done.add(self._contig)
+            self._contig, self._place = contig, position
+            back = contig in self._done
+        else:
+            back = position < self._place
+        if back and not self.unsorted:
+            self.unsorted = f"{contig}:{position + 1}"
+        self._place = position
+        self.reach = max(self.reach, position + length)
+        self.write(line)
+
+
+@contextmanager
+def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
+    """Write a VCF or BCF that appears under its name only when complete, with its index where it is compressed.
+
+    A file that is not sorted by contig and place has no index, and an old one beside it is removed. Raises InputError
+    when the disk refuses, or when BCF cannot hold what the header does not declare; UsageError for an unknown suffix.
+    """
+    suffix = vcf_suffix(path)
+    # htslib goes by the ending of a name
+    text = path.with_name(f".{path.name}.partial" + (".vcf" if suffix == ".vcf" else ".vcf.gz"))
+    growing = [text]
+    try:
+        with _refusals(path):
+            stream = text.open("wb") if suffix == ".vcf" else pysam.BGZFile(str(text), "w", None)
+        file = VcfFile(_Told(stream, path))  # type: ignore[arg-type]
+        try:
+            for line in header:
+                file.write(line)
+            yield file
+        finally:
+            with _refusals(path):
+                stream.close()
+        with _refusals(path):
+            if suffix == ".bcf":
+                growing.append(path.with_name(f".{path.name}.partial.bcf"))
+                _to_bcf(text, growing[-1], path)
+            index = None if suffix == ".vcf" or file.unsorted else _index(growing[-1], suffix, file.reach)
+            if index:
+                growing.append(index[0])
+            _publish(growing[1] if suffix == ".bcf" else text, path, index)
+    finally:
+        for each in growing:
+            each.unlink(missing_ok=True)
+
+
+class _Told:
+    """A stream whose refusals are told as those of the file it becomes."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self.stream, self.path = stream, path
+
+    def write(self, content: bytes) -> None:
+        with _refusals(self.path):
+            self.stream.write(content)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        why = problem.strerror if problem.errno else "the disk is full or refuses"  # htslib often gives no number
+        raise InputError(f"{path} was not written ({why}); free space or write elsewhere.") from problem
+
+
+def _to_bcf(text: Path, target: Path, path: Path) -> None:
+    """Turn bgzipped VCF into BCF, by bcftools as pysam carries it: pysam's own records change END on their way."""
+    verbosity = pysam.set_verbosity(0)
+    try:
+        pysam.bcftools.view("--no-version", "-O", "b", "-o", str(target), str(text), catch_stdout=False)
+    except SamtoolsError as problem:
+        if undeclared := _undeclared(text):
+            raise InputError(
+                f"{path} was not written: BCF cannot hold what the header does not declare ({undeclared}); declare it,"
+                " or write .vcf.gz."
+            ) from problem
+        raise InputError(f"{path} was not written (the disk is full or refuses); free space.") from problem
+    finally:
+        pysam.set_verbosity(verbosity)
+
+
+def _undeclared(text: Path) -> str:
+    """First header line that htslib had to make up for a record; empty where it made up none."""
+    with pysam.VariantFile(str(text)) as file:
+        declared = set(str(file.header).splitlines())
+        for _ in file:
+            if made_up := [line for line in str(file.header).splitlines() if line not in declared]:
+                return made_up[0].removeprefix("##").partition(",")[0] + ">"
+    return ""
+
+
+def _index(growing: Path, suffix: str, reach: int) -> tuple[Path, str]:
+    """Index a complete file; gives where the index is and its ending."""
+    ending = ".csi" if suffix == ".bcf" or reach >= TBI_LIMIT else ".tbi"
+    index = growing.with_name(growing.name + ending)
+    preset: Any = "bcf" if suffix == ".bcf" else "vcf"  # pysam's stubs do not know of bcf
+    pysam.tabix_index(str(growing), preset=preset, index=str(index), csi=ending == ".csi", force=True)
+    return index, ending
+
+
+def _publish(growing: Path, path: Path, index: tuple[Path, str] | None) -> None:
+    """Give a complete file its name, and its index beside it; no index of another file is left there."""
+    for each in (growing, *([index[0]] if index else [])):
+        with each.open("rb") as written:
+            os.fsync(written.fileno())
+    for ending in (".tbi", ".csi"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).unlink()
+    growing.replace(path)
+    if index:
+        index[0].replace(path.with_name(path.name + index[1]))
