@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from genolstm.alphabet import DNA
 from genolstm.bench.made import random_genome
 from genolstm.bench.timing import Timing, compare
-from genolstm.gates.factors import readers_of
 from genolstm.gates.places import sample_plan
-from genolstm.gates.reading import tracks_of, walk
-from genolstm.gates.sums import UnitSums
+from genolstm.gates.reading import Gauges, walk
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
 from genolstm.settings import ModelSettings, StreamSettings
@@ -23,7 +21,11 @@ from genolstm.stream.reading import read_stretches
 
 CHUNKS_A_LANE = 8
 STRANDS = 2
-SAMPLED = {"1 % of positions": 100, "all positions": 1}
+SAMPLED = {  # bases between samples of the tracks, and of all gates of each unit
+    "1 % of positions": (100, 100),
+    "tracks at all positions": (1, 100),
+    "all gates at all positions": (1, 1),
+}
 
 
 class _OnDisk:
@@ -31,7 +33,8 @@ class _OnDisk:
 
     def __init__(self, samples: int, tracks: int, layers: int) -> None:
         shape = (STRANDS, samples, tracks, layers)
-        self.tracks = np.memmap(TemporaryFile(), dtype=np.float32, mode="w+", shape=shape)
+        with TemporaryFile() as file:  # the map outlives it
+            self.tracks = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
 
     def write(self, strand: int, first: int, values: NDArray[np.float32]) -> None:
         """Write some samples, [n, tracks, layers]."""
@@ -56,14 +59,11 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
     genome, everything = random_genome(symbols // STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
     stream = dataclasses.replace(stream, burn_in=0, repair=False)
-    readers = readers_of(network)
-    names = tracks_of(readers)
 
-    def gates(every: int) -> None:
-        plan, sums = sample_plan(genome, everything, every), [UnitSums(reader) for reader in readers]
-        sink = _OnDisk(plan.samples, len(names), model.layers)
-        pages = Pages(sink, plan.samples, (len(names), model.layers), stream.lanes)
-        deque(walk(network, genome, plan, stream, sums, pages), maxlen=0)
+    def gates(every: int, units_every: int) -> None:
+        plan, gauges = sample_plan(genome, everything, every), Gauges(network, units_every)
+        pages = Pages(_OnDisk(plan.samples, *gauges.shape), plan.samples, gauges.shape, stream.lanes)
+        deque(walk(network, genome, plan, stream, gauges, pages), maxlen=0)
 
     @torch.inference_mode()
     def bare() -> None:
@@ -75,7 +75,7 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
         deque(read_stretches(network, genome, everything, stream), maxlen=0)
 
     return [
-        compare(f"gates, {label}", baseline, "bases", symbols, partial(gates, every), call, rounds)
+        compare(f"gates, {label}", baseline, "bases", symbols, partial(gates, *every), call, rounds)
         for label, every in SAMPLED.items()
         for baseline, call in ((f"nn.{type(kernel).__name__} forward", bare), ("reading alone", reading))
     ]

@@ -17,7 +17,7 @@ from genolstm.settings import CountSettings
 from genolstm.store.genome import Genome
 from genolstm.writers.bam import write_bam
 
-GENOME_BASES, READS, READ_BASES = 1_000_000, 300, 8_000  # as long as nanopore reads
+GENOME_BASES, READS, READ_BASES = 1_000_000, 600, 8_000  # as long as nanopore reads
 MATCHED = 80  # bases between indels, of one base each, taken in turn
 ML_LEVELS, QUALITIES, QUALITY_ZERO = 256, (5, 40), 33
 REVERSE, MAPQ = 16, 60

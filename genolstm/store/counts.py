@@ -1,6 +1,5 @@
 """Counts files: modified and covered reads of each site and sample; counts, never fractions: likelihoods need both."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +20,12 @@ class Calling(NamedTuple):
     """How reads became counts.
 
     code : modifications counted, as in MM tags ('m', 'mh').   motif : IUPAC word and offset, 'CG,0'.
-    threshold : probability from which a call counts; NaN where the counts were given as counts.
+    threshold : probability from which a call counts; None where the counts were given as counts.
     """
 
     code: str = "m"
     motif: str = "CG,0"
-    threshold: float = math.nan
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +74,11 @@ class Counts:
 
     def _check_order(self) -> None:
         """Each site comes after the one before, by contig, then position, then strand."""
-        contig, position, strand = (np.diff(column.astype(np.int64)) for column in self._columns())
+        columns = (self.contig, self.position, self.strand)
+        contig, position, strand = (np.diff(column.astype(np.int64)) for column in columns)
         later = (contig > 0) | ((contig == 0) & ((position > 0) | ((position == 0) & (strand > 0))))
         if not later.all():
             raise ValueError("Counts are not sorted by contig, position and strand, or hold a site twice")
-
-    def _columns(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
-        return self.contig, self.position, self.strand
 
     def __len__(self) -> int:
         return len(self.position)
@@ -94,8 +91,9 @@ def write_counts(
     calling = calling or Calling()
     with write_file(path, Kind.COUNTS, provenance) as file:
         write_records(file, records)
-        for name, value in calling._asdict().items():
-            file.attrs[name] = value
+        file.attrs["code"], file.attrs["motif"] = calling.code, calling.motif
+        if calling.threshold is not None:
+            file.attrs["threshold"] = calling.threshold
         file.attrs["merged"] = int(bool(len(counts)) and not counts.strand.any())
         write_strings(file.create_group("contigs"), "name", counts.contigs)
         write_strings(file.create_group("samples"), "name", counts.samples)
@@ -126,4 +124,5 @@ def read_counts(path: Path) -> Counts:
 def read_calling(path: Path) -> Calling:
     """How the reads of a counts file became counts. Raises InputError as `files.open_file`."""
     with open_file(path, Kind.COUNTS) as file:
-        return Calling(str(file.attrs["code"]), str(file.attrs["motif"]), float(file.attrs["threshold"]))
+        threshold = float(file.attrs["threshold"]) if "threshold" in file.attrs else None
+        return Calling(str(file.attrs["code"]), str(file.attrs["motif"]), threshold)

@@ -169,6 +169,7 @@ def test_codes_together_cannot_be_told_from_rows_apart(read):
         read(bed18(1, "+", (4, 5, 6)), code="mh")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_published_time_course_is_read_whole(real_data):
     path = real_data / "methylation_kinetics/chr21_counts.tsv.gz"

@@ -141,6 +141,7 @@ def test_old_spelling_of_the_tags_is_read_and_the_new_one_wins(counted):
     assert table(counted(line(["Mm:Z:C+m?,0;", "Ml:B:C,250"]))) == {(1, 1): (1, 1)}
     both = ["Mm:Z:C+m?,0;", "Ml:B:C,250", "MM:Z:C+m?,1;", "ML:B:C,1"]
     assert table(counted(line(both))) == {(5, 1): (0, 1)}
+    assert table(counted(line(both[2:] + both[:2]))) == {(5, 1): (0, 1)}
 
 
 def test_calls_of_any_base_lie_where_the_canonical_one_is(counted):

@@ -1,0 +1,23 @@
+"""``genolstm methylation``: reads or count tables to counts, and what is fitted to counts."""
+
+import typer
+
+from genolstm.cli import methylation_count, methylation_fit, methylation_predict, methylation_simulate
+
+app = typer.Typer(
+    help="Count modified bases, and fit the cell whose state is a methylation fraction to the counts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Count modified bases, and fit the cell whose state is a methylation fraction to the counts."""
+
+
+app.command()(methylation_count.count)
+app.command()(methylation_fit.fit)
+app.command()(methylation_simulate.simulate)
+app.command()(methylation_predict.predict)

@@ -1,0 +1,1 @@
+"""The constrained cell, whose state is a methylation fraction, against read counts."""

@@ -1,0 +1,520 @@
+"""From the records of a BAM file to counts of modified bases at sites: the compiled loops.
+
+They say of every read what the readable twin, `modification_loop`, says, and trust no number that they read. All stand
+in this one file because numba's cache notices changes in the file of the outermost function only.
+"""
+
+# ruff: noqa: FBT001  (compiled functions are called by place)
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.readers.bam_walk import (
+    BAD_BASES,
+    BAD_CONTIG,
+    BAD_LONG_CIGAR,
+    BAD_NAME,
+    BAD_OPERATION,
+    BAD_POSITION,
+    BAD_SIZE,
+    CONTIG,
+    FIXED_BYTES,
+    FLAGS,
+    LARGEST_RECORD,
+    LENGTHS,
+    N_BASES,
+    N_OPERATIONS,
+    NO_FAULT,
+    SIZE_BYTES,
+    START,
+)  # fmt: skip
+from genolstm.readers.call_fates import Call, Outcome
+from genolstm.readers.compiled import compiled, int32_at
+from genolstm.readers.fates import (
+    DELETION,
+    DUPLICATE,
+    HARD_CLIP,
+    INSERTION,
+    MATCH,
+    MISMATCH,
+    QC_FAIL,
+    REVERSE,
+    SAME,
+    SECONDARY,
+    SKIP,
+    SOFT_CLIP,
+    SUPPLEMENTARY,
+    UNMAPPED,
+)  # fmt: skip
+
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+Marks = NDArray[np.int32]
+
+# where the tags of a record begin and end, -1 where it lacks one; -2 where its type is not the specification's
+MM, MM_END, ML, ML_END, MN, XM, XM_END, XG, LONG_CIGAR, LONG_CIGAR_SIZE = range(10)
+TAGS, ABSENT, MISTYPED = 10, -1, -2
+TAG_BYTES, ARRAY_BYTES = 3, 5
+LISTED, ASKED, OUTSIDE = 1, 2, 4  # of a base: some code; a wanted code; outside CpG, where only CpGs were asked for
+IMPLIED = 1  # of a strand: its canonical bases that MM does not list are unmodified
+WHOLE = 512  # ML value q stands for the probabilities of [q, q+1) / 256: its middle is (2 q + 1) / 512
+CODES_TOGETHER = 16  # modifications in one group of MM, as C+mh; the specification knows five of one base
+CODES_SEEN = 128  # ASCII
+# ChEBI numbers, and the letters that the SAM tags specification (section 1.7) gives to the same modifications
+CHEBI = (27551, 76792, 76794, 76793, 16964, 80961, 17477, 28871, 44605, 18107)
+LETTER = (109, 104, 102, 99, 103, 101, 98, 97, 111, 110)  # m h f c g e b a o n
+UNKNOWN_NUMBER = 0
+A, C, G, T, ANY = 1, 2, 4, 8, 15  # bases as BAM spells them, half a byte each
+MIN_MAPQ, CANONICAL, FORWARD_CODE, REVERSE_CODE, TAKES_XM, ONLY_CPG, THRESHOLD = range(7)
+RULES = 7
+
+
+@compiled
+def _number(data: Bytes, at: int, end: int) -> tuple[int, int]:
+    """Whole number that begins here as text, and the place after it; the same place where there is none."""
+    value = 0
+    while at < end:
+        digit = int(data[at]) - 48
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        if value > LARGEST_RECORD:
+            value = LARGEST_RECORD
+        at += 1
+    return value, at
+
+
+@compiled
+def _find_tags(data: Bytes, at: int, end: int, found: Ints) -> bool:
+    """Fill `found` [TAGS]; false where the tags do not fit into the record. MM and ML win over their old Mm and Ml."""
+    found[:] = ABSENT
+    while at + TAG_BYTES <= end:
+        first, second, kind, value = data[at], data[at + 1], data[at + 2], at + TAG_BYTES
+        number, element, width = 1, 0, 0
+        if kind == ord("Z") or kind == ord("H"):
+            at = value
+            while at < end and data[at] != 0:
+                at += 1
+            if at == end:
+                return False
+            value_end = at
+            at += 1
+        else:
+            if kind == ord("B"):
+                if value + ARRAY_BYTES > end:
+                    return False
+                element, number = data[value], int32_at(data, value + 1)
+                value += ARRAY_BYTES
+            of = element if kind == ord("B") else kind
+            if of == ord("c") or of == ord("C") or of == ord("A"):
+                width = 1
+            elif of == ord("s") or of == ord("S"):
+                width = 2
+            elif of == ord("i") or of == ord("I") or of == ord("f"):
+                width = 4
+            at = value + width * number
+            if width == 0 or number < 0 or at > end:
+                return False
+            value_end = at
+        if first == ord("M"):
+            is_text, is_bytes = kind == ord("Z"), element == ord("C")
+            if second == ord("M") or (second == ord("m") and found[MM] == ABSENT):
+                found[MM], found[MM_END] = value if is_text else MISTYPED, value_end
+            elif second == ord("L") or (second == ord("l") and found[ML] == ABSENT):
+                found[ML], found[ML_END] = value if is_bytes else MISTYPED, value_end
+            elif second == ord("N") and width and not element:
+                found[MN] = 0
+                for byte in range(width):
+                    found[MN] |= np.int64(data[value + byte]) << (8 * byte)
+        elif first == ord("X"):
+            if second == ord("M"):
+                found[XM], found[XM_END] = value if kind == ord("Z") else MISTYPED, value_end
+            elif second == ord("G") and kind == ord("Z"):
+                found[XG] = data[value]
+        elif first == ord("C") and second == ord("G") and element == ord("I"):
+            found[LONG_CIGAR], found[LONG_CIGAR_SIZE] = value, number
+    return at == end
+
+
+@compiled
+def _place_bases(
+    data: Bytes, cigar: int, n_cigar: int, start: int, length: int, contig_length: int, place: Marks
+) -> tuple[int, int, bool]:
+    """Fill `place` [length] with the position of each base on the contig, -1 where it has none.
+
+    Returns a Fault, an Outcome, and whether the read is hard-clipped.
+    """
+    query, position, clipped, aligned = 0, start, False, False
+    for operation in range(n_cigar):
+        word = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
+        code, extent = word & 15, word >> 4
+        if code >= N_OPERATIONS:
+            return BAD_OPERATION, Outcome.USED, clipped
+        if code in (MATCH, SAME, MISMATCH):
+            if query + extent > length:
+                return BAD_BASES, Outcome.USED, clipped
+            if position + extent > contig_length:
+                return NO_FAULT, Outcome.PAST_END, clipped
+            for step in range(extent):
+                place[query + step] = position + step
+            query += extent
+            position += extent
+            aligned = aligned or extent > 0
+        elif code in (INSERTION, SOFT_CLIP):
+            if query + extent > length:
+                return BAD_BASES, Outcome.USED, clipped
+            for step in range(extent):
+                place[query + step] = -1
+            query += extent
+        elif code in (DELETION, SKIP):
+            position += extent
+        elif code == HARD_CLIP:
+            clipped = True
+    if n_cigar and query != length:
+        return BAD_BASES, Outcome.USED, clipped
+    return NO_FAULT, Outcome.USED if aligned else Outcome.NO_ALIGNMENT, clipped
+
+
+@compiled
+def _paired(base: int) -> int:
+    if base == A:
+        return T
+    if base == C:
+        return G
+    if base == G:
+        return C
+    return A if base == T else base
+
+
+@compiled
+def _base_code(letter: int) -> int:
+    """Half-byte of a base as MM spells it, 0 for what is none."""
+    if letter == ord("A"):
+        return A
+    if letter == ord("C"):
+        return C
+    if letter == ord("G"):
+        return G
+    if letter == ord("T") or letter == ord("U"):
+        return T
+    return ANY if letter == ord("N") else 0
+
+
+@compiled
+def _base_at(data: Bytes, bases: int, query: int) -> int:
+    pair = int(data[bases + (query >> 1)])
+    return pair & 15 if query & 1 else pair >> 4
+
+
+@compiled
+def _find_base(data: Bytes, bases: int, length: int, wanted: int, found: Marks) -> int:
+    """Fill `found` with the places of a base in SEQ, of every base where it is ANY; how many there are."""
+    count, any_base = 0, wanted == ANY
+    for query in range(0, length - 1, 2):  # no branch on the bases: the processor could not foresee it
+        pair = data[bases + (query >> 1)]
+        found[count] = query
+        count += any_base | (pair >> 4 == wanted)
+        found[count] = query + 1
+        count += any_base | (pair & 15 == wanted)
+    if length & 1:
+        found[count] = length - 1
+        count += any_base | (data[bases + (length >> 1)] >> 4 == wanted)
+    return count
+
+
+@compiled
+def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
+    data: Bytes, tags: Ints, bases: int, length: int, reverse: bool, canonical: int, wanted: Ints,
+    found: Marks, hits: Marks, n_hits: Ints, asked: Marks, total: Marks, listed: NDArray[np.uint8],
+    states: NDArray[np.uint8], seen: NDArray[np.uint8],
+) -> int:  # fmt: skip
+    """Mark the bases that MM lists, by the strand of the genome on which the modification lies; returns an Outcome.
+
+    bases, length : where SEQ begins, and its bases.   canonical : half-byte of the base that `wanted` codes modify.
+    found : [length + 1] scratch.   hits : [2, length] bases marked, n_hits [2] of them.   asked, total : [2, length]
+    sums of 2 q + 1 over wanted codes and over all.   listed : [2, length] LISTED and ASKED.   states : [2] IMPLIED.
+    seen : [CODES_SEEN] codes met.
+    """
+    at, end, level, level_end = tags[MM], tags[MM_END], tags[ML], tags[ML_END]
+    if at == MISTYPED or level == MISTYPED:
+        return Outcome.DAMAGED
+    codes, is_wanted = np.empty(CODES_TOGETHER, np.int64), np.empty(CODES_TOGETHER, np.bool_)
+    looked_for, count, any_wanted = 0, 0, False
+    while at < end:
+        if at + 2 >= end or (data[at + 1] != ord("+") and data[at + 1] != ord("-")):
+            return Outcome.DAMAGED
+        base = _base_code(data[at])
+        if base == 0:
+            return Outcome.DAMAGED
+        base = _paired(base) if reverse else base
+        strand = 1 if reverse != (data[at + 1] == ord("-")) else 0
+        at += 2
+        n_codes, wants = 0, False
+        number, after = _number(data, at, end)
+        if after > at:
+            codes[0], n_codes, at = UNKNOWN_NUMBER, 1, after
+            for index in range(len(CHEBI)):
+                if CHEBI[index] == number:
+                    codes[0] = LETTER[index]
+        else:
+            while at < end and (ord("A") <= data[at] <= ord("Z") or ord("a") <= data[at] <= ord("z")):
+                if n_codes == CODES_TOGETHER:
+                    return Outcome.DAMAGED
+                codes[n_codes] = data[at]
+                n_codes += 1
+                at += 1
+        if n_codes == 0 or at >= end:
+            return Outcome.DAMAGED
+        for index in range(n_codes):
+            seen[codes[index]] = 1
+            is_wanted[index] = False
+            for one in wanted:
+                is_wanted[index] |= one == codes[index]
+            wants |= is_wanted[index]
+        any_wanted |= wants
+        explicit = data[at] == ord("?")
+        at += 1 if explicit or data[at] == ord(".") else 0
+        rank = -1
+        strand_asked, strand_total, strand_listed = asked[strand], total[strand], listed[strand]
+        while at < end and data[at] == ord(","):
+            skipped, after = _number(data, at + 1, end)
+            if after == at + 1:
+                return Outcome.DAMAGED
+            at = after
+            if looked_for != base:
+                looked_for, count = base, _find_base(data, bases, length, base, found)
+            rank += skipped + 1
+            if rank >= count:
+                return Outcome.MISFIT
+            if level == ABSENT:
+                return Outcome.NO_LEVELS
+            if level + n_codes > level_end:
+                return Outcome.SHORT_LEVELS
+            query = found[count - 1 - rank] if reverse else found[rank]
+            mark = strand_listed[query]
+            if mark == 0:
+                hits[strand, n_hits[strand]] = query
+                n_hits[strand] += 1
+            for index in range(n_codes):
+                value = 2 * np.int32(data[level + index]) + 1
+                strand_total[query] += value
+                strand_asked[query] += value if is_wanted[index] else 0
+            strand_listed[query] = mark | LISTED | (ASKED if wants else 0)
+            level += n_codes
+        if at >= end or data[at] != ord(";"):
+            return Outcome.DAMAGED
+        at += 1
+        own = _paired(canonical) if strand else canonical
+        if wants and not explicit and base in (own, ANY):
+            states[strand] |= IMPLIED
+    if not any_wanted:
+        return Outcome.OTHER_CODES
+    return Outcome.SURPLUS if level >= 0 and level < level_end else Outcome.USED
+
+
+@compiled
+def mark_xm(
+    data: Bytes, tags: Ints, length: int, only_cpg: bool, hits: Marks, n_hits: Ints, asked: Marks, total: Marks,
+    listed: NDArray[np.uint8],
+) -> int:  # fmt: skip
+    """Mark the bases that Bismark's XM calls: upper case is methylated, XG tells the strand; returns an Outcome.
+
+    only_cpg : calls in CHG and CHH are no surprise off the motif.   Others as in `mark_mm`.
+    """
+    first = tags[XM]
+    if first == MISTYPED:
+        return Outcome.DAMAGED
+    if tags[XM_END] - first != length:
+        return Outcome.MISFIT
+    if tags[XG] != ord("C") and tags[XG] != ord("G"):  # CT: read from the forward strand; GA: from the other
+        return Outcome.NO_STRAND
+    strand = 1 if tags[XG] == ord("G") else 0
+    for query in range(length):
+        letter = data[first + query]
+        if letter == ord("."):
+            continue
+        methylated = letter < ord("a")
+        context = letter + 32 if methylated else letter
+        if context != ord("z") and context != ord("x") and context != ord("h") and context != ord("u"):
+            return Outcome.DAMAGED
+        asked[strand, query] = total[strand, query] = WHOLE if methylated else 0
+        listed[strand, query] = LISTED | ASKED | (OUTSIDE if only_cpg and context != ord("z") else 0)
+        hits[strand, n_hits[strand]] = query
+        n_hits[strand] += 1
+    return Outcome.USED
+
+
+@compiled
+def _count_strand(
+    data: Bytes, bases: int, length: int, backwards: bool, own: int, reads_own: bool, implied: bool, place: Marks,
+    hits: Marks, n_hits: int, asked: Marks, total: Marks, listed: NDArray[np.uint8], codes: Bytes, code: int,
+    sites: Marks, modified: Marks, covered: Marks, threshold: int, tally: Ints,
+) -> None:  # fmt: skip
+    """Count the marked bases of one strand at its sites.
+
+    backwards : hits descend.   own : half-byte that a canonical base has in SEQ.   reads_own : it must be read so.
+    codes, sites : of this contig and strand.   code : the canonical base in `codes`.
+    """
+    site, n_sites = 0, len(sites)
+    n_modified, n_counted, n_other, n_implied, n_here = 0, 0, 0, 0, 0
+    for step in range(length if implied else n_hits):
+        query = step if implied else hits[n_hits - 1 - step if backwards else step]
+        told = listed[query] & ASKED != 0
+        if not told and not (implied and _base_at(data, bases, query) == own):
+            continue  # only other modifications were looked for here, or another base was read
+        at = place[query]
+        if at < 0:
+            tally[Call.UNALIGNED] += told
+            continue
+        if told and (codes[at] != code or (reads_own and _base_at(data, bases, query) != own)):
+            tally[Call.MISMATCH] += 1
+            continue
+        if site == 0 or sites[site - 1] >= at:  # the first, or a group of MM that begins anew
+            site = np.searchsorted(sites, at)
+        while site < n_sites and sites[site] < at:
+            site += 1
+        if site == n_sites or sites[site] != at:
+            if told:
+                tally[Call.ELSEWHERE if listed[query] & OUTSIDE else Call.OFF_MOTIF] += 1
+            continue
+        # sums in place of branches, which the processor could not foresee
+        is_modified = int(asked[query] >= threshold)
+        is_counted = is_modified | int(WHOLE - total[query] >= threshold)
+        is_other = (1 - is_counted) & int(total[query] - asked[query] >= threshold)
+        modified[site] += is_modified
+        covered[site] += is_counted
+        n_modified += is_modified
+        n_counted += is_counted
+        n_other += is_other
+        n_implied += int(not told)
+        n_here += 1
+    tally[Call.MODIFIED] += n_modified
+    tally[Call.CANONICAL] += n_counted - n_modified
+    tally[Call.OTHER] += n_other
+    tally[Call.UNSURE] += n_here - n_counted - n_other
+    tally[Call.IMPLIED] += n_implied
+
+
+@compiled
+def _filtered(  # noqa: PLR0911  (one reason each)
+    flag: int, contig: int, start: int, mapq: int, min_mapq: int, contig_of: Ints
+) -> int:
+    """What the fixed columns of a read decide; the order is that of `fates.fate_by_flags`."""
+    if flag & UNMAPPED or contig < 0 or start < 0:
+        return Outcome.UNMAPPED
+    if contig_of[contig] < 0:
+        return Outcome.FOREIGN
+    if flag & SECONDARY:
+        return Outcome.SECONDARY
+    if flag & SUPPLEMENTARY:
+        return Outcome.SUPPLEMENTARY
+    if flag & QC_FAIL:
+        return Outcome.QC_FAIL
+    if flag & DUPLICATE:
+        return Outcome.DUPLICATE
+    return Outcome.LOW_QUALITY if mapq < min_mapq else Outcome.USED
+
+
+@compiled
+def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
+    data: Bytes, contig_of: Ints, rules: Ints, wanted: Ints, codes: Bytes, contig_first: Ints, contig_length: Ints,
+    sites: Marks, site_first: Ints, modified: Marks, covered: Marks, tally: Ints, outcomes: Ints,
+    seen: NDArray[np.uint8],
+) -> tuple[int, int]:  # fmt: skip
+    """Count the calls of the whole records in `data` at the sites of a motif; bytes consumed, and a Fault.
+
+    contig_of : place in the genome of each contig of the file, -1 for none.   rules : [RULES].   wanted : codes.
+    codes : the genome, contigs end to end.   sites : positions by contig, then strand; those of contig c on strand s
+    begin at site_first[2 c + s].   modified, covered : [sites], increased, as are tally (by Call), outcomes (by
+    Outcome) and seen (codes).
+    """
+    tags, n_hits, states = np.empty(TAGS, np.int64), np.zeros(2, np.int64), np.zeros(2, np.uint8)
+    place, found, hits = np.empty(0, np.int32), np.empty(1, np.int32), np.empty((2, 0), np.int32)
+    asked, total, listed = np.zeros((2, 0), np.int32), np.zeros((2, 0), np.int32), np.zeros((2, 0), np.uint8)
+    at, size, canonical = 0, len(data), rules[CANONICAL]
+    while at + SIZE_BYTES <= size:
+        block = int32_at(data, at)
+        if block < FIXED_BYTES or block > LARGEST_RECORD:
+            return at, BAD_SIZE
+        record = at + SIZE_BYTES
+        after = record + block
+        if after > size:
+            break
+        lengths, flags = int32_at(data, record + LENGTHS), int32_at(data, record + FLAGS)
+        n_name, mapq, n_cigar, flag = lengths & 0xFF, (lengths >> 8) & 0xFF, flags & 0xFFFF, (flags >> 16) & 0xFFFF
+        length, contig = int32_at(data, record + N_BASES), int32_at(data, record + CONTIG)
+        start = int32_at(data, record + START)
+        cigar = record + FIXED_BYTES + n_name
+        bases = cigar + 4 * n_cigar
+        tags_at = bases + ((length + 1) >> 1) + length
+        if length < 0 or tags_at > after:
+            return at, BAD_SIZE
+        if n_name < 1 or data[cigar - 1] != 0:
+            return at, BAD_NAME
+        if contig < -1 or contig >= len(contig_of):
+            return at, BAD_CONTIG
+        if start < -1:
+            return at, BAD_POSITION
+        at = after
+        outcome = _filtered(flag, contig, start, mapq, rules[MIN_MAPQ], contig_of)
+        if outcome != Outcome.USED:
+            outcomes[outcome] += 1
+            continue
+        if not _find_tags(data, tags_at, after, tags):
+            return record - SIZE_BYTES, BAD_SIZE
+        if tags[MM] == ABSENT and tags[XM] == ABSENT:
+            outcomes[Outcome.NO_TAGS] += 1
+            continue
+        if length == 0:
+            outcomes[Outcome.NO_SEQUENCE] += 1
+            continue
+        if length > len(place):
+            room = 2 * length
+            place, found, hits = np.empty(room, np.int32), np.empty(room + 1, np.int32), np.empty((2, room), np.int32)
+            asked, total = np.zeros((2, room), np.int32), np.zeros((2, room), np.int32)
+            listed = np.zeros((2, room), np.uint8)
+        if n_cigar == 2 and data[cigar + 4] & 15 == SKIP and int32_at(data, cigar) == length << 4 | SOFT_CLIP:
+            cigar, n_cigar = (
+                tags[LONG_CIGAR],
+                tags[LONG_CIGAR_SIZE],
+            )  # more operations than BAM can count: section 4.2.2
+            if cigar < 0:
+                return record - SIZE_BYTES, BAD_LONG_CIGAR
+        where = contig_of[contig]
+        fault, outcome, clipped = _place_bases(data, cigar, n_cigar, start, length, contig_length[where], place)
+        if fault:
+            return record - SIZE_BYTES, fault
+        reverse, is_mm = flag & REVERSE != 0, tags[MM] != ABSENT
+        states[:], n_hits[:] = 0, 0
+        if outcome == Outcome.USED and is_mm:
+            if tags[MN] >= 0 and tags[MN] != length:
+                outcome = Outcome.MISFIT
+            elif tags[MN] < 0 and clipped:
+                outcome = Outcome.HARD_CLIPPED
+            else:
+                outcome = mark_mm(
+                    data, tags, bases, length, reverse, canonical, wanted, found, hits, n_hits, asked, total, listed,
+                    states, seen,
+                )  # fmt: skip
+        elif outcome == Outcome.USED:
+            outcome = Outcome.OTHER_CODES
+            if rules[TAKES_XM]:
+                outcome = mark_xm(data, tags, length, rules[ONLY_CPG] != 0, hits, n_hits, asked, total, listed)
+        outcomes[outcome] += 1
+        if outcome == Outcome.SURPLUS:
+            outcome = Outcome.USED
+            outcomes[outcome] += 1
+        for strand in range(2):
+            if outcome == Outcome.USED and (n_hits[strand] or states[strand]):
+                first, group = contig_first[where], 2 * where + strand
+                one, other = site_first[group], site_first[group + 1]
+                _count_strand(
+                    data, bases, length, is_mm and reverse, _paired(canonical) if strand else canonical, is_mm,
+                    states[strand] & IMPLIED != 0, place, hits[strand], n_hits[strand], asked[strand], total[strand],
+                    listed[strand], codes[first : first + contig_length[where]], rules[FORWARD_CODE + strand],
+                    sites[one:other], modified[one:other], covered[one:other], rules[THRESHOLD], tally,
+                )  # fmt: skip
+            for step in range(n_hits[strand]):  # wipe the marks for the next read
+                query = hits[strand, step]
+                asked[strand, query], total[strand, query], listed[strand, query] = 0, 0, 0
+    return at, NO_FAULT

@@ -1,0 +1,281 @@
+"""The plain loop over pysam's modified_bases and get_aligned_pairs: readable twin of `count_calls`, and its baseline.
+
+It looks at one read and one call at a time, and gives the same counts and the same account.
+"""
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pysam
+
+from genolstm.alphabet import DNA
+from genolstm.readers.call_fates import Call, Outcome
+from genolstm.readers.call_kernels import CHEBI, LETTER
+from genolstm.readers.modifications import (
+    COMPLEMENT,
+    XM_CODES,
+    CallTally,
+    finished,
+    match_contigs,
+    new_tally,
+)  # fmt: skip
+from genolstm.readers.motifs import Motif, MotifSites, Reference
+from genolstm.readers.site_counts import SiteCounts
+from genolstm.settings import CountSettings
+
+GROUP = re.compile(r"([ACGTUN])([-+])([A-Za-z]{1,16}|[0-9]+)([.?]?)((?:,[0-9]+)*)(;?)")
+LETTER_OF = {number: chr(letter) for number, letter in zip(CHEBI, LETTER, strict=True)}
+LEVELS = 256  # of ML
+FLAGS = (
+    (pysam.FSECONDARY, Outcome.SECONDARY),
+    (pysam.FSUPPLEMENTARY, Outcome.SUPPLEMENTARY),
+    (pysam.FQCFAIL, Outcome.QC_FAIL),
+    (pysam.FDUP, Outcome.DUPLICATE),
+)
+SEEN_AS_UNKNOWN = 0
+
+Read = Any  # pysam.AlignedSegment, whose stubs leave the type of every tag open
+
+
+class BaseCall(NamedTuple):
+    """What is told of one base of a read.
+
+    query : 0-based in SEQ.   strand : +1 or -1, on the genome.   modified : probability of the wanted codes.
+    canonical : what all codes leave.   told : MM or XM lists it; else it is implied.
+    outside : XM calls it outside CpG, where CpGs are asked for.
+    """
+
+    query: int
+    strand: int
+    modified: float
+    canonical: float
+    told: bool
+    outside: bool
+
+
+def count_calls_slowly(path: Path, reference: Reference, sites: MotifSites, settings: CountSettings) -> SiteCounts:
+    """Counts of `modifications.count_calls`, read by read."""
+    tally = new_tally(sites)
+    row_of = {
+        (contig, strand, position): first
+        for contig in range(len(reference.contigs))
+        for strand in (1, -1)
+        for first, position in enumerate(
+            sites.at(contig, strand).tolist(), start=int(sites.first[2 * contig + (strand < 0)])
+        )
+    }
+    verbosity = pysam.set_verbosity(0)
+    with pysam.AlignmentFile(str(path), "r") as file:
+        lengths = np.array(file.lengths, np.int64)
+        contig_of, warnings = match_contigs(file.references, lengths, reference, str(path))
+        for read in file:
+            place = int(contig_of[read.reference_id]) if read.reference_id >= 0 else -1
+            outcome = _filtered(read, place, settings.min_mapq)
+            if outcome is Outcome.USED:
+                outcome = _refused(read, int(reference.length[place]), settings.code, tally)
+            tally.outcomes[outcome] += 1
+            if outcome in (Outcome.USED, Outcome.SURPLUS):
+                tally.outcomes[Outcome.USED] += outcome is Outcome.SURPLUS
+                _count_read(read, place, reference, sites, row_of, settings, tally)
+    pysam.set_verbosity(verbosity)
+    return finished(str(path), reference, sites, settings, tally, warnings)
+
+
+def _count_read(
+    read: Read,
+    place: int,
+    reference: Reference,
+    sites: MotifSites,
+    row_of: Mapping[tuple[int, int, int], int],
+    settings: CountSettings,
+    tally: CallTally,
+) -> None:
+    """Count the calls of one read at its sites."""
+    position_of = dict(read.get_aligned_pairs(matches_only=True))
+    first = int(reference.start[place])
+    for call in _calls(read, settings.code, sites.motif):
+        own = sites.motif.base if call.strand > 0 else COMPLEMENT[sites.motif.base]
+        position = position_of.get(call.query)
+        reads_own = read.query_sequence[call.query] == own or _is_xm(read)
+        if not call.told and not reads_own:
+            continue
+        if position is None:
+            tally.calls[Call.UNALIGNED] += call.told
+        elif call.told and not (reads_own and DNA.letters[reference.codes[first + position]] == own):
+            tally.calls[Call.MISMATCH] += 1
+        elif (row := row_of.get((place, call.strand, position))) is None:
+            tally.calls[Call.ELSEWHERE if call.outside else Call.OFF_MOTIF] += call.told
+        else:
+            kind = _kind(call, settings.threshold)
+            tally.calls[kind] += 1
+            tally.calls[Call.IMPLIED] += not call.told
+            tally.modified[row] += kind is Call.MODIFIED
+            tally.covered[row] += kind in (Call.MODIFIED, Call.CANONICAL)
+
+
+def _kind(call: BaseCall, threshold: float) -> Call:
+    if call.modified >= threshold:
+        return Call.MODIFIED
+    if call.canonical >= threshold:
+        return Call.CANONICAL
+    return Call.OTHER if 1 - call.canonical - call.modified >= threshold else Call.UNSURE
+
+
+def _filtered(read: Read, place: int, min_mapq: int) -> Outcome:
+    """What the fixed columns of a read decide."""
+    if read.is_unmapped or read.reference_id < 0 or read.reference_start < 0:
+        return Outcome.UNMAPPED
+    if place < 0:
+        return Outcome.FOREIGN
+    for bit, outcome in FLAGS:
+        if read.flag & bit:
+            return outcome
+    return Outcome.LOW_QUALITY if read.mapping_quality < min_mapq else Outcome.USED
+
+
+def _is_xm(read: Read) -> bool:
+    return not (read.has_tag("MM") or read.has_tag("Mm"))
+
+
+def _tag(read: Read, new: str, old: str) -> Any:  # noqa: ANN401  (whatever type the tag has)
+    """Value of a tag in its new spelling, or in the one before the specification."""
+    name = new if read.has_tag(new) else old
+    return read.get_tag(name) if read.has_tag(name) else None
+
+
+def _refused(read: Read, contig_length: int, code: str, tally: CallTally) -> Outcome:  # noqa: PLR0911
+    """Why the tags of a read tell nothing, or USED, or SURPLUS."""
+    if _is_xm(read) and not read.has_tag("XM"):
+        return Outcome.NO_TAGS
+    if not read.query_sequence:
+        return Outcome.NO_SEQUENCE
+    if not read.cigartuples or not read.get_aligned_pairs(matches_only=True):
+        return Outcome.NO_ALIGNMENT
+    if read.reference_end > contig_length:
+        return Outcome.PAST_END
+    if _is_xm(read):
+        return _refused_xm(read, code)
+    if read.has_tag("MN") and read.get_tag("MN") != len(read.query_sequence):
+        return Outcome.MISFIT
+    if not read.has_tag("MN") and any(operation == pysam.CHARD_CLIP for operation, _ in read.cigartuples):
+        return Outcome.HARD_CLIPPED
+    return _refused_mm(read, code, tally)
+
+
+def _refused_xm(read: Read, code: str) -> Outcome:
+    if set(code) not in XM_CODES:
+        return Outcome.OTHER_CODES
+    if len(read.get_tag("XM")) != len(read.query_sequence):
+        return Outcome.MISFIT
+    if not read.has_tag("XG") or read.get_tag("XG")[:1] not in ("C", "G"):
+        return Outcome.NO_STRAND
+    return Outcome.DAMAGED if set(read.get_tag("XM")) - set(".zZxXhHuU") else Outcome.USED
+
+
+def _refused_mm(read: Read, code: str, tally: CallTally) -> Outcome:  # noqa: PLR0911
+    text, levels = _tag(read, "MM", "Mm"), _tag(read, "ML", "Ml")
+    if not isinstance(text, str):
+        return Outcome.DAMAGED
+    if levels is not None and not (isinstance(levels, array) and levels.typecode == "B"):
+        return Outcome.DAMAGED
+    needed, any_wanted, at = 0, False, 0
+    sequence = read.get_forward_sequence()
+    while at < len(text):
+        if not (group := GROUP.match(text, at)):
+            return Outcome.DAMAGED
+        base, _, codes, _, skips, end = group.groups()
+        names, at = _code_names(codes), group.end()
+        any_wanted |= bool(set(names) & set(code))
+        for name in names:
+            tally.seen[ord(name) if name else SEEN_AS_UNKNOWN] = 1
+        bases = len(sequence) if base == "N" else sequence.count("T" if base == "U" else base)
+        for skip in skips.split(",")[1:]:
+            bases -= int(skip) + 1
+            needed += len(names)
+            if bases < 0:
+                return Outcome.MISFIT
+            if levels is None:
+                return Outcome.NO_LEVELS
+            if needed > len(levels):
+                return Outcome.SHORT_LEVELS
+        if not end:
+            return Outcome.DAMAGED
+    if not any_wanted:
+        return Outcome.OTHER_CODES
+    return Outcome.SURPLUS if levels is not None and len(levels) > needed else Outcome.USED
+
+
+def _code_names(codes: str) -> list[str]:
+    """Letters of the modifications of a group; empty text for a ChEBI number that the specification does not list."""
+    return [LETTER_OF.get(int(codes), "")] if codes.isdecimal() else list(codes)
+
+
+def _calls(read: Read, code: str, motif: Motif) -> Iterator[BaseCall]:
+    """Every base of a read of which something is told or implied."""
+    if _is_xm(read):
+        strand = 1 if read.get_tag("XG")[0] == "C" else -1
+        for query, letter in enumerate(read.get_tag("XM")):
+            if letter != ".":
+                methylated = float(letter.isupper())
+                yield BaseCall(query, strand, methylated, 1 - methylated, True, motif.is_cpg and letter.lower() != "z")
+        return
+    modified: dict[tuple[int, int], float] = {}  # by base and strand, over the wanted codes
+    altered: dict[tuple[int, int], float] = {}  # over all codes
+    for (_, on_reverse, name), listed in _modified_bases(read).items():
+        letter = name if isinstance(name, str) else LETTER_OF.get(name, "")
+        for query, level in listed:
+            at, probability = (query, -1 if on_reverse else 1), (level + 0.5) / LEVELS
+            altered[at] = altered.get(at, 0) + probability
+            if letter and letter in code:
+                modified[at] = modified.get(at, 0) + probability
+    for (query, strand), probability in modified.items():
+        yield BaseCall(query, strand, probability, 1 - altered[query, strand], True, False)
+    for strand in _implied_strands(read, code, motif.base):
+        for query in range(len(read.query_sequence)):
+            if (query, strand) not in modified:
+                yield BaseCall(query, strand, 0, 1 - altered.get((query, strand), 0), False, False)
+
+
+def _modified_bases(read: Read) -> Mapping[tuple[str, int, str | int], list[tuple[int, int]]]:
+    """Give pysam's table, for which ML must not be longer than MM."""
+    text, levels = _tag(read, "MM", "Mm"), _tag(read, "ML", "Ml")
+    needed = sum(len(_code_names(codes)) * skips.count(",") for _, _, codes, _, skips, _ in GROUP.findall(str(text)))
+    if isinstance(levels, array) and len(levels) > needed:
+        read.set_tag("ML" if read.has_tag("ML") else "Ml", levels[:needed])
+    return read.modified_bases or {}
+
+
+def _implied_strands(read: Read, code: str, canonical: str) -> set[int]:
+    """Strands of the genome on which a canonical base that MM does not list is unmodified."""
+    found = set()
+    for base, sign, codes, mode, _, _ in GROUP.findall(str(_tag(read, "MM", "Mm"))):
+        strand = 1 if read.is_reverse == (sign == "-") else -1
+        modifies = COMPLEMENT[canonical] if sign == "-" else canonical  # as sequenced
+        if mode != "?" and set(_code_names(codes)) & set(code) and base in (modifies, "N"):
+            found.add(strand)
+    return found
+
+
+def plain_loop(path: Path, code: str, threshold: float) -> dict[tuple[int, int, int], list[int]]:
+    """Modified and covered reads by contig, position and strand, as most scripts count them: the baseline of `bench`.
+
+    No filter but that of unaligned bases, no motif, no implied calls, one code.
+    """
+    counts: dict[tuple[int, int, int], list[int]] = {}
+    with pysam.AlignmentFile(str(path), "r") as file:
+        for read in file:
+            position_of = dict(read.get_aligned_pairs(matches_only=True))
+            for (_, on_reverse, name), listed in (read.modified_bases or {}).items():
+                if name != code:
+                    continue
+                for query, level in listed:
+                    probability = (level + 0.5) / LEVELS
+                    if query in position_of and not 1 - threshold < probability < threshold:
+                        site = counts.setdefault((read.reference_id, position_of[query], on_reverse), [0, 0])
+                        site[0] += probability >= threshold
+                        site[1] += 1
+    return counts
