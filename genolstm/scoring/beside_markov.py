@@ -22,6 +22,7 @@ def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]
             genome.all_codes[first + at : first + min(at + BLOCK, int(end))]
             for at in range(int(start), int(end), BLOCK)
         )
+        genome.release()
 
 
 def markov_of(genome: Genome, stretches: Stretches, *, most: int | None = None) -> MarkovModel:

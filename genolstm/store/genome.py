@@ -1,6 +1,7 @@
 """Genome files: codes that can be memory-mapped, the contig table, soft mask and what the letters were."""
 
 import hashlib
+import mmap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,11 @@ class Genome:
     def length_of(self) -> dict[str, int]:
         """Contig name -> symbols, in file order."""
         return dict(zip(self.names, self.lengths.tolist(), strict=True))
+
+    def release(self) -> None:
+        """Give pages of the codes that were read back to the system: mapped pages count as this process's memory."""
+        if isinstance(self.all_codes, np.memmap):
+            self.all_codes._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
     def codes(self, region: Region) -> Codes:
         """Give the codes of a region, uint8 [end - start], a view. Raises InputError for a place that is not there."""

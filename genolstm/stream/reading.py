@@ -19,6 +19,7 @@ from genolstm.stream.pieces import pieces_of
 from genolstm.stream.seams import SeamKeeper, Seams
 from genolstm.stream.trial import forgets, trial_differences
 
+RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 LOOK_BURN_IN = 1024  # of a quick look, which trades the last thousandths of a bit for speed
 
 
@@ -50,12 +51,18 @@ def read_stretches(
     keeper = SeamKeeper(model, gatherer, rows, settings)
     work = Work(model, gatherer, rows, settings.chunk)
     queue = pieces_of(rows, settings)[::-1]
+    read = 0
     while queue or work.pieces:
         while queue and len(work.pieces) < settings.lanes:
             work.take(queue.pop())
         keeper.before_read(work)
-        yield work.read()
+        block = work.read()
+        yield block
         keeper.after_read(work)
+        read += block.targets.numel()
+        if read >= RELEASED_AFTER:
+            genome.release()
+            read = 0
         if work.ended.any():
             work.drop(work.ended)
     if settings.repair:

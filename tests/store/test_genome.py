@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -218,17 +219,19 @@ def test_input_that_fails_in_its_middle_leaves_no_genome(tmp_path, provenance):
     assert [each.name for each in tmp_path.iterdir()] == ["bad.fa"]
 
 
+# VmHWM, not ru_maxrss: that one is handed down by the process that started this one
 MEASURED = """
-import resource, sys
+from pathlib import Path
 from genolstm.cli.app import main
 try:
     main()
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc/self/status to read a process's peak from")
 def test_peak_memory_of_ingest_does_not_grow_with_the_contig(tmp_path):
     line = np.random.default_rng(1).choice(list("ACGTacgt"), 60)
     peaks = []
