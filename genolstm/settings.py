@@ -227,15 +227,17 @@ class StreamSettings(Settings):
 class GatesSettings(Settings):
     """How gates are sampled along a genome, and what is asked of them.
 
-    every : bases between samples; 1 samples each.   memory_bases : symbols that the functional memory curve reads for
+    every : bases between samples of the tracks, which need the forget gate alone.   units_every : bases between samples
+    of all gates of each unit.   memory_bases : symbols that the functional memory curve reads for
     each K, both strands; 0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this
     lowest share of the samples.
     reach : bases shown on either side of a boundary.   near : bases on either side over which its gates are averaged.
-    match_kmer : letters, the last of them at the position, that a matched position shares.   matches : positions matched
-    to each boundary.   permutations : of the test.   resamples : of bootstraps.   block_bp : bases resampled together.
+    match_kmer : letters, the last of them at the position, that a matched position shares.   matches : positions
+    matched to each boundary.   permutations : of the test.   resamples : of bootstraps.   block_bp : bases resampled together.
     """
 
     every: int = 100
+    units_every: int = 100
     memory_bases: int = 300_000
     reset_share: float = 0.001
     reach: int = 50
@@ -248,7 +250,7 @@ class GatesSettings(Settings):
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("every", "reach", "match_kmer", "matches", "permutations", "resamples", "block_bp"):
+        for name in ("every", "units_every", "reach", "match_kmer", "matches", "permutations", "resamples", "block_bp"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.memory_bases < 0:
@@ -325,6 +327,73 @@ class ProbeSettings(Settings):
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
 
+def parse_kmers(text: str) -> tuple[int, ...]:
+    """Read '3,4,6'. Raises UsageError for anything but word lengths from 1 to 7, the largest that a probe can hold."""
+    if re.fullmatch(r"[1-7](,[1-7])*", text):
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    raise UsageError(f"k-mers '{text}' are not word lengths from 1 to 7 with commas between, as in 3,4,6.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessibilitySettings(Settings):
+    """How hidden states are probed for open chromatin.
+
+    window : bp.   peak_share : of a window that lies in peaks when it is called open.   top_share : of the windows of each
+    part, called open by their signal where no peaks are given.   mappable_bp : a window is left out when no read lies in
+    it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden state.   twins : untrained
+    models of the same shape.   kmers : word lengths of the word-count controls, as '3,4,6'.   bin_bp : of the one-hot
+    control.   matches : closed windows of the same GC for each open one in the second score.   block_bp : bootstrap block.
+    max_windows : of each part used at most, drawn by the seed.   valid_share : of training contigs that are named.
+    edge_reach, edge_step : bp shown on either side of the edges of peaks, and between two points.   edge_near : bp on
+    either side over which the forget gate is tested.   edge_word : letters that matched positions share.
+    edge_matches : positions matched to each edge.
+    """
+
+    window: int = 200
+    peak_share: float = 0.5
+    top_share: float = 0.03
+    mappable_bp: int = 1_000
+    states: States = States.HIDDEN
+    twins: int = 3
+    kmers: str = "3,4,6"
+    bin_bp: int = 10
+    matches: int = 5
+    block_bp: int = 100_000
+    resamples: int = 1_000
+    max_windows: int = 100_000
+    valid_share: float = 0.15
+    exclude_contigs: tuple[str, ...] = ()
+    train_contigs: tuple[str, ...] = ()
+    valid_contigs: tuple[str, ...] = ()
+    test_contigs: tuple[str, ...] = ()
+    edge_reach: int = 500
+    edge_step: int = 20
+    edge_near: int = 50
+    edge_word: int = 6
+    edge_matches: int = 5
+    permutations: int = 10_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        parse_kmers(self.kmers)
+        object.__setattr__(self, "states", States(self.states))
+        for name in ("exclude_contigs", "train_contigs", "valid_contigs", "test_contigs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in (
+            "window", "twins", "bin_bp", "matches", "block_bp", "resamples", "max_windows", "edge_reach", "edge_step",
+            "edge_word", "edge_matches", "permutations",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.window <= max(parse_kmers(self.kmers)):
+            raise UsageError(f"a window of {self.window} bp holds no word of {max(parse_kmers(self.kmers))} letters.")
+        if self.mappable_bp < 0 or not 0 <= self.edge_near <= self.edge_reach:
+            raise UsageError("mappable_bp must be at least 0, and edge_near lie between 0 and edge_reach.")
+        for name in ("peak_share", "top_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}.")
+
+
 class FitModel(StrEnum):
     """How much a CpG's fit may know: its own reads alone, or its neighbours and spacing too."""
 
@@ -387,8 +456,9 @@ class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
 
     times : of the samples, increasing, in `unit`.   time_offset : added to each: how old the youngest strand is.
-    conversion_error : chance that an unmethylated base is read as methylated; dispersion : correlation of the reads of
-    one CpG and sample under beta-binomial; each a share or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
+    conversion_error : chance that an unmethylated base is read as methylated, known from a spike-in: reads over time
+    cannot tell it from fast CpGs with a low g.   dispersion : correlation of the reads of one CpG and sample under
+    beta-binomial, a share or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
     bounds of k and g, by default those of the published chr21 fit.   level : of the profile-likelihood intervals.
     min_reads : fewer are flagged.
     """
@@ -400,7 +470,7 @@ class MethylationSettings(Settings):
     start: StartState = StartState.ZERO
     state: StrandState = StrandState.STRAND
     likelihood: ReadLikelihood = ReadLikelihood.BINOMIAL
-    conversion_error: str = "0"
+    conversion_error: float = 0.0
     dispersion: str = ESTIMATE
     rate_low: float = 0.01
     rate_high: float = 10.0
@@ -417,7 +487,8 @@ class MethylationSettings(Settings):
         ):  # fmt: skip
             object.__setattr__(self, name, kind(getattr(self, name)))
         object.__setattr__(self, "times", _ages(self.times, self.time_offset))
-        number_or_estimate(self.conversion_error, "conversion error")
+        if not 0 <= self.conversion_error < 1:
+            raise UsageError(f"conversion error must lie from 0 to below 1, not {self.conversion_error:g}.")
         number_or_estimate(self.dispersion, "dispersion")
         if not 0 < self.rate_low < self.rate_high < math.inf:
             raise UsageError(f"rate bounds {self.rate_low:g},{self.rate_high:g} must be above 0 and increase.")
@@ -440,12 +511,13 @@ class PooledSettings(Settings):
 
     width : units of each of its two LSTMs.   epochs : passes over the CpGs.   folds : networks; a CpG is judged by one
     that was not trained on it, so at least 2, or 1 for none such.   stretch : CpGs dealt to a fold together.
-    core, margin : CpGs of a window that are answered for, and read on each side of them.   batch : windows a step.
-    draws : of each CpG's posterior that the file keeps.
+    core, margin : CpGs of a window that are answered for, and read on each side of them.   batch : windows a step at
+    most.
+    draws : of each CpG's posterior that the file keeps.   components : of hidden states, where there are any.
     """
 
     width: int = 48
-    epochs: int = 4
+    epochs: int = 8
     folds: int = 2
     stretch: int = 2_000
     core: int = 128
@@ -454,9 +526,10 @@ class PooledSettings(Settings):
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     draws: int = 64
+    components: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws"):
+        for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws", "components"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 < self.learning_rate < math.inf:
@@ -474,7 +547,7 @@ class SimulateSettings(Settings):
 
     sites: int = 1_000
     times: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
-    time_offset: float = 0.5
+    time_offset: float = 0.0
     unit: TimeUnit = TimeUnit.HOURS
     state: StrandState = StrandState.STRAND
     coverage: float = 10.0
@@ -656,7 +729,7 @@ class VariantSettings(Settings):
 
     window: int = 64
     batch: int = 256
-    lanes: int = 128
+    lanes: int = StreamSettings.lanes
     chunk: int = 16
     burn_in: int = StreamSettings.burn_in
     exact: bool = StreamSettings.exact

@@ -13,7 +13,7 @@ LAYERS = (
     ("cells",),
     ("model", "strands", "devices"),
     ("markov", "lanes", "stream"),
-    ("training", "gates", "scoring", "hidden"),
+    ("training", "gates", "scoring", "hidden", "pooled", "variants"),
     ("probes", "methylation", "studies"),
     ("figures",),
     ("report", "bench"),

@@ -1,6 +1,7 @@
 """How rows are cut into pieces that lanes read side by side, so that all lanes end at about the same time."""
 
 import heapq
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -42,17 +43,18 @@ def pieces_of(rows: Rows, settings: StreamSettings) -> list[Piece]:
     for row, (lead, total, unknown_past) in enumerate(zip(leads, lengths, rows.unknown_past.tolist(), strict=True)):
         shares = max(1, -(-(total - lead) // max(size, 1)))
         step = _in_chunks(-(-(total - lead) // shares), settings.chunk)
-        starts = range(lead, total, max(step, 1))
+        # whole chunks from the row's first symbol, so that each piece ends where a chunk does
+        starts = [lead, *range(lead - lead % settings.chunk + step, total, max(step, 1))] if lead < total else []
         pieces += [
             Piece(
                 row=row,
                 first=_burned_in(start, burn_in, settings.chunk) if start > lead else 0,
                 start=start,
-                end=min(start + step, total),
+                end=end,
                 checked=start > lead or bool(unknown_past),
-                followed=start + step < total,
+                followed=end < total,
             )
-            for start in starts
+            for start, end in pairwise([*starts, total])
         ]
         if unknown_past and starts:
             half = _burned_in(lead, lead // 2, settings.chunk)

@@ -314,6 +314,19 @@ def test_a_stretch_with_a_lead_is_read_as_within_its_contig(genome_of, drawn_cod
     assert max(seam.found_state for seam in seams.leads) < 1e-5
 
 
+@pytest.mark.parametrize("start", [0, 87, 88, 300])
+def test_pieces_of_a_stretch_near_its_contigs_end_meet_where_chunks_end(genome_of, drawn_codes, stretches_of, start):
+    genome, model = genome_of({"a": drawn_codes(1, 1500)}), model_of(forget_bias="1")
+    stream = StreamSettings(lanes=4, chunk=8, burn_in=160)
+    nats, _, seams = read_all(model, genome, stretches_of(genome, [("a", start, 1213, Part.TEST)]), stream, lead=True)
+    whole, _, _ = read_all(model, genome, stretches_of(genome), WHOLE)
+    lead = min(start, 160)
+    expected = {(0, lead + at): whole[0, start + at] for at in range(1213 - start)}
+    expected |= {(1, 160 + at): whole[1, 1500 - 1213 + at] for at in range(1213 - start)}
+    assert seams.count > 0
+    assert differences(nats, expected) < 1e-4
+
+
 @pytest.mark.usefixtures("no_trial")
 def test_a_lead_too_short_for_the_model_is_told(genome_of, drawn_codes, stretches_of):
     genome = genome_of({"a": drawn_codes(1, 4000)})
@@ -346,22 +359,29 @@ def test_an_exact_stretch_is_read_from_the_end_of_its_contig(genome_of, drawn_co
     lanes=st.integers(1, 70),
     chunk=st.integers(1, 40),
     burn_in=st.integers(0, 200),
+    lead=st.integers(0, 100),
 )
-def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths, lanes, chunk, burn_in):
+def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths, lanes, chunk, burn_in, lead):
     stream = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in)
     column = torch.tensor(lengths)
     nothing = torch.zeros_like(column)
-    pieces = pieces_of(Rows(nothing, nothing + 1, column, nothing, nothing), stream)
+    leads = torch.full_like(column, lead).minimum(column)
+    pieces = pieces_of(Rows(nothing, nothing + 1, column, leads, nothing), stream)
     assert len(pieces) <= 4 * lanes + 2 * len(lengths)
     assert [piece.end - piece.first for piece in pieces] == sorted((p.end - p.first for p in pieces), reverse=True)
     for row, total in enumerate(lengths):
         mine = sorted((piece for piece in pieces if piece.row == row), key=lambda piece: piece.start)
-        assert [place for piece in mine for place in range(piece.start, piece.end)] == list(range(total))
+        led = min(lead, total)
+        assert [place for piece in mine for place in range(piece.start, piece.end)] == list(range(led, total))
         for piece in mine:
-            assert piece.start % chunk == (piece.start - piece.first) % chunk == 0
-            assert piece.first == max(0, piece.start - -(-burn_in // chunk) * chunk)
+            first = piece.start == led
+            assert first or (piece.start - piece.first) % chunk == 0
+            assert piece.first == (
+                0 if first else piece.start - min(-(-burn_in // chunk), piece.start // chunk) * chunk
+            )
             assert piece.followed == (piece.end < total)
-            assert piece.checked == (piece.start > 0)
+            assert not piece.followed or (piece.end - piece.first) % chunk == 0
+            assert piece.checked == (not first)
 
 
 def test_no_stretch_gives_no_block(tiny_genome, stretches_of):

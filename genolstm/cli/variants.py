@@ -1,0 +1,112 @@
+"""``genolstm variants``: what each variant changes for a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genolstm.cli.score import BurnIn, Exact, Lanes
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
+from genolstm.settings import DeviceName, VariantSettings
+
+if TYPE_CHECKING:
+    from genolstm.variants.annotated import Outcome
+
+CONTIGS_TOLD = 8
+
+
+def variants(
+    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    vcf: Annotated[Path, typer.Argument(help="VCF (plain, gzip or bgzip) or BCF; - is stdin.", show_default=False)],
+    output: Output,
+    window: Annotated[
+        int, typer.Option("--window", min=0, help="Bases after an allele that count, on either strand.")
+    ] = VariantSettings.window,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Alleles read side by side.")] = VariantSettings.batch,
+    exact: Exact = VariantSettings.exact,
+    lanes: Lanes = VariantSettings.lanes,
+    burn_in: BurnIn = VariantSettings.burn_in,
+    threads: Threads = 0,
+    device: Device = DeviceName.AUTO,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Score variants: how much less likely each alternative makes the sequence, and how far it moves the state.
+
+    Written as INFO fields LSTM_LLR (bits, negative: less likely than REF) and LSTM_SHIFT, each also by strand, to
+    .vcf, .vcf.gz (with a tabix index) or .bcf. Records keep their order and all that they hold. Alleles without a
+    sequence, or whose REF is not in the genome, are counted and stay as they are.
+
+    Example: genolstm variants model.h5 genome.h5 in.vcf.gz -o out.vcf.gz
+    """
+    from genolstm.model import trained_model
+    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
+    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.genome import open_genome
+    from genolstm.variants.annotated import annotate
+    from genolstm.writers.vcf import vcf_suffix
+
+    task = Task("variants", quiet=quiet)
+    vcf_suffix(output)
+    refuse_existing(output, force=force, inputs=[model, genome, vcf])
+    settings = VariantSettings(window=window, batch=batch, lanes=lanes, burn_in=burn_in, exact=exact)
+    checkpoint, opened = read_checkpoint(model), open_genome(genome)
+    check_alphabet(checkpoint, model, opened)
+    on = task.use_device(device, threads)
+    notes = {
+        "command": task.provenance({}, {}).command.encode("utf-8", "backslashreplace").decode(),
+        "model_sha256": file_sha256(model),
+        "genome_sha256": opened.sha256,
+    }
+    if checkpoint.genome_sha256 != opened.sha256:
+        log.warning(
+            "%s is not the genome that %s was trained on: contigs are held to be the same by name", genome, model
+        )
+    with ProgressLine("variants", unit="bases", quiet=quiet) as line:
+        outcome = annotate(
+            vcf, output, trained_model(checkpoint.model, checkpoint.weights).to(on), opened, settings,
+            seen=checkpoint.seen, notes=notes, told=line.show,
+        )  # fmt: skip
+    _report(outcome, vcf, genome, output, task, as_json=as_json)
+
+
+def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Task, *, as_json: bool) -> None:
+    """Say what was skipped and where first, what is not held out, and how exact the states are."""
+    from genolstm.variants.records import DISAGREES
+
+    tally, seams = outcome.tally, outcome.seams.to_json()
+    alleles = tally.alleles
+    for reason, place in tally.first.items():
+        log.warning("%s: %s for %s, the first at %s", vcf, reason, _alleles(alleles.skipped[reason]), place)
+    if tally.foreign:
+        more = ", ..." if len(tally.foreign) > CONTIGS_TOLD else ""
+        log.warning("contigs that %s lacks: %s%s", genome, ", ".join(list(tally.foreign)[:CONTIGS_TOLD]), more)
+    if 2 * alleles.skipped.get(DISAGREES, 0) > alleles.read:
+        log.warning("REF disagrees more often than not: is %s of the assembly in %s?", vcf, genome)
+    if tally.on_seen:
+        log.info(
+            "%s of %s scored lie on contigs that the model was trained on (INFO flag LSTM_SEEN): not held out",
+            f"{tally.on_seen:,}", _alleles(alleles.used),
+        )  # fmt: skip
+    if outcome.unsorted:
+        log.warning(
+            "%s is not sorted (first at %s), so %s has no index: sort it with 'bcftools sort'",
+            vcf, outcome.unsorted, output,
+        )  # fmt: skip
+    tell_of_memory(seams)
+    summary = {
+        "variants": tally.records,
+        "alleles": alleles.used,
+        "on_trained_contigs": tally.on_seen,
+        "first_skipped": tally.first,
+        "sorted": outcome.unsorted is None,
+        "seams": seams,
+    }
+    word = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
+    task.done(output, alleles.to_json(), summary, as_json=as_json, word=word)
+
+
+def _alleles(count: int) -> str:
+    return f"{count:,} allele{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What variants change for a trained model: likelihood and state, on both strands."""

@@ -1,0 +1,119 @@
+"""A VCF in, the same VCF out with what each alternative changes in its INFO column."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from genolstm import __version__
+from genolstm.errors import InputError
+from genolstm.model import NextSymbolModel
+from genolstm.readers.variants import check_contigs, nothing_shared, read_variants
+from genolstm.settings import VariantSettings
+from genolstm.store.genome import Genome
+from genolstm.stream.seams import Seams
+from genolstm.variants.effects import Effects, effects_of
+from genolstm.variants.places import Alleles
+from genolstm.variants.records import Scored, Tally, group_size, scored
+from genolstm.writers.vcf import InfoField, annotated_header, with_info, write_vcf
+
+PER_ALTERNATIVE, FLAG = "A", "0"
+SEEN = "LSTM_SEEN"
+_STRANDS = {"": "mean of both strands", "_FWD": "forward strand", "_REV": "reverse strand"}
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run found. unsorted : the first place out of order, then there is no index."""
+
+    tally: Tally = field(default_factory=Tally)
+    seams: Seams = field(default_factory=Seams)
+    unsorted: str | None = None
+
+
+def info_fields(window: int) -> list[InfoField]:
+    """INFO fields that are written, as the header tells them."""
+    ratio = (
+        f"log2 P(ALT) - log2 P(REF) in bits over the allele and {window} bases after it in reading direction, {{}};"
+        " negative: ALT is less likely; each base that an allele is longer costs about 2 bits"
+    )
+    shift = f"Euclidean distance of the model's hidden states (all layers) {window} bases after the allele, {{}}"
+    return [
+        *(InfoField(f"LSTM_LLR{end}", PER_ALTERNATIVE, "Float", ratio.format(on)) for end, on in _STRANDS.items()),
+        *(InfoField(f"LSTM_SHIFT{end}", PER_ALTERNATIVE, "Float", shift.format(on)) for end, on in _STRANDS.items()),
+        InfoField(SEEN, FLAG, "Flag", "On a contig that the model was trained on: the values are not held out"),
+    ]
+
+
+def info_values(each: Scored) -> dict[str, str | None]:
+    """INFO of one record, field -> text; empty where no alternative was scored."""
+    if not any(each.effects):
+        return {}
+    columns: dict[str, list[str]] = {}
+    for effect in each.effects:
+        for name, values in (("LSTM_LLR", effect and effect.log_ratio), ("LSTM_SHIFT", effect and effect.shift)):
+            told = (sum(values) / len(values), *values) if values else (None, None, None)
+            for end, value in zip(_STRANDS, told, strict=True):
+                columns.setdefault(name + end, []).append("." if value is None else f"{value:.6g}")
+    return {name: ",".join(values) for name, values in columns.items()} | ({SEEN: None} if each.seen else {})
+
+
+def annotate(
+    vcf: Path,
+    output: Path,
+    model: NextSymbolModel,
+    genome: Genome,
+    settings: VariantSettings,
+    *,
+    seen: tuple[str, ...],
+    notes: Mapping[str, str],
+    told: Callable[[float, int], None] | None = None,
+) -> Outcome:
+    """Score every alternative of a VCF and write it, record by record in its own order.
+
+    seen : contigs that the model was trained on.   notes : name -> text, for the header.
+    told : called with the share done and the symbols read. Raises InputError for what `read_variants` refuses, and
+    where no record lies on a contig of the genome.
+    """
+    outcome = Outcome()
+    fields = info_fields(settings.window)
+    names = [each.name for each in fields]
+    notes = {"version": __version__, **notes, "window": str(settings.window), "trained_contigs": ",".join(seen)}
+    with read_variants(vcf) as text:
+        check_contigs(text, genome.length_of, str(genome.path))
+        progress = _Progress(told, lambda: text.share)
+        with write_vcf(output, annotated_header(text.header, fields, notes, genome.length_of)) as out:
+
+            def score(alleles: Alleles) -> Effects:
+                progress.group()
+                return effects_of(model, genome, alleles, settings, seams=outcome.seams, told=progress.say)
+
+            size = group_size(model.settings)
+            for each in scored(text.records, genome, seen, score, outcome.tally, at_once=size):
+                record = each.record
+                line = with_info(record.line, info_values(each), names)
+                out.write_record(line, record.contig, record.position, len(record.reference))
+            if outcome.tally.records and not outcome.tally.shared:
+                raise InputError(nothing_shared(outcome.tally.foreign, text, genome.length_of, str(genome.path)))
+        outcome.unsorted = out.unsorted
+    return outcome
+
+
+class _Progress:
+    """Share of the file done: up to the group before, and within the group at work."""
+
+    def __init__(self, told: Callable[[float, int], None] | None, share: Callable[[], float]) -> None:
+        self.told, self.share = told, share
+        self.before = self.now = 0.0
+        self.symbols_before = self.symbols = 0
+
+    def group(self) -> None:
+        """Begin a group: its records have been read."""
+        self.before, self.now = self.now, self.share() or 1.0
+        self.symbols_before += self.symbols
+        self.symbols = 0
+
+    def say(self, share: float, symbols: int) -> None:
+        """Pass on how far a group is."""
+        self.symbols = symbols
+        if self.told:
+            self.told(self.before + (self.now - self.before) * share, self.symbols_before + symbols)

@@ -1,0 +1,185 @@
+"""VCF records in groups: their alleles held against the genome, scored, and handed back with their INFO values."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+
+from genolstm.alphabet import DNA, decode
+from genolstm.readers.variants import Difference, Record, difference
+from genolstm.settings import ModelSettings
+from genolstm.store.files import Records
+from genolstm.store.genome import Genome
+from genolstm.variants.effects import Effects
+from genolstm.variants.places import Alleles
+
+HELD_BYTES = 1 << 28  # of states, that one group of alleles may hold
+HELD_TEXT = 1 << 26  # characters of records, that one group may hold: a line of many samples is long
+LONGEST_TOLD = 40  # letters of an allele that a message repeats
+BYTES_A_UNIT = 16  # float32, two strands, reference and alternative
+
+FOREIGN_CONTIG = "contig not in genome"
+BEFORE_CONTIG = "place before the contig's first base (POS 0)"
+PAST_END = "REF reaches past the contig's end"
+DISAGREES = "REF disagrees with the genome"
+UNKNOWN_REFERENCE = "N in the genome under REF"
+_NOT_DNA = len(DNA.letters)
+# codes of REF letters as the genome file has them: IUPAC codes are N there
+_CODES = bytes(
+    DNA.letters.index(letter) if letter in DNA.letters else (DNA.unknown if letter in DNA.ambiguous else _NOT_DNA)
+    for letter in map(chr, range(256))
+)
+
+
+class Effect(NamedTuple):
+    """What one allele changes: log ratio in bits and state shift, each (forward, reverse)."""
+
+    log_ratio: tuple[float, float]
+    shift: tuple[float, float]
+
+
+class Scored(NamedTuple):
+    """A record and the effect of each of its alternatives, None for one that was skipped.
+
+    seen : it lies on a contig that the model was trained on.
+    """
+
+    record: Record
+    effects: tuple[Effect | None, ...]
+    seen: bool
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What became of the alternatives of a VCF, filled in as they are taken.
+
+    alleles : read, used, skipped by reason, in alternatives; a record with none counts as one.
+    records : lines of the file.   first : reason -> the first place it stood at.   foreign : contigs that the genome
+    lacks.   on_seen : alternatives used on contigs that the model was trained on.
+    """
+
+    alleles: Records = field(default_factory=Records)
+    records: int = 0
+    first: dict[str, str] = field(default_factory=dict)
+    foreign: dict[str, None] = field(default_factory=dict)
+    on_seen: int = 0
+    shared: bool = False
+
+    def skip(self, reason: str, record: Record, told: str) -> None:
+        """Count an alternative that cannot be scored."""
+        self.alleles.skipped[reason] = self.alleles.skipped.get(reason, 0) + 1
+        self.first.setdefault(reason, f"{record.contig}:{record.position + 1} {told}")
+
+
+def group_size(model: ModelSettings) -> int:
+    """How many alleles are scored together, so that their states fit into `HELD_BYTES`."""
+    return max(1, HELD_BYTES // (BYTES_A_UNIT * model.layers * model.hidden))
+
+
+def scored(
+    records: Iterable[Record],
+    genome: Genome,
+    seen: Iterable[str],
+    score: Callable[[Alleles], Effects],
+    tally: Tally,
+    *,
+    at_once: int,
+) -> Iterator[Scored]:
+    """Every record in its order, with its effects.
+
+    Records are taken in groups of about `at_once` alleles, in file order: their places need not be sorted, but each
+    group reads the genome around all of its own.
+    seen : contigs that the model was trained on.   tally : filled in.
+    """
+    index = {name: place for place, name in enumerate(genome.names)}
+    on_seen = frozenset(seen)
+    group: list[tuple[Record, list[Difference | None]]] = []
+    alleles = text = 0
+    for record in records:
+        differences = _differences(record, genome, index, tally)
+        group.append((record, differences))
+        alleles += sum(each is not None for each in differences)
+        text += len(record.line)
+        if alleles >= at_once or text >= HELD_TEXT:
+            yield from _group(group, index, on_seen, score, tally)
+            group, alleles, text = [], 0, 0
+    yield from _group(group, index, on_seen, score, tally)
+
+
+def _differences(record: Record, genome: Genome, index: dict[str, int], tally: Tally) -> list[Difference | None]:
+    """What each alternative changes; None, and counted, for one that cannot be scored."""
+    tally.records += 1
+    tally.alleles.read += len(record.alternatives)
+    tally.shared = tally.shared or record.contig in index
+    misplaced = _misplaced(record, genome, index, tally)
+    found: list[Difference | None] = []
+    for alternative in record.alternatives:
+        changed = misplaced or difference(record.position, record.reference, alternative)
+        told = f"{record.reference}>{alternative}"[:LONGEST_TOLD]
+        if not isinstance(changed, str) and (disagreement := _disagreement(record, genome, index)):
+            changed, here = disagreement
+            told += f" where the genome has {here[:LONGEST_TOLD]}"
+        if isinstance(changed, str):
+            tally.skip(changed, record, told)
+            found.append(None)
+        else:
+            found.append(changed)
+    return found
+
+
+def _misplaced(record: Record, genome: Genome, index: dict[str, int], tally: Tally) -> str:
+    if record.contig not in index:
+        tally.foreign[record.contig] = None
+        return FOREIGN_CONTIG
+    if record.position < 0:
+        return BEFORE_CONTIG
+    length = int(genome.lengths[index[record.contig]])
+    return PAST_END if record.position + len(record.reference) > length else ""
+
+
+def _disagreement(record: Record, genome: Genome, index: dict[str, int]) -> tuple[str, str] | None:
+    """Why REF cannot be held against the genome's letters, and these; None where it is them, and all are known."""
+    first = int(genome.starts[index[record.contig]]) + record.position
+    here = genome.all_codes[first : first + len(record.reference)]
+    told = np.frombuffer(record.reference.encode("latin-1", "replace").translate(_CODES), dtype=np.uint8)
+    known = here != DNA.unknown
+    if (told != here)[known].any():
+        return DISAGREES, decode(here, DNA)
+    return None if known.all() else (UNKNOWN_REFERENCE, decode(here, DNA))
+
+
+def _group(
+    group: list[tuple[Record, list[Difference | None]]],
+    index: dict[str, int],
+    on_seen: frozenset[str],
+    score: Callable[[Alleles], Effects],
+    tally: Tally,
+) -> Iterator[Scored]:
+    rows = [(index[record.contig], each) for record, differences in group for each in differences if each]
+    effects = iter(_effects(rows, score))
+    for record, differences in group:
+        mine = tuple(next(effects) if each else None for each in differences)
+        used = sum(each is not None for each in mine)
+        seen = record.contig in on_seen
+        tally.alleles.used += used
+        tally.on_seen += used * seen
+        yield Scored(record, mine, seen)
+
+
+def _effects(rows: list[tuple[int, Difference]], score: Callable[[Alleles], Effects]) -> Iterator[Effect]:
+    if not rows:
+        return
+    letters = "".join(each.letters for _, each in rows).encode().translate(_CODES)
+    found = score(
+        Alleles(
+            contig=np.array([contig for contig, _ in rows], dtype=np.int64),
+            start=np.array([each.start for _, each in rows], dtype=np.int64),
+            end=np.array([each.end for _, each in rows], dtype=np.int64),
+            letters=np.frombuffer(letters, dtype=np.uint8),
+            first=np.array([0, *accumulate(len(each.letters) for _, each in rows)], dtype=np.int64),
+        )
+    )
+    for ratio, shift in zip(found.log_ratio.tolist(), found.shift.tolist(), strict=True):
+        yield Effect(tuple(ratio), tuple(shift))
