@@ -77,7 +77,9 @@ class NextSymbolModel(nn.Module):
             layers.append(signal)
             states.append(last)
         carried = State(torch.stack([s.hidden for s in states]), torch.stack([s.memory for s in states]))
-        return Reading(logits=self.head(signal), layers=layers, inputs=inputs, state=carried)
+        # the kernels lay their output out time first: a linear map of it as it lies copies nothing
+        logits = self.head(signal.transpose(0, 1)).transpose(0, 1)
+        return Reading(logits=logits, layers=layers, inputs=inputs, state=carried)
 
     def nats(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Negative natural log probability of each target, [B, T]; 0 where the target is unknown.

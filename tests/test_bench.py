@@ -1,16 +1,20 @@
 """`genolstm bench` and the comparison beneath it."""
 
 import json
+import shutil
 import time
 
 import numpy as np
+import pysam
 import pytest
 
 from genolstm.alphabet import DNA
-from genolstm.bench import made
+from genolstm.bench import alignments, made
 from genolstm.bench.timing import compare
 from genolstm.cli.app import main
 from genolstm.readers.fasta import read_fasta, read_fasta_slowly
+from genolstm.readers.pysam_loop import cut_sites_slowly
+from genolstm.settings import TrackSettings
 
 QUICK = ("--rounds", "1", "-t", "1", "-q", "--json")
 SMALL = ("--hidden", "8", "--lanes", "4", "--chunk", "16", "--device", "cpu")
@@ -80,6 +84,34 @@ def test_fasta_reader_is_timed_beside_biopython(run, fasta):
     told = json.loads(out, parse_constant=pytest.fail)
     assert (told["part"], told["baseline"], told["unit"]) == ("fasta", "Bio.SeqIO + lookup table", "bases")
     assert told["ratio"] == pytest.approx(told["rate"] / told["baseline_rate"])
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_bam_reader_is_timed_beside_pysam_and_samtools(run, monkeypatch, tmp_path, given):
+    monkeypatch.setattr(alignments, "RANDOM_READS", 300)
+    bam = alignments._random_bam(tmp_path / "made.bam")
+    code, out, err = run("bam", *(("--bam", bam) if given else ()), *QUICK)
+    assert (code, err) == (0, "")
+    told = json.loads(out, parse_constant=pytest.fail)
+    expected = ["plain pysam loop", *(["samtools view -c"] if shutil.which("samtools") else [])]
+    assert [each["baseline"] for each in told["timings"]] == expected
+    assert (told["part"], told["unit"]) == ("bam", "reads")
+    assert all(each["rate"] > 0 for each in told["timings"])
+
+
+def test_missing_bam_is_named(run, tmp_path):
+    code, out, err = run("bam", "--bam", tmp_path / "gone.bam", *QUICK)
+    assert (code, out) == (3, "")
+    assert err.startswith(f"genolstm: {tmp_path / 'gone.bam'} does not exist")
+
+
+def test_made_reads_lie_on_their_contig_on_both_strands(monkeypatch, tmp_path):
+    monkeypatch.setattr(alignments, "RANDOM_READS", 300)
+    path = alignments._random_bam(tmp_path / "made.bam")
+    (cuts,) = cut_sites_slowly(path, TrackSettings()).values()
+    assert len(cuts) == 300
+    with pysam.AlignmentFile(path) as file:
+        assert sum(read.is_reverse for read in file) == 150
 
 
 def test_without_json_one_line_tells_the_ratio(run, fasta):

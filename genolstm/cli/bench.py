@@ -21,7 +21,10 @@ class Part(StrEnum):
 
     TRAIN = "train"
     SCORE = "score"
+    GATES = "gates"
     FASTA = "fasta"
+    BAM = "bam"
+    MODS = "mods"
 
 
 class Choice(NamedTuple):
@@ -56,20 +59,48 @@ def _score(choice: Choice) -> "list[Timing]":
     return time_scoring(choice.model, choice.stream(), choice.device, choice.rounds)
 
 
+def _gates(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.gates import time_gates
+
+    return time_gates(choice.model, choice.stream(), choice.device, choice.rounds)
+
+
 def _fasta(choice: Choice) -> "list[Timing]":
     from genolstm.bench.fasta import time_fasta
 
     return [time_fasta(choice.file, choice.rounds)]
 
 
-PARTS: "dict[Part, Callable[[Choice], list[Timing]]]" = {Part.TRAIN: _train, Part.SCORE: _score, Part.FASTA: _fasta}
-WITH_KERNEL = {Part.TRAIN, Part.SCORE}  # parts whose baseline is a bare kernel of torch.nn
+def _mods(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.mods import time_mods
+
+    return [time_mods(choice.rounds)]
+
+
+def _bam(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.alignments import time_bam
+
+    return time_bam(choice.file, choice.rounds)
+
+
+PARTS: "dict[Part, Callable[[Choice], list[Timing]]]" = {
+    Part.TRAIN: _train,
+    Part.SCORE: _score,
+    Part.GATES: _gates,
+    Part.FASTA: _fasta,
+    Part.BAM: _bam,
+    Part.MODS: _mods,
+}
+WITH_KERNEL = {Part.TRAIN, Part.SCORE, Part.GATES}  # parts whose baseline is a bare kernel of torch.nn
 
 
 def bench(
     part: Annotated[Part, typer.Argument(help="What to time.", show_default=False)],
     fasta: Annotated[
         Path | None, typer.Option("--fasta", help="File to read for 'fasta'; a made one of 20 Mb otherwise.")
+    ] = None,
+    bam: Annotated[
+        Path | None, typer.Option("--bam", help="File to read for 'bam'; a made one of 1 M reads otherwise.")
     ] = None,
     cell: Annotated[TrainableCell, typer.Option("--cell", help="lstm, gru or rnn.")] = ModelSettings.cell,
     layers: Annotated[int, typer.Option("--layers", min=1, help="Layers.")] = ModelSettings.layers,
@@ -98,7 +129,7 @@ def bench(
     if part in WITH_KERNEL and cell is TrainableCell.TIED:
         raise UsageError("the tied cell has no bare kernel to be timed against; time lstm, gru or rnn.")
     model = ModelSettings(cell=cell, layers=layers, hidden=hidden)
-    choice = Choice(model, lanes, chunk, precision, on, fasta, rounds)
+    choice = Choice(model, lanes, chunk, precision, on, bam if part is Part.BAM else fasta, rounds)
     timings = PARTS[part](choice)
     for timing in () if as_json else timings:
         typer.echo(

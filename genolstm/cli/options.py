@@ -72,3 +72,13 @@ def parse_region(text: str, lengths: Mapping[str, int]) -> "Region":
     if end > lengths[contig]:
         raise UsageError(f"region '{text}' ends past contig '{contig}' of {lengths[contig]:,} symbols; end it there.")
     return Region(contig=contig, start=start - 1, end=end)
+
+
+def refuse_all(outputs: list[Path], inputs: list[Path], *, force: bool) -> None:
+    """Stop before any work when one of several outputs cannot be written. Raises UsageError."""
+    from genolstm.store.files import refuse_existing
+
+    if len(set(outputs)) < len(outputs):
+        raise UsageError("two outputs have one name; name each its own.")
+    for path in outputs:
+        refuse_existing(path, force=force, inputs=inputs)

@@ -16,12 +16,14 @@ BLOCK = 1 << 20  # symbols handed to the Markov counter at a time
 
 def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]:
     """Each stretch as an iterator of uint8 blocks, forward strand."""
-    for contig, start, end in zip(stretches.contig, stretches.start, stretches.end, strict=True):
+    for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
         first = int(genome.starts[contig])
-        yield (
-            genome.all_codes[first + at : first + min(at + BLOCK, int(end))]
-            for at in range(int(start), int(end), BLOCK)
-        )
+        yield _blocks(genome, first + start, first + end)
+
+
+def _blocks(genome: Genome, start: int, end: int) -> Iterator[Codes]:
+    for at in range(start, end, BLOCK):
+        yield genome.all_codes[at : min(at + BLOCK, end)]
         genome.release()
 
 

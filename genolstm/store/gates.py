@@ -35,9 +35,8 @@ class GatesTables:
     units : factor -> figure ('mean', 'sd', 'above', 'below') -> float64 [layers, H].
     half_life : 'nominal' and 'realised' -> float64 [layers, H], steps; empty where the cell has no forget gate.
     samples : positions x strands that the sums hold.   thresholds : of resets, one a layer.
-    memory, windows : functional memory and where it was read; edges, profiles : what was found at boundaries; columns by
-    name, empty where it was not asked for.   summary : what is told of all this, in plain
-    values.
+    memory, windows : functional memory and where it was read; edges, profiles : what was found at boundaries; columns
+    by name, empty where it was not asked for.   summary : what is told of all this, in plain values.
     seams : see `stream.seams.Seams.to_json`.
     """
 
@@ -110,6 +109,11 @@ class GatesFile:
             group[name].resize(len(group[name]) + len(values), axis=0)
             group[name][len(group[name]) - len(values) :] = values
 
+    def reset_column(self, name: str) -> NDArray[np.generic]:
+        """One column of the table of resets so far, [n]."""
+        values: NDArray[np.generic] = self.file["resets"][name][()]
+        return values
+
     def start_dump(self, region: Region, factors: Sequence[str], units: int) -> None:
         """Make room for everything at every base of a region; NaN until written."""
         group = self.file.create_group("dump")
@@ -118,9 +122,7 @@ class GatesFile:
         for name in (*factors, "hidden", "memory"):
             group.create_dataset(name, shape=shape, dtype=np.float32, fillvalue=np.nan, chunks=(1, 1, *shape[2:]))
 
-    def write_dump(
-        self, name: str, strand: int, layer: int, first: int, values: NDArray[np.float32]
-    ) -> None:
+    def write_dump(self, name: str, strand: int, layer: int, first: int, values: NDArray[np.float32]) -> None:
         """Write one factor or state of one layer at bases `first ..` of the region, [n, H]."""
         self.file["dump"][name][first : first + len(values), strand, layer] = values
 
@@ -217,15 +219,11 @@ def read_dump(path: Path) -> tuple[Region, dict[str, NDArray[np.float32]]]:
         if "dump" not in file:
             raise InputError(f"{path} holds no dump; run 'genolstm gates' with --dump REGION.")
         group = file["dump"]
-        region = Region(
-            contig=str(group.attrs["contig"]), start=int(group.attrs["start"]), end=int(group.attrs["end"])
-        )
+        region = Region(contig=str(group.attrs["contig"]), start=int(group.attrs["start"]), end=int(group.attrs["end"]))
         return region, {name: item[()] for name, item in group.items()}
 
 
 def _read_columns(file: h5py.File, group: str) -> Columns:
     if group not in file:
         return {}
-    return {
-        name: list(strings(item)) if name in TEXT_COLUMNS else item[()] for name, item in file[group].items()
-    }
+    return {name: list(strings(item)) if name in TEXT_COLUMNS else item[()] for name, item in file[group].items()}

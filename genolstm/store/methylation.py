@@ -1,4 +1,4 @@
-"""Methylation fits: the gates of the cell at each CpG with the reads they were fitted to; predictions made from them."""
+"""Methylation fits: the gates of the cell at each CpG, with the reads they were fitted to."""
 
 import json
 from collections.abc import Mapping
@@ -40,8 +40,8 @@ class MethylationFit:
     contigs, contig, position, strand, modified, covered, samples : as `store.counts.Counts`.
     unit : 'hours' or 'divisions'.   elapsed : float64 [S], age of each sample in that unit.   model : 'site', 'pooled'.
     numbers : what all CpGs share: conversion_error, dispersion, level, and the bounds of k and g.
-    rate, steady, half_life : float64 [N], with the ends of their intervals; NaN where nothing was fitted; rates per unit
-    of time. start : state when the clock starts.   reads : int64 [N].   flags : uint16 [N], bits by `flag_names`.
+    rate, steady, half_life : float64 [N], with the ends of their intervals; NaN where nothing was fitted; rates per
+    unit of time. start : state when the clock starts.   reads : int64 [N].   flags : uint16 [N], bits by `flag_names`.
     posterior : of the pooled model, else None.   held_out : table of held-out scores, empty when none were asked for.
     """
 
@@ -94,8 +94,8 @@ class Posterior:
 class HeldOutScore:
     """How likely a model finds reads that it never saw, in nats a read, beside the model that it is compared with.
 
-    what : 'all', or the group of CpGs by their training reads.   difference : this model less `against`, paired, with the
-    95 % interval of a block bootstrap.
+    what : 'all', or the group of CpGs by their training reads.   difference : this model less `against`, paired, with
+    the 95 % interval of a block bootstrap.
     """
 
     what: str

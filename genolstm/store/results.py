@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genolstm.regions import Sites
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
-from genolstm.store.schema import Kind
+from genolstm.store.schema import Kind, type_name
 
 
 class Estimate(NamedTuple):
@@ -27,16 +27,18 @@ class Estimate(NamedTuple):
 class FeatureSet:
     """One probe: how it predicts, and its predictions.
 
-    label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls.
-    log_odds : float32 [N], at every site.   mean, scale, coefficients : float32 [D].
-    threshold : log odds from which on the MCC counts a site as called.
-    strengths : (C, validation log likelihood) of each tried.   converged : the solver reached its tolerance.
+    label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls. Where values
+    are asked, float32 [N]: the values.
+    log_odds : float32 [N], at every site; the predicted values where values are asked.
+    mean, scale, coefficients : float32 [D].
+    threshold : log odds from which on the MCC counts a site as called; None where values are asked.
+    strengths : (C, validation log likelihood or R2) of each tried.   converged : the solver reached its tolerance.
     scores : score name -> estimate on the test sites.
     """
 
-    label: NDArray[np.int8]
+    label: NDArray[np.int8] | NDArray[np.float32]
     log_odds: NDArray[np.float32]
-    threshold: float
+    threshold: float | None
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     coefficients: NDArray[np.float32]
@@ -65,16 +67,32 @@ class CalibrationBin(NamedTuple):
     sites: int
 
 
+class _Columns(NamedTuple):
+    """Names in the file of what a probe was fitted to, what it predicts, and how its strengths were ranked."""
+
+    truth: str
+    predicted: str
+    searched: str
+
+
+CLASS_COLUMNS = _Columns("label", "log_odds", "searched_log_likelihood")
+VALUE_COLUMNS = _Columns("value", "predicted", "searched_r2")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
     """The answer of one probe for one target, with its controls.
 
     offsets : symbols after the site at which the trained states were read.   verdict : 'gain' or 'no gain'.
     best_control : the strongest of untrained twins, one-hot window, word counts and composition.
-    differences : control -> AUPRC of the trained states minus the control's, paired.
-    selectivity : AUPRC of the real task minus the control task's.   prevalence : true sites among all candidates of
-    the test part.   homology : share of test windows with a 31-mer in training.
+    differences : control -> AUPRC (of values: R2) of the trained states minus the control's, paired.
+    selectivity : AUPRC of the real task minus the control task's; None where that task makes no sense.
+    prevalence : true sites among all candidates of the test part; None where values are asked.
+    homology : share of test windows with a 31-mer in training.
     seams : summary of each model's reading, see `stream.seams.Seams.to_json`.
+    ranked : score that the verdict is made from: 'auprc' of classes, 'r2' of values.   width : bp of each site, from
+    its position on; more than 1 for windows.   definition : what was asked, in words and numbers.
+    edges, profiles : columns by name of what the forget gate does at the edges of peaks; empty where it was not asked.
     """
 
     target: str
@@ -84,12 +102,17 @@ class ProbeResult:
     best_control: str
     features: Mapping[str, FeatureSet]
     differences: Mapping[str, Estimate]
-    selectivity: float
-    prevalence: float
+    selectivity: float | None
+    prevalence: float | None
     homology: float
     sweep: tuple[SweepFit, ...]
     calibration: tuple[CalibrationBin, ...]
     seams: Mapping[str, Mapping[str, float]]
+    ranked: str = "auprc"
+    width: int = 1
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    edges: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_probe(
@@ -105,13 +128,20 @@ def write_probe(
 
 
 def _write_target(group: h5py.Group, result: ProbeResult) -> None:
-    for name in ("verdict", "best_control", "selectivity", "prevalence", "homology"):
-        group.attrs[name] = getattr(result, name)
+    for name in ("verdict", "best_control", "selectivity", "prevalence", "homology", "ranked"):
+        if (value := getattr(result, name)) is not None:
+            group.attrs[name] = value
+    group.attrs["definition"] = json.dumps(dict(result.definition))
     group.attrs["offsets"] = json.dumps(result.offsets)
     group.attrs["seams"] = json.dumps(result.seams, sort_keys=True)
     sites = group.create_group("sites")
     for name in ("contig", "position", "strand", "label", "part", "block"):
         sites[name] = getattr(result.sites, name)
+    if result.width > 1:
+        sites["end"] = result.sites.position + result.width
+    for name, columns in (("edges", result.edges), ("profiles", result.profiles)):
+        for column, values in columns.items():
+            _write_column(group.require_group(name), column, values)
     for name, features in result.features.items():
         _write_features(group.create_group(f"features/{name}"), features)
     _write_scores(group.create_group("scores"), result.features)
@@ -127,14 +157,24 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         bins[name] = np.array([getattr(row, name) for row in result.calibration], dtype=dtype)
 
 
+def _write_column(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401  (an array, or text)
+    if isinstance(values, np.ndarray):
+        group[name] = values
+    else:
+        write_strings(group, name, list(values))
+
+
 def _write_features(group: h5py.Group, features: FeatureSet) -> None:
-    for name in ("label", "log_odds", "mean", "scale", "coefficients"):
+    columns = CLASS_COLUMNS if features.threshold is not None else VALUE_COLUMNS
+    group[columns.truth], group[columns.predicted] = features.label, features.log_odds
+    for name in ("mean", "scale", "coefficients"):
         group[name] = getattr(features, name)
     group["intercept"] = np.array([features.intercept], dtype=np.float64)
     group["searched_strength"] = np.array([strength for strength, _ in features.strengths], dtype=np.float64)
-    group["searched_log_likelihood"] = np.array([score for _, score in features.strengths], dtype=np.float64)
+    group[columns.searched] = np.array([score for _, score in features.strengths], dtype=np.float64)
     group.attrs["regularisation"] = features.regularisation
-    group.attrs["threshold"] = features.threshold
+    if features.threshold is not None:
+        group.attrs["threshold"] = features.threshold
     group.attrs["converged"] = int(features.converged)
 
 
@@ -162,6 +202,7 @@ def read_probe(path: Path) -> dict[str, ProbeResult]:
 
 def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> ProbeResult:
     columns: dict[str, Any] = {name: item[()] for name, item in group["sites"].items()}
+    end = columns.pop("end", None)
     scores = group["scores"]
     names = strings(scores["score"])
     table = np.stack([scores[end][()] for end in Estimate._fields], axis=2)  # [features, scores, 3]
@@ -182,8 +223,8 @@ def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> Pr
             name: Estimate(*(float(group["differences"][end][row]) for end in Estimate._fields))
             for row, name in enumerate(strings(group["differences/control"]))
         },
-        selectivity=float(group.attrs["selectivity"]),
-        prevalence=float(group.attrs["prevalence"]),
+        selectivity=_number(group, "selectivity"),
+        prevalence=_number(group, "prevalence"),
         homology=float(group.attrs["homology"]),
         sweep=tuple(
             SweepFit(model, tuple(map(int, offsets.split(","))), *scores)
@@ -200,14 +241,32 @@ def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> Pr
             for row in zip(*(bins[name][()].tolist() for name in CalibrationBin._fields), strict=True)
         ),
         seams=json.loads(group.attrs["seams"]),
+        ranked=str(group.attrs.get("ranked", "auprc")),  # version 1 knew no other
+        width=int(end[0] - columns["position"][0]) if end is not None else 1,
+        definition=json.loads(group.attrs.get("definition", "{}")),
+        edges=_read_columns(group, "edges"),
+        profiles=_read_columns(group, "profiles"),
     )
 
 
+def _number(group: h5py.Group, name: str) -> float | None:
+    return float(group.attrs[name]) if name in group.attrs else None
+
+
+def _read_columns(group: h5py.Group, name: str) -> dict[str, Any]:
+    if name not in group:
+        return {}
+    return {
+        column: list(strings(item)) if type_name(item) == "string" else item[()] for column, item in group[name].items()
+    }
+
+
 def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet:
+    columns = CLASS_COLUMNS if CLASS_COLUMNS.truth in group else VALUE_COLUMNS
     return FeatureSet(
-        label=group["label"][()],
-        log_odds=group["log_odds"][()],
-        threshold=float(group.attrs["threshold"]),
+        label=group[columns.truth][()],
+        log_odds=group[columns.predicted][()],
+        threshold=_number(group, "threshold"),
         mean=group["mean"][()],
         scale=group["scale"][()],
         coefficients=group["coefficients"][()],
@@ -215,7 +274,7 @@ def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet
         regularisation=float(group.attrs["regularisation"]),
         converged=bool(group.attrs["converged"]),
         strengths=tuple(
-            zip(group["searched_strength"][()].tolist(), group["searched_log_likelihood"][()].tolist(), strict=True)
+            zip(group["searched_strength"][()].tolist(), group[columns.searched][()].tolist(), strict=True)
         ),
         scores=scores,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from genolstm.store.files import open_any
 from genolstm.store.schema import Kind, type_name
@@ -35,6 +36,10 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             told["bits/base"] = _bits(file["parts"])
         if file.attrs["kind"] == Kind.PROBE:
             told |= {target: _verdict(file[target]) for target in file if target != "contigs"}
+        if file.attrs["kind"] == Kind.COUNTS:
+            told["samples"] = _samples(file)
+        if file.attrs["kind"] == Kind.METHYLATION:
+            told |= _methylation(file)
         told["datasets"] = _datasets(file)
     return told
 
@@ -56,7 +61,9 @@ def _bits(group: h5py.Group) -> dict[str, str]:
 def _verdict(group: h5py.Group) -> dict[str, str]:
     """Verdict of one target of a probe, and every score of every feature set with its interval."""
     told = {name: str(_plain(group.attrs[name])) for name in ("verdict", "offsets", "best_control")}
-    told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
+    if "prevalence" in group.attrs:
+        told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
+    told |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}
     ends = [group["scores"][end][()] for end in ("value", "low", "high")]
     scores = group["scores/score"].asstr()[()]
     for row, name in enumerate(group["scores/features"].asstr()[()]):
@@ -64,10 +71,40 @@ def _verdict(group: h5py.Group) -> dict[str, str]:
             f"{score} {ends[0][row, column]:.3f} [{ends[1][row, column]:.3f}, {ends[2][row, column]:.3f}]"
             for column, score in enumerate(scores)
         )
-    differences = group["differences"]
+    differences, ranked = group["differences"], str(group.attrs.get("ranked", "auprc")).upper()
     for row, control in enumerate(differences["control"].asstr()[()]):
         value, low, high = (differences[end][row] for end in ("value", "low", "high"))
-        told[f"trained minus {control}"] = f"AUPRC {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        told[f"trained minus {control}"] = f"{ranked} {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return told
+
+
+def _samples(file: h5py.File) -> dict[str, str]:
+    """Sites with reads, reads, and the share of them that is modified, of each sample of a counts file."""
+    modified, covered = file["sites/modified"][()], file["sites/covered"][()]
+    told = {}
+    for column, name in enumerate(file["samples/name"].asstr()[()]):
+        reads = int(covered[:, column].sum(dtype=np.int64))
+        share = f", {100 * modified[:, column].sum(dtype=np.int64) / reads:.1f} % modified" if reads else ""
+        told[name] = f"{np.count_nonzero(covered[:, column]):,} sites with reads, {reads:,} reads{share}"
+    return told
+
+
+def _methylation(file: h5py.File) -> dict[str, dict[str, str]]:
+    """Medians over the sites that were fitted, and how each model did on held-out reads."""
+    unit = str(file.attrs["unit"])
+    shown = {}
+    for name in (f"rate_per_{unit.removesuffix('s')}", "steady_fraction", f"half_life_{unit}"):
+        values = file[f"sites/{name}"][()]
+        known = values[np.isfinite(values)]
+        shown[name] = f"{np.median(known):.4g}" if known.size else "none fitted"
+    told = {"medians": shown}
+    scores = file["held_out"]
+    for row, what in enumerate(scores["what"].asstr()[()]):
+        value, low, high = (scores[end][row] for end in ("difference", "low", "high"))
+        told.setdefault(f"held out, {what}", {})[scores["model"].asstr()[row]] = (
+            f"{scores['log_likelihood'][row]:.4f} nats a read; {value:+.4f} [{low:+.4f}, {high:+.4f}]"
+            f" against {scores['against'].asstr()[row]}"
+        )
     return told
 
 

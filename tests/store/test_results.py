@@ -9,7 +9,7 @@ import pytest
 
 from genolstm.errors import InputError
 from genolstm.regions import Sites
-from genolstm.store.files import Records, open_file
+from genolstm.store.files import Records, content_sha256, open_file
 from genolstm.store.results import (
     CalibrationBin,
     Estimate,
@@ -20,6 +20,7 @@ from genolstm.store.results import (
     write_probe,
 )
 from genolstm.store.schema import Kind, problems
+from genolstm.store.summary import summarise
 
 SWEEP = (("trained", (0,), -0.3, 0.25), ("trained", (0, 2, 4), -0.1, 0.75), ("untrained_1", (6,), -0.2, 0.5))
 
@@ -110,6 +111,55 @@ def test_result_without_a_sweep_comes_back(tmp_path, provenance):
     result = made_result("donor", 3, 8, swept=False)
     write_probe(tmp_path / "p.h5", "splice", {"donor": result}, Records(), provenance)
     assert_same(read_probe(tmp_path / "p.h5")["donor"], result)
+
+
+def test_windows_values_and_edges_come_back(tmp_path, provenance):
+    classes = made_result("peaks", 3, 8, swept=False)
+    sites = dataclasses.replace(classes.sites, strand=np.zeros(8, dtype=np.int8))
+    edges = {"model": ["trained", "untrained_1"], "direction": ["into", "out of"], "layer": np.array([1, 1], np.int32)}
+    edges |= {"edges": np.array([7, 9]), "p": np.array([0.25, 1.0])}
+    peaks = dataclasses.replace(
+        classes, sites=sites, width=200, offsets=(), selectivity=None, definition={"open": "so", "mean_cuts": 2.5},
+        edges=edges, profiles={"offset": np.array([-20, 0, 20]), "forget": np.arange(6.0).reshape(2, 3)},
+    )  # fmt: skip
+    features = {
+        name: dataclasses.replace(each, label=each.log_odds + 1, threshold=None)
+        for name, each in peaks.features.items()
+    }
+    signal = dataclasses.replace(
+        peaks, target="signal", features=features, ranked="r2", prevalence=None, calibration=(), edges={}, profiles={}
+    )
+    results = {"peaks": peaks, "signal": signal}
+    write_probe(tmp_path / "p.h5", "accessibility", results, Records(), provenance)
+    found = read_probe(tmp_path / "p.h5")
+    for target, result in results.items():
+        mine = dataclasses.replace(found[target], edges={}, profiles={})
+        assert_same(mine, dataclasses.replace(result, edges={}, profiles={}), target)
+        for name in ("edges", "profiles"):
+            columns = getattr(found[target], name)
+            assert columns.keys() == getattr(result, name).keys()
+            for column, values in columns.items():
+                np.testing.assert_array_equal(values, getattr(result, name)[column])
+    with open_file(tmp_path / "p.h5", Kind.PROBE, verify=True) as file:
+        assert problems(file, Kind.PROBE) == []
+        assert file["signal/sites/end"][()].tolist() == (sites.position + 200).tolist()
+        assert "log_odds" not in file["signal/features/kmer"]
+    told = summarise(tmp_path / "p.h5", verify=True)
+    assert told["signal"]["open"] == "so"
+    assert told["signal"]["trained minus kmer"].startswith("R2 ")
+    assert "prevalence in nature" not in told["signal"]
+
+
+def test_file_of_version_1_is_read(tmp_path, results, provenance):
+    path = tmp_path / "p.h5"
+    write_probe(path, "splice", results, Records(), provenance)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 1
+        for target in results:
+            del file[target].attrs["ranked"], file[target].attrs["definition"]
+        file.attrs["content_sha256"] = content_sha256(file)
+    for target, result in read_probe(path).items():
+        assert_same(result, results[target], target)
 
 
 def test_file_follows_its_table_and_says_what_it_is(written):

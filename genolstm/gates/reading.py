@@ -1,0 +1,128 @@
+"""A genome read once: every sampled step counted in the sums and written to the tracks."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genolstm.cells.rules import FAMILY
+from genolstm.gates.factors import FORGET, Steps, readers_of, steps_at
+from genolstm.gates.places import Places, SamplePlan
+from genolstm.gates.sums import UnitSums
+from genolstm.gates.tracks import Pages, Values
+from genolstm.model import NextSymbolModel
+from genolstm.settings import CellName, StreamSettings
+from genolstm.store.genome import Genome
+from genolstm.stream.blocks import Block
+from genolstm.stream.reading import read_stretches
+from genolstm.stream.seams import Seams
+
+TRACKS = ("forget", "half_life", "novelty")
+TRACKS_WITHOUT_FORGET = ("novelty",)
+
+
+def tracks_of(model: NextSymbolModel) -> tuple[str, ...]:
+    """Names of the tracks that a model gives."""
+    return TRACKS if FORGET in FAMILY[CellName(model.settings.cell)].projections else TRACKS_WITHOUT_FORGET
+
+
+class Gauges:
+    """What looks at the steps of a model: for every layer its sums, and a reader of what the tracks need.
+
+    tracks : names of the tracks.   units_every : bases between the samples of the sums.
+    """
+
+    def __init__(self, model: NextSymbolModel, units_every: int) -> None:
+        self.sums = [UnitSums(reader) for reader in readers_of(model)]
+        self.tracks = tracks_of(model)
+        self.forget = readers_of(model, forget_only=True) if FORGET in self.tracks else []
+        self.units_every = units_every
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tracks and layers."""
+        return len(self.tracks), len(self.sums)
+
+
+@torch.inference_mode()
+def walk(
+    model: NextSymbolModel,
+    genome: Genome,
+    plan: SamplePlan,
+    settings: StreamSettings,
+    gauges: Gauges,
+    pages: Pages,
+    *,
+    seams: Seams | None = None,
+) -> Iterator[int]:
+    """Read what a plan asks for, both strands; gives the symbols read so far after every block.
+
+    gauges : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
+    """
+    read = 0
+    for block in read_stretches(model, genome, plan.read, settings, seams=seams, lead=True):
+        _count(block, plan.places_in(block, gauges.units_every), gauges)
+        places = plan.places_in(block, plan.every)
+        holds = block.weight[places.lane] > 0
+        places = places if holds.all() else places.of(holds)
+        if len(places.lane):
+            layers = [_tracks(block, layer, places, gauges) for layer in range(len(gauges.sums))]
+            _write(block, places, torch.stack(layers, dim=2).cpu().numpy(), pages)
+        read += block.targets.numel()
+        yield read
+    pages.flush()
+
+
+def _count(block: Block, places: Places, gauges: Gauges) -> None:
+    """Add the sampled steps of a block to the sums of every layer, or take them back, as their lanes weigh."""
+    weight = block.weight[places.lane]
+    for sign in (1, -1):
+        chosen = weight == sign
+        mine = places if chosen.all() else places.of(chosen)
+        for layer, sums in enumerate(gauges.sums):
+            for steps in _tiles(block, layer, mine, sums.reader.tile):
+                sums.add(sums.reader.read(steps), sign)
+
+
+def _tiles(block: Block, layer: int, places: Places, tile: int) -> Iterator[Steps]:
+    """Steps of one layer, some at a time."""
+    lane, step = (torch.from_numpy(column).to(block.logits.device) for column in (places.lane, places.step))
+    for first in range(0, len(lane), tile):
+        yield steps_at(block, layer, lane[first : first + tile], step[first : first + tile])
+
+
+def _tracks(block: Block, layer: int, places: Places, gauges: Gauges) -> Tensor:
+    """Tracks of one layer at some steps, float32 [N, tracks].
+
+    Mean forget gate over units; half-life in steps at their mean ln f; distance of h per square root of units.
+    """
+    reader, units = gauges.forget[layer] if gauges.forget else None, gauges.sums[layer].reader.units
+    tile = gauges.sums[layer].reader.tile
+    ones = block.logits.new_ones(units)
+    rows = block.logits.new_empty(len(places.lane), len(gauges.tracks))
+    for number, steps in enumerate(_tiles(block, layer, places, tile)):
+        into = rows[number * tile : (number + 1) * tile]
+        if reader is not None:
+            factors = reader.read(steps)
+            # sums over units as products with a column of ones
+            torch.mv(factors.values, ones, out=into[:, 0])
+            torch.mv(factors.log_forget, ones, out=into[:, 1])  # type: ignore[arg-type]
+        torch.mv(steps.after.sub_(steps.before).square_(), ones, out=into[:, -1])
+    rows /= units
+    if reader is not None:
+        rows[:, 1] = math.log(0.5) / rows[:, 1]
+    rows[:, -1].sqrt_()
+    return rows.float()
+
+
+def _write(block: Block, places: Places, values: Values, pages: Pages) -> None:
+    """Write the tracks of a block's samples, [N, tracks, layers], lane by lane."""
+    order = np.argsort(places.lane, kind="stable")  # from step by step to lane by lane
+    lanes, starts = np.unique(places.lane[order], return_index=True)
+    for lane, rows in zip(lanes, np.split(order, starts[1:]), strict=True):
+        if block.sign[lane] > 0:
+            pages.put(0, int(places.sample[rows[0]]), values[rows])
+        else:  # read from high to low
+            pages.put(1, int(places.sample[rows[-1]]), values[rows[::-1]])

@@ -1,0 +1,68 @@
+"""Resets: where the mean forget gate drops below nearly all of its values, and no lower value is near."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.gates.places import SamplePlan
+
+Values = NDArray[np.float32]
+Ints = NDArray[np.int64]
+ReadTrack = Callable[[int, int, int, int], Values]  # strand, layer, first sample, end -> [n]
+
+SLAB = 1 << 18  # samples looked at at a time
+BINS = 1 << 16  # of the histogram that a threshold is taken from, over 0..1
+APART = 10  # bases: of two drops nearer than this only the lower is a reset
+
+
+class Resets(NamedTuple):
+    """Some resets; each [n]. stretch : of the plan.   position : 0-based.   forget : mean over units there."""
+
+    stretch: Ints
+    position: Ints
+    forget: Values
+
+
+def threshold_of(read: ReadTrack, plan: SamplePlan, layer: int, strands: int, share: float) -> float:
+    """Value of the mean forget gate that a share of all samples lies below, to 1 in 65,536; NaN without any sample.
+
+    A histogram over all strands: memory does not grow with the genome.
+    """
+    counts = np.zeros(BINS, dtype=np.int64)
+    for strand in range(strands):
+        for first in range(0, plan.samples, SLAB):
+            values = read(strand, layer, first, min(first + SLAB, plan.samples))
+            known = values[~np.isnan(values)]
+            counts += np.bincount(np.minimum((known * BINS).astype(np.int64), BINS - 1), minlength=BINS)
+    if not counts.any():
+        return float("nan")
+    below = np.cumsum(counts)
+    return float(np.searchsorted(below, share * below[-1], side="left") + 1) / BINS
+
+
+def resets_along(read: ReadTrack, plan: SamplePlan, strand: int, layer: int, threshold: float) -> Iterator[Resets]:
+    """Resets of one strand and layer, slab by slab: samples below the threshold that are the lowest within 10 bases.
+
+    Where samples stand further apart than that, the lowest of each and its two neighbours; of equals the first.
+    """
+    half = max(1, APART // plan.every)
+    for stretch, (first, end) in enumerate(zip(plan.first[:-1].tolist(), plan.first[1:].tolist(), strict=True)):
+        for slab in range(first, end, SLAB):
+            stop = min(slab + SLAB, end)
+            low, high = max(first, slab - half), min(end, stop + half)
+            values = read(strand, layer, low, high)
+            chosen = low + _lowest_within(values, half, threshold)
+            chosen = chosen[(chosen >= slab) & (chosen < stop)]
+            position = plan.first_position[stretch] + (chosen - first) * plan.every
+            yield Resets(np.full(len(chosen), stretch, dtype=np.int64), position, values[chosen - low])
+
+
+def _lowest_within(values: Values, half: int, threshold: float) -> Ints:
+    """Places of values below a threshold that none within `half` places undercuts, nor an earlier one equals."""
+    padded = np.pad(np.where(np.isnan(values), np.inf, values), half, constant_values=np.inf)
+    places = np.flatnonzero(values < threshold)
+    around = padded[places[:, None] + np.arange(2 * half + 1)]  # [n, 2 half + 1]
+    kept: Ints = places[around.argmin(axis=1) == half]
+    return kept

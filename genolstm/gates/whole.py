@@ -1,0 +1,277 @@
+"""The gates of a whole genome: tracks, sums, resets, functional memory and boundaries, into one file."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genolstm.gates.boundaries import Boundaries, EdgeFindings, adjusted, compare_edges
+from genolstm.gates.dump import dump_region
+from genolstm.gates.factors import CANDIDATE, FORGET
+from genolstm.gates.memory_curve import FLAT, MemoryCurve, memory_curve, unseen
+from genolstm.gates.places import SamplePlan
+from genolstm.gates.reading import Gauges, walk
+from genolstm.gates.resets import resets_along, threshold_of
+from genolstm.gates.sums import LayerFigures, figures_of
+from genolstm.gates.tracks import Pages
+from genolstm.model import NextSymbolModel
+from genolstm.regions import Region
+from genolstm.seeds import spawn
+from genolstm.settings import GatesSettings, StreamSettings
+from genolstm.store.checkpoint import Checkpoint
+from genolstm.store.gates import GatesFile, GatesTables
+from genolstm.store.genome import Genome
+from genolstm.stream.seams import Seams
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be found out. dump : a region, or None.   boundaries : by kind; none without."""
+
+    dump: Region | None = None
+    boundaries: dict[str, Boundaries] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found: one `LayerFigures` a layer, and the rest where it was asked for."""
+
+    layers: list[LayerFigures]
+    resets: int
+    thresholds: list[float]
+    curve: MemoryCurve | None
+    edges: EdgeFindings | None
+    seams: Seams
+
+
+def gates_of_genome(
+    checkpoint: Checkpoint,
+    model: NextSymbolModel,
+    genome: Genome,
+    plan: SamplePlan,
+    settings: GatesSettings,
+    stream: StreamSettings,
+    file: GatesFile,
+    asked: Asked,
+    *,
+    told: Callable[[int], None],
+    say: Callable[[str], None],
+) -> Findings:
+    """Write tracks, resets and dump to an open file, and find the rest. told : called with the symbols read so far."""
+    gauges, seams = Gauges(model, settings.units_every), Seams()
+    pages = Pages(file, plan.samples, gauges.shape, stream.lanes)
+    for read in walk(model, genome, plan, stream, gauges, pages, seams=seams):
+        told(read)
+    del pages
+    thresholds, resets = _resets(plan, file, settings) if FORGET in gauges.tracks else ([], 0)
+    if asked.dump:
+        say("dump of the region")
+        dump_region(model, genome, asked.dump, stream, file)
+    curve = None
+    if settings.memory_bases:
+        say("functional memory: bits with the state emptied every 1, 2, 4 .. bases")
+        rng = spawn(settings.seed, "memory windows")
+        curve = memory_curve(model, genome, unseen(checkpoint, genome), settings.memory_bases, settings.resamples, rng)
+    edges = None
+    if asked.boundaries:
+        edges = compare_edges(
+            genome, plan.stretches, asked.boundaries, _forget_reader(plan, file), _reset_reader(plan, file),
+            len(gauges.sums), settings, spawn(settings.seed, "boundaries"), say,
+        )  # fmt: skip
+    return Findings(
+        layers=figures_of(model, gauges.sums),
+        resets=resets,
+        thresholds=thresholds,
+        curve=curve,
+        edges=edges,
+        seams=seams,
+    )
+
+
+def _resets(plan: SamplePlan, file: GatesFile, settings: GatesSettings) -> tuple[list[float], int]:
+    """Write the resets of every layer and strand; gives the threshold of each layer, and how many there are."""
+
+    def read(strand: int, layer: int, first: int, end: int) -> NDArray[np.float32]:
+        return file.track(FORGET, strand, layer, first, end)
+
+    thresholds, count = [], 0
+    for layer in range(file.layers):
+        thresholds.append(threshold_of(read, plan, layer, file.strands, settings.reset_share))
+        for strand in range(file.strands):
+            for found in resets_along(read, plan, strand, layer, thresholds[-1]):
+                n = len(found.position)
+                file.add_resets(
+                    {
+                        "layer": np.full(n, layer),
+                        "contig": plan.stretches.contig[found.stretch],
+                        "start": found.position,
+                        "end": found.position + 1,
+                        "strand": np.full(n, 1 - 2 * strand),
+                        "forget": found.forget,
+                    }
+                )
+                count += n
+    return thresholds, count
+
+
+def _forget_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int, int, int], NDArray[np.float32]]:
+    """Read the mean forget gate at all bases start .. end of a contig; NaN outside the stretch."""
+
+    def read(stretch: int, strand: int, layer: int, start: int, end: int) -> NDArray[np.float32]:
+        low, high = max(start, int(plan.stretches.start[stretch])), min(end, int(plan.stretches.end[stretch]))
+        values = np.full(end - start, np.nan, dtype=np.float32)
+        if low < high:
+            shift = int(plan.first[stretch]) - int(plan.first_position[stretch])
+            values[low - start : high - start] = file.track(FORGET, strand, layer, low + shift, high + shift)
+        return values
+
+    return read
+
+
+def _reset_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int], NDArray[np.int64]]:
+    """Positions of the resets of one stretch, strand and layer, ascending."""
+    columns = {name: file.reset_column(name) for name in ("layer", "contig", "start", "strand")}
+
+    def read(stretch: int, strand: int, layer: int) -> NDArray[np.int64]:
+        mine = (columns["layer"] == layer) & (columns["strand"] == 1 - 2 * strand)
+        mine &= columns["contig"] == plan.stretches.contig[stretch]
+        return np.sort(columns["start"][mine]).astype(np.int64)
+
+    return read
+
+
+def tables_of(findings: Findings) -> GatesTables:
+    """Findings as the file holds them."""
+    layers = findings.layers
+    half_life = {
+        name: torch.stack([getattr(layer, f"{name}_half_life") for layer in layers]).numpy()
+        for name in ("nominal", "realised")
+        if layers[0].nominal_half_life is not None
+    }
+    units = {
+        name: {
+            figure: torch.stack([getattr(layer.factors[name], figure) for layer in layers]).numpy()
+            for figure in (("mean", "sd") if name == CANDIDATE else ("mean", "sd", "above", "below"))
+        }
+        for name in layers[0].factors
+    }
+    curve, edges = findings.curve, findings.edges
+    return GatesTables(
+        units=units,
+        half_life=half_life,
+        samples=layers[0].samples,
+        thresholds=findings.thresholds,
+        memory={name: getattr(curve, name) for name in ("reset_every", "bits", "excess", "low", "high")}
+        if curve
+        else {},
+        windows={name: getattr(curve.windows, name) for name in ("contig", "start", "end")} if curve else {},
+        edges=_edge_columns(edges) if edges else {},
+        profiles=_profile_columns(edges) if edges and edges.profiles else {},
+        summary=summary_of(findings),
+        seams=findings.seams.to_json(),
+    )
+
+
+def _edge_columns(edges: EdgeFindings) -> dict[str, Any]:
+    tests = edges.tests
+    columns: dict[str, Any] = {
+        name: [getattr(test, name) for test in tests] for name in ("kind", "direction", "measure")
+    }
+    columns["layer"] = np.array([test.layer for test in tests], dtype=np.int32)
+    columns["boundaries"] = np.array([test.boundaries for test in tests], dtype=np.int64)
+    for name in ("value", "matched", "sd", "p"):
+        columns[name] = np.array([getattr(test, name) for test in tests], dtype=np.float64)
+    for name, end in (("difference", "value"), ("low", "low"), ("high", "high")):
+        columns[name] = np.array([getattr(test.difference, end) for test in tests], dtype=np.float64)
+    columns["p_adjusted"] = np.array(adjusted(tests), dtype=np.float64)
+    return columns
+
+
+def _profile_columns(edges: EdgeFindings) -> dict[str, Any]:
+    profiles = edges.profiles
+    reach = len(profiles[0].forget) // 2
+    return {
+        "kind": [profile.kind for profile in profiles],
+        "direction": [profile.direction for profile in profiles],
+        "layer": np.array([profile.layer for profile in profiles], dtype=np.int32),
+        "offset": np.arange(-reach, reach + 1),
+        "forget": np.stack([profile.forget for profile in profiles]),
+        "matched": np.stack([profile.matched for profile in profiles]),
+    }
+
+
+def summary_of(findings: Findings) -> dict[str, Any]:
+    """What is told of the findings, in plain numbers."""
+    told: dict[str, Any] = {
+        "samples": findings.layers[0].samples,
+        "layers": [_layer_summary(layer) for layer in findings.layers],
+        "resets": findings.resets,
+        "reset_thresholds": findings.thresholds,
+    }
+    if findings.curve:
+        told["memory"] = _curve_summary(findings.curve)
+    if findings.edges:
+        told["edges"] = _edge_summary(findings.edges)
+    return told
+
+
+def _layer_summary(layer: LayerFigures) -> dict[str, Any]:
+    told: dict[str, Any] = {f"mean_{name}": float(figures.mean.mean()) for name, figures in layer.factors.items()}
+    for name in ("nominal", "realised"):
+        half_lives = getattr(layer, f"{name}_half_life")
+        if half_lives is not None:
+            # JSON has no infinity; a gate that never forgot is told as null
+            points = torch.quantile(half_lives.clamp(max=torch.finfo(torch.float64).max), _QUARTILES).tolist()
+            told[f"{name}_half_life"] = dict(zip(("quarter", "median", "three_quarters"), points, strict=True))
+            told[f"{name}_half_life"]["longest"] = float(half_lives.max()) if half_lives.max().isfinite() else None
+    for name, figures in layer.factors.items():
+        if name != CANDIDATE:
+            told[f"{name}_above_0.9"], told[f"{name}_below_0.1"] = (
+                float(figures.above.mean()),
+                float(figures.below.mean()),
+            )
+    return told
+
+
+_QUARTILES = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+
+
+def _curve_summary(curve: MemoryCurve) -> dict[str, Any]:
+    return {
+        "reset_every": curve.reset_every.tolist(),
+        "bits": curve.bits.tolist(),
+        "excess": np.stack([curve.excess, curve.low, curve.high], axis=1).tolist(),
+        "flat_from": {str(bits): curve.flat_from(bits) for bits in FLAT},
+        "symbols": curve.symbols,
+        "measured_on": curve.source,
+        "contigs": list(curve.windows.names()),
+        "skipped": list(curve.skipped),
+    }
+
+
+def _edge_summary(edges: EdgeFindings) -> dict[str, Any]:
+    """Verdict of every test: enriched where p, adjusted for the number of tests, is below 0.05."""
+    told = []
+    for test, p in zip(edges.tests, adjusted(edges.tests), strict=True):
+        told.append(
+            {
+                "kind": test.kind, "direction": test.direction, "layer": test.layer, "measure": test.measure,
+                "boundaries": test.boundaries, "value": test.value, "matched": test.matched,
+                "difference": list(test.difference), "sd": test.sd, "p": test.p, "p_adjusted": p,
+                "verdict": verdict(test.difference.value, p),
+            }
+        )  # fmt: skip
+    return {"tests": told, "skipped": edges.skipped}
+
+
+def verdict(difference: float, p_adjusted: float) -> str:
+    """'lower', 'higher', or 'no difference' than at matched positions."""
+    if not p_adjusted < SIGNIFICANT:
+        return "no difference"
+    return "lower" if difference < 0 else "higher"
