@@ -10,6 +10,7 @@ from genolstm.cells.rules import FAMILY
 from genolstm.errors import InputError, UsageError
 from genolstm.settings import (
     SIZES,
+    AccessibilitySettings,
     AlphabetName,
     CellName,
     ModelSettings,
@@ -19,12 +20,13 @@ from genolstm.settings import (
     StreamSettings,
     TrainableCell,
     TrainSettings,
+    VariantSettings,
     forget_bias_or_horizon,
     parse_size,
     read_settings_file,
 )
 
-ALL = [ModelSettings, TrainSettings, StreamSettings, ProbeSettings]
+ALL = [ModelSettings, TrainSettings, StreamSettings, ProbeSettings, VariantSettings, AccessibilitySettings]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -101,6 +103,9 @@ def test_a_whole_number_will_do_where_any_number_will():
         (StreamSettings, {"lanes": 0}, "lanes must be at least 1, not 0."),
         (StreamSettings, {"chunk": 0}, "chunk must be at least 1, not 0."),
         (StreamSettings, {"burn_in": -1}, "burn_in must be at least 0, not -1."),
+        (VariantSettings, {"window": -1}, "window must be at least 0, not -1."),
+        (VariantSettings, {"batch": 0}, "batch must be at least 1, not 0."),
+        (VariantSettings, {"lanes": 0}, "lanes must be at least 1, not 0."),
         (ProbeSettings, {"decoys": 0}, "decoys must be at least 1, not 0."),
     ],
 )

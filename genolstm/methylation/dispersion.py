@@ -1,0 +1,60 @@
+"""The correlation of the reads of one CpG and sample, which all CpGs share, estimated from them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.methylation.likelihood import Floats, ReadModel
+from genolstm.methylation.site_fit import Flag, SiteFit, fit_sites
+from genolstm.settings import MethylationSettings, ReadLikelihood, StartState, number_or_estimate
+
+SAMPLED_SITES = 20_000  # CpGs from which it is estimated
+
+
+def dispersion_of(modified: NDArray[np.int32], covered: NDArray[np.int32], settings: MethylationSettings) -> float:
+    """Dispersion as given, or estimated from the reads, one for all CpGs; 0 where reads are binomial."""
+    if settings.likelihood is ReadLikelihood.BINOMIAL:
+        return 0.0
+    known = number_or_estimate(settings.dispersion, "dispersion")
+    return estimate_dispersion(modified, covered, settings) if known is None else known
+
+
+def _sample(
+    modified: NDArray[np.int32], covered: NDArray[np.int32], settings: MethylationSettings
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Evenly spread CpGs with reads enough."""
+    usable = np.flatnonzero(covered.sum(axis=1) >= settings.min_reads)
+    usable = usable[:: max(1, len(usable) // SAMPLED_SITES)]
+    return modified[usable], covered[usable]
+
+
+def estimate_dispersion(
+    modified: NDArray[np.int32], covered: NDArray[np.int32], settings: MethylationSettings
+) -> float:
+    """Correlation of reads of one CpG and sample by moments (Williams 1982): Pearson's X2 against its expectation.
+
+    Under beta-binomial counts E[X2] = sum of (1 + (n - 1) rho), less the share of the fitted parameters. Only CpGs
+    with more samples than parameters and a fit off its bounds are used; 0 where counts scatter no more than binomial.
+    """
+    modified, covered = _sample(modified, covered, settings)
+    model = ReadModel(np.array(settings.elapsed), settings.conversion_error, 0.0, settings.start is StartState.FREE)
+    fit = fit_sites(modified, covered, settings, model, intervals=False)
+    spare = (covered > 0).sum(axis=1) - model.parameters
+    inner = Flag.FEW_READS | Flag.RATE_AT_LOW_BOUND | Flag.RATE_AT_HIGH_BOUND | Flag.STEADY_AT_BOUND
+    used = (spare > 0) & ((fit.flags & np.uint16(inner)) == 0)
+    if not used.any():
+        return 0.0
+    chance = expected_chance(fit, model)[used]
+    n = covered[used].astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.where(n > 0, (modified[used] - n * chance) ** 2 / (n * chance * (1 - chance)), 0.0)
+    left = spare[used] / np.maximum((n > 0).sum(axis=1), 1)  # degrees of freedom left, per sample
+    excess = (squares.sum(axis=1) - spare[used]).sum()
+    return float(max(0.0, excess / (np.maximum(n - 1, 0).sum(axis=1) * left).sum()))
+
+
+def expected_chance(fit: SiteFit, model: ReadModel) -> Floats:
+    """Chance of a methylated read at each sample, [N, T]."""
+    forget = np.exp(-np.outer(fit.rate, model.elapsed))
+    state = fit.steady[:, None] - (fit.steady - fit.start)[:, None] * forget
+    chance: Floats = model.error + (1 - model.error) * state
+    return chance

@@ -1,0 +1,216 @@
+"""The pooled model: a network gives each CpG a prior over its gates from its neighbours, its own reads the rest.
+
+The gates stay those of the cell: the network weighs a grid of (k, g), and the state that follows from each point is
+the cell's. Trained end to end on the likelihood of the reads of each CpG, which the network never sees; a CpG is judged
+by a network that was trained on other stretches of the genome.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genolstm.methylation.grid import GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.learning import Progress, learn
+from genolstm.methylation.likelihood import Floats
+from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, context_of, initialise, windows_of
+from genolstm.methylation.scatter import PairedCounts, grid_log_likelihood, paired
+from genolstm.methylation.shared_luck import Foreseen, with_luck
+from genolstm.seeds import spawn, spawn_seed
+from genolstm.settings import MethylationSettings, PooledSettings, ReadLikelihood, number_or_estimate
+
+FIRST_DISPERSION = 0.05
+STRETCHES_AT_LEAST = 5  # of each fold
+CHANCE_EDGE = 1e-6  # keeps a chance off 0 and 1 after rounding to float32
+
+
+class GatePrior(nn.Module):
+    """Network from a CpG's surroundings to the log weight of each point of the grid."""
+
+    def __init__(self, context: Context, points: int, width: int) -> None:
+        super().__init__()
+        self.around = Neighbourhood(context, width)
+        self.mix = nn.Linear(self.around.width, 2 * width)
+        self.out = nn.Linear(2 * width, points)
+        self.dispersion_odds = nn.Parameter(torch.tensor(float(np.log(FIRST_DISPERSION / (1 - FIRST_DISPERSION)))))
+
+    def forward(self, context: Context, windows: Windows) -> Tensor:
+        """Log prior of each core CpG, [W, core, G]."""
+        mixed = nn.functional.gelu(self.mix(self.around(context, windows)))
+        return torch.log_softmax(self.out(mixed), dim=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledModel:
+    """Networks of all folds with what they read. chance : float32 [G, T], of a methylated read at each grid point.
+
+    fold : int64 [N], which network answers for each CpG.   dispersion : rho of each fold, None for binomial reads.
+    """
+
+    grid: GateGrid
+    chance: Tensor
+    context: Context
+    counts: PairedCounts
+    contig: NDArray[np.int32]
+    position: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    networks: tuple[GatePrior, ...]
+    dispersion: tuple[Tensor | None, ...]
+    settings: PooledSettings
+
+
+class Belief(NamedTuple):
+    """Posterior of some CpGs. rows : int64 [n].   prior, posterior : [n, G].   dispersion : rho, or None.
+
+    evidence : [n], log-likelihood of the CpG's own reads under the prior.
+    """
+
+    rows: Tensor
+    prior: Tensor
+    posterior: Tensor
+    evidence: Tensor
+    dispersion: Tensor | None
+
+
+def folds_of(contig: NDArray[np.int32], settings: PooledSettings) -> NDArray[np.int64]:
+    """Deal stretches of CpGs to folds in turn, int64 [N]; every contig begins a stretch, few CpGs have shorter ones."""
+    length = max(1, min(settings.stretch, len(contig) // (settings.folds * STRETCHES_AT_LEAST)))
+    first = np.searchsorted(contig, contig)  # of each CpG's contig
+    stretch = (np.arange(len(contig)) - first) // length + contig
+    fold: NDArray[np.int64] = (stretch % settings.folds).astype(np.int64)
+    return fold
+
+
+def train_pooled(
+    contig: NDArray[np.int32],
+    position: NDArray[np.int64],
+    modified: NDArray[np.int32],
+    covered: NDArray[np.int32],
+    settings: MethylationSettings,
+    pooled: PooledSettings,
+    *,
+    elapsed: Floats | None = None,
+    extra: NDArray[np.float32] | None = None,
+    progress: Progress | None = None,
+) -> PooledModel:
+    """Train one network a fold on the reads of all other folds' CpGs; CpGs in genome order, counts [N, T].
+
+    elapsed : of the samples given, where they are not all of those that settings name.
+    extra : [N, X], whatever else is known of each CpG.
+    """
+    grid = gate_grid(settings)
+    ages = np.array(settings.elapsed) if elapsed is None else elapsed
+    chance = torch.from_numpy(with_error(fractions(grid.points, ages), settings.conversion_error).astype(np.float32))
+    context = context_of(contig, position, modified, covered, extra)
+    counts = paired(torch.from_numpy(modified.astype(np.float32)), torch.from_numpy(covered.astype(np.float32)))
+    fold = folds_of(contig, pooled)
+    networks, dispersions = [], []
+    for index in range(pooled.folds):
+        network = GatePrior(context, chance.shape[0], pooled.width)
+        initialise(network, torch.Generator().manual_seed(spawn_seed(settings.seed, "pooled", index)))
+        with torch.no_grad():  # every grid point alike at first
+            network.out.weight.mul_(0.1)
+            start = number_or_estimate(settings.dispersion, "dispersion") or FIRST_DISPERSION
+            network.dispersion_odds.fill_(float(np.log(start / (1 - start))))
+        telling = covered.sum(axis=1) > 0
+        wanted = ((fold != index) if pooled.folds > 1 else np.ones(len(fold), dtype=bool)) & telling
+
+        def tell(share: float, done: int, index: int = index) -> None:
+            if progress:
+                progress((index + share) / pooled.folds, done)
+
+        open_rows = torch.from_numpy(np.append(wanted, False))
+
+        def nats(
+            windows: Windows, network: GatePrior = network, open_rows: Tensor = open_rows
+        ) -> tuple[Tensor, Tensor]:
+            """Log-likelihood of the CpGs' own reads under the prior that their neighbours give, and their number."""
+            own = open_rows[windows.core]
+            rows = windows.core[own]
+            likely = grid_log_likelihood(counts, rows, chance, _dispersion(network, settings))
+            together = network(context, windows)[own] + likely
+            return torch.logsumexp(together, dim=-1).sum(), counts.covered[rows].sum()
+
+        learn(
+            network, nats, windows_of(contig, wanted, pooled.core, pooled.margin), pooled,
+            spawn(settings.seed, "pooled order", index), tell,
+        )  # fmt: skip
+        networks.append(network.eval())
+        dispersions.append(_dispersion(network, settings))
+    return PooledModel(
+        grid=grid,
+        chance=chance,
+        context=context,
+        counts=counts,
+        contig=contig,
+        position=position,
+        fold=fold,
+        networks=tuple(networks),
+        dispersion=tuple(None if rho is None else rho.detach() for rho in dispersions),
+        settings=pooled,
+    )
+
+
+def _dispersion(network: GatePrior, settings: MethylationSettings) -> Tensor | None:
+    if settings.likelihood is ReadLikelihood.BINOMIAL:
+        return None
+    known = number_or_estimate(settings.dispersion, "dispersion")
+    return torch.sigmoid(network.dispersion_odds) if known is None else torch.tensor(known) if known else None
+
+
+def believe(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> Iterator[Belief]:
+    """Posterior over the grid of every wanted CpG, in pieces, each CpG by the network that never trained on it."""
+    asked = np.ones(len(model.contig), dtype=bool) if wanted is None else wanted
+    settings = model.settings
+    for index, (network, dispersion) in enumerate(zip(model.networks, model.dispersion, strict=True)):
+        mine = asked & (model.fold == index)
+        if not mine.any():
+            continue
+        windows = windows_of(model.contig, mine, settings.core, settings.margin)
+        open_rows = torch.from_numpy(np.append(mine, False))
+        for first in range(0, len(windows.rows), settings.batch):
+            batch = Windows(windows.rows[first : first + settings.batch], windows.margin)
+            with torch.no_grad():
+                rows = batch.core
+                own = open_rows[rows]
+                prior = network(model.context, batch)[own]
+                likely = grid_log_likelihood(model.counts, rows[own], model.chance, dispersion)
+                together = prior + likely
+                evidence = torch.logsumexp(together, dim=-1)
+                yield Belief(rows[own], prior.exp(), torch.softmax(together, dim=-1), evidence, dispersion)
+
+
+class ReadChances(NamedTuple):
+    """Chance that a read of each CpG at each age is methylated, [N, A]: by its gates alone, and with its samples' luck.
+
+    The two are the same for binomial reads, and at ages that are not those of the samples.
+    """
+
+    gates: Floats
+    reads: Floats
+
+
+def read_chances(model: PooledModel, ages: Floats, error: float, *, own_samples: bool) -> ReadChances:
+    """Foresee reads by the posterior mean of the state. own_samples : the ages are those of the samples."""
+    at = torch.from_numpy(with_error(fractions(model.grid.points, ages), error).astype(np.float32))
+    shape = (len(model.contig), len(ages))
+    foreseen = Foreseen(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(model.contig), np.inf))
+    for belief in believe(model):
+        rows = belief.rows.numpy()
+        foreseen.chance[rows] = _inside(belief.posterior @ at)
+        foreseen.prior_chance[rows] = _inside(belief.prior @ at)
+        if belief.dispersion is not None:
+            foreseen.size[rows] = float((1 - belief.dispersion) / belief.dispersion)
+    if not own_samples or not np.isfinite(foreseen.size).all():
+        return ReadChances(foreseen.chance, foreseen.chance)
+    modified, covered = (each.numpy().astype(np.int32) for each in (model.counts.modified, model.counts.covered))
+    return ReadChances(foreseen.chance, with_luck(foreseen, model.contig, model.position, modified, covered))
+
+
+def _inside(chance: Tensor) -> Floats:
+    inside: Floats = chance.clamp(CHANCE_EDGE, 1 - CHANCE_EDGE).double().numpy()
+    return inside

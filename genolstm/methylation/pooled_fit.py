@@ -1,0 +1,85 @@
+"""What the pooled model says of each CpG: gates with credible intervals, and draws to predict from."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genolstm.methylation.likelihood import Floats
+from genolstm.methylation.pooled import PooledModel, believe
+from genolstm.methylation.site_fit import Flag, SiteFit
+from genolstm.settings import MethylationSettings
+from genolstm.store.methylation import Posterior
+
+
+def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFit, Posterior]:
+    """Posterior medians of k and g with their intervals, and equally likely draws; every CpG, with reads or without.
+
+    log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they foresaw them.
+    """
+    count = len(model.contig)
+    columns = {name: np.full(count, np.nan) for name in SiteFit._fields if name not in {"reads", "flags"}}
+    flags = np.zeros(count, dtype=np.uint16)
+    draws = np.zeros((count, model.settings.draws), dtype=np.uint16)
+    tail = (1 - settings.level) / 2
+    shape = (-1, len(model.grid.rates), len(model.grid.steady))
+    for belief in believe(model):
+        rows = belief.rows.numpy()
+        grid = belief.posterior.reshape(shape)
+        log_rate = _quantiles(grid.sum(2), np.log(model.grid.rates), (0.5, tail, 1 - tail))
+        steady = _quantiles(grid.sum(1), model.grid.steady, (0.5, tail, 1 - tail))
+        for place, end in enumerate(("", "_low", "_high")):
+            columns[f"rate{end}"][rows] = np.exp(log_rate[place])
+            columns[f"steady{end}"][rows] = steady[place]
+        columns["log_likelihood"][rows] = belief.evidence.double().numpy()
+        flags[rows] = _flags(log_rate, steady, model)
+        draws[rows] = _draws(belief.posterior, model.settings.draws)
+    columns["start"][:] = 0.0
+    covered = model.counts.covered.numpy()
+    reads = covered.sum(axis=1).astype(np.int64)
+    few = (reads < settings.min_reads) | ((covered > 0).sum(axis=1) < len(("rate", "steady")))
+    flags |= np.where(few, np.uint16(Flag.FEW_READS), np.uint16(0))
+    flags |= np.where(reads == 0, np.uint16(Flag.NO_READS), np.uint16(0))
+    rate, steady_points = model.grid.points
+    return SiteFit(**columns, reads=reads, flags=flags), Posterior(rate=rate, steady=steady_points, draws=draws)
+
+
+def _quantiles(weights: Tensor, values: Floats, shares: tuple[float, ...]) -> list[Floats]:
+    """Quantiles of distributions on points [n, K], each point's weight spread evenly halfway to its neighbours."""
+    edges = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
+    below = torch.cumsum(weights.double(), dim=1)
+    below = below / below[:, -1:]
+    found = []
+    for share in shares:
+        place = torch.searchsorted(below, torch.full((len(below), 1), share, dtype=below.dtype)).clamp_(
+            max=len(values) - 1
+        )
+        upper = below.gather(1, place)
+        lower = torch.where(place > 0, below.gather(1, (place - 1).clamp(min=0)), torch.zeros_like(upper))
+        part = ((share - lower) / (upper - lower).clamp(min=torch.finfo(below.dtype).tiny)).clamp(0, 1)[:, 0].numpy()
+        cell = place[:, 0].numpy()
+        found.append(edges[cell] + part * (edges[cell + 1] - edges[cell]))
+    return found
+
+
+def _draws(posterior: Tensor, count: int) -> NDArray[np.uint16]:
+    """Equally likely grid points that stand for each posterior: systematic resampling (Kitagawa 1996), [n, D]."""
+    below = torch.cumsum(posterior.double(), dim=1)
+    at = (torch.arange(count, dtype=below.dtype) + 0.5) / count * below[:, -1:]
+    drawn: NDArray[np.uint16] = torch.searchsorted(below, at).numpy().astype(np.uint16)
+    return drawn
+
+
+def _flags(log_rate: list[Floats], steady: list[Floats], model: PooledModel) -> NDArray[np.uint16]:
+    rates, fractions = np.log(model.grid.rates), model.grid.steady
+    below, above = log_rate[1] < rates[1], log_rate[2] > rates[-2]  # within the outermost cell of the grid
+    raised = [
+        (Flag.RATE_OPEN_BELOW, below),
+        (Flag.RATE_OPEN_ABOVE, above),
+        (Flag.RATE_UNIDENTIFIABLE, below & above),
+        (Flag.STEADY_UNIDENTIFIABLE, (steady[1] < fractions[1]) & (steady[2] > fractions[-2])),
+    ]
+    flags = np.zeros(len(below), dtype=np.uint16)
+    for flag, where in raised:
+        flags |= np.where(where, np.uint16(flag), np.uint16(0))
+    return flags
