@@ -227,13 +227,13 @@ class StreamSettings(Settings):
 class GatesSettings(Settings):
     """How gates are sampled along a genome, and what is asked of them.
 
-    every : bases between samples of the tracks, which need the forget gate alone.   units_every : bases between samples
-    of all gates of each unit.   memory_bases : symbols that the functional memory curve reads for
-    each K, both strands; 0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this
-    lowest share of the samples.
-    reach : bases shown on either side of a boundary.   near : bases on either side over which its gates are averaged.
-    match_kmer : letters, the last of them at the position, that a matched position shares.   matches : positions
-    matched to each boundary.   permutations : of the test.   resamples : of bootstraps.   block_bp : bases resampled together.
+    every : bases between samples of the tracks, which need the forget gate alone.   units_every : bases between
+    samples of all gates of each unit.   memory_bases : symbols that the functional memory curve reads for each K,
+    both strands; 0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this lowest
+    share of the samples. reach : bases shown on either side of a boundary.   near : bases on either side over which
+    its gates are averaged. match_kmer : letters, the last of them at the position, that a matched position
+    shares.   matches : positions matched to each boundary.   permutations : of the test.   resamples : of
+    bootstraps.   block_bp : bases resampled together.
     """
 
     every: int = 100
@@ -338,15 +338,15 @@ def parse_kmers(text: str) -> tuple[int, ...]:
 class AccessibilitySettings(Settings):
     """How hidden states are probed for open chromatin.
 
-    window : bp.   peak_share : of a window that lies in peaks when it is called open.   top_share : of the windows of each
-    part, called open by their signal where no peaks are given.   mappable_bp : a window is left out when no read lies in
-    it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden state.   twins : untrained
-    models of the same shape.   kmers : word lengths of the word-count controls, as '3,4,6'.   bin_bp : of the one-hot
-    control.   matches : closed windows of the same GC for each open one in the second score.   block_bp : bootstrap block.
-    max_windows : of each part used at most, drawn by the seed.   valid_share : of training contigs that are named.
-    edge_reach, edge_step : bp shown on either side of the edges of peaks, and between two points.   edge_near : bp on
-    either side over which the forget gate is tested.   edge_word : letters that matched positions share.
-    edge_matches : positions matched to each edge.
+    window : bp.   peak_share : of a window that lies in peaks when it is called open.   top_share : of the windows
+    of each part, called open by their signal where no peaks are given.   mappable_bp : a window is left out when no
+    read lies in it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden
+    state.   twins : untrained models of the same shape.   kmers : word lengths of the word-count controls, as
+    '3,4,6'.   bin_bp : of the one-hot control.   matches : closed windows of the same GC for each open one in the
+    second score.   block_bp : bootstrap block. max_windows : of each part used at most, drawn by the
+    seed.   valid_share : of training contigs that are named. edge_reach, edge_step : bp shown on either side of the
+    edges of peaks, and between two points.   edge_near : bp on either side over which the forget gate is
+    tested.   edge_word : letters that matched positions share. edge_matches : positions matched to each edge.
     """
 
     window: int = 200
@@ -722,8 +722,8 @@ class CountSettings(Settings):
 class VariantSettings(Settings):
     """How variants are scored.
 
-    window : reference bases after an allele, in reading direction, that count beside the allele's own.   batch : alleles
-    read side by side.   lanes, chunk, burn_in, exact : how the genome before the variants is read, see
+    window : reference bases after an allele, in reading direction, that count beside the allele's own.   batch :
+    alleles read side by side.   lanes, chunk, burn_in, exact : how the genome before the variants is read, see
     `StreamSettings`; an allele is read from the last chunk that begins before it, so that short chunks save work.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.options import chosen
+from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.settings import DecoySource, DeviceName, ProbeSettings, States, StreamSettings
 
@@ -128,6 +129,9 @@ def splice(
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))
     _report(results, records.to_json(), output, task, as_json=as_json)
+
+
+app.command()(accessibility)
 
 
 def _settings(values: dict[str, Any]) -> ProbeSettings:

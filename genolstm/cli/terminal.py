@@ -169,8 +169,8 @@ def tell_of_memory(seams: Mapping[str, float]) -> None:
     """Say when states depend on what stands further back than was read. seams : summary of `stream.seams.Seams`."""
     if seams["in_sequence"]:
         log.info(
-            "this model remembers more than a burn-in (states differed by up to %.2g where that was tried): every contig"
-            " and strand was read from its end in one lane",
+            "this model remembers more than a burn-in (states differed by up to %.2g where that was tried): every"
+            " contig and strand was read from its end in one lane",
             seams["trial_max_state"],
         )
     if seams["lead_max_state"] > LEAD_TOLERANCE:

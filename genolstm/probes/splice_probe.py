@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genolstm.errors import InputError, UsageError
+from genolstm.errors import InputError
 from genolstm.hidden import readable, states_at
 from genolstm.model import NextSymbolModel, trained_model
 from genolstm.probes.protocol import TRAINED, Judge, ModelStates, offsets_to_read
 from genolstm.probes.splice import SpliceSites, Target, splice_sites
+from genolstm.probes.splits import probe_split
 from genolstm.readers.annotation import Transcript
-from genolstm.regions import Part, Sites, Stretches, split_genome
+from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
 from genolstm.settings import AlphabetName, ProbeSettings, States, StreamSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -87,47 +88,6 @@ def _require_both_classes(target: Target, sites: Sites) -> None:
                 f"the {part.name.lower()} part holds {n_true} {target}s and {n_decoys} decoys that can be read, and a"
                 " probe needs both; name --train-contigs and --test-contigs with more genes."
             )
-
-
-def probe_split(checkpoint: Checkpoint, genome: Genome, settings: ProbeSettings, model_name: str) -> Stretches:
-    """Give the split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
-
-    Raises InputError for a test contig that the model was trained on, or when no test part is left; UsageError for
-    training contigs alone.
-    """
-    seen = set(checkpoint.seen)
-    if not settings.test_contigs and not settings.train_contigs:
-        if genome.sha256 != checkpoint.genome_sha256:
-            raise InputError(
-                f"{model_name} was trained on another genome, whose split means nothing here; name --train-contigs and"
-                " --test-contigs."
-            )
-        if not checkpoint.split.of(Part.TEST).bases:
-            raise InputError(f"{model_name} holds out no test part; name --test-contigs that it has not seen.")
-        return checkpoint.split
-    for name in settings.test_contigs:
-        if name in seen:
-            left = [other for other in genome.names if other not in seen]
-            raise InputError(
-                f"contig '{name}' was trained on by {model_name}, so that no score on it is held out; test on"
-                f" {', '.join(left[:6]) or 'another genome'}, or train a model without it."
-            )
-    if not settings.test_contigs:
-        raise UsageError("--train-contigs is given without --test-contigs; name both.")
-    return _by_contigs(genome, settings)
-
-
-def _by_contigs(genome: Genome, settings: ProbeSettings) -> Stretches:
-    """Named contigs, with blocks of the training contigs drawn for validation."""
-    training = settings.train_contigs or tuple(name for name in genome.names if name not in settings.test_contigs)
-    return split_genome(
-        genome.length_of,
-        spawn(settings.seed, "probe split"),
-        train_contigs=training,
-        test_contigs=settings.test_contigs,
-        block_bp=settings.block_bp,
-        held_out_share=settings.valid_share,
-    )
 
 
 def _states(

@@ -144,7 +144,10 @@ PROBE = (
     Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
     Dataset("*/sites/contig", ("sites",), "int32", "index", "contig of each site"),
     Dataset(
-        "*/sites/position", ("sites",), "int64", "bp",
+        "*/sites/position",
+        ("sites",),
+        "int64",
+        "bp",
         "0-based: the G of a donor's GT, the G of an acceptor's AG, the first base of a window",
     ),
     Dataset("*/sites/end", ("sites",), "int64", "bp", "half-open end of a window; single bases have none", False),
@@ -162,7 +165,9 @@ PROBE = (
     Dataset("*/features/*/intercept", ("1",), "float64", "", "constant term"),
     Dataset("*/features/*/searched_strength", ("*",), "float64", "", "C (inverse L2 strength) tried on validation"),
     Dataset("*/features/*/searched_log_likelihood", ("*",), "float64", "nats/site", "on validation, of each C", False),
-    Dataset("*/features/*/searched_r2", ("*",), "float64", "", "on validation, of each C, where values are asked", False),
+    Dataset(
+        "*/features/*/searched_r2", ("*",), "float64", "", "on validation, of each C, where values are asked", False
+    ),
     Dataset("*/scores/features", ("feature_sets",), "string", "", "name of each feature set"),
     Dataset("*/scores/score", ("scores",), "string", "", "auprc, auroc, topk, mcc, ..., or r2, pearson, spearman"),
     Dataset("*/scores/value", ("feature_sets", "scores"), "float64", "", "on the test sites"),
@@ -275,9 +280,7 @@ SCORE = (
     Dataset("classes/sense", ("classes",), "string", "", "read along the feature, against it, or both", required=False),
     Dataset("classes/symbols", ("classes",), "int64", "", "known bases", required=False),
     Dataset("classes/bits", ("classes",), "float64", "bits/base", "their mean", required=False),
-    Dataset(
-        "classes/low", ("classes",), "float64", "bits/base", "2.5 % point, by blocks of 100 kb", required=False
-    ),
+    Dataset("classes/low", ("classes",), "float64", "bits/base", "2.5 % point, by blocks of 100 kb", required=False),
     Dataset("classes/high", ("classes",), "float64", "bits/base", "97.5 % point", required=False),
     *_seams("seams", "seams", "burned-in against true state"),
     *_seams("leads", "leads", "after the whole lead against half of it"),

@@ -16,11 +16,14 @@ RESULTS = {
     "score.h5": "score",
     "gates.h5": "gates",
     "atac.h5": "track",
+    "access.h5": "probe",
+    "counts.h5": "counts",
+    "fit.h5": "methylation",
     "bits.bw": None,
     "variants.vcf.gz": None,
 }
 INDEX = "variants.vcf.gz.tbi"
-COMMANDS = ["ingest", "train", "probe", "score", "gates", "variants", "track"]
+COMMANDS = ["ingest", "train", "probe", "score", "gates", "variants", "track", "probe", "methylation", "methylation"]
 
 
 @pytest.mark.slow
@@ -75,7 +78,7 @@ def test_options_reach_every_step(run, tmp_path, steps):
     assert [step[0] for step in steps] == COMMANDS
     assert all({"--force", "--quiet"} <= set(step) for step in steps)
     threaded = [step for step in steps if "--threads" in step]
-    assert [step[0] for step in threaded] == ["train", "probe", "score", "gates", "variants"]
+    assert [step[0] for step in threaded] == ["train", "probe", "score", "gates", "variants", "probe", "methylation"]
     assert {step[step.index("--threads") + 1] for step in threaded} == {"3"}
 
 

@@ -23,8 +23,9 @@ def fit_of(sites=5, unit="hours", **changes):
     rng = np.random.default_rng(0)
     numbers = {name: rng.random(sites) for name in COLUMNS if name not in {"reads", "flags"}}
     made = MethylationFit(
-        contigs=("I", "II"), contig=np.zeros(sites, np.int32), position=np.arange(sites), strand=np.zeros(sites, np.int8),
-        modified=np.ones((sites, 2), np.int32), covered=np.full((sites, 2), 2, np.int32), samples=("a", "b"),
+        contigs=("I", "II"), contig=np.zeros(sites, np.int32), position=np.arange(sites),
+        strand=np.zeros(sites, np.int8), modified=np.ones((sites, 2), np.int32),
+        covered=np.full((sites, 2), 2, np.int32), samples=("a", "b"),
         unit=unit, elapsed=np.array([0.5, 4.5]), model="site", free_start=False,
         numbers={"conversion_error": 0.0, "time_offset": 0.5}, flag_names={"no_reads": 1}, **numbers,
         reads=np.full(sites, 4), flags=np.arange(sites, dtype=np.uint16),

@@ -1,0 +1,99 @@
+"""Which parts of a genome a probe is fitted to, chosen on and judged on."""
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from genolstm.errors import InputError, UsageError
+from genolstm.regions import Part, Stretches, split_genome
+from genolstm.seeds import spawn
+from genolstm.store.checkpoint import Checkpoint
+from genolstm.store.genome import Genome
+
+
+class SplitSettings(Protocol):
+    """What of a probe's settings says how a genome is split."""
+
+    @property
+    def train_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def test_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def block_bp(self) -> int: ...  # noqa: D102
+    @property
+    def valid_share(self) -> float: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+def probe_split(
+    checkpoint: Checkpoint,
+    genome: Genome,
+    settings: SplitSettings,
+    model_name: str,
+    *,
+    valid_contigs: tuple[str, ...] = (),
+) -> Stretches:
+    """Give the split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
+
+    valid_contigs : what strengths are chosen on; in the model's own split they take the place of its validation part,
+    which is then for training.
+
+    Raises InputError for a test contig that the model was trained on, or when no test part is left; UsageError for
+    training contigs alone.
+    """
+    seen = set(checkpoint.seen)
+    if not settings.test_contigs and not settings.train_contigs:
+        if genome.sha256 != checkpoint.genome_sha256:
+            raise InputError(
+                f"{model_name} was trained on another genome, whose split means nothing here; name --train-contigs and"
+                " --test-contigs."
+            )
+        if not checkpoint.split.of(Part.TEST).bases:
+            raise InputError(f"{model_name} holds out no test part; name --test-contigs that it has not seen.")
+        return _validated_on(checkpoint.split, valid_contigs) if valid_contigs else checkpoint.split
+    for name in settings.test_contigs:
+        if name in seen:
+            left = [other for other in genome.names if other not in seen]
+            raise InputError(
+                f"contig '{name}' was trained on by {model_name}, so that no score on it is held out; test on"
+                f" {', '.join(left[:6]) or 'another genome'}, or train a model without it."
+            )
+    if not settings.test_contigs:
+        raise UsageError("--train-contigs is given without --test-contigs; name both.")
+    return _by_contigs(genome, settings, valid_contigs)
+
+
+def _by_contigs(genome: Genome, settings: SplitSettings, valid_contigs: tuple[str, ...]) -> Stretches:
+    """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
+    held = (*settings.test_contigs, *valid_contigs)
+    training = settings.train_contigs or tuple(name for name in genome.names if name not in held)
+    return split_genome(
+        genome.length_of,
+        spawn(settings.seed, "probe split"),
+        train_contigs=training,
+        valid_contigs=valid_contigs,
+        test_contigs=settings.test_contigs,
+        block_bp=settings.block_bp,
+        held_out_share=settings.valid_share,
+    )
+
+
+def _validated_on(split: Stretches, names: tuple[str, ...]) -> Stretches:
+    """Give the same stretches: those of named contigs for validation, those for test left, all others for training."""
+    part = split.part.copy()
+    part[part != Part.TEST] = Part.TRAIN
+    for name in names:
+        mine = split.contig == split.contigs.index(name) if name in split.contigs else np.zeros(len(part), np.bool_)
+        if not mine.any():
+            raise InputError(
+                f"valid contig '{name}' is not in the split, which has {', '.join(split.names()[:8])};"
+                " correct the name."
+            )
+        if (part[mine] == Part.TEST).any():
+            raise InputError(f"contig '{name}' is for test, and cannot be for validation too; name another.")
+        part[mine] = Part.VALID
+    if not (part == Part.TRAIN).any():
+        raise InputError("no contig is left for training: every contig is named for validation or test; name fewer.")
+    return replace(split, part=part)

@@ -1,0 +1,109 @@
+"""What a probe on pooled states has to beat: features of a window's own sequence, and labels that mean nothing."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.alphabet import DNA, Codes
+from genolstm.pooled import Windows
+from genolstm.probes.contest import Subset
+from genolstm.probes.controls import words
+from genolstm.regions import Part
+from genolstm.store.genome import Genome
+
+ROWS = 4096  # windows counted at a time
+GC_WIDTH = 0.02  # share of GC within which two windows are matched
+LEAST_SHIFT, MOST_SHIFT = 0.25, 0.75  # of a contig's windows: far from where the labels belong
+_IS_GC = np.isin(np.arange(DNA.n_symbols), [DNA.letters.index(letter) for letter in "GC"])
+
+
+def window_codes(genome: Genome, windows: Windows) -> Codes:
+    """Codes of each window along the forward strand, uint8 [N, width]."""
+    address = genome.starts[windows.contig] + windows.start
+    codes: Codes = genome.all_codes[address[:, None] + np.arange(windows.width)]
+    return codes
+
+
+def gc_share(codes: Codes) -> NDArray[np.float64]:
+    """Share of G and C among the bases of each window, [N]. codes : [N, W], without N."""
+    share: NDArray[np.float64] = _IS_GC[codes].mean(axis=1)
+    return share
+
+
+def gc_features(codes: Codes) -> NDArray[np.float32]:
+    """GC and its square, float32 [N, 2]: open chromatin may have neither much nor little of it."""
+    share = gc_share(codes)
+    return np.stack([share, share**2], axis=1).astype(np.float32)
+
+
+def strandless_words(k: int) -> tuple[NDArray[np.int64], int]:
+    """Column of each word of k bases, a word and its reverse complement sharing one, int64 [4**k]; how many columns."""
+    number = np.arange(DNA.n_known**k)
+    flipped, rest = np.zeros_like(number), number
+    for _ in range(k):
+        flipped = flipped * DNA.n_known + DNA.n_known - 1 - rest % DNA.n_known
+        rest = rest // DNA.n_known
+    names, column = np.unique(np.minimum(number, flipped), return_inverse=True)
+    return column.reshape(-1), len(names)
+
+
+def strandless_word_counts(codes: Codes, k: int) -> NDArray[np.float16]:
+    """How often each word of k bases or its reverse complement stands in each window, float16 [N, columns].
+
+    A window has no strand, so that two columns for one word would only be twice as many to learn.
+    codes : [N, W].
+    """
+    column, width = strandless_words(k)
+    counts = np.empty((len(codes), width), dtype=np.float16)
+    for first in range(0, len(codes), ROWS):
+        found = words(codes[first : first + ROWS], k, DNA.n_known)
+        row, place = np.nonzero(found >= 0)
+        flat = row * width + column[found[row, place]]
+        counts[first : first + ROWS] = np.bincount(flat, minlength=len(found) * width).reshape(-1, width)
+    return counts
+
+
+def one_hot_bins(codes: Codes, bin_bp: int) -> NDArray[np.float32]:
+    """Share of each base in each stretch of `bin_bp` of a window, float32 [N, bins * 4]; the last one may be shorter.
+
+    codes : [N, W]. What is where in the window, as far as a linear probe can use it.
+    """
+    edges = np.arange(0, codes.shape[1], bin_bp)
+    sizes = np.diff(np.append(edges, codes.shape[1]))
+    bins = [np.add.reduceat(codes == base, edges, axis=1, dtype=np.float32) / sizes for base in range(DNA.n_known)]
+    return np.stack(bins, axis=2).reshape(len(codes), -1).astype(np.float32)
+
+
+def shifted(contig: NDArray[np.int64], part: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Which window each takes its label from, [N]: a quarter to three quarters of its contig's windows of its part on.
+
+    Round the end where need be. Neighbours stay neighbours, so that whatever is read above chance from such labels
+    comes from slow trends along contigs.
+    """
+    order = np.arange(len(contig))
+    group = contig * len(Part) + part
+    for each in np.unique(group):
+        rows = np.flatnonzero(group == each)
+        least, most = int(LEAST_SHIFT * len(rows)), int(MOST_SHIFT * len(rows))
+        order[rows] = np.roll(rows, int(rng.integers(least, most + 1)))
+    return order
+
+
+def gc_matched(
+    label: NDArray[np.integer] | NDArray[np.floating],
+    share: NDArray[np.float64],
+    matches: int,
+    rng: np.random.Generator,
+) -> Subset:
+    """Open windows and up to `matches` closed ones for each, of the same GC to within two hundredths.
+
+    label, share : of the test windows. No closed window is drawn twice; open ones without any of their GC are left out.
+    """
+    gc = np.floor(share / GC_WIDTH).astype(np.int64)
+    kept: list[NDArray[np.intp]] = []
+    for each in np.unique(gc[label == 1]):
+        positive, negative = (np.flatnonzero((gc == each) & (label == kind)) for kind in (1, 0))
+        if len(negative):
+            some = min(matches * len(positive), len(negative))
+            kept += [positive, rng.choice(negative, some, replace=False)]
+    rows = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
+    return Subset("matched", rows)
