@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -77,9 +77,15 @@ class NextSymbolModel(nn.Module):
             layers.append(signal)
             states.append(last)
         carried = State(torch.stack([s.hidden for s in states]), torch.stack([s.memory for s in states]))
-        # the kernels lay their output out time first: a linear map of it as it lies copies nothing
-        logits = self.head(signal.transpose(0, 1)).transpose(0, 1)
-        return Reading(logits=logits, layers=layers, inputs=inputs, state=carried)
+        return Reading(logits=self._logits(signal), layers=layers, inputs=inputs, state=carried)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Head of the last layer's hidden states, [B, T, H] -> [B, T, n_known]."""
+        if torch.is_grad_enabled():
+            return cast(Tensor, self.head(hidden))
+        # the kernels lay their output out time first: a map of it as it lies copies nothing. The same bits; gradients
+        # would be summed in another order, and no training of an earlier version could be repeated to the bit
+        return cast(Tensor, self.head(hidden.transpose(0, 1)).transpose(0, 1))
 
     def nats(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Negative natural log probability of each target, [B, T]; 0 where the target is unknown.

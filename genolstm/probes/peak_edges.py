@@ -152,7 +152,7 @@ def forgetting(
                 _, low, high = block_interval(away, block, rng, resamples=settings.resamples)
                 rows.append(
                     {
-                        "model": name, "direction": direction, "layer": layer + 1, "edges": len(table),
+                        "model": name, "direction": direction, "layer": layer, "edges": len(table),
                         "value": table[:, 0].mean(), "matched": table[:, 1:].mean(), "difference": away.mean(),
                         "low": low, "high": high, "sd": table[:, 1:].std(),
                         "p": permutation_test(table, rng, permutations=settings.permutations).p,

@@ -187,7 +187,7 @@ PROBE = (
     Dataset("*/calibration/sites", ("bins",), "int64", "", "test sites in the bin"),
     Dataset("*/edges/model", ("tests",), "string", "", "trained or untrained_k", required=False),
     Dataset("*/edges/direction", ("tests",), "string", "", "into or out of the peak, as it is read", required=False),
-    Dataset("*/edges/layer", ("tests",), "int32", "", "from 1", required=False),
+    Dataset("*/edges/layer", ("tests",), "int32", "", "from 0", required=False),
     Dataset("*/edges/edges", ("tests",), "int64", "", "edges of peaks with matched positions", required=False),
     Dataset("*/edges/value", ("tests",), "float64", "", "mean forget gate near the edges", required=False),
     Dataset("*/edges/matched", ("tests",), "float64", "", "near their matched positions", required=False),

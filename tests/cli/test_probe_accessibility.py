@@ -139,7 +139,7 @@ def test_log_is_a_table_with_every_control_and_the_verdict(probe):
         assert f"\n  {name} " in err
     assert "open: at least 50% of the window lies in a peak" in err
     assert "against the strongest control" in err
-    assert "forget gate reading into peaks, trained, layer 1:" in err
+    assert "forget gate reading into peaks, trained, layer 0:" in err
     assert "edges of peaks (both strands) with 5 matched positions each" in err
 
 
