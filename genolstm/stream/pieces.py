@@ -1,6 +1,7 @@
 """How rows are cut into pieces that lanes read side by side, so that all lanes end at about the same time."""
 
 import heapq
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -75,9 +76,9 @@ def _burned_in(start: int, burn_in: int, chunk: int) -> int:
 def _best_size(lengths: list[int], leads: list[int], burn_in: int, settings: StreamSettings) -> int:
     """Symbols a piece such that the last lane ends soonest when the longest pieces are dealt first (Graham 1969)."""
     total = sum(lengths)
-    even = max(1, total // settings.lanes)
+    even = max(1, -(-total // settings.lanes))
     candidates = {
-        max(_in_chunks(round(size), settings.chunk), burn_in, settings.chunk)
+        max(_in_chunks(math.ceil(size), settings.chunk), burn_in, settings.chunk)
         for size in np.geomspace(even / MOST_PIECES_A_LANE, max(2 * even, 1), CUTS_TRIED)
     } | {max(max(lengths, default=1), 1)}
     return min(sorted(candidates), key=lambda size: _steps(lengths, leads, size, burn_in, settings.lanes))

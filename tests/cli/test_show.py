@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from genolstm.store.schema import ROOT_ATTRIBUTES, SCHEMA, Kind
+from genolstm.store.schema import ROOT_ATTRIBUTES, SCHEMA, SCHEMA_VERSION, Kind
 
 
 def test_genome_is_shown_with_its_contigs(run, genome_file):
@@ -77,7 +77,7 @@ def test_schema_prints_every_row_of_every_kind(run):
 @pytest.mark.parametrize("kind", Kind)
 def test_schema_of_one_kind_prints_that_alone(run, kind):
     told = run("schema", kind).out
-    assert told.startswith(f"{kind} (schema version 1)\n")
+    assert told.startswith(f"{kind} (schema version {SCHEMA_VERSION[kind]})\n")
     assert sum("(schema version" in line for line in told.splitlines()) == 1
 
 
