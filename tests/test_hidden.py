@@ -11,7 +11,7 @@ from genolstm.regions import Sites
 from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
 from genolstm.stream.seams import Seams
 
-STREAM = StreamSettings(lanes=3, chunk=32, burn_in=96)
+STREAM = StreamSettings(lanes=16, chunk=32, burn_in=96)
 HALF = 2**-10  # float16 keeps 11 bits: this is the last of a number between 1 and 2
 
 

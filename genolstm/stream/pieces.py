@@ -81,7 +81,8 @@ def _best_size(lengths: list[int], leads: list[int], burn_in: int, settings: Str
         max(_in_chunks(math.ceil(size), settings.chunk), burn_in, settings.chunk)
         for size in np.geomspace(even / MOST_PIECES_A_LANE, max(2 * even, 1), CUTS_TRIED)
     } | {max(max(lengths, default=1), 1)}
-    return min(sorted(candidates), key=lambda size: _steps(lengths, leads, size, burn_in, settings.lanes))
+    # of sizes that end together the largest: fewer seams
+    return min(sorted(candidates, reverse=True), key=lambda size: _steps(lengths, leads, size, burn_in, settings.lanes))
 
 
 def _steps(lengths: list[int], leads: list[int], size: int, burn_in: int, lanes: int) -> int:
