@@ -22,6 +22,7 @@ class Alphabet:
     read_as : letters that are read as a known one (RNA's U as T); counted and reported.
     ambiguous : letters that become unknown (IUPAC codes other than the unknown letter itself); counted and reported.
     complement : [n_symbols] code of the pairing symbol, or None where there is no other strand.
+    unit : what one symbol is called, in words for people.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Alphabet:
     read_as: dict[str, str]
     ambiguous: str
     complement: Codes | None
+    unit: str
 
     @property
     def n_symbols(self) -> int:
@@ -57,6 +59,7 @@ DNA = Alphabet(
     read_as={"U": "T"},
     ambiguous="RYSWKMBDHV",  # IUPAC-IUB 1984
     complement=np.array([3, 2, 1, 0, 4], dtype=np.uint8),
+    unit="base",
 )
 PROTEIN = Alphabet(
     name="protein",
@@ -64,6 +67,7 @@ PROTEIN = Alphabet(
     read_as={},
     ambiguous="BJOUZ*",  # B = D or N, J = I or L, Z = E or Q, O pyrrolysine, U selenocysteine, * stop
     complement=None,
+    unit="residue",
 )
 ALPHABETS: dict[str, Alphabet] = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN)}
 

@@ -10,13 +10,24 @@ from genolstm.settings import DeviceName
 
 
 def choose_device(name: DeviceName) -> torch.device:
-    """Give the device asked for; 'auto' takes CUDA, then the CPU. Raises UsageError when it is not there."""
+    """Give the device asked for; 'auto' takes CUDA, then the CPU. Raises UsageError when it is not there.
+
+    Of several GPUs each process that torchrun started on this machine takes its own.
+    """
     if name is DeviceName.AUTO:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = DeviceName.CUDA if torch.cuda.is_available() else DeviceName.CPU
     if name is DeviceName.CUDA and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device here; run 'genolstm doctor', or use --device cpu.")
     if name is DeviceName.MPS and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
+    here = int(os.environ.get("LOCAL_RANK", "0"))
+    if name is DeviceName.CUDA and here:
+        if here >= torch.cuda.device_count():
+            raise UsageError(
+                f"process {here + 1} on this machine has no GPU: there are {torch.cuda.device_count()}; start as many"
+                " processes (torchrun --nproc-per-node)."
+            )
+        return torch.device("cuda", here)
     return torch.device(name)
 
 
@@ -26,10 +37,12 @@ def describe_device(device: torch.device) -> str:
 
 
 def allotted_threads() -> int:
-    """Cores that this process may use: its affinity, and SLURM_CPUS_PER_TASK where that is less."""
+    """Cores that this process may use: its affinity, SLURM_CPUS_PER_TASK where that is less; its share by torchrun."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     by_slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return min(allowed, int(by_slurm)) if by_slurm.isdigit() and int(by_slurm) else allowed
+    if by_slurm.isdigit() and int(by_slurm):
+        allowed = min(allowed, int(by_slurm))
+    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def set_threads(threads: int | None) -> int:

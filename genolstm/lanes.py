@@ -1,29 +1,61 @@
 """Genome -> parallel lanes of codes with carried state, for training.
 
-The training stretches and their reverse complements are laid end to end, each cut into chunks and its last chunk
-filled up with N; the lanes start evenly spaced on that ring of chunks and read on for ever. A lane's state is reset
-where it enters a stretch. The chunk that any lane reads is a function of the step alone, which is all that a resumed
-run has to know.
+`Lanes` reads a genome: the training stretches and their reverse complements are laid end to end, each cut into chunks
+and its last chunk filled up with N; the lanes start evenly spaced on that ring of chunks and read on for ever. A lane's
+state is reset where it enters a stretch. The chunk that any lane reads is a function of the step alone, which is all
+that a resumed run has to know.
+
+`ChainLanes` reads proteins, which are short and many: chains of nearly equal length are read side by side, so that
+next to nothing is filled up, each from its own reset on. Which chains go together depends on their lengths; the order
+in which the groups come is drawn anew for each round, from the seed and the round alone.
 """
 
-from typing import NamedTuple
+from bisect import bisect_right
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.regions import Stretches
+from genolstm.seeds import spawn
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer, Rows, rows_of
+
+OUTSIDE = 1 << 40  # a place beyond any chain: what is read there is unknown
 
 
 class Batch(NamedTuple):
     """One step of every lane.
 
     codes : uint8 [B, T + 1]; inputs are codes[:, :-1], targets codes[:, 1:].   reset : bool [B], a stretch starts here.
+    place : int64 [B, T], where each input stands in the genome's codes, -1 for fill; None where nobody asks (DNA).
     """
 
     codes: Tensor
     reset: Tensor
+    place: Tensor | None = None
+
+
+class Supply(Protocol):
+    """An endless, deterministic supply of batches: what training reads."""
+
+    def batch(self, step: int) -> Batch:
+        """Codes and resets of one step."""
+
+    def symbols(self, step: int) -> int:
+        """How many symbols (fill left out) this step reads."""
+
+
+def supply_of(
+    genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
+) -> "Lanes | ChainLanes":
+    """Choose how stretches are read for training: chains where there is one strand, else a ring of both strands."""
+    if genome.alphabet.complement is None:
+        return ChainLanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device, seed=seed)
+    return Lanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device)
 
 
 class Lanes:
@@ -70,3 +102,98 @@ class Lanes:
         row = torch.searchsorted(self._ends, chunk, right=True)
         within = chunk - self._ends[row] + (self._length[row] + self.chunk - 1) // self.chunk
         return int((self._length[row] - within * self.chunk).clamp_max_(self.chunk).sum())
+
+
+class ChainLanes:
+    """Chains of nearly equal length side by side, each read once a round from its first symbol to its last.
+
+    n_lanes : B.   chunk : T at most; the steps of a group are equal, so that its longest chain fills the last one.
+    steps_per_round : the same in every round.   fill : share of symbols read that are fill.
+    """
+
+    def __init__(
+        self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
+    ) -> None:
+        self.n_lanes, self.chunk, self.device, self.seed = n_lanes, chunk, device, seed
+        self.gatherer = Gatherer(genome, device)
+        rows = rows_of(genome, stretches)
+        length = rows.length.numpy()
+        self._sorted = np.argsort(length, kind="stable")  # slot -> row
+        self._length = length[self._sorted]  # of each slot
+        self._groups = _groups(self._length, n_lanes, chunk)
+        self._group_steps = np.array([len(group.slot) for group in self._groups])
+        self.steps_per_round = int(self._group_steps.sum())
+        self.symbols_per_round = int(length.sum())
+        self.fill = 1 - self.symbols_per_round / sum(group.slot.size * group.width for group in self._groups)
+        self.rows = Rows(*(column.to(device) for column in rows))
+        self._round = lru_cache(maxsize=2)(self._drawn_round)
+
+    def batch(self, step: int) -> Batch:
+        """Codes and resets of one step; no symbol of another part is ever touched."""
+        slot, first, width, row_of = self._at(step)
+        row = torch.from_numpy(row_of[np.maximum(slot, 0)]).to(self.device)
+        start = torch.from_numpy(np.where(slot < 0, OUTSIDE, first)).to(self.device)  # of the first target, in its row
+        origin, length = self.rows.origin[row], self.rows.length[row]
+        codes = self.gatherer.window(origin, self.rows.sign[row], length, start - 1, width + 1)
+        within = (start - 1).unsqueeze(1) + torch.arange(width, device=self.device)  # [B, T]
+        inside = (within >= 0) & (within < length.unsqueeze(1))
+        place = torch.where(inside, origin.unsqueeze(1) + within, -1)
+        return Batch(codes=codes, reset=(start == 0) | (start == OUTSIDE), place=place)
+
+    def symbols(self, step: int) -> int:
+        """How many symbols of the chains (fill left out) this step reads."""
+        slot, first, width, _ = self._at(step)
+        read = np.clip(self._length[np.maximum(slot, 0)] - first, 0, width)
+        return int(read[slot >= 0].sum())
+
+    def _at(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[np.int64]]:
+        """Slot and first target of each lane [B], the step's width, and the row in each slot, at one step."""
+        turn, within = divmod(step, self.steps_per_round)
+        order, ends, row_of = self._round(turn)
+        place = int(np.searchsorted(ends, within, side="right"))
+        group = self._groups[order[place]]
+        at = within - int(ends[place]) + len(group.slot)
+        return group.slot[at], group.first[at], group.width, row_of
+
+    def _drawn_round(self, turn: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Order of the groups, the step that ends each, and the row in each slot: equally long chains change places."""
+        rng = spawn(self.seed, "lanes", turn)
+        order = rng.permutation(len(self._groups))
+        shuffled = np.lexsort((rng.random(len(self._length)), self._length))
+        return order, np.cumsum(self._group_steps[order]), self._sorted[shuffled]
+
+
+class _Group(NamedTuple):
+    """Chains that are read side by side.
+
+    slot : int64 [S, B], which chain each lane reads at each step, -1 for none.   first : int64 [S, B], place in its
+    chain of the first target.   width : symbols a step.
+    """
+
+    slot: NDArray[np.int64]
+    first: NDArray[np.int64]
+    width: int
+
+
+def _groups(length: NDArray[np.int64], n_lanes: int, chunk: int) -> list[_Group]:
+    """Lay chains into groups, longest first; a lane whose chain ends early goes on with the longest that still fits.
+
+    length : int64 [N], ascending.
+    """
+    left, lengths = list(range(len(length))), length.tolist()  # slots not laid yet, ascending
+    groups = []
+    while left:
+        n_steps = -(-lengths[left[-1]] // chunk)
+        width = -(-lengths[left[-1]] // n_steps)
+        slot = np.full((n_steps, n_lanes), -1, dtype=np.int64)
+        first = np.zeros((n_steps, n_lanes), dtype=np.int64)
+        for lane in range(n_lanes):
+            at = 0
+            while at < n_steps and (fits := bisect_right(left, (n_steps - at) * width, key=lengths.__getitem__)):
+                chain = left.pop(fits - 1)
+                taken = -(-lengths[chain] // width)
+                slot[at : at + taken, lane] = chain
+                first[at : at + taken, lane] = width * np.arange(taken)
+                at += taken
+        groups.append(_Group(slot, first, width))
+    return groups

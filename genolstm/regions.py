@@ -158,6 +158,64 @@ def split_genome(
     return _stretches(tuple(lengths), sorted(rows))
 
 
+def split_chains(
+    lengths: dict[str, int],
+    clusters: Sequence[int] | NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    train_contigs: Sequence[str] = (),
+    valid_contigs: Sequence[str] = (),
+    test_contigs: Sequence[str] = (),
+    held_out_share: float = HELD_OUT_SHARE,
+) -> Stretches:
+    """Deal chains (proteins), whole and by whole clusters, to training, validation and test.
+
+    Named chains go to their part; their relatives, the other chains of their clusters, go to no part unless they are
+    named too. Of the other clusters a seeded draw gives a share of the symbols to validation where none is named for
+    it, and to test where neither is named; a cluster larger than that share is for training.
+
+    lengths : symbols of each chain, in file order.   clusters : cluster of each.   Raises InputError as `split_genome`.
+    """
+    wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
+    _check_names(lengths, wanted)
+    cluster_of = dict(zip(lengths, np.asarray(clusters).tolist(), strict=True))
+    part_of = {name: part for part, named in wanted.items() for name in named}
+    held_out = {cluster_of[name] for name, part in part_of.items() if part is not Part.TRAIN}
+    members: dict[int, list[str]] = {}
+    for name in lengths:
+        if cluster_of[name] not in held_out and (not train_contigs or name in part_of):
+            members.setdefault(cluster_of[name], []).append(name)
+    drawn = (*([] if valid_contigs else [Part.VALID]), *([] if valid_contigs or test_contigs else [Part.TEST]))
+    part_of |= _drawn_clusters(list(members.values()), lengths, drawn, held_out_share, rng)
+    if Part.TRAIN not in part_of.values():
+        raise InputError("no protein is left for training: all are named for validation or test, or relatives of them.")
+    index = {name: place for place, name in enumerate(lengths)}
+    return _stretches(
+        tuple(lengths), sorted((index[name], 0, lengths[name], part) for name, part in part_of.items() if lengths[name])
+    )
+
+
+def _drawn_clusters(
+    members: list[list[str]], lengths: dict[str, int], parts: Sequence[Part], share: float, rng: np.random.Generator
+) -> dict[str, Part]:
+    """Part of each chain of some clusters: a share of the symbols drawn for each of `parts`, the rest for training."""
+    sizes = [sum(lengths[name] for name in names) for names in members]
+    goal = share * sum(sizes)
+    order = [int(place) for place in rng.permutation(len(members))]
+    part_of = {name: Part.TRAIN for names in members for name in names}
+    for part in parts:
+        taken, passed = 0, []
+        while order and taken < goal:
+            place = order.pop()
+            if taken + sizes[place] / 2 < goal and sizes[place] <= goal:  # with it the part is nearer to its share
+                taken += sizes[place]
+                part_of |= dict.fromkeys(members[place], part)
+            else:
+                passed.append(place)
+        order = passed + order
+    return part_of
+
+
 def _stretches(contigs: tuple[str, ...], rows: list[tuple[int, int, int, Part]]) -> Stretches:
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     return Stretches(

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +42,7 @@ class CellName(StrEnum):
     METHYLATION = "methylation"
     EBBINGHAUS = "ebbinghaus"
     VOLATILITY = "volatility"
+    GARCH = "garch"
 
 
 class TrainableCell(StrEnum):
@@ -76,12 +77,34 @@ class DeviceName(StrEnum):
     MPS = "mps"
 
 
+class StudyName(StrEnum):
+    """The studies, in the order in which `study all` runs them."""
+
+    HALF_LIFE = "half-life"
+    VANISHING = "vanishing"
+    COPY = "copy"
+    BRACKETS = "brackets"
+    COUNTING = "counting"
+    FORGETTING = "forgetting"
+    VOLATILITY = "volatility"
+    PARSIMONY = "parsimony"
+    KNOCKOUT = "knockout"
+    TELEMETRY = "telemetry"
+
+
 class Precision(StrEnum):
     """Number format of the matrix products; weights and losses stay in float32."""
 
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
+
+
+class AuxiliaryTask(StrEnum):
+    """What a protein model can be trained to tell beside the next residue, of the residues read so far."""
+
+    CHARGE = "charge"
+    HYDROPATHY = "hydropathy"
 
 
 class Settings:
@@ -154,7 +177,9 @@ class TrainSettings(Settings):
     bases, minutes : stop at whichever comes first; 0 means no such limit.   learning_rate : peak, after the warm-up.
     valid_bases : symbols of the validation part that each look reads at most (both strands).
     early_stop : looks without a better validation loss before stopping; 0 never stops early.
-    checkpoint_minutes : between two resumable checkpoints.
+    checkpoint_minutes : between two resumable checkpoints.   clusters : file of protein clusters that are never split,
+    '' for our own.   multitask : what else each state is trained to tell, see `training.multitask`; multitask_weight :
+    of its error beside the bits.
     """
 
     lanes: int = 16
@@ -174,6 +199,9 @@ class TrainSettings(Settings):
     train_contigs: tuple[str, ...] = ()
     valid_contigs: tuple[str, ...] = ()
     test_contigs: tuple[str, ...] = ()
+    clusters: str = ""
+    multitask: tuple[AuxiliaryTask, ...] = ()
+    multitask_weight: float = 0.3
     seed: int = 1
 
     @property
@@ -185,6 +213,9 @@ class TrainSettings(Settings):
         object.__setattr__(self, "precision", Precision(self.precision))
         for name in ("train_contigs", "valid_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "multitask", auxiliary_tasks(self.multitask))
+        if not 0 <= self.multitask_weight < math.inf:
+            raise UsageError(f"multitask weight must be 0 or more, not {self.multitask_weight}.")
         for name in ("lanes", "chunk", "valid_looks", "valid_bases"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -196,6 +227,17 @@ class TrainSettings(Settings):
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}.")
         if self.bases <= 0 and self.minutes <= 0:
             raise UsageError("training needs an end: give --bases or --minutes.")
+
+
+def auxiliary_tasks(names: Iterable[str]) -> tuple[AuxiliaryTask, ...]:
+    """Read names of auxiliary tasks. Raises UsageError for one that is unknown or stands twice."""
+    names = tuple(names)
+    for name in names:
+        if name not in set(AuxiliaryTask):
+            raise UsageError(f"multitask '{name}' is not known; known are {', '.join(AuxiliaryTask)}.")
+        if names.count(name) > 1:
+            raise UsageError(f"multitask '{name}' is named twice; name it once.")
+    return tuple(AuxiliaryTask(name) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +316,9 @@ def parse_offsets(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in text.split(",")}))
 
 
+MIN_PROTEIN_WINDOW = 4  # symbols of the longest word that is counted
+
+
 class DecoySource(StrEnum):
     """Where decoys may lie: in spans of mRNA on the same strand, or anywhere on the contig on either strand."""
 
@@ -286,6 +331,38 @@ class States(StrEnum):
 
     HIDDEN = "h"
     BOTH = "h+c"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomologySettings(Settings):
+    """What makes two proteins relatives.
+
+    groups : letters that a word takes for one; word : letters of a word.   near : residues within which the second word
+    on a diagonal must follow.   most_places, most_times_mean : a word that stands at more places than both (the second
+    times the mean of all words) starts no candidate.   link_score : BLOSUM62 score of a gapless segment that links two
+    proteins.   candidate_score : the lower one from which pairs across a split are aligned.   aligned_pairs : of them,
+    at most.   shortest : residues that an alignment must have for its identity to be told.
+    """
+
+    groups: str = "A C DE FYW G H ILVM KR N P Q ST"
+    word: int = 5
+    near: int = 80
+    most_places: int = 200
+    most_times_mean: float = 20.0
+    link_score: int = 65
+    candidate_score: int = 40
+    aligned_pairs: int = 2_000
+    shortest: int = 50
+
+    def __post_init__(self) -> None:
+        letters = self.groups.replace(" ", "")
+        if sorted(letters) != sorted(set(letters)) or not letters.isalpha():
+            raise UsageError(f"groups '{self.groups}' must be letters of amino acids, each once, with blanks between.")
+        for name in ("word", "near", "most_places", "link_score", "candidate_score", "aligned_pairs", "shortest"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 < self.most_times_mean < math.inf:
+            raise UsageError(f"most_times_mean must be above 0, not {self.most_times_mean}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -392,6 +469,52 @@ class AccessibilitySettings(Settings):
         for name in ("peak_share", "top_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProteinProbeSettings(Settings):
+    """How hidden states are probed for what the polypeptide made so far is like.
+
+    positions : places drawn in each protein.   shortest : residues that a prefix has at least.   ahead : residues that
+    follow, of which the hydropathy is asked.   states : 'h', or 'h+c' to read the memory c beside the hidden state.
+    twins : untrained models of the same shape.   window : symbols up to the place that the word-count controls see.
+    near : bases up to the place that the one-hot control of the codon frame sees.   genetic_code : number of NCBI's
+    table.   max_proteins : of each part used at most, drawn by the seed.   valid_share, test_share : of proteins that
+    the model does not know by name, in whole clusters; valid_share also of training contigs that are named, drawn in
+    blocks of block_bp.
+    """
+
+    positions: int = 8
+    shortest: int = 10
+    ahead: int = 30
+    states: States = States.BOTH
+    twins: int = 3
+    window: int = 30
+    near: int = 10
+    genetic_code: int = 1
+    resamples: int = 1_000
+    max_proteins: int = 2_000
+    valid_share: float = 0.15
+    test_share: float = 0.2
+    block_bp: int = 100_000
+    train_contigs: tuple[str, ...] = ()
+    test_contigs: tuple[str, ...] = ()
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "states", States(self.states))
+        for name in ("train_contigs", "test_contigs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in (
+            "positions", "shortest", "ahead", "twins", "near", "genetic_code", "resamples", "max_proteins", "block_bp",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.window < MIN_PROTEIN_WINDOW:
+            raise UsageError(f"window must be at least {MIN_PROTEIN_WINDOW}, the longest word, not {self.window}.")
+        for name in ("valid_share", "test_share"):
+            if not 0 < getattr(self, name) < 0.5:
+                raise UsageError(f"{name} must lie between 0 and 0.5, not {getattr(self, name)}.")
 
 
 class FitModel(StrEnum):
@@ -763,3 +886,65 @@ def parse_size(text: str) -> int:
     if not match:
         raise UsageError(f"'{text}' is not a number; write for example 40M, 1.5G, 200k or 1,000,000.")
     return round(float(match[1].replace(",", "").replace("_", "")) * _FACTOR[match[2].lower()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings(Settings):
+    """How the studies are run.
+
+    quick : smaller sizes, fewer steps and seeds: all studies in five minutes on two cores.   repeats : networks trained
+    from seeds of their own behind each interval, where not quick.
+    prices, exogenous : CSV files of date and close for `volatility`, in place of the series it knows; '' for none.
+    biases : forget biases that `half-life` measures.   chrono : horizon T of its 'chrono:T', steps.
+    lags : steps between what `vanishing` shows and when it asks, increasing.   delays : blanks between the symbols and
+    the cue of `copy`, increasing.   distances : symbols from an opening bracket to its closing one, increasing.
+    Of all three () takes the study's own, fewer where quick.   length : symbols of each sequence of `copy`, with blanks
+    in front; 0: as many as its delay needs.   window : symbols that the windowed Transformer of `copy` and `brackets`
+    sees in one layer, its own included.   longest : largest n of a^n b^n that `counting` trains on.
+    """
+
+    quick: bool = False
+    repeats: int = 5
+    seed: int = 1
+    prices: str = ""
+    exogenous: str = ""
+    biases: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 5.0)
+    chrono: int = 100
+    lags: tuple[int, ...] = ()
+    delays: tuple[int, ...] = ()
+    distances: tuple[int, ...] = ()
+    length: int = 0
+    window: int = 16
+    longest: int = 20
+
+    def __post_init__(self) -> None:
+        if self.repeats < 2:
+            raise UsageError(f"repeats must be at least 2, not {self.repeats}: one network gives no interval.")
+        for name in ("biases", "lags", "delays", "distances"):
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)
+            if any(later <= earlier for earlier, later in pairwise(values)):
+                raise UsageError(f"{name} must increase, unlike {','.join(map('{:g}'.format, values))}.")
+        for name, least in {"lags": 1, "delays": 1, "distances": 2}.items():
+            if any(value < least for value in getattr(self, name)):
+                raise UsageError(f"{name} must be at least {least}, not {min(getattr(self, name))}.")
+        if not self.biases or any(abs(bias) > LARGEST_BIAS for bias in self.biases):
+            raise UsageError(f"biases must lie within -{LARGEST_BIAS} and {LARGEST_BIAS}.")
+        for name, least in {"chrono": 3, "window": 2, "longest": 5, "length": 0}.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+
+
+LARGEST_BIAS = 8  # half-lives of 2,000 steps: longer ones would be measured for minutes
+STUDY_OPTIONS: dict[str, tuple[StudyName, ...]] = {  # options of `study` that are not for every study
+    "biases": (StudyName.HALF_LIFE,),
+    "chrono": (StudyName.HALF_LIFE,),
+    "lags": (StudyName.VANISHING,),
+    "delays": (StudyName.COPY,),
+    "length": (StudyName.COPY,),
+    "distances": (StudyName.BRACKETS,),
+    "window": (StudyName.COPY, StudyName.BRACKETS),
+    "longest": (StudyName.COUNTING,),
+    "prices": (StudyName.VOLATILITY,),
+    "exogenous": (StudyName.VOLATILITY,),
+}

@@ -22,21 +22,32 @@ def ingest(
     Example: genolstm ingest genome.fa.gz -o genome.h5
     """
     from genolstm.alphabet import ALPHABETS
-    from genolstm.readers.fasta import read_fasta
+    from genolstm.readers.fasta import STOP, Stops, read_fasta
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import write_genome
 
     task = Task("ingest", quiet=quiet)
     refuse_existing(output, force=force, inputs=[fasta])
     letters = ALPHABETS[alphabet]
-    blocks = read_fasta(fasta, letters)
+    stops = Stops()
+    blocks = read_fasta(fasta, letters, stops=stops)
     inputs = {} if str(fasta) == "-" or not fasta.is_file() else {"fasta": file_sha256(fasta)}
     with ProgressLine("ingest", unit="symbols", quiet=quiet) as line:
-        counted = write_genome(output, line.watch(blocks), letters, task.provenance({"alphabet": alphabet}, inputs))
+        counted = write_genome(
+            output, line.watch(blocks), letters, task.provenance({"alphabet": alphabet}, inputs),
+            left_out=lambda: {STOP: stops.ended},
+        )  # fmt: skip
     read_as = {letter: letters.read_as.get(letter, letters.unknown_letter) for letter in counted.letters}
     for letter, code in read_as.items():
         if letter != code:
             log.info("%s %s read as %s", f"{counted.letters[letter]:,}", letter, code)
+    if stops.ended:
+        log.info("%s proteins end in *, which is no residue and was left out", f"{stops.ended:,}")
+    if stops.broken:
+        log.warning(
+            "%s proteins hold * inside, which was read as X: these may be pseudogenes or read in a wrong frame",
+            f"{stops.broken:,}",
+        )
     task.done(
         output,
         {"read": counted.contigs, "used": counted.contigs, "skipped": {}},
@@ -45,6 +56,7 @@ def ingest(
             "bases": counted.symbols,
             "unknown_bases": counted.unknown,
             "masked_bases": counted.masked,
+            "stops": {"ended": stops.ended, "within": stops.within, "broken": stops.broken},
         },
         as_json=as_json,
         word=f"{counted.contigs:,} contigs, {counted.symbols:,} symbols, {counted.unknown:,} unknown",

@@ -55,6 +55,11 @@ class Task:
         log.setLevel(logging.WARNING if quiet else logging.INFO)
         log.info("genolstm %s %s", __version__, command)
 
+    def listen(self) -> None:
+        """Say nothing more: another process speaks for this one."""
+        self.quiet = True
+        log.setLevel(logging.ERROR)
+
     def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
         """Choose device and threads, and say which."""
         from genolstm.devices import choose_device, describe_device, set_threads

@@ -1,18 +1,20 @@
 """``genolstm train``: a genome file to a model file."""
 
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen, given
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.errors import InputError
+from genolstm.cli.train_end import auxiliary_errors, evaluated, report
+from genolstm.cli.train_parts import held_out_parts, parts_of
+from genolstm.errors import InputError, UsageError
 from genolstm.settings import (
     CUDA_CHUNK,
     CUDA_LANES,
@@ -28,10 +30,9 @@ from genolstm.settings import (
     parse_size,
 )
 
-NAMES_TOLD = 6  # contigs named in a line of the log
-
 if TYPE_CHECKING:
-    from genolstm.lanes import Lanes
+    from genolstm.lanes import ChainLanes, Lanes
+    from genolstm.ranks import Ranks
     from genolstm.regions import Part, Stretches
     from genolstm.store.checkpoint import Checkpoint, PartBits
     from genolstm.store.genome import Genome
@@ -86,6 +87,18 @@ def train(
     test_contigs: Annotated[
         str, typer.Option("--test-contigs", help="Never train on these; score them at the end.")
     ] = "",
+    clusters: Annotated[
+        str,
+        typer.Option(
+            "--clusters", help="Proteins: TSV of representative and member (MMseqs2), in place of our own clusters."
+        ),
+    ] = TrainSettings.clusters,
+    multitask: Annotated[
+        str, typer.Option("--multitask", help="Proteins: also tell charge, hydropathy or both (comma separated).")
+    ] = "",
+    multitask_weight: Annotated[
+        float, typer.Option("--multitask-weight", min=0, help="Of their squared error, beside the bits.")
+    ] = TrainSettings.multitask_weight,
     settings_file: Annotated[
         Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
     ] = None,
@@ -93,6 +106,7 @@ def train(
     seed: Seed = TrainSettings.seed,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -100,10 +114,12 @@ def train(
     """Train a model to predict the next base, on contigs and their reverse complements, carrying its state along.
 
     Without --valid-contigs and --test-contigs the genome is cut into blocks: 90 % train, 5 % validation, 5 % test.
+    Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
     SIGTERM and SIGUSR1 write OUTPUT.resume and stop; the same command with --resume goes on.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
+    from genolstm.ranks import together
     from genolstm.store.files import refuse_existing
     from genolstm.store.genome import open_genome
 
@@ -112,39 +128,51 @@ def train(
         log.warning("%s is complete and there is nothing to resume; remove it to train anew", output)
         return
     refuse_existing(output, force=force or resume, inputs=[genome])
+    check_figure(figure, force=force or resume, inputs=[genome, output])
     options = {
         "cell": cell, "size": size, "layers": layers, "hidden": hidden, "forget_bias": forget_bias, "lanes": lanes,
         "chunk": chunk, "bases": bases, "minutes": minutes, "learning_rate": learning_rate, "precision": precision,
         "early_stop": early_stop, "checkpoint_minutes": checkpoint_minutes, "train_contigs": train_contigs,
-        "valid_contigs": valid_contigs, "test_contigs": test_contigs, "seed": seed,
+        "valid_contigs": valid_contigs, "test_contigs": test_contigs, "clusters": clusters,
+        "multitask": multitask, "multitask_weight": multitask_weight, "seed": seed,
     }  # fmt: skip
     saved, values = _saved(output, resume=resume, force=force), chosen(ctx, options, settings_file)
     task.seed = saved.train.seed if saved else values["seed"]  # the settings file may have given it
+    if "multitask_weight" in given(ctx, options, settings_file) and not values["multitask"]:
+        raise UsageError("--multitask-weight weighs the errors of --multitask, which is not given; give both.")
     on = task.use_device(device, threads)
     if saved:
         model_settings, settings = saved.model, saved.train
         _refuse_changes(given(ctx, options, settings_file), saved, output)
     else:
         model_settings, settings = _settings(values, on)
-    job = _begin(open_genome(genome), genome, model_settings, settings, saved, on)
-    _train(job, output, task, quiet=quiet)
-    bits = _evaluate(job)
+    with together(on) as ranks:
+        if not ranks.leads:
+            task.listen()
+        job = _begin(open_genome(genome), genome, model_settings, settings, saved, on, ranks)
+        _train(job, output, task, quiet=task.quiet)
+    if not ranks.leads:
+        return
+    bits = evaluated(job)
     _write(job, output, task, bits=bits, resumable=False)
     resume_path(output).unlink(missing_ok=True)
-    _report(job, output, task, bits, as_json=as_json)
+    draw(output, figure)
+    report(job, output, task, bits, as_json=as_json)
 
 
 @dataclass(kw_only=True)
-class _Job:
+class Job:
     """One training as the command sees it."""
 
     genome: "Genome"
     genome_path: Path
     split: "Stretches"
     run: "Run"
-    lanes: "Lanes"
+    lanes: "Lanes | ChainLanes"
     logbook: "Logbook"
     held_out: "tuple[Part, ...]"  # parts whose bits can be measured: they have stretches with known bases
+    homology: dict[str, Any] | None  # of proteins, when the split was drawn; None of DNA and of a run taken up again
+    inputs: dict[str, str] = field(default_factory=dict)  # further files read: name -> SHA-256
 
 
 def resume_path(output: Path) -> Path:
@@ -162,7 +190,7 @@ def _settings(values: dict[str, Any], device: Any) -> tuple[ModelSettings, Train
     values["lanes"] = values["lanes"] or (CUDA_LANES if on_gpu else TrainSettings.lanes)
     values["chunk"] = values["chunk"] or (CUDA_CHUNK if on_gpu else TrainSettings.chunk)
     values["bases"] = parse_size(str(values["bases"]))
-    for part in ("train_contigs", "valid_contigs", "test_contigs"):
+    for part in ("train_contigs", "valid_contigs", "test_contigs", "multitask"):
         values[part] = _contigs(values[part])
     return model, TrainSettings.from_json(values, where="the options of train")
 
@@ -174,7 +202,6 @@ def _contigs(value: str | list[str]) -> tuple[str, ...]:
 
 def _saved(output: Path, *, resume: bool, force: bool) -> "Checkpoint | None":
     """Give the checkpoint to go on from, or None for a new training."""
-    from genolstm.errors import UsageError
     from genolstm.store.checkpoint import read_checkpoint
 
     path = resume_path(output)
@@ -196,7 +223,8 @@ def _refuse_changes(options: dict[str, Any], saved: "Checkpoint", output: Path) 
         options = {"layers": size[0], "hidden": size[1], **options}
     known = {**saved.train.to_json(), **saved.model.to_json()}
     for name, value in options.items():
-        asked = _contigs(value) if name.endswith("_contigs") else parse_size(value) if name == "bases" else value
+        listed = name.endswith(("_contigs", "multitask"))
+        asked = _contigs(value) if listed else parse_size(value) if name == "bases" else value
         if asked != known[name]:
             raise InputError(
                 f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {asked};"
@@ -211,109 +239,98 @@ def _begin(
     settings: TrainSettings,
     saved: "Checkpoint | None",
     device: Any,  # noqa: ANN401
-) -> _Job:
-    """Prepare a new training, or the saved one where it stood."""
+    ranks: "Ranks",
+) -> Job:
+    """Prepare a new training, or the saved one where it stood; alone, or with other processes."""
     import dataclasses
 
-    from genolstm.lanes import Lanes
+    from genolstm.lanes import supply_of
     from genolstm.model import NextSymbolModel
-    from genolstm.regions import Part, split_genome
-    from genolstm.seeds import spawn
+    from genolstm.regions import Part
     from genolstm.training.course import Logbook
+    from genolstm.training.multitask import auxiliary_of, refuse_multitask
     from genolstm.training.resume import take_up
     from genolstm.training.steps import new_run
 
     if saved and saved.genome_sha256 != genome.sha256:
         raise InputError(f"{path} is not the genome file that the unfinished training read; give that one.")
     model_settings = dataclasses.replace(model_settings, alphabet=AlphabetName(genome.alphabet.name))
-    split = saved.split if saved else split_genome(
-        genome.length_of, spawn(settings.seed, "split"), train_contigs=settings.train_contigs,
-        valid_contigs=settings.valid_contigs, test_contigs=settings.test_contigs,
-    )  # fmt: skip
+    if settings.multitask:
+        refuse_multitask(genome, settings.multitask)  # before anything that takes time
+    split, homology, inputs = (saved.split, None, {}) if saved else parts_of(genome, settings)
     model = NextSymbolModel(model_settings, seed=settings.seed)
     if saved:
         model.load_weights(saved.weights)
     model = model.to(device)
-    run = new_run(model, settings)
+    training, kept = split.of(Part.TRAIN), saved.auxiliary if saved else None
+    run = new_run(model, settings, auxiliary_of(genome, training, settings.multitask, model, saved=kept), ranks)
+    unit = genome.alphabet.unit
     if saved and saved.resumable:
         take_up(run, saved.resumable)
-        log.info("resuming after %s bases", f"{run.progress.bases:,}")
-    held_out = _held_out(genome, path, split)
-    lanes = Lanes(genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device)
+        log.info("resuming after %s %ss", f"{run.progress.bases:,}", unit)
+    held_out = held_out_parts(genome, path, split)
+    lanes = supply_of(genome, training, n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed)
     log.info(
-        "%s %dx%d, %s weights; %s lanes x %s bases a step",
+        "%s %dx%d, %s weights; %s lanes x %s %ss a step",
         model_settings.cell, model_settings.layers, model_settings.hidden, f"{model.n_weights:,}",
-        settings.lanes, settings.chunk,
+        settings.lanes, settings.chunk, unit,
     )  # fmt: skip
+    if ranks.size > 1:
+        log.info("%d processes, %d lanes each", ranks.size, settings.lanes // ranks.size)
+    if run.auxiliary:
+        log.info(
+            "auxiliary tasks, weight %g: %s", settings.multitask_weight,
+            ", ".join(f"{task} (mean {mean:.3g}, sd {sd:.3g})" for task, mean, sd in run.auxiliary.scales()),
+        )  # fmt: skip
     logbook = Logbook(history=saved.history, looks=saved.looks) if saved else Logbook()
-    return _Job(genome=genome, genome_path=path, split=split, run=run, lanes=lanes, logbook=logbook, held_out=held_out)
+    logbook.errors += [tuple(row) for row in kept.errors.tolist()] if kept else []
+    return Job(
+        genome=genome, genome_path=path, split=split, run=run, lanes=lanes, logbook=logbook, held_out=held_out,
+        homology=homology, inputs=inputs,
+    )  # fmt: skip
 
 
-def _held_out(genome: "Genome", path: Path, split: "Stretches") -> "tuple[Part, ...]":
-    """Say what each part holds; gives the held-out parts that can be scored. InputError if training is all N."""
-    from genolstm.regions import Part
-
-    known = [part for part in Part if _has_known(genome, split, part)]
-    unknown = genome.alphabet.unknown_letter
-    for part in Part:
-        here = split.of(part)
-        if part not in known and part is Part.TRAIN:
-            raise InputError(
-                f"the training part of {path} ({_shortly(here.names())}) holds nothing but {unknown}; give a genome, or"
-                " --train-contigs, with known symbols."
-            )
-        if part not in known and here.bases:
-            log.warning("%s part: nothing but %s, so it is not scored", part.name.lower(), unknown)
-        log.info("%s: %s bases of %s", part.name.lower(), f"{here.bases:,}", _shortly(here.names()))
-    return tuple(part for part in known if part is not Part.TRAIN)
-
-
-def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
-    """Tell whether a part of the split holds any symbol that can be a target."""
-    from genolstm.scoring.beside_markov import blocks_of
-
-    unknown = genome.alphabet.unknown
-    return any(bool((block != unknown).any()) for blocks in blocks_of(genome, split.of(part)) for block in blocks)
-
-
-def _shortly(contigs: tuple[str, ...]) -> str:
-    more = f" and {len(contigs) - NAMES_TOLD} more" if len(contigs) > NAMES_TOLD else ""
-    return ", ".join(contigs[:NAMES_TOLD]) + more or "no contig"
-
-
-def _train(job: _Job, output: Path, task: Task, *, quiet: bool) -> None:
+def _train(job: Job, output: Path, task: Task, *, quiet: bool) -> None:
     """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
     from genolstm.regions import Part
     from genolstm.stream.reading import mean_bits
     from genolstm.training.course import train as course
     from genolstm.training.steps import share_done
 
-    run, valid = job.run, job.split.of(Part.VALID)
+    run, valid, unit = job.run, job.split.of(Part.VALID), job.genome.alphabet.unit
 
     def look() -> float:
-        return mean_bits(run.model, job.genome, valid, StreamSettings(), symbols=run.settings.look_bases)[0]
+        bits = 0.0
+        if run.ranks.leads:
+            bits = mean_bits(run.model, job.genome, valid, StreamSettings(), symbols=run.settings.look_bases)[0]
+        return run.ranks.from_leader(bits)
 
-    written = time.monotonic()
-    with _asked_to_stop() as asked, ProgressLine("train", unit="bases", quiet=quiet) as line:
+    written = run.progress.seconds
+    with _asked_to_stop() as asked, ProgressLine("train", unit=f"{unit}s", quiet=quiet) as line:
         for tick in course(run, job.lanes, look if Part.VALID in job.held_out else None):
             job.logbook.add(tick)
-            bits = f"{job.logbook.history['bits'][-1]:.4f} bits/base" if job.logbook.history["bits"] else ""
+            bits = f"{job.logbook.history['bits'][-1]:.4f} bits/{unit}" if job.logbook.history["bits"] else ""
             line.show(share_done(run.progress, run.settings), run.progress.bases, bits)
             if tick.look:
-                log.info("after %s bases: validation %.4f bits/base", f"{tick.look.bases:,}", tick.look.bits)
-            if asked or time.monotonic() - written > 60 * run.settings.checkpoint_minutes:
+                errors = "".join(f", {task} error {error:.3f}" for task, error in auxiliary_errors(job).items())
+                log.info(
+                    "after %s %ss: validation %.4f bits/%s%s",
+                    f"{tick.look.bases:,}", unit, tick.look.bits, unit, errors,
+                )  # fmt: skip
+            stop = int(run.ranks.largest(asked[0] if asked else 0))  # whichever process was asked, all stop here
+            if stop or run.progress.seconds - written > 60 * run.settings.checkpoint_minutes:
                 _write(job, resume_path(output), task, bits=(), resumable=True)
-                written = time.monotonic()
-            if asked:
+                written = run.progress.seconds
+            if stop:
                 log.warning(
                     "stopped by signal %d: wrote %s; the same command with --resume goes on",
-                    asked[0],
+                    stop,
                     resume_path(output),
                 )
-                raise typer.Exit(128 + asked[0])
+                raise typer.Exit(128 + stop)
     # a job that is killed while it measures resumes here, with nothing left to train
     _write(job, resume_path(output), task, bits=(), resumable=True)
-    log.info("trained on %s bases; measuring bits/base beside Markov models", f"{run.progress.bases:,}")
+    log.info("trained on %s %ss; measuring bits/%s beside Markov models", f"{run.progress.bases:,}", unit, unit)
 
 
 @contextmanager
@@ -329,26 +346,14 @@ def _asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _evaluate(job: _Job) -> "tuple[PartBits, ...]":
-    """Bits per base of the held-out parts, each beside its Markov lines."""
-    from genolstm.regions import Part
-    from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
-
-    if not job.held_out:
-        return ()
-    job.run.model.eval()
-    markov = markov_of(job.genome, job.split.of(Part.TRAIN))
-    return tuple(
-        bits_beside_markov(job.run.model, markov, job.genome, job.split, part, StreamSettings())
-        for part in job.held_out
-    )
-
-
-def _write(job: _Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", resumable: bool) -> None:
+def _write(job: Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", resumable: bool) -> None:
     from genolstm.store.checkpoint import Checkpoint, write_checkpoint
     from genolstm.training.resume import laid_down
 
     run = job.run
+    laid = laid_down(run) if resumable else None  # every process has a part in it
+    if not run.ranks.leads:
+        return
     checkpoint = Checkpoint(
         model=run.model.settings,
         train=run.settings,
@@ -359,40 +364,8 @@ def _write(job: _Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", r
         history=job.logbook.history,
         looks=job.logbook.looks,
         bits=bits,
-        resumable=laid_down(run) if resumable else None,
+        resumable=laid,
+        auxiliary=run.auxiliary.kept(job.logbook.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
     )
     settings = {"model": run.model.settings.to_json(), "train": run.settings.to_json()}
-    write_checkpoint(path, checkpoint, task.provenance(settings, {"genome": job.genome.sha256}))
-
-
-def _report(job: _Job, output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool) -> None:
-    """Say bits per base of each part, always beside what Markov models reach."""
-    for row in bits:
-        log.info(
-            "%s: %.4f bits/base; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov %.4f",
-            row.part, row.model, row.uniform, row.best_order, row.best_bits, row.interpolated,
-        )  # fmt: skip
-    progress = job.run.progress
-    by_part = {row.part: row.model for row in bits}
-    judged = bits[-1] if bits else None
-    summary = {
-        "bases_seen": progress.bases,
-        "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
-        "bits_per_base": {"train": job.logbook.last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
-        "markov": judged
-        and {
-            "part": judged.part,
-            "best_order": judged.best_order,
-            "best_bits": judged.best_bits,
-            "interpolated_bits": judged.interpolated,
-            "uniform_bits": judged.uniform,
-            "by_order": judged.by_order,
-        },
-    }
-    word = (
-        f"{judged.model:.4f} bits/base on {judged.part}"
-        if judged
-        else f"{job.logbook.last_bits:.4f} bits/base in training"
-    )
-    records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
-    task.done(output, records, summary, as_json=as_json, word=word)
+    write_checkpoint(path, checkpoint, task.provenance(settings, {"genome": job.genome.sha256, **job.inputs}))

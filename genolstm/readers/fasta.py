@@ -31,6 +31,7 @@ BLANK = 128  # white space, to be dropped
 FOREIGN = 255  # not of the alphabet
 
 DNA_LETTERS = "ACGTUN"
+STOP = "*"
 MIN_DNA_SYMBOLS = 50  # a shorter protein may consist of A, C, G, T and N by chance
 
 NO_INTERVALS = np.empty((0, 2), dtype=np.int64)
@@ -56,6 +57,19 @@ class SequenceBlock:
     masked: NDArray[np.int64]
     ambiguous: dict[str, int]
     read_as: dict[str, int]
+
+
+@dataclass(kw_only=True)
+class Stops:
+    """Stop signs of proteins, counted while blocks go by.
+
+    ended : proteins that end in '*', which is no residue and is left out.   within : '*' inside proteins, read as X.
+    broken : proteins that hold such.
+    """
+
+    ended: int = 0
+    within: int = 0
+    broken: int = 0
 
 
 class _Piece(NamedTuple):
@@ -87,24 +101,27 @@ class _Tables:
     unknown: int
 
 
-def read_fasta(path: Path | str, alphabet: Alphabet, *, block_bytes: int = BLOCK_BYTES) -> Iterator[SequenceBlock]:
+def read_fasta(
+    path: Path | str, alphabet: Alphabet, *, block_bytes: int = BLOCK_BYTES, stops: Stops | None = None
+) -> Iterator[SequenceBlock]:
     """Blocks of all records in file order, each of one record and from at most ``block_bytes`` of text.
 
-    path : FASTA, plain or gzip or bgzip (told apart by content); "-" is standard input.
+    path : FASTA, plain or gzip or bgzip (told apart by content); "-" is standard input.   stops : takes the count of
+    stop signs; those that end a protein are in no block.
 
     Raises InputError when a problem is met, which may be after some blocks: a file is good once the iterator has ended.
     """
     source = "standard input" if str(path) == STDIN else str(path)
     with opened(path, source, "FASTA") as stream:
         text = _fasta_text(decompressed(stream, block_bytes, source), block_bytes, source)
-        blocks = _blocks(_pieces(_with_unix_line_ends(text)), _tables(alphabet), source)
+        blocks = _blocks(_pieces(_with_unix_line_ends(text)), _tables(alphabet), source, stops or Stops())
         yield from _refusing_dna(blocks, source) if alphabet.name == PROTEIN.name else blocks
 
 
 def read_fasta_slowly(path: Path | str, alphabet: Alphabet) -> Iterator[tuple[str, Codes]]:
     """Name and codes uint8 [n] of whole records, by Biopython and a table: the twin that ``read_fasta`` must equal.
 
-    Reads files only; a letter outside the alphabet becomes FOREIGN.
+    Reads files only; a letter outside the alphabet becomes FOREIGN, and a stop sign that ends a record is left out.
     """
     tables = _tables(alphabet)
     codes = np.full(256, FOREIGN, dtype=np.uint8)
@@ -114,7 +131,10 @@ def read_fasta_slowly(path: Path | str, alphabet: Alphabet) -> Iterator[tuple[st
         open_text = gzip.open if stream.read(2) == GZIP_MAGIC else open
     with open_text(path, "rt", encoding="utf-8-sig") as lines:
         for record in SeqIO.parse(lines, "fasta"):  # type: ignore[no-untyped-call]
-            yield record.id, codes[np.frombuffer(bytes(record.seq), dtype=np.uint8)]
+            symbols = bytes(record.seq)
+            if STOP in tables.letters:
+                symbols = symbols.rstrip(STOP.encode())
+            yield record.id, codes[np.frombuffer(symbols, dtype=np.uint8)]
 
 
 def _fasta_text(chunks: Iterator[bytes], block_bytes: int, source: str) -> Iterator[bytes]:
@@ -182,19 +202,23 @@ def _header_start(chunk: bytes, start: int, before: int) -> int:
     return index if index >= 0 else len(chunk)
 
 
-def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str) -> Iterator[SequenceBlock]:
+def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str, stops: Stops) -> Iterator[SequenceBlock]:
     """Blocks of all records; raises InputError for whatever does not belong in a record."""
     lines: dict[str, int] = {}  # record name -> line of its header
     name, n_before = "", 0
+    ending = _Ending(tables.letters.find(STOP), stops)
     for piece in pieces:
         if piece.symbols is None:
             _refuse_empty_record(name, n_before, lines, source)
+            ending.close()
             name, n_before = _record_name(piece, lines, source), 0
             lines[name] = piece.line
         elif lines:
             marks = np.frombuffer(piece.symbols.translate(tables.marks), dtype=np.uint8)
             if marks.size and np.maximum.reduce(marks) >= BLANK:
                 marks = _without_blanks(marks, piece, f"{source}: record '{name}'", n_before, tables.alphabet)
+            if ending.stop >= 0:
+                marks = ending.without(marks)
             if marks.size:
                 yield _block(name, marks, tables, starts_record=n_before == 0)
                 n_before += marks.size
@@ -203,6 +227,41 @@ def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str) -> Iterator[
     if not lines:
         raise InputError(f"{source} holds no records: give a FASTA file with at least one '>' line and its sequence.")
     _refuse_empty_record(name, n_before, lines, source)
+    ending.close()
+
+
+class _Ending:
+    """Holds stop signs back until something follows them in their record: those that nothing follows end a protein.
+
+    stop : their mark, -1 where the alphabet has none.
+    """
+
+    def __init__(self, stop: int, stops: Stops) -> None:
+        self.stop, self.stops = stop, stops
+        self.held, self.broken = 0, False
+
+    def without(self, marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Give marks [n] without the stop signs at their end, after those that were held."""
+        signs = marks == self.stop
+        if not signs.any() and not self.held:
+            return marks
+        tail = len(marks) if signs.all() else int(signs[::-1].argmin())
+        if tail == len(marks):
+            self.held += tail
+            return marks[:0]
+        within = self.held + int(signs.sum()) - tail
+        self.stops.within += within
+        self.broken |= within > 0
+        kept = np.concatenate([np.full(self.held, self.stop, dtype=np.uint8), marks[: len(marks) - tail]])
+        self.held = tail
+        kept.flags.writeable = False
+        return kept
+
+    def close(self) -> None:
+        """End a record."""
+        self.stops.ended += self.held > 0
+        self.stops.broken += self.broken
+        self.held, self.broken = 0, False
 
 
 def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], source: str) -> None:

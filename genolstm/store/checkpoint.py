@@ -73,6 +73,22 @@ class Resumable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuxiliaryHeads:
+    """Linear heads that were trained beside the next symbol, see `training.multitask`.
+
+    tasks : names, K of them.   mean, sd : float64 [K], of the targets.   weight : float32 [K, H].   bias : float32 [K].
+    errors : float64 [records, K], mean squared error of standardised targets.
+    """
+
+    tasks: tuple[str, ...]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    errors: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A model file: rebuilds the model alone; with `resumable`, also the run.
 
@@ -90,6 +106,7 @@ class Checkpoint:
     looks: dict[str, list[float]]
     bits: tuple[PartBits, ...] = ()
     resumable: Resumable | None = None
+    auxiliary: AuxiliaryHeads | None = None
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -108,8 +125,23 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
         write_bits(file.create_group("bits"), checkpoint.bits)
+        if checkpoint.auxiliary:
+            _write_auxiliary(file.create_group("auxiliary"), checkpoint.auxiliary)
         if checkpoint.resumable:
             _write_resumable(file, checkpoint.resumable)
+
+
+def _write_auxiliary(group: h5py.Group, heads: AuxiliaryHeads) -> None:
+    write_strings(group, "task", heads.tasks)
+    for name in ("mean", "sd", "weight", "bias", "errors"):
+        group[name] = getattr(heads, name)
+
+
+def _read_auxiliary(group: h5py.Group) -> AuxiliaryHeads:
+    return AuxiliaryHeads(
+        tasks=strings(group["task"]),
+        **{name: group[name][()] for name in ("mean", "sd", "weight", "bias", "errors")},
+    )
 
 
 def _write_arrays(group: h5py.Group, arrays: Mapping[str, NDArray[np.float32]]) -> None:
@@ -177,6 +209,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             looks={name: file["looks"][name][()].tolist() for name in LOOKS},
             bits=read_bits(file["bits"]),
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
+            auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
         )
 
 

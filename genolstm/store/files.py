@@ -330,6 +330,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.GATES: "gates",
                 Kind.COUNTS: "methylation count",
                 Kind.METHYLATION: "methylation fit",
+                Kind.STUDY: "study",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"
@@ -361,6 +362,12 @@ def open_any(path: Path, *, verify: bool = False) -> Iterator[h5py.File]:
     finally:
         with suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
             file.close()
+
+
+def kind_of(path: Path) -> Kind:
+    """Kind of one of our files. Raises InputError as `open_any`."""
+    with open_any(path) as file:
+        return Kind(str(file.attrs["kind"]))
 
 
 def _first_line(problem: BaseException) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,10 +138,18 @@ class GenomeSummary:
     letters: dict[str, int]
 
 
-def write_genome(path: Path, blocks: Iterable[Block], alphabet: Alphabet, provenance: Provenance) -> GenomeSummary:
+def write_genome(
+    path: Path,
+    blocks: Iterable[Block],
+    alphabet: Alphabet,
+    provenance: Provenance,
+    *,
+    left_out: Callable[[], Mapping[str, int]] = dict,
+) -> GenomeSummary:
     """Write a genome file from blocks of sequence, in memory that does not grow with the contigs.
 
     Codes are spooled to an unnamed file beside the target, since a contiguous dataset must know its length at birth.
+    left_out : asked when all blocks have gone by: letter -> how many were left out of the codes.
     """
     with write_file(path, Kind.GENOME, provenance) as file, TemporaryFile(dir=path.parent) as spool:
         file.attrs["alphabet"] = alphabet.name
@@ -153,7 +161,7 @@ def write_genome(path: Path, blocks: Iterable[Block], alphabet: Alphabet, proven
             digest.update(block.codes.data)
             spool.write(block.codes.data)
             table.add(block)
-        table.finish()
+        table.finish(left_out())
         file.attrs["sequence_sha256"] = digest.hexdigest()
         _copy_codes(file, spool, sum(table.lengths))
         write_records(file, Records(read=len(table.names), used=len(table.names)))
@@ -223,7 +231,7 @@ class _Contigs:
             dataset.resize(len(dataset) + len(rows), axis=0)
             dataset[len(dataset) - len(rows) :] = rows[:, column]
 
-    def finish(self) -> None:
+    def finish(self, left_out: Mapping[str, int]) -> None:
         if self.open_mask:
             self.pending.append(np.array([self.open_mask]))
         self._flush()
@@ -233,7 +241,7 @@ class _Contigs:
         contigs["length"] = lengths
         contigs["start"] = np.cumsum(lengths) - lengths
         contigs["unknown"] = np.array(self.unknown, dtype=np.int64)
-        letters = [*self._letters()]
+        letters = [*self._letters(), *((letter, "", count) for letter, count in left_out.items() if count)]
         group = self.file.create_group("letters")
         write_strings(group, "letter", [letter for letter, _, _ in letters])
         write_strings(group, "read_as", [read for _, read, _ in letters])

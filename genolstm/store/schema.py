@@ -36,10 +36,12 @@ class Kind(StrEnum):
     GATES = "gates"
     COUNTS = "counts"
     METHYLATION = "methylation"
+    STUDY = "study"
 
 
-# probe 2: windows beside single sites, values beside classes; files of version 1 are read as they are
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 2}
+# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; files of earlier
+# versions are read as they are. checkpoint 2: auxiliary heads
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 3, Kind.CHECKPOINT: 2}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Dataset:
     """One dataset of a file kind.
 
     path : may hold '*' for one level of names.   dims : one name per axis; equal names have equal length in one file,
-    digits are exact lengths, '*' is free.   dtype : NumPy name, or 'string'.   required : False where it may be absent.
+    digits are exact lengths; what begins with '*' is free.   dtype : NumPy name, or 'string'; several with '|' between
+    them.   required : False where it may be absent.
     """
 
     path: str
@@ -72,7 +75,7 @@ GENOME = (
     Dataset("soft_mask/start", ("intervals",), "int64", "bp", "0-based start within the contig"),
     Dataset("soft_mask/end", ("intervals",), "int64", "bp", "half-open end within the contig"),
     Dataset("letters/letter", ("letters",), "string", "", "letter of the FASTA that is not a known one"),
-    Dataset("letters/read_as", ("letters",), "string", "", "what it was read as"),
+    Dataset("letters/read_as", ("letters",), "string", "", "what it was read as; empty where it was left out"),
     Dataset("letters/count", ("letters",), "int64", "symbol", "how often"),
 )
 
@@ -138,6 +141,12 @@ CHECKPOINT = (
     Dataset("contigs/seen", ("contigs",), "uint8", "", "1 where any of its bases was trained on"),
     *SPLIT,
     *_bits("bits"),
+    Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head tells, see settings", required=False),
+    Dataset("auxiliary/mean", ("tasks",), "float64", "", "of the target, over the training part", required=False),
+    Dataset("auxiliary/sd", ("tasks",), "float64", "", "its standard deviation there", required=False),
+    Dataset("auxiliary/weight", ("tasks", "units"), "float32", "", "of each hidden unit, last layer", required=False),
+    Dataset("auxiliary/bias", ("tasks",), "float32", "", "target in standard deviations from its mean", required=False),
+    Dataset("auxiliary/errors", ("records", "tasks"), "float64", "", "mean squared, standardised", required=False),
 )
 
 PROBE = (
@@ -152,21 +161,37 @@ PROBE = (
     ),
     Dataset("*/sites/end", ("sites",), "int64", "bp", "half-open end of a window; single bases have none", False),
     Dataset("*/sites/strand", ("sites",), "int8", "", "+1 or -1; 0 for a window, which is read on both"),
-    Dataset("*/sites/label", ("sites",), "int8", "", "1 true site or open window, 0 decoy or closed"),
+    Dataset("*/sites/label", ("sites",), "int8", "", "1 true site or open window, 0 decoy or closed; or codon frame"),
     Dataset("*/sites/part", ("sites",), "int8", "", "0 train, 1 valid, 2 test"),
     Dataset("*/sites/block", ("sites",), "int64", "index", "bootstrap block"),
     Dataset("*/features/*/label", ("sites",), "int8", "", "what this feature set was fitted to and judged on", False),
     Dataset("*/features/*/log_odds", ("sites",), "float32", "log odds", "its prediction at every site", False),
+    Dataset(
+        "*/features/*/class_log_odds", ("sites", "classes"), "float32", "log odds", "of each of several classes", False
+    ),
     Dataset("*/features/*/value", ("sites",), "float32", "", "value that it was fitted to and judged on", False),
     Dataset("*/features/*/predicted", ("sites",), "float32", "", "its prediction of the value at every site", False),
-    Dataset("*/features/*/mean", ("*",), "float32", "", "what the probe subtracts from each feature"),
-    Dataset("*/features/*/scale", ("*",), "float32", "", "what it then divides by"),
-    Dataset("*/features/*/coefficients", ("*",), "float32", "", "weight of each standardised feature"),
-    Dataset("*/features/*/intercept", ("1",), "float64", "", "constant term"),
-    Dataset("*/features/*/searched_strength", ("*",), "float64", "", "C (inverse L2 strength) tried on validation"),
-    Dataset("*/features/*/searched_log_likelihood", ("*",), "float64", "nats/site", "on validation, of each C", False),
+    Dataset("*/features/*/mean", ("*inputs",), "float32", "", "what the probe subtracts from each feature"),
+    Dataset("*/features/*/scale", ("*inputs",), "float32", "", "what it then divides by"),
+    Dataset("*/features/*/coefficients", ("*inputs",), "float32", "", "weight of each standardised feature", False),
     Dataset(
-        "*/features/*/searched_r2", ("*",), "float64", "", "on validation, of each C, where values are asked", False
+        "*/features/*/class_coefficients", ("*inputs", "classes"), "float32", "", "the same for several classes", False
+    ),
+    Dataset("*/features/*/intercept", ("1",), "float64", "", "constant term", False),
+    Dataset("*/features/*/class_intercept", ("classes",), "float64", "", "constant term of each class", False),
+    Dataset(
+        "*/features/*/searched_strength", ("*tried",), "float64", "", "C (inverse L2 strength) tried on validation"
+    ),
+    Dataset(
+        "*/features/*/searched_log_likelihood", ("*tried",), "float64", "nats/site", "on validation, of each C", False
+    ),
+    Dataset(
+        "*/features/*/searched_r2",
+        ("*tried",),
+        "float64",
+        "",
+        "on validation, of each C, where values are asked",
+        False,
     ),
     Dataset("*/scores/features", ("feature_sets",), "string", "", "name of each feature set"),
     Dataset("*/scores/score", ("scores",), "string", "", "auprc, auroc, topk, mcc, ..., or r2, pearson, spearman"),
@@ -197,6 +222,12 @@ PROBE = (
     Dataset("*/edges/sd", ("tests",), "float64", "", "standard deviation over matched positions", required=False),
     Dataset("*/edges/p", ("tests",), "float64", "", "two-sided, permutation within matched sets", required=False),
     Dataset("*/edges/p_adjusted", ("tests",), "float64", "", "Bonferroni over this table", required=False),
+    Dataset("*/places/chain", ("sites",), "int64", "index", "protein that each site lies in", required=False),
+    Dataset("*/places/residues", ("sites",), "int64", "residue", "t: residues of it read so far", required=False),
+    Dataset("*/chains/name", ("chains",), "string", "", "of each protein", required=False),
+    Dataset("*/chains/part", ("chains",), "int8", "", "0 train, 1 valid, 2 test", required=False),
+    Dataset("*/chains/cluster", ("chains",), "int64", "index", "proteins of one cluster share words", required=False),
+    Dataset("*/chains/residues", ("chains",), "int64", "residue", "length", required=False),
     Dataset("*/profiles/offset", ("offsets",), "int64", "bp", "as read; 0 is the first base beyond it", required=False),
     Dataset("*/profiles/forget", ("tests", "offsets"), "float64", "", "mean forget gate at edges", required=False),
     Dataset("*/profiles/matched", ("tests", "offsets"), "float64", "", "at matched positions", required=False),
@@ -379,6 +410,25 @@ GATES = (
     ),
 )  # fmt: skip
 
+STUDY = (
+    Dataset("*/claims/name", ("claims",), "string", "", "short name of each claim of the study"),
+    Dataset("*/claims/statement", ("claims",), "string", "", "the claim"),
+    Dataset("*/claims/holds", ("claims",), "uint8", "", "1 where the numbers bear it out, 0 where they do not"),
+    Dataset("*/claims/value", ("claims",), "float64", "as claims/unit", "the number that decides"),
+    Dataset("*/claims/low", ("claims",), "float64", "as claims/unit", "lower end of its 95 % interval; NaN without"),
+    Dataset("*/claims/high", ("claims",), "float64", "as claims/unit", "upper end"),
+    Dataset("*/claims/unit", ("claims",), "string", "", "unit of value, low and high"),
+    Dataset("*/claims/because", ("claims",), "string", "", "how the number decides"),
+    Dataset(
+        "*/tables/*/*",
+        ("*",),
+        "float64|int64|string",
+        "attribute",
+        "what was measured; unit and meaning are attributes",
+        False,
+    ),
+)
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -389,6 +439,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GATES: GATES,
     Kind.COUNTS: COUNTS,
     Kind.METHYLATION: METHYLATION,
+    Kind.STUDY: STUDY,
 }
 
 
@@ -420,7 +471,7 @@ def problems(file: h5py.File, kind: Kind) -> list[str]:
             found.append(f"{path} is not in the layout")
             continue
         found += _shape_problems(matched, path, item, lengths)
-        if type_name(item) != matched.dtype:
+        if type_name(item) not in matched.dtype.split("|"):
             found.append(f"{path} holds {type_name(item)}, not {matched.dtype}")
     return found
 
@@ -434,7 +485,7 @@ def _shape_problems(row: Dataset, path: str, item: h5py.Dataset, lengths: dict[t
     scope = path.split("/")[0] if row.path.startswith("*") else ""
     for name, length in zip(row.dims, item.shape, strict=True):
         expected = int(name) if name.isdigit() else lengths.setdefault((scope, name), length)
-        if name != "*" and length != expected:
+        if not name.startswith("*") and length != expected:
             return [f"{path} has {length} {'entries' if name.isdigit() else name}, not {expected}"]
     return []
 

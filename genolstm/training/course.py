@@ -4,7 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from genolstm.lanes import Lanes
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.lanes import Supply
 from genolstm.store.checkpoint import HISTORY, LOOKS
 from genolstm.training.steps import Run, StepRecord, record, share_done, steps
 
@@ -30,10 +33,11 @@ class Tick:
 
 @dataclass(kw_only=True)
 class Logbook:
-    """Columns of all records and looks so far, as a checkpoint keeps them."""
+    """Columns of all records and looks so far, as a checkpoint keeps them; errors : of auxiliary tasks, by record."""
 
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
     looks: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LOOKS})
+    errors: list[tuple[float, ...]] = field(default_factory=list)
 
     def add(self, tick: Tick) -> None:
         """Note what a tick brought."""
@@ -41,6 +45,12 @@ class Logbook:
             if entry is not None:
                 for name, column in columns.items():
                     column.append(getattr(entry, name))
+        if tick.record is not None:
+            self.errors.append(tick.record.errors)
+
+    def errors_of(self, n_tasks: int) -> NDArray[np.float64]:
+        """Errors of the auxiliary tasks, float64 [records, K]."""
+        return np.array(self.errors, dtype=np.float64).reshape(-1, n_tasks)
 
     @property
     def last_bits(self) -> float:
@@ -49,7 +59,7 @@ class Logbook:
         return sum(tail) / len(tail) if tail else math.nan
 
 
-def train(run: Run, lanes: Lanes, look: Callable[[], float] | None) -> Iterator[Tick]:
+def train(run: Run, lanes: Supply, look: Callable[[], float] | None) -> Iterator[Tick]:
     """Train to the end, or to the early stop; yields a Tick after each step. The caller may stop between two ticks.
 
     look : measures bits per symbol of the validation part; None where there is none.
@@ -69,7 +79,7 @@ def train(run: Run, lanes: Lanes, look: Callable[[], float] | None) -> Iterator[
         before = after
         yield Tick(step=step, record=recorded, look=looked)
     if settings.early_stop and run.best:
-        run.model.load_weights(run.best)
+        run.load_weights(run.best)
 
 
 def _stopped_early(run: Run) -> bool:
@@ -86,6 +96,6 @@ def _remember_best(run: Run, bits: float) -> None:
     if bits < progress.best_bits:
         progress.best_bits, progress.looks_since_best = bits, 0
         if run.settings.early_stop:
-            run.best = run.model.weight_arrays()
+            run.best = run.weight_arrays()
     else:
         progress.looks_since_best += 1

@@ -13,9 +13,9 @@ from genolstm.training.steps import Progress, Run
 
 
 def laid_down(run: Run) -> Resumable:
-    """Everything beyond the weights that the run needs to go on."""
+    """Everything beyond the weights that the run needs to go on; of several processes all must ask together."""
     scaled = run.scaler.state_dict()
-    moments = {name: run.optimiser.state.get(weight, {}) for name, weight in run.model.named_parameters()}
+    moments = {name: run.optimiser.state.get(weight, {}) for name, weight in run.named_weights().items()}
     progress = dataclasses.replace(
         run.progress,
         updates=max((int(state["step"]) for state in moments.values() if state), default=0),
@@ -26,8 +26,8 @@ def laid_down(run: Run) -> Resumable:
     return Resumable(
         first_moments={name: _array(state["exp_avg"]) for name, state in moments.items() if state},
         second_moments={name: _array(state["exp_avg_sq"]) for name, state in moments.items() if state},
-        hidden=_array(run.state.hidden),
-        memory=_array(run.state.memory),
+        hidden=_array(run.ranks.joined(run.state.hidden)),
+        memory=_array(run.ranks.joined(run.state.memory)),
         progress=dataclasses.asdict(progress),
         best=run.best,
     )
@@ -40,11 +40,12 @@ def take_up(run: Run, saved: Resumable) -> None:
     run.best = saved.best
     device = run.sums.device
     run.sums.copy_(torch.tensor(run.progress.sums, dtype=torch.float64))
-    run.state = State(torch.tensor(saved.hidden, device=device), torch.tensor(saved.memory, device=device))
+    mine = run.ranks.share(saved.hidden.shape[1])  # as many processes as there are now, whatever their number was
+    run.state = State(*(torch.tensor(part[:, mine], device=device) for part in (saved.hidden, saved.memory)))
     if run.scaler.is_enabled():
         scale = {"scale": run.progress.loss_scale, "_growth_tracker": run.progress.loss_scale_steps}
         run.scaler.load_state_dict({**run.scaler.state_dict(), **scale})
-    for name, weight in run.model.named_parameters():
+    for name, weight in run.named_weights().items():
         if name in saved.first_moments:
             run.optimiser.state[weight] = _adam_state(saved, name, weight, run)
 

@@ -13,10 +13,13 @@ from torch import Tensor
 
 from genolstm.cells.memory import State
 from genolstm.errors import UsageError
-from genolstm.lanes import Lanes
-from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.lanes import Batch, Supply
+from genolstm.model import NATS_PER_BIT, NextSymbolModel, Reading
+from genolstm.ranks import ALONE, Ranks
 from genolstm.settings import Precision, TrainSettings
+from genolstm.training.multitask import Auxiliary, weighted
 
+AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's
 AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
@@ -25,6 +28,7 @@ class StepRecord:
     """How training went since the record before; plain numbers.
 
     bits : bits per known symbol, mean over the steps since then.   gradient_norm : mean, before clipping.
+    errors : mean squared error of each auxiliary task, of standardised targets.
     """
 
     step: int
@@ -33,6 +37,7 @@ class StepRecord:
     gradient_norm: float
     learning_rate: float
     bases_per_second: float
+    errors: tuple[float, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -41,7 +46,8 @@ class Progress:
 
     updates : the optimiser's own count when laid down: fp16 skips the update of a step that overflows.
     bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known
-    symbols and gradient norms since then, so that a run cut between two records goes on with the same record.
+    symbols and gradient norms since then, and of each auxiliary task the errors, then the counts, so that a run cut
+    between two records goes on with the same record.
     """
 
     step: int = 0
@@ -60,35 +66,70 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Run:
-    """A training that lives: the model, its optimiser, the state of every lane, and where it stands."""
+    """A training that lives: the model, its optimiser, the state of this process's lanes, and where it stands."""
 
     model: NextSymbolModel
     optimiser: torch.optim.AdamW
     scaler: torch.amp.GradScaler
     state: State
     settings: TrainSettings
-    sums: Tensor  # float64 [3] on the device: nats, known symbols, gradient norms since the last record
+    sums: Tensor  # float64 [3 + 2 K] on the device, since the last record: see Progress
     progress: Progress = field(default_factory=Progress)
     best: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # weights of the best look, for the early stop
+    auxiliary: Auxiliary | None = None
+    ranks: Ranks = ALONE
+
+    def named_weights(self) -> dict[str, Tensor]:
+        """Everything that is trained, by name: the model's weights, and those of the auxiliary heads."""
+        heads = self.auxiliary.heads.named_parameters() if self.auxiliary else ()
+        return {**dict(self.model.named_parameters()), **{f"{AUXILIARY}{name}": weight for name, weight in heads}}
+
+    def weight_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Copy of `named_weights`, on the CPU."""
+        return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_weights().items()}
+
+    def load_weights(self, weights: dict[str, NDArray[np.float32]]) -> None:
+        """Take what `weight_arrays` gave."""
+        self.model.load_weights({name: each for name, each in weights.items() if not name.startswith(AUXILIARY)})
+        if self.auxiliary:
+            with torch.no_grad():
+                for name, weight in self.auxiliary.heads.named_parameters():
+                    weight.copy_(torch.from_numpy(weights[f"{AUXILIARY}{name}"]))
 
 
-def new_run(model: NextSymbolModel, settings: TrainSettings) -> Run:
-    """Prepare training from a model's present weights, on its device. Raises UsageError for a precision it lacks."""
+def new_run(
+    model: NextSymbolModel, settings: TrainSettings, auxiliary: Auxiliary | None = None, ranks: Ranks = ALONE
+) -> Run:
+    """Prepare training from a model's present weights, on its device, alone or with other processes.
+
+    Raises UsageError for a precision that the device lacks, lanes that cannot be divided, or auxiliary tasks of several
+    processes.
+    """
     device = next(model.parameters()).device
     if settings.precision is Precision.FP16 and device.type != "cuda":
         raise UsageError(f"fp16 training needs a CUDA device, not {device.type}; use --precision bf16 or fp32.")
+    if auxiliary and ranks.size > 1:
+        raise UsageError("--multitask trains in one process; leave torchrun out.")
+    mine = ranks.share(settings.lanes)
+    heads = [{"params": list(auxiliary.heads.parameters())}] if auxiliary else []
     return Run(
         model=model,
         optimiser=torch.optim.AdamW(
-            model.parameters(),
+            [{"params": list(model.parameters())}, *heads],
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=device.type in {"cpu", "cuda"},
         ),
         scaler=torch.amp.GradScaler(device.type, enabled=settings.precision is Precision.FP16),
-        state=model.start(settings.lanes),
+        state=model.start(mine.stop - mine.start),
         settings=settings,
-        sums=torch.zeros(3, dtype=torch.float64 if device.type != "mps" else torch.float32, device=device),
+        sums=torch.zeros(
+            3 + 2 * (len(auxiliary.tasks) if auxiliary else 0),
+            dtype=torch.float64 if device.type != "mps" else torch.float32,
+            device=device,
+        ),
+        auxiliary=auxiliary,
+        ranks=ranks,
     )
 
 
@@ -108,7 +149,7 @@ def learning_rate(done: float, settings: TrainSettings) -> float:
     return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * fall)
 
 
-def steps(run: Run, lanes: Lanes) -> Iterator[int]:
+def steps(run: Run, lanes: Supply) -> Iterator[int]:
     """Train until the settings' end; yields the step number after each update, with nothing copied to the host."""
     run.model.train()
     while share_done(run.progress, run.settings) < 1:
@@ -116,30 +157,47 @@ def steps(run: Run, lanes: Lanes) -> Iterator[int]:
         _step(run, lanes)
         run.progress.bases += lanes.symbols(run.progress.step)
         run.progress.step += 1
-        run.progress.seconds += time.perf_counter() - began
+        run.progress.seconds = run.ranks.from_leader(run.progress.seconds + time.perf_counter() - began)
         yield run.progress.step
 
 
-def _step(run: Run, lanes: Lanes) -> None:
-    """Read one chunk in every lane and update the weights once."""
+def _step(run: Run, lanes: Supply) -> None:
+    """Read one chunk in every lane, each process its own, and update the weights once."""
     batch = lanes.batch(run.progress.step)
-    keep = (~batch.reset).to(run.state.hidden.dtype).view(1, -1, 1)
+    known = (batch.codes[:, 1:] != run.model.alphabet.unknown).sum()  # of every lane: all processes divide by the same
+    mine = run.ranks.share(len(batch.codes))
+    codes = batch.codes[mine]
+    keep = (~batch.reset[mine]).to(run.state.hidden.dtype).view(1, -1, 1)
     state = State(*(part * keep for part in run.state))
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate(share_done(run.progress, run.settings), run.settings)
     run.optimiser.zero_grad(set_to_none=True)
     with _autocast(run):
-        reading = run.model.read(batch.codes[:, :-1], state)
-    targets = batch.codes[:, 1:]
-    nats = run.model.nats(reading.logits, targets).sum()
-    known = (targets != run.model.alphabet.unknown).sum()
-    run.scaler.scale(nats / known.clamp_min(1)).backward()  # type: ignore[no-untyped-call]
+        reading = run.model.read(codes[:, :-1], state)
+    nats = run.model.nats(reading.logits, codes[:, 1:]).sum()
+    extra, errors = _auxiliary_loss(run, reading, batch)
+    run.scaler.scale(nats / known.clamp_min(1) + extra).backward()  # type: ignore[no-untyped-call]
+    read = nats.detach().clone()
+    run.ranks.add_up([read, *(weight.grad for weight in run.model.parameters() if weight.grad is not None)])
     run.scaler.unscale_(run.optimiser)
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.clip_norm)
+    if run.auxiliary:  # apart, so that heads of weight 0 leave the model's steps as they are
+        torch.nn.utils.clip_grad_norm_(run.auxiliary.heads.parameters(), run.settings.clip_norm)
     run.scaler.step(run.optimiser)
     run.scaler.update()
     run.state = State(*(part.detach().float() for part in reading.state))  # gradients end at the chunk: truncated BPTT
-    run.sums += torch.stack([nats.detach(), known, torch.nan_to_num(norm, posinf=0.0)]).to(run.sums.dtype)
+    told = torch.stack([read, known, torch.nan_to_num(norm, posinf=0.0)])
+    run.sums += torch.cat([told.to(run.sums.dtype), errors.to(run.sums.dtype)])
+
+
+def _auxiliary_loss(run: Run, reading: Reading, batch: Batch) -> tuple[Tensor | float, Tensor]:
+    """What the auxiliary tasks add to the loss, and their squared errors and counts: [2 K]."""
+    if run.auxiliary is None:
+        return 0.0, run.sums.new_zeros(0)
+    if batch.place is None:
+        raise ValueError("auxiliary tasks need lanes that tell where each symbol stands")
+    sums, counts = run.auxiliary.squared_errors(reading.layers[-1], batch.place)
+    return weighted(sums, counts, run.settings.multitask_weight), torch.cat([sums.detach(), counts.to(sums.dtype)])
 
 
 def _autocast(run: Run) -> AbstractContextManager[object]:
@@ -151,7 +209,8 @@ def _autocast(run: Run) -> AbstractContextManager[object]:
 def record(run: Run) -> StepRecord:
     """Sum up the steps since the last record; waits for the device. Raises UsageError when the loss is no number."""
     progress = run.progress
-    nats, known, norms = run.sums.tolist()
+    nats, known, norms, *auxiliary = run.sums.tolist()
+    tasks = len(auxiliary) // 2
     done = StepRecord(
         step=progress.step,
         bases=progress.bases,
@@ -160,6 +219,7 @@ def record(run: Run) -> StepRecord:
         learning_rate=float(run.optimiser.param_groups[0]["lr"]),
         bases_per_second=(progress.bases - progress.record_bases)
         / max(1e-9, progress.seconds - progress.record_seconds),
+        errors=tuple(auxiliary[task] / max(1, auxiliary[tasks + task]) for task in range(tasks)),
     )
     if not math.isfinite(done.bits):
         raise UsageError(

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA, PROTEIN, Alphabet, decode
 from genolstm.errors import InputError
-from genolstm.readers.fasta import SequenceBlock, read_fasta, read_fasta_slowly
+from genolstm.readers.fasta import SequenceBlock, Stops, read_fasta, read_fasta_slowly
 
 REAL_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real genomes in {REAL_DATA}")
@@ -140,11 +140,15 @@ def test_joined_blocks_equal_the_twin_wherever_blocks_end(tmp_path_factory, made
 @given(made=fasta_bytes(PROTEIN_SYMBOLS), block_bytes=st.integers(1, 7) | st.just(1 << 18))
 def test_joined_protein_blocks_equal_the_twin(tmp_path_factory, made, block_bytes):
     records, content = made
-    path = write(tmp_path_factory.mktemp("law"), content)
-    blocks = list(read_fasta(path, PROTEIN, block_bytes=block_bytes))
+    chains = [sequence.replace(" ", "").upper().rstrip("*") for _, _, sequence in records]
+    assume(all(chains))  # a stop sign alone is no protein
+    path, stops = write(tmp_path_factory.mktemp("law"), content), Stops()
+    blocks = list(read_fasta(path, PROTEIN, block_bytes=block_bytes, stops=stops))
     assert texts(blocks, PROTEIN) == {name: decode(codes, PROTEIN) for name, codes in read_fasta_slowly(path, PROTEIN)}
-    letters = Counter("".join(sequence for _, _, sequence in records).upper())
+    letters = Counter("".join(chains))
     assert totals(blocks, "ambiguous") == Counter({k: n for k, n in letters.items() if k in PROTEIN.ambiguous + "X"})
+    assert stops.ended == sum(sequence.replace(" ", "").endswith("*") for _, _, sequence in records)
+    assert (stops.within, stops.broken) == (letters["*"], sum("*" in chain for chain in chains))
 
 
 @settings(max_examples=100, deadline=None)
@@ -200,11 +204,22 @@ def test_a_block_is_as_its_text_says(tmp_path):
 
 
 def test_stars_and_rare_residues_become_unknown_and_are_counted(tmp_path):
-    (block,) = read_fasta(write(tmp_path, b">p\nMK*UOx*\n"), PROTEIN)
-    assert decode(block.codes, PROTEIN) == "MKXXXXX"
+    (block,) = read_fasta(write(tmp_path, b">p\nMK*UOx*V\n"), PROTEIN)
+    assert decode(block.codes, PROTEIN) == "MKXXXXXV"
     assert block.ambiguous == {"*": 2, "U": 1, "O": 1, "X": 1}
     assert block.read_as == {}
     assert block.masked.tolist() == [[5, 6]]
+
+
+def test_stop_sign_that_ends_a_protein_is_no_residue(tmp_path):
+    stops = Stops()
+    path = write(tmp_path, b">p\nMK*\n>q\nM*K\n**\n>r\nMV\n")
+    assert texts(list(read_fasta(path, PROTEIN, stops=stops)), PROTEIN) == {"p": "MK", "q": "MXK", "r": "MV"}
+    assert stops == Stops(ended=2, within=1, broken=1)
+
+
+def test_protein_of_a_stop_sign_alone_is_empty(tmp_path):
+    assert "record 'p' (line 1) has no sequence" in refusal(write(tmp_path, b">p\n*\n>q\nMK\n"), PROTEIN)
 
 
 def test_short_proteins_may_look_like_dna(tmp_path):

@@ -132,9 +132,7 @@ def test_a_touched_input_runs_only_what_depends_on_it(flow, config):
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_killed_workflow_leaves_no_partial_output_and_finishes_later(
-    snakemake, workflows, environment, flow, config
-):
+def test_a_killed_workflow_leaves_no_partial_output_and_finishes_later(snakemake, workflows, environment, flow, config):
     shutil.rmtree(config / "results" / "example" / "tiny-seed1")
     command = [snakemake, "-s", workflows / "Snakefile", "--configfile", "config.yaml", "--cores", "2"]
     with (config / "killed.log").open("w") as log:

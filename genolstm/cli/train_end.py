@@ -1,0 +1,69 @@
+"""How ``genolstm train`` ends: bits of the held-out parts beside Markov models, and what is said of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genolstm.cli.terminal import Task, log
+from genolstm.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from genolstm.cli.train import Job
+    from genolstm.store.checkpoint import PartBits
+
+
+def evaluated(job: "Job") -> "tuple[PartBits, ...]":
+    """Bits per base of the held-out parts, each beside its Markov lines."""
+    from genolstm.regions import Part
+    from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
+
+    if not job.held_out:
+        return ()
+    job.run.model.eval()
+    markov = markov_of(job.genome, job.split.of(Part.TRAIN))
+    return tuple(
+        bits_beside_markov(job.run.model, markov, job.genome, job.split, part, StreamSettings())
+        for part in job.held_out
+    )
+
+
+def auxiliary_errors(job: "Job") -> dict[str, float]:
+    """Last error of each auxiliary task in training: mean squared, of standardised targets."""
+    told = job.run.auxiliary and job.logbook.errors
+    return dict(zip(job.run.auxiliary.tasks, job.logbook.errors[-1], strict=True)) if told else {}  # type: ignore[union-attr]
+
+
+def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool) -> None:
+    """Say bits per base of each part, always beside what Markov models reach."""
+    unit = job.genome.alphabet.unit
+    for row in bits:
+        log.info(
+            "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov %.4f",
+            row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, row.interpolated,
+        )  # fmt: skip
+    progress = job.run.progress
+    by_part = {row.part: row.model for row in bits}
+    judged = bits[-1] if bits else None
+    summary = {
+        "bases_seen": progress.bases,
+        "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
+        "bits_per_base": {"train": job.logbook.last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
+        "markov": judged
+        and {
+            "part": judged.part,
+            "best_order": judged.best_order,
+            "best_bits": judged.best_bits,
+            "interpolated_bits": judged.interpolated,
+            "uniform_bits": judged.uniform,
+            "by_order": judged.by_order,
+        },
+        "unit": unit,
+        "homology": job.homology,
+        "auxiliary_errors": auxiliary_errors(job),
+    }
+    word = (
+        f"{judged.model:.4f} bits/{unit} on {judged.part}"
+        if judged
+        else f"{job.logbook.last_bits:.4f} bits/{unit} in training"
+    )
+    records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
+    task.done(output, records, summary, as_json=as_json, word=word)

@@ -1,0 +1,134 @@
+"""What ``genolstm train`` trains on, validates and tests: the split of a genome, or of proteins by homology."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from genolstm.cli.terminal import log
+from genolstm.errors import InputError, UsageError
+from genolstm.settings import TrainSettings
+
+NAMES_TOLD = 6  # contigs named in a line of the log
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from genolstm.regions import Part, Stretches
+    from genolstm.store.genome import Genome
+
+
+class Parts(NamedTuple):
+    """A split, and what is to be told of it.
+
+    homology : of proteins, for the summary; None for DNA.   clusters_file : content hash of the clusters given.
+    """
+
+    split: "Stretches"
+    homology: dict[str, Any] | None
+    inputs: dict[str, str]
+
+
+def parts_of(genome: "Genome", settings: TrainSettings) -> Parts:
+    """Split a genome into blocks or named contigs, proteins into whole clusters. Raises UsageError for DNA clusters."""
+    from genolstm.regions import split_chains, split_genome
+    from genolstm.seeds import spawn
+
+    named = {name: getattr(settings, name) for name in ("train_contigs", "valid_contigs", "test_contigs")}
+    rng = spawn(settings.seed, "split")
+    if genome.alphabet.complement is not None:
+        if settings.clusters:
+            raise UsageError(
+                f"--clusters is for proteins, and {genome.path} holds {genome.alphabet.name}; leave it out."
+            )
+        return Parts(split_genome(genome.length_of, rng, **named), None, {})
+    clusters, inputs = _clusters(genome, settings)
+    split = split_chains(genome.length_of, clusters, rng, **named)
+    return Parts(split, _homology(genome, split, clusters), inputs)
+
+
+def _clusters(genome: "Genome", settings: TrainSettings) -> "tuple[NDArray[np.int64], dict[str, str]]":
+    """Cluster of each protein: from a file where one is given, else by shared words."""
+    from genolstm.homology import clusters_of
+    from genolstm.readers.clusters import read_clusters
+    from genolstm.store.files import file_sha256
+
+    if not settings.clusters:
+        return clusters_of(_chains(genome, range(len(genome.names)))), {}
+    path = Path(settings.clusters)
+    clusters, strangers = read_clusters(path, genome.names)
+    if strangers:
+        log.info("%s proteins of %s are not in %s", f"{strangers:,}", path, genome.path)
+    return clusters, {"clusters": file_sha256(path)}
+
+
+def _chains(genome: "Genome", places: "range | NDArray[np.int32]") -> "list[NDArray[np.uint8]]":
+    """Codes of some proteins, by their place in the file."""
+    return [genome.all_codes[genome.starts[at] : genome.starts[at] + genome.lengths[at]] for at in places]
+
+
+def _homology(genome: "Genome", split: "Stretches", clusters: "NDArray[np.int64]") -> dict[str, Any]:
+    """Measure, and say, how far the split keeps relatives together."""
+    import numpy as np
+
+    from genolstm.homology import largest_identity
+    from genolstm.regions import Part
+
+    members = np.bincount(clusters)
+    training, held = split.of(Part.TRAIN).contig, split.contig[split.part != Part.TRAIN]
+    closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list asks
+    left_out = len(genome.names) - len(split.contig)
+    log.info(
+        "%s proteins in %s clusters, which are not split; the largest has %s%s",
+        f"{len(genome.names):,}", f"{len(members):,}", f"{members.max():,}",
+        f"; {left_out:,} are in no part, as relatives of held-out ones or not named" if left_out else "",
+    )  # fmt: skip
+    found = closest.one >= 0
+    pair = (genome.names[held[closest.one]], genome.names[training[closest.other]]) if found else None
+    if pair:
+        log.info(
+            "largest identity left between held-out and training proteins: %.0f %% of %s aligned residues (%s, %s)",
+            100 * closest.identity, f"{closest.aligned_residues:,}", *pair,
+        )  # fmt: skip
+    else:
+        log.info("no alignment between held-out and training proteins is long enough to tell an identity")
+    return {
+        "clusters": len(members),
+        "largest_cluster": int(members.max()),
+        "left_out": left_out,
+        "largest_identity": closest.identity if found else None,
+        "aligned_residues": closest.aligned_residues if found else None,
+        "pair": pair,
+        "aligned_pairs": closest.aligned_pairs,
+    }
+
+
+def held_out_parts(genome: "Genome", path: Path, split: "Stretches") -> "tuple[Part, ...]":
+    """Say what each part holds; gives the held-out parts that can be scored. InputError if training is all N."""
+    from genolstm.regions import Part
+
+    known = [part for part in Part if _has_known(genome, split, part)]
+    unknown = genome.alphabet.unknown_letter
+    for part in Part:
+        here = split.of(part)
+        if part not in known and part is Part.TRAIN:
+            raise InputError(
+                f"the training part of {path} ({_shortly(here.names())}) holds nothing but {unknown}; give a genome, or"
+                " --train-contigs, with known symbols."
+            )
+        if part not in known and here.bases:
+            log.warning("%s part: nothing but %s, so it is not scored", part.name.lower(), unknown)
+        log.info("%s: %s %ss of %s", part.name.lower(), f"{here.bases:,}", genome.alphabet.unit, _shortly(here.names()))
+    return tuple(part for part in known if part is not Part.TRAIN)
+
+
+def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
+    """Tell whether a part of the split holds any symbol that can be a target."""
+    from genolstm.scoring.beside_markov import blocks_of
+
+    unknown = genome.alphabet.unknown
+    return any(bool((block != unknown).any()) for blocks in blocks_of(genome, split.of(part)) for block in blocks)
+
+
+def _shortly(contigs: tuple[str, ...]) -> str:
+    more = f" and {len(contigs) - NAMES_TOLD} more" if len(contigs) > NAMES_TOLD else ""
+    return ", ".join(contigs[:NAMES_TOLD]) + more or "no contig"
