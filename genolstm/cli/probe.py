@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen
 from genolstm.cli.probe_accessibility import accessibility
+from genolstm.cli.probe_protein import protein
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.settings import DecoySource, DeviceName, ProbeSettings, States, StreamSettings
 
@@ -82,6 +84,7 @@ def splice(
     seed: Seed = ProbeSettings.seed,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -103,6 +106,7 @@ def splice(
 
     task = Task("probe splice", quiet=quiet, seed=seed)
     refuse_existing(output, force=force, inputs=[model, genome, annotation])
+    check_figure(figure, force=force, inputs=[model, genome, annotation, output])
     options = {
         "decoys": decoys, "decoys_from": decoys_from, "offsets": offsets, "states": states, "twins": twins,
         "window": window, "kmer": kmer, "block_bp": block_bp, "resamples": resamples, "max_sites": max_sites,
@@ -128,10 +132,12 @@ def splice(
         )  # fmt: skip
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))
+    draw(output, figure)
     _report(results, records.to_json(), output, task, as_json=as_json)
 
 
 app.command()(accessibility)
+app.command()(protein)
 
 
 def _settings(values: dict[str, Any]) -> ProbeSettings:

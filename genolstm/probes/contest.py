@@ -1,6 +1,7 @@
 """Feature sets against each other on one truth: the same search for all, the test rows opened once, intervals paired.
 
-What is asked of a row is either which of two classes it is of (logistic regression) or what its value is (ridge).
+What is asked of a row is which of two classes it is of (logistic regression), which of several (multinomial), or what
+its value is (ridge).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,17 +14,22 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from genolstm.probes.linear import LinearProbe, fit_logistic, fit_ridge
+from genolstm.probes.multinomial import KindsProbe, fit_multinomial
 from genolstm.probes.scores import (
     BlockResamples,
     Score,
+    accuracy,
     auprc,
     auroc,
     block_bootstrap,
+    class_mean_interval,
     expected_calibration_error,
+    interval,
     mcc,
     paired_difference,
     pearson,
     r2,
+    resampled,
     score_interval,
     spearman,
     topk,
@@ -36,6 +42,7 @@ Floats = NDArray[np.float64]
 Truth = NDArray[np.int8] | NDArray[np.float32]
 
 CALIBRATION_BINS = 15
+HARDLY_EVER = 0.05  # of the resamples
 
 
 class Subset(NamedTuple):
@@ -53,23 +60,35 @@ class Question:
     """What is asked of each row, and which score ranks the answers.
 
     ranked : name of the score that verdicts are made from.   score : that score.   fit : features, truth, train, valid
-    -> probe.
+    -> probe.   judged : from what a probe predicts, [N] or [N, K], to what the score is given, [N].
     """
 
     ranked: str
     score: Score
-    fit: Callable[..., LinearProbe]
+    fit: Callable[..., LinearProbe | KindsProbe]
+    judged: Callable[[Floats], Floats]
 
 
-CLASSES = Question(ranked="auprc", score=auprc, fit=fit_logistic)
-VALUES = Question(ranked="r2", score=r2, fit=fit_ridge)
+def _as_it_is(predicted: Floats) -> Floats:
+    return predicted
+
+
+def _likeliest(log_odds: Floats) -> Floats:
+    """Class of the highest log odds, [N]. log_odds : [N, K]."""
+    best: Floats = log_odds.argmax(axis=1).astype(np.float64)
+    return best
+
+
+CLASSES = Question(ranked="auprc", score=auprc, fit=fit_logistic, judged=_as_it_is)
+VALUES = Question(ranked="r2", score=r2, fit=fit_ridge, judged=_as_it_is)
+KINDS = Question(ranked="accuracy", score=accuracy, fit=fit_multinomial, judged=_likeliest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A probe, what it was fitted to, and what it predicts at every row: log odds, or values."""
+    """A probe, what it was fitted to, and what it predicts at every row: log odds, [N] or [N, K], or values."""
 
-    probe: LinearProbe
+    probe: LinearProbe | KindsProbe
     truth: Truth
     predicted: Floats
 
@@ -109,7 +128,7 @@ class Contest:
         probe = self.question.fit(features, truth, train=self.train, valid=self.valid, **options)
         predicted = probe.decision(features).astype(np.float32).astype(np.float64)  # what is judged is what is saved
         self.fits[name] = Fit(probe=probe, truth=truth, predicted=predicted)
-        at_valid = float(self.question.score(truth[self.valid], predicted[self.valid]))
+        at_valid = float(self.question.score(truth[self.valid], self.question.judged(predicted[self.valid])))
         self.told(f"{self.target}, {name}: validation {self.question.ranked.upper()} {at_valid:.3f}")
 
     def permuted(self, rng: np.random.Generator) -> Truth:
@@ -145,21 +164,47 @@ class Contest:
 
     def difference(self, one: str, other: str) -> Estimate:
         """Score of one fit minus that of another on the true test rows, paired."""
-        ours, theirs = (self.fits[name].predicted[self.test] for name in (one, other))
+        ours, theirs = (self._judged(name) for name in (one, other))
         return Estimate(*paired_difference(self.truth[self.test], ours, theirs, self.resamples, self.question.score))
+
+    def _judged(self, name: str) -> Floats:
+        """What one fit predicts at the test rows, as the question's score takes it."""
+        return self.question.judged(self.fits[name].predicted[self.test])
+
+    def standing(self, one: str, floor: str, ceiling: str) -> Estimate | None:
+        """Where the score of one fit stands between those of two others, 0 at the floor and 1 at the ceiling, paired.
+
+        None where the ceiling is not above the floor in nearly every resample.
+        """
+        truth, score = self.truth[self.test], self.question.score
+        judged = [self._judged(name) for name in (one, floor, ceiling)]
+        ours, low, high = (float(score(truth, each)) for each in judged)
+        drawn = [resampled(truth, each, self.resamples, score) for each in judged]
+        room = drawn[2] - drawn[1]
+        if high <= low or np.mean(~(room > 0)) > HARDLY_EVER:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(room > 0, (drawn[0] - drawn[1]) / room, np.nan)
+        return Estimate(*interval((ours - low) / (high - low), share))
 
     def _feature_set(self, fit: Fit, more: Mapping[str, Score], subsets: Sequence[Subset]) -> FeatureSet:
         truth, predicted = fit.truth[self.test], fit.predicted[self.test]
         threshold = None
+        scores: dict[str, tuple[Score, Floats]] = {}
         if self.question is CLASSES:
             threshold = best_threshold(fit.truth[self.valid], fit.predicted[self.valid])
             scores = _class_scores(predicted, threshold) | {name: (score, predicted) for name, score in more.items()}
+        elif self.question is KINDS:
+            scores = {"accuracy": (accuracy, _likeliest(predicted))}
         else:
             scores = {"r2": (r2, predicted), "pearson": (pearson, predicted), "spearman": (spearman, predicted)}
         told = {
             name: Estimate(*score_interval(truth, predictions, self.resamples, how))
             for name, (how, predictions) in scores.items()
         }
+        if self.question is KINDS:
+            for name, score in (("auroc_mean", auroc), ("auprc_mean", auprc)):
+                told[name] = Estimate(*class_mean_interval(truth, predicted, self.resamples, score))
         for subset in subsets:
             some = self._resamples_of(subset)
             for name, score in (("auprc", auprc), ("auroc", auroc)):

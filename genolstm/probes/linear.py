@@ -102,9 +102,9 @@ def fit_logistic(
     """
     positive = np.asarray(labels, bool)
     _require_both_classes(positive, train=train, valid=valid)
-    mean, scale, standardised = _standardise(features, train)
+    mean, scale, standardised = standardised_rows(features, train)
     is_positive = positive[train]
-    gram = _gram(standardised)
+    gram = gram_of(standardised)
     prevalence = is_positive.mean()
 
     def fitted(c: float, start: tuple[Floats, float], tolerance: float) -> tuple[LinearProbe, tuple[Floats, float]]:
@@ -144,10 +144,10 @@ def fit_ridge(
     """
     targets = np.asarray(targets, np.float64)
     _require_variation(targets, train=train, valid=valid)
-    mean, scale, standardised = _standardise(features, train)
+    mean, scale, standardised = standardised_rows(features, train)
     intercept = float(targets[train].mean())
     moments = _weighted_sum(standardised, targets[train] - intercept)
-    gram = _gram(standardised)
+    gram = gram_of(standardised)
 
     def path() -> Iterator[LinearProbe]:
         for c in sorted(grid):
@@ -231,7 +231,7 @@ def _mean_loss(
     return loss / n_rows, gradient / n_rows, gradient_intercept / n_rows
 
 
-def _standardise(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
+def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
     """Give mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
     _require_finite(features)
     rows = features[train].astype(np.float32, copy=False)  # a copy already: the mask made it
@@ -244,7 +244,7 @@ def _standardise(features: NDArray[np.floating], train: Mask) -> tuple[Float32s,
     return mean, scale, rows
 
 
-def _gram(standardised: Float32s) -> Floats:
+def gram_of(standardised: Float32s) -> Floats:
     """Give X'X, float64 [D, D], without a float64 copy of X."""
     gram = np.zeros((standardised.shape[1], standardised.shape[1]))
     for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):

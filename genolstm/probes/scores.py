@@ -157,6 +157,13 @@ def spearman(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | No
     return _correlation(_mean_ranks(targets, weights), _mean_ranks(predictions, weights), weights)
 
 
+def accuracy(labels: ArrayLike, called: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+    """Share of the rows whose called class is their own."""
+    right = (np.asarray(labels) == np.asarray(called)).astype(np.float64)
+    weights = _weights(weights, right.size)
+    return np.asarray(np.sum(weights * right, axis=-1) / weights.sum(axis=-1))
+
+
 def block_bootstrap(blocks: ArrayLike, n_resamples: int, rng: np.random.Generator) -> BlockResamples:
     """Draw as many blocks as there are, with replacement, n_resamples times.
 
@@ -233,6 +240,19 @@ def paired_difference(
     value = float(score(labels, scores_a)) - float(score(labels, scores_b))
     change = resampled(labels, scores_a, resamples, score) - resampled(labels, scores_b, resamples, score)
     return interval(value, change, level=level)
+
+
+def class_mean_interval(
+    labels: ArrayLike, log_odds: Floats, resamples: BlockResamples, score: Score, *, level: float = 0.95
+) -> Interval:
+    """Give the mean over classes of a score of each class against all others, with its interval.
+
+    labels : int [N], 0 .. K-1.   log_odds : [N, K].
+    """
+    own = [np.asarray(labels) == kind for kind in range(log_odds.shape[1])]
+    value = np.mean([float(score(mine, log_odds[:, kind])) for kind, mine in enumerate(own)])
+    changed = [resampled(mine, log_odds[:, kind], resamples, score) for kind, mine in enumerate(own)]
+    return interval(float(value), np.mean(changed, axis=0), level=level)
 
 
 def _weights(weights: ArrayLike | None, n_rows: int) -> Floats:

@@ -29,6 +29,7 @@ class Transcript:
     gene_type in GTF, else 'transcript'.
     exons : [n, 2] 0-based start and end, half open, ascending on both strands; pieces that touch are one exon.
     coding : [m, 2] the CDS likewise, stop codon included; [0, 2] where nothing is translated.
+    phase : bases of the CDS before its first whole codon, 0 but where its beginning is missing.
     lines : feature lines that no earlier transcript has used.
     """
 
@@ -40,6 +41,7 @@ class Transcript:
     exons: Spans
     coding: Spans
     lines: int = 0
+    phase: int = 0
 
     def introns(self) -> Spans:
         """[n - 1, 2] the gaps between neighbouring exons, 0-based, half open, ascending."""
@@ -152,6 +154,7 @@ def _transcript(draft: Draft, fates: list[str], oddities: dict[str, list[str]]) 
         exons=_spans(exons),
         coding=_spans(coding),
         lines=_use(draft, fates),
+        phase=draft.phase if coding else 0,
     )
 
 

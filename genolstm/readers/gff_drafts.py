@@ -20,6 +20,7 @@ from genolstm.readers.gff_lines import Feature, feature_lines
 USED = "used"
 PENDING = ""  # the fate of a line that is judged with its transcript
 
+PHASES = ("0", "1", "2")  # anything else says nothing
 PARENT_DEPTH = 8  # gene > transcript > exon is 3; deeper than 8 is a circle of parents
 
 
@@ -55,6 +56,7 @@ class Draft:
 
     gene and biotype are None until a line tells them; flaw is the reason to leave the transcript out, if there is one.
     numbers : by part, start, end and line of each piece in a row: a human annotation has three million.
+    phase : bases before the first whole codon of the CDS, from the piece that begins it (its 5' end: coding_from).
     """
 
     name: str
@@ -64,6 +66,8 @@ class Draft:
     biotype: str | None = None
     flaw: str | None = None
     numbers: dict[Part, "array[int]"] = field(default_factory=dict)
+    phase: int = 0
+    coding_from: int | None = None
 
     def pieces(self, part: Part) -> list[Piece]:
         """All pieces of one part, in file order."""
@@ -253,6 +257,8 @@ def _hand_down(gathered: Gathered, gene: str, transcripts: list[Draft]) -> None:
         # NCBI hangs the CDS of a transcript with a frameshift on the gene, and the exon on the mRNA
         for part in draft.numbers.keys() - transcripts[0].numbers.keys():
             transcripts[0].numbers[part] = draft.numbers.pop(part)
+            if part is Part.CODING:
+                transcripts[0].phase, transcripts[0].coding_from = draft.phase, draft.coding_from
             _check_place(transcripts[0], draft.contig, draft.strand)
     draft.flaw = "parts of a gene that has transcripts"
     if not draft.numbers:
@@ -285,7 +291,17 @@ def _add(gathered: Gathered, key: tuple[str | None, str], part: Part, feature: F
     if numbers is None:
         numbers = draft.numbers[part] = array("q")
     numbers.extend((feature.start, feature.end, len(gathered.fates)))
+    if part is Part.CODING:
+        _note_phase(draft, feature)
     return draft
+
+
+def _note_phase(draft: Draft, feature: Feature) -> None:
+    """Keep the phase of the piece that is nearest to the CDS's 5' end so far; all others follow from the lengths."""
+    first = -feature.end if draft.strand == "-" else feature.start
+    if draft.coding_from is None or first < draft.coding_from:
+        draft.coding_from = first
+        draft.phase = int(feature.phase) if feature.phase in PHASES else 0
 
 
 def _check_place(draft: Draft, contig: str, strand: str) -> None:

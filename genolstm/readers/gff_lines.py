@@ -48,7 +48,7 @@ LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 class Feature(NamedTuple):
     """One feature line.
 
-    contig, type, strand and attributes are as written; start and end are 0-based, half open.
+    contig, type, strand, attributes and phase are as written; start and end are 0-based, half open.
     """
 
     contig: str
@@ -57,6 +57,7 @@ class Feature(NamedTuple):
     end: int
     strand: str
     attributes: str
+    phase: str = "."
 
 
 def file_name(path: Path | str) -> str:
@@ -92,7 +93,7 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
                 continue
             columns = line.rstrip("\n").split("\t", N_COLUMNS - 1)
             try:
-                contig, _, kind, first, last, _, strand, _, attributes = columns
+                contig, _, kind, first, last, _, strand, phase, attributes = columns
                 start, end = int(first) - 1, int(last)
             except ValueError:
                 if not line.strip() or line.split(maxsplit=1)[0] in BROWSER_LINES:
@@ -105,7 +106,7 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
             else:
                 if not (0 <= start < end and strand in STRANDS):
                     raise _bad_line(path, number, columns)
-                feature = Feature(contig, kind, start, end, strand, attributes)
+                feature = Feature(contig, kind, start, end, strand, attributes, phase)
             n_features += 1
             yield feature
 

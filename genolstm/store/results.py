@@ -29,9 +29,9 @@ class FeatureSet:
 
     label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls. Where values
     are asked, float32 [N]: the values.
-    log_odds : float32 [N], at every site; the predicted values where values are asked.
-    mean, scale, coefficients : float32 [D].
-    threshold : log odds from which on the MCC counts a site as called; None where values are asked.
+    log_odds : float32 [N], at every site; the predicted values where values are asked; [N, K] of K classes.
+    mean, scale, coefficients : float32 [D]; coefficients [D, K] and intercept float64 [K] of K classes.
+    threshold : log odds from which on the MCC counts a site as called; None where values or K classes are asked.
     strengths : (C, validation log likelihood or R2) of each tried.   converged : the solver reached its tolerance.
     scores : score name -> estimate on the test sites.
     """
@@ -42,7 +42,7 @@ class FeatureSet:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     coefficients: NDArray[np.float32]
-    intercept: float
+    intercept: float | NDArray[np.float64]
     regularisation: float
     converged: bool
     strengths: tuple[tuple[float, float], ...]
@@ -73,10 +73,18 @@ class _Columns(NamedTuple):
     truth: str
     predicted: str
     searched: str
+    coefficients: str = "coefficients"
+    intercept: str = "intercept"
 
 
 CLASS_COLUMNS = _Columns("label", "log_odds", "searched_log_likelihood")
 VALUE_COLUMNS = _Columns("value", "predicted", "searched_r2")
+KIND_COLUMNS = _Columns(
+    "label", "class_log_odds", "searched_log_likelihood", coefficients="class_coefficients", intercept="class_intercept"
+)
+
+
+COLUMN_GROUPS = ("edges", "profiles", "places", "chains")  # tables of a result that are columns by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +96,16 @@ class ProbeResult:
     differences : control -> AUPRC (of values: R2) of the trained states minus the control's, paired.
     selectivity : AUPRC of the real task minus the control task's; None where that task makes no sense.
     prevalence : true sites among all candidates of the test part; None where values are asked.
-    homology : share of test windows with a 31-mer in training.
+    homology : share of test windows with a 31-mer in training; of proteins, the largest identity between a test
+    protein and one in training or validation.
     seams : summary of each model's reading, see `stream.seams.Seams.to_json`.
-    ranked : score that the verdict is made from: 'auprc' of classes, 'r2' of values.   width : bp of each site, from
-    its position on; more than 1 for windows.   definition : what was asked, in words and numbers.
+    ranked : score that the verdict is made from: 'auprc' of two classes, 'accuracy' of more, 'r2' of values.
+    width : bp of each site, from its position on; more than 1 for windows.   definition : what was asked, in words and
+    numbers.
     edges, profiles : columns by name of what the forget gate does at the edges of peaks; empty where it was not asked.
+    places, chains : of proteins, columns by name of which residue of which protein each site is, and of the proteins.
+    standing : where the trained states stand between the best untrained twin (0) and the ceiling (1), by the ranked
+    score; None where there is no ceiling above the twin.
     """
 
     target: str
@@ -113,6 +126,9 @@ class ProbeResult:
     definition: Mapping[str, Any] = field(default_factory=dict)
     edges: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, Any] = field(default_factory=dict)
+    chains: Mapping[str, Any] = field(default_factory=dict)
+    standing: Estimate | None = None
 
 
 def write_probe(
@@ -132,6 +148,8 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         if (value := getattr(result, name)) is not None:
             group.attrs[name] = value
     group.attrs["definition"] = json.dumps(dict(result.definition))
+    if result.standing is not None:
+        group.attrs["standing"] = np.array(result.standing, dtype=np.float64)
     group.attrs["offsets"] = json.dumps(result.offsets)
     group.attrs["seams"] = json.dumps(result.seams, sort_keys=True)
     sites = group.create_group("sites")
@@ -139,8 +157,8 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         sites[name] = getattr(result.sites, name)
     if result.width > 1:
         sites["end"] = result.sites.position + result.width
-    for name, columns in (("edges", result.edges), ("profiles", result.profiles)):
-        for column, values in columns.items():
+    for name in COLUMN_GROUPS:
+        for column, values in getattr(result, name).items():
             _write_column(group.require_group(name), column, values)
     for name, features in result.features.items():
         _write_features(group.create_group(f"features/{name}"), features)
@@ -166,10 +184,12 @@ def _write_column(group: h5py.Group, name: str, values: Any) -> None:  # noqa: A
 
 def _write_features(group: h5py.Group, features: FeatureSet) -> None:
     columns = CLASS_COLUMNS if features.threshold is not None else VALUE_COLUMNS
+    if features.log_odds.ndim > 1:
+        columns = KIND_COLUMNS
     group[columns.truth], group[columns.predicted] = features.label, features.log_odds
-    for name in ("mean", "scale", "coefficients"):
-        group[name] = getattr(features, name)
-    group["intercept"] = np.array([features.intercept], dtype=np.float64)
+    group["mean"], group["scale"] = features.mean, features.scale
+    group[columns.coefficients] = features.coefficients
+    group[columns.intercept] = np.atleast_1d(np.asarray(features.intercept, dtype=np.float64))
     group["searched_strength"] = np.array([strength for strength, _ in features.strengths], dtype=np.float64)
     group[columns.searched] = np.array([score for _, score in features.strengths], dtype=np.float64)
     group.attrs["regularisation"] = features.regularisation
@@ -244,8 +264,8 @@ def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> Pr
         ranked=str(group.attrs.get("ranked", "auprc")),  # version 1 knew no other
         width=int(end[0] - columns["position"][0]) if end is not None else 1,
         definition=json.loads(group.attrs.get("definition", "{}")),
-        edges=_read_columns(group, "edges"),
-        profiles=_read_columns(group, "profiles"),
+        **{name: _read_columns(group, name) for name in COLUMN_GROUPS},
+        standing=Estimate(*group.attrs["standing"].tolist()) if "standing" in group.attrs else None,
     )
 
 
@@ -262,15 +282,16 @@ def _read_columns(group: h5py.Group, name: str) -> dict[str, Any]:
 
 
 def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet:
-    columns = CLASS_COLUMNS if CLASS_COLUMNS.truth in group else VALUE_COLUMNS
+    columns = next(each for each in (KIND_COLUMNS, CLASS_COLUMNS, VALUE_COLUMNS) if each.predicted in group)
+    intercept = group[columns.intercept][()]
     return FeatureSet(
         label=group[columns.truth][()],
         log_odds=group[columns.predicted][()],
         threshold=_number(group, "threshold"),
         mean=group["mean"][()],
         scale=group["scale"][()],
-        coefficients=group["coefficients"][()],
-        intercept=float(group["intercept"][0]),
+        coefficients=group[columns.coefficients][()],
+        intercept=intercept if columns is KIND_COLUMNS else float(intercept[0]),
         regularisation=float(group.attrs["regularisation"]),
         converged=bool(group.attrs["converged"]),
         strengths=tuple(

@@ -40,6 +40,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             told["samples"] = _samples(file)
         if file.attrs["kind"] == Kind.METHYLATION:
             told |= _methylation(file)
+        if file.attrs["kind"] == Kind.STUDY:
+            told |= {name: _study(file[name]) for name in file}
         told["datasets"] = _datasets(file)
     return told
 
@@ -64,6 +66,10 @@ def _verdict(group: h5py.Group) -> dict[str, str]:
     if "prevalence" in group.attrs:
         told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
     told |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}
+    if "standing" in group.attrs:
+        told["standing between untrained (0) and ceiling (1)"] = "{:.2f} [{:.2f}, {:.2f}]".format(
+            *group.attrs["standing"]
+        )
     ends = [group["scores"][end][()] for end in ("value", "low", "high")]
     scores = group["scores/score"].asstr()[()]
     for row, name in enumerate(group["scores/features"].asstr()[()]):
@@ -105,6 +111,17 @@ def _methylation(file: h5py.File) -> dict[str, dict[str, str]]:
             f"{scores['log_likelihood'][row]:.4f} nats a read; {value:+.4f} [{low:+.4f}, {high:+.4f}]"
             f" against {scores['against'].asstr()[row]}"
         )
+    return told
+
+
+def _study(group: h5py.Group) -> dict[str, str]:
+    """Conclusion of a study, and each claim with its number and interval."""
+    told, claims = {"conclusion": str(group.attrs["conclusion"])}, group["claims"]
+    texts = (claims[field].asstr()[()] for field in ("name", "statement", "unit"))
+    numbers = (claims[field][()] for field in ("holds", "value", "low", "high"))
+    for name, statement, unit, holds, value, low, high in zip(*texts, *numbers, strict=True):
+        interval = f" [{low:.4g}, {high:.4g}]" if np.isfinite(low) else ""
+        told[name] = f"{'holds' if holds else 'DOES NOT HOLD'}: {statement} {value:.4g}{interval} {unit}".rstrip()
     return told
 
 

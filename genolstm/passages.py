@@ -1,0 +1,105 @@
+"""States of a model inside many short sequences, each read alone from its first symbol on: proteins, spliced mRNA."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genolstm.alphabet import Codes
+from genolstm.cells.memory import State
+from genolstm.cells.replay import replay
+from genolstm.model import NextSymbolModel, Reading
+
+LANES = 64  # sequences read side by side
+CHUNK = 64  # symbols read in one go: the gates of a longer chunk leave the cache, and c takes half as long again
+
+
+@torch.inference_mode()
+def states_within(
+    model: NextSymbolModel,
+    sequence: Callable[[int], Codes],
+    owner: NDArray[np.int64],
+    place: NDArray[np.int64],
+    *,
+    memories: bool = False,
+    told: Callable[[int], None] | None = None,
+) -> NDArray[np.float16]:
+    """States after the symbols at `place`, float16 [N, D]; D = layers x H, twice that with memories (h, then c).
+
+    Each sequence is read from an empty state, the unknown symbol first, as a contig is from its first base. Lanes are
+    filled with sequences of like length and read no further than the last place wanted; a lane that ends is dropped.
+
+    sequence : from a number to its codes [L].   owner : int64 [N], number of the sequence.   place : int64 [N], 0-based
+    place in it of the last symbol read.   told : called with the symbols read so far.
+    """
+    width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
+    found = np.zeros((len(owner), width), dtype=np.float16)
+    order = np.lexsort((place, owner))
+    numbers, first = np.unique(owner[order], return_index=True)
+    rows_of = np.split(order, first[1:])[: len(numbers)]  # of each sequence, by rising place
+    reach = np.array([place[rows[-1]] + 1 for rows in rows_of], dtype=np.int64)  # symbols to read of it
+    longest_first = np.argsort(-reach, kind="stable")
+    read = 0
+    for start in range(0, len(numbers), LANES):
+        group = longest_first[start : start + LANES]
+        lanes = _Lanes(model, [sequence(int(numbers[each]))[: reach[each]] for each in group])
+        rows = np.concatenate([rows_of[each] for each in group])
+        lane = np.repeat(np.arange(len(group)), [len(rows_of[each]) for each in group])
+        while lanes.left:
+            wanted = np.flatnonzero((place[rows] >= lanes.place) & (place[rows] < lanes.place + CHUNK))
+            step = place[rows[wanted]] - lanes.place
+            found[rows[wanted]] = lanes.read(lane[wanted], step, memories=memories)
+        read += int(reach[group].sum())
+        if told:
+            told(read)
+    return found
+
+
+class _Lanes:
+    """Some sequences on their way, the longest first, so that those still at work are the first `left`.
+
+    place : the next symbol of each to be read.
+    """
+
+    def __init__(self, model: NextSymbolModel, codes: list[Codes]) -> None:
+        self.model, self.codes = model, codes
+        self.lengths = np.array([len(each) for each in codes], dtype=np.int64)
+        self.device = next(model.parameters()).device
+        # what a contig's first base is read after: nothing yet
+        nothing = torch.full((len(codes), 1), model.alphabet.unknown, dtype=torch.uint8, device=self.device)
+        self.state = model.read(nothing, model.start(len(codes))).state
+        self.place = 0
+
+    @property
+    def left(self) -> int:
+        """How many sequences have symbols left."""
+        return int((self.lengths > self.place).sum())
+
+    def read(self, lane: NDArray[np.int64], step: NDArray[np.int64], *, memories: bool) -> NDArray[np.float16]:
+        """Read a chunk in every lane; gives the states after the symbols asked for, [k, D]. lane, step : [k]."""
+        left = self.left
+        before = State(self.state.hidden[:, :left].contiguous(), self.state.memory[:, :left].contiguous())
+        width = min(CHUNK, int(self.lengths[0]) - self.place)
+        padded = np.full((left, width), self.model.alphabet.unknown, dtype=np.uint8)
+        for row in range(left):
+            symbols = self.codes[row][self.place : self.place + width]
+            padded[row, : len(symbols)] = symbols
+        reading = self.model.read(torch.from_numpy(padded).to(self.device), before)
+        self.state, self.place = reading.state, self.place + width
+        at = torch.from_numpy(lane).to(self.device), torch.from_numpy(step).to(self.device)
+        parts = [layer[at] for layer in reading.layers]
+        if memories and len(lane):
+            parts += [memory[at] for memory in self._memories(reading, before)]
+        elif memories:
+            parts += parts
+        return torch.cat(parts, dim=-1).half().cpu().numpy()
+
+    def _memories(self, reading: Reading, before: State) -> list[torch.Tensor]:
+        """Memory c of each layer after each symbol, [B, T, H]."""
+        return [
+            replay(cell, inputs, hidden, State(before.hidden[layer], before.memory[layer])).memory  # type: ignore[arg-type]
+            for layer, (cell, inputs, hidden) in enumerate(
+                zip(self.model.cells, reading.inputs, reading.layers, strict=True)
+            )
+        ]

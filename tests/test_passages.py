@@ -1,0 +1,79 @@
+"""States within sequences against the model run directly over what has been read, and against a contig's."""
+
+import numpy as np
+import pytest
+import torch
+
+from genolstm import passages
+from genolstm.alphabet import DNA, PROTEIN
+from genolstm.hidden import states_at
+from genolstm.model import NextSymbolModel
+from genolstm.passages import states_within
+from genolstm.regions import Sites
+from genolstm.settings import AlphabetName, ModelSettings, StreamSettings, TrainableCell
+
+HALF = 2**-10  # float16 keeps 11 bits
+
+
+def model_of(device, cell=TrainableCell.LSTM, layers=2, alphabet=AlphabetName.DNA):
+    settings = ModelSettings(cell=cell, layers=layers, hidden=6, forget_bias="-1", alphabet=alphabet)
+    return NextSymbolModel(settings, seed=2).to(device).eval()
+
+
+@torch.no_grad()
+def state_after(model, symbols, *, memories):
+    """h of all layers, then c, after a model has read the unknown symbol and some others; [D]."""
+    codes = torch.from_numpy(np.concatenate([[model.alphabet.unknown], symbols]).astype(np.int64))[None]
+    state = model.read(codes.to(next(model.parameters()).device), model.start(1)).state
+    parts = [state.hidden[:, 0].flatten()] + ([state.memory[:, 0].flatten()] if memories else [])
+    return torch.cat(parts).cpu().numpy()
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Few lanes and short chunks, so that little sequences are enough to fill many."""
+    monkeypatch.setattr(passages, "LANES", 3)
+    monkeypatch.setattr(passages, "CHUNK", 7)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("cell", TrainableCell)
+@pytest.mark.parametrize("memories", [False, True])
+@pytest.mark.parametrize("alphabet", [DNA, PROTEIN])
+def test_states_are_those_of_a_plain_reading(device, drawn_codes, cell, memories, alphabet):
+    model = model_of(device, cell, alphabet=AlphabetName(alphabet.name))
+    lengths = [1, 7, 8, 30, 14, 5, 21, 3]
+    sequences = [drawn_codes(seed, n, unknown=0.05, alphabet=alphabet) for seed, n in enumerate(lengths)]
+    rng = np.random.default_rng(1)
+    owner = rng.integers(0, len(lengths), 40)
+    place = rng.integers(0, np.array(lengths)[owner])
+    read = []
+    found = states_within(model, lambda number: sequences[number], owner, place, memories=memories, told=read.append)
+    wanted = [
+        state_after(model, sequences[number][: last + 1], memories=memories)
+        for number, last in zip(owner, place, strict=True)
+    ]
+    np.testing.assert_allclose(found, wanted, rtol=HALF, atol=1e-4)
+    assert read[-1] == sum(place[owner == number].max() + 1 for number in np.unique(owner))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_sequence_is_read_as_a_contig_is(device, drawn_codes, genome_of):
+    codes = drawn_codes(3, 50)
+    genome, model = genome_of({"only": codes}), model_of(device)
+    n = 49
+    sites = Sites(
+        contigs=genome.names, contig=np.zeros(n, dtype=np.int32), position=np.arange(n),
+        strand=np.ones(n, dtype=np.int8), label=np.zeros(n, dtype=np.int8), part=np.zeros(n, dtype=np.int8),
+        block=np.arange(n),
+    )  # fmt: skip
+    along = states_at(
+        model, genome, sites[1:48], (0,), StreamSettings(lanes=4, chunk=16, burn_in=48, exact=True), memories=True
+    )
+    within = states_within(model, lambda _: codes, np.zeros(47, dtype=np.int64), np.arange(1, 48), memories=True)
+    np.testing.assert_allclose(within, along[:, 0, 0], rtol=2 * HALF, atol=1e-4)
+
+
+def test_nothing_wanted_gives_nothing(device):
+    nothing = np.zeros(0, dtype=np.int64)
+    assert states_within(model_of(device), lambda _: nothing, nothing, nothing).shape == (0, 12)
