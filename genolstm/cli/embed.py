@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
 from genolstm.settings import DeviceName, StreamSettings
@@ -27,6 +28,7 @@ def embed(
     tolerance: Tolerance = StreamSettings.tolerance,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -49,6 +51,7 @@ def embed(
     for target in (output, h5ad):
         if target:
             refuse_existing(target, force=force, inputs=[model, genome, sites])
+    check_figure(figure, force=force, inputs=[model, genome, sites, output])
     settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
@@ -68,6 +71,7 @@ def embed(
     if h5ad:
         write_h5ad(h5ad, output)
         log.info("wrote %s", h5ad)
+    draw(output, figure)
     count, width = len(embedding.sites), len(embedding.features)
     seams = embedding.seams.to_json()
     tell_of_memory(seams)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen, parse_region
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Regions, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
@@ -89,6 +90,7 @@ def gates(
     seed: Seed = GatesSettings.seed,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -115,6 +117,7 @@ def gates(
     task = Task("gates", quiet=quiet, seed=seed)
     inputs = [model, genome, *([boundaries] if boundaries else [])]
     refuse_existing(output, force=force, inputs=inputs)
+    check_figure(figure, force=force, inputs=[*inputs, output])
     stream = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
     options = {
         "every": every, "units_every": units_every, "memory_bases": memory_bases,
@@ -122,13 +125,8 @@ def gates(
         "match_kmer": match_kmer, "matches": matches, "permutations": permutations, "resamples": resamples,
         "block_bp": block_bp, "seed": seed,
     }  # fmt: skip
-    values = chosen(ctx, options, settings_file)
-    task.seed = values["seed"]
-    values["memory_bases"] = parse_size(str(values["memory_bases"]))
-    if boundaries and values["every"] > 1:
-        values["every"] = 1
-        log.info("--boundaries reads every base: --every is 1")
-    settings = GatesSettings.from_json(values, where="the options of gates")
+    settings = _settings(chosen(ctx, options, settings_file), every_base=boundaries is not None)
+    task.seed = settings.seed
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     regions = [parse_region(text, opened.length_of) for text in region or ()]
@@ -171,7 +169,17 @@ def gates(
             records.skipped |= findings.edges.skipped
         file.finish(tables_of(findings), records)
     _write_bigwigs(output, wigs, opened)
+    draw(output, figure)
     _report(findings, records, output, task, as_json=as_json)
+
+
+def _settings(values: dict[str, Any], *, every_base: bool) -> GatesSettings:
+    """Check the settings. every_base : boundaries are asked for, which a sample of the bases would miss."""
+    values["memory_bases"] = parse_size(str(values["memory_bases"]))
+    if every_base and values["every"] > 1:
+        values["every"] = 1
+        log.info("--boundaries reads every base: --every is 1")
+    return GatesSettings.from_json(values, where="the options of gates")
 
 
 def _boundaries(path: Path, network: Any, genome: "Genome", records: "Records") -> "dict[str, Boundaries]":  # noqa: ANN401  (a model; torch is imported late)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.terminal import Force, Json, Output, Quiet, Task, log
 from genolstm.errors import UsageError
 from genolstm.settings import CountSettings
@@ -54,6 +55,7 @@ def count(
         Path | None,
         typer.Option("--bedmethyl", help=f"Also write bedMethyl; with {SAMPLE_FIELD} in the name, one a sample."),
     ] = None,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -78,6 +80,7 @@ def count(
     refuse_existing(output, force=force, inputs=read)
     if bedmethyl and SAMPLE_FIELD not in bedmethyl.name:
         refuse_existing(bedmethyl, force=force, inputs=[*read, output])
+    check_figure(figure, force=force, inputs=[*read, output])
     opened = open_genome(genome) if genome else None
     hashes = {} if opened is None else {"genome": opened.sha256}
     hashes |= {str(path): file_sha256(path) for path in inputs if path.is_file()}
@@ -89,6 +92,7 @@ def count(
     beds = _bedmethyl_paths(bedmethyl, counted.counts.samples, force=force, inputs=[*read, output])
     write_counts(output, counted.counts, counted.records, task.provenance(settings.to_json(), hashes), counted.calling)
     _write_beds(beds, counted, code)
+    draw(output, figure)
     _report(counted, output, task, as_json=as_json)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen, refuse_all
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
 from genolstm.settings import (
@@ -119,6 +120,7 @@ def fit(
     ] = None,
     seed: Seed = MethylationSettings.seed,
     threads: Threads = 0,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -143,6 +145,7 @@ def fit(
     task = Task("methylation fit", quiet=quiet, seed=seed)
     extras = _extra_outputs(table, bedgraph_prefix, bigwig_prefix, genome)
     refuse_all([output, *extras.values()], [*counts, *(path for path in (genome, states) if path)], force=force)
+    check_figure(figure, force=force, inputs=[*counts, output])
     options = {
         "model": model, "time_offset": time_offset, "unit": unit, "start": start, "state": state,
         "likelihood": likelihood, "conversion_error": conversion_error, "dispersion": dispersion,
@@ -172,6 +175,7 @@ def fit(
         inputs["states"] = file_sha256(states)
     write_methylation(output, found, records, task.provenance(saved, inputs))
     _write_extras(found, settings, extras, lengths)
+    draw(output, figure)
     per_read = log_likelihood_per_read(found)
     told_per_read = None if np.isnan(per_read) else per_read  # JSON knows no NaN
     summary: dict[str, Any] = {

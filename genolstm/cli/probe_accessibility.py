@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.settings import AccessibilitySettings, DeviceName, States, StreamSettings
@@ -70,6 +71,7 @@ def accessibility(
     seed: Seed = AccessibilitySettings.seed,
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -94,6 +96,7 @@ def accessibility(
     given = {"model": model, "genome": genome, "track": track, "peaks": peaks, "blacklist": blacklist}
     files = {name: path for name, path in given.items() if path is not None}
     refuse_existing(output, force=force, inputs=files.values())
+    check_figure(figure, force=force, inputs=[*files.values(), output])
     options = {
         "window": window, "top_share": top_share, "states": states, "twins": twins, "kmers": kmers, "matches": matches,
         "block_bp": block_bp, "resamples": resamples, "max_windows": max_windows, "permutations": permutations,
@@ -123,6 +126,7 @@ def accessibility(
     used = len(next(iter(results.values())).sites)
     records = Records(read=read, used=used, skipped=skipped)
     write_probe(output, "accessibility", results, records, task.provenance(settings.to_json(), inputs))
+    draw(output, figure)
     _report(results, records.to_json(), output, task, as_json=as_json)
 
 

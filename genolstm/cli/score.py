@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import parse_region
 from genolstm.cli.terminal import (
     Device,
@@ -72,6 +73,7 @@ def score(
     threads: Threads = 0,
     device: Device = DeviceName.AUTO,
     seed: Seed = 1,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -95,6 +97,7 @@ def score(
     for target in (output, bigwig):
         if target:
             refuse_existing(target, force=force, inputs=[model, genome, *([annotation] if annotation else [])])
+    check_figure(figure, force=force, inputs=[model, genome, output])
     settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
@@ -113,7 +116,7 @@ def score(
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
     with (
-        ProgressLine("score", unit="bases", quiet=quiet) as line,
+        ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=quiet) as line,
         write_score(output, stretches, opened.length_of, strands, provenance) as file,
     ):
         tables = score_genome(
@@ -125,7 +128,8 @@ def score(
         with open_score(output) as file:
             write_bigwig(bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", bigwig)
-    _report(tables, opened.names, records, output, task, as_json=as_json)
+    draw(output, figure)
+    _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit, as_json=as_json)
 
 
 def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":
@@ -150,20 +154,21 @@ def _report(
     output: Path,
     task: Task,
     *,
+    unit: str,
     as_json: bool,
 ) -> None:
     """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
     per_contig = _per_contig(tables, contigs)
     for name, row in list(per_contig.items())[:CONTIGS_TOLD]:
-        log.info("  %s", _line(name, row))
+        log.info("  %s", _line(name, row, unit))
     if len(per_contig) > CONTIGS_TOLD:
         log.info("  and %d more contigs, all in the file", len(per_contig) - CONTIGS_TOLD)
     for part in tables.parts:
         log.info(
-            "%s: %.4f bits/base; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
+            "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
             " on %s",
-            "held out for testing" if part.part == "test" else "all scored", part.model, part.uniform, part.best_order,
-            part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
+            "held out for testing" if part.part == "test" else "all scored", part.model, unit, part.uniform,
+            part.best_order, part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
         )  # fmt: skip
     for each in tables.classes:
         log.info(
@@ -172,9 +177,9 @@ def _report(
         )  # fmt: skip
     seams = tables.seam_summary
     log.info(
-        "%d seams: states differed by up to %.2g, %d read again (%s bases), now by up to %.2g and %.2g bits;"
+        "%d seams: states differed by up to %.2g, %d read again (%s %ss), now by up to %.2g and %.2g bits;"
         " calibration error %.4f",
-        seams["count"], seams["found_max_state"], seams["repaired"], f"{int(seams['repaired_symbols']):,}",
+        seams["count"], seams["found_max_state"], seams["repaired"], f"{int(seams['repaired_symbols']):,}", unit,
         seams["max_state"], seams["max_bits"], tables.calibration_error,
     )  # fmt: skip
     tell_of_memory(seams)
@@ -196,7 +201,7 @@ def _report(
         "classes": [row._asdict() for row in tables.classes],
         "seams": dict(seams),
     }  # fmt: skip
-    word = f"{mean:.4f} bits/base over {symbols:,} bases" if mean is not None else "no known base"
+    word = f"{mean:.4f} bits/{unit} over {symbols:,} {unit}s" if mean is not None else f"no known {unit}"
     task.done(output, records.to_json(), summary, as_json=as_json, word=word)
 
 
@@ -219,9 +224,9 @@ def _per_contig(tables: "ScoreTables", contigs: tuple[str, ...]) -> dict[str, di
     return told
 
 
-def _line(name: str, row: dict[str, Any]) -> str:
+def _line(name: str, row: dict[str, Any], unit: str) -> str:
     figures = ", ".join(
         f"{kind} {row[kind]:.4f}" for kind in ("forward", "reverse", "unmasked", "masked") if row.get(kind) is not None
     )
     seen = {True: "; trained on", False: "; not trained on", None: ""}[row["seen_in_training"]]
-    return f"{name}: {row['bits']:.4f} bits/base over {row['bases']:,} bases ({figures}){seen}"
+    return f"{name}: {row['bits']:.4f} bits/{unit} over {row['bases']:,} {unit}s ({figures}){seen}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
 from genolstm.errors import UsageError
 from genolstm.settings import Assay, Shift, TrackSettings
@@ -53,6 +54,7 @@ def track(
         Path | None, typer.Option("--reference", help="FASTA that a CRAM must agree with; it is read without, too.")
     ] = None,
     bigwig: Annotated[Path | None, typer.Option("--bigwig", help="Also write the track as bigWig.")] = None,
+    figure: Figure = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -80,6 +82,7 @@ def track(
         refuse_existing(bigwig, force=force, inputs=files.values())
         if bigwig.resolve() == output.resolve():
             raise UsageError(f"--bigwig and --output both name {output}; name two files.")
+    check_figure(figure, force=force, inputs=[*files.values(), output])
     settings = TrackSettings(
         assay=assay, min_mapq=min_mapq, proper_pairs=proper_pairs, keep_duplicates=keep_duplicates, shift=shift
     )
@@ -102,6 +105,7 @@ def track(
     if bigwig is not None:
         write_bigwig(bigwig, opened.length_of, signals(written))
         log.info("wrote %s", bigwig)
+    draw(output, figure)
     _report(written, counted, records.to_json(), task, as_json=as_json)
 
 

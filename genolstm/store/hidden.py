@@ -109,6 +109,32 @@ def read_hidden(path: Path) -> Hidden:
         return Hidden(sites=_sites(file), features=_features(file), states=file["states"][()])
 
 
+@dataclass(frozen=True, kw_only=True)
+class HiddenSample:
+    """Some sites of a file of hidden states. sites : in the file.   strand : int8 [k].   states : float16 [k, D]."""
+
+    sites: int
+    name: tuple[str, ...]
+    strand: NDArray[np.int8]
+    states: NDArray[np.float16]
+
+
+def read_hidden_sample(path: Path, most: int, rng: np.random.Generator) -> HiddenSample:
+    """Read all sites, or `most` of them drawn at random, in file order; memory is that of what is given back.
+
+    Raises InputError as `files.open_file`.
+    """
+    with open_file(path, Kind.HIDDEN) as file:
+        count = len(file["states"])
+        rows = np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
+        states = np.empty((len(rows), file["states"].shape[1]), dtype=np.float16)
+        for first in range(0, count, SLAB):
+            begin, end = np.searchsorted(rows, [first, first + SLAB])
+            states[begin:end] = file["states"][first : first + SLAB][rows[begin:end] - first]
+        name = np.array(strings(file["sites/name"]), dtype=object)
+        return HiddenSample(sites=count, name=tuple(name[rows]), strand=file["sites/strand"][()][rows], states=states)
+
+
 def _sites(file: h5py.File) -> SiteTable:
     columns = {name: file["sites"][name][()] for name in ("contig", "start", "end", "strand")}
     return SiteTable(contigs=strings(file["contigs/name"]), name=strings(file["sites/name"]), **columns)

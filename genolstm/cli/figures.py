@@ -1,0 +1,61 @@
+"""``--figure``: the pictures of a result, drawn when its file is written; matplotlib is loaded only then."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genolstm.cli.terminal import log
+from genolstm.errors import UsageError
+from genolstm.figures.formats import check_ending
+
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure",
+        help="Also draw the result: .svg, .png or .pdf by the ending. The first picture goes to this file, further"
+        " ones beside it, as NAME-calibration.svg and the like.",
+        show_default=False,
+    ),
+]
+
+
+def check_figure(figure: Path | None, *, force: bool, inputs: list[Path] | None = None) -> None:
+    """Stop before any work when the pictures could not be written under these names. Raises UsageError."""
+    from genolstm.store.files import refuse_existing
+
+    if figure is None:
+        return
+    check_ending(figure)
+    refuse_existing(figure, force=force, inputs=inputs or ())
+    if not force and (beside := sorted(each for each in figure.parent.iterdir() if _is_beside(each, figure))):
+        raise UsageError(
+            f"{beside[0]} exists, where a further picture of --figure {figure} may go; add --force to replace it, or"
+            " name another."
+        )
+
+
+def _is_beside(path: Path, figure: Path) -> bool:
+    return path.name.startswith(f"{figure.stem}-") and path.suffix == figure.suffix
+
+
+def draw(result: Path, figure: Path | None) -> None:
+    """Draw the pictures of a result file, each with its title and caption; nothing where no figure was asked for."""
+    if figure is None:
+        return
+    from genolstm.figures.of_file import pictures_of
+    from genolstm.figures.style import save, titled
+
+    pictures = pictures_of(result)
+    if not pictures:
+        log.warning("%s holds nothing to draw: %s was not written", result, figure)
+    for place, picture in enumerate(pictures):
+        path = figure if place == 0 else beside(figure, picture.name)
+        save(titled(picture), path)
+        log.info("wrote %s: %s", path, picture.title)
+
+
+def beside(figure: Path, name: str) -> Path:
+    """Give the path of a further picture. name : of the picture, which may hold a user's words."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    return figure.with_name(f"{figure.stem}-{safe}{figure.suffix}")

@@ -1,0 +1,83 @@
+"""Axes that several pictures share: logarithmic ones in plain numbers, places on a contig, rows with intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike
+
+from genolstm.figures.style import BLUE, GREY
+from genolstm.figures.words import interval, places_of, plain, short
+
+FEW_DECADES = 1.5  # below it an axis needs ticks at 2 and 5 too
+WORTH_LOG = 30.0  # ratio of the ends from which on a logarithmic axis shows more
+UNITS = ((2e6, 1e6, "Mb"), (2e3, 1e3, "kb"), (0.0, 1.0, "bp"))  # from this length on, this many bases, called so
+ROW_INCHES = 0.24  # height of one row of a table of intervals
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """Make an axis logarithmic, its ticks plain numbers. which : 'x' or 'y'. Call it when the data are drawn."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis: Axis = getattr(axes, f"{which}axis")
+    low, high = axis.get_view_interval()
+    few = high / low < 10**FEW_DECADES
+    axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def place_axis(axes: Axes, longest: int) -> None:
+    """Label the x axis, in bases, as places on a contig. longest : bases that it spans."""
+    _, size, name = next(unit for unit in UNITS if longest >= unit[0])
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / size:g}"))
+    axes.set_xlabel(f"position ({name})")
+
+
+def interval_rows(
+    axes: Axes,
+    names: Sequence[str],
+    estimates: Sequence[Sequence[float]],
+    *,
+    colours: Sequence[str] | None = None,
+    zero: bool = False,
+) -> None:
+    """Draw a row for each name, first on top: value, interval, and both in figures at the right.
+
+    estimates : value, low and high of each row; NaN leaves it empty.   zero : also a line at 0, and signs in the
+    figures; for differences.
+    """
+    rows = np.arange(len(names))[::-1]
+    widths = [high - low for _, low, high in estimates if np.isfinite(high - low)]
+    places = places_of(float(np.median(widths))) if widths else None  # the same for all rows
+    if zero:
+        axes.axvline(0, color=GREY, linewidth=1, linestyle="--")
+    for place, (value, low, high), colour in zip(rows, estimates, colours or [BLUE] * len(names), strict=True):
+        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        axes.plot([value], [place], color=colour, marker="o", markersize=5)
+        told = interval(value, low, high, signed=zero, places=places) if np.isfinite(value) else "not measured"
+        axes.text(1.02, float(place), told, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    axes.set_yticks(rows, [plain(name) for name in names])
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.grid(visible=True, axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def share_axis(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Both axes from 0 to 1, of equal scale."""
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel, aspect="equal")
+
+
+def binomial_interval(share: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95 % interval of a share of n, by Wilson 1927; 0 and 1 where n is 0."""
+    z = 1.959963984540054
+    share, n = np.asarray(share, np.float64), np.asarray(n, np.float64)
+    safe = np.maximum(n, 1)
+    middle = (share + z**2 / (2 * safe)) / (1 + z**2 / safe)
+    half = z / (1 + z**2 / safe) * np.sqrt(np.maximum(share * (1 - share) / safe + z**2 / (4 * safe**2), 0))
+    return np.where(n > 0, middle - half, 0.0), np.where(n > 0, middle + half, 1.0)

@@ -1,0 +1,49 @@
+"""How the feature sets of a probe are called and coloured, the same in all its pictures."""
+
+from collections.abc import Iterable
+
+from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
+
+TRAINED = "trained"
+DASHES = ("-", "--", ":", "-.")
+SCORE_WORDS = {"auprc": "AUPRC", "auroc": "AUROC", "r2": "R\u00b2", "accuracy": "accuracy"}
+WORDS = {
+    "onehot": "one-hot window",
+    "kmer": "word counts",
+    "shuffled": "shuffled labels",
+    "shifted": "shifted labels",
+    "control_task": "control task",
+}
+FAMILIES = {  # first part of a name -> colour; what shares a colour differs in its dashes
+    TRAINED: BLUE,
+    "untrained": BLACK,
+    "onehot": SKY,
+    "kmer": ORANGE,
+    "composition": PURPLE,
+    "prefix": PURPLE,
+    "length": GREEN,
+    "shuffled": GREY,
+    "shifted": GREY,
+    "control": GREY,
+}
+
+
+def called(name: str) -> str:
+    """Name of a feature set in words."""
+    family, _, number = name.partition("_")
+    if family == "untrained":
+        return f"untrained twin {number}".strip()
+    if family == "kmer" and number:
+        return f"counts of {number}-mers"
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def colours_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Name -> colour and dashes."""
+    met: dict[str, int] = {}
+    told = {}
+    for name in names:
+        colour = FAMILIES.get(name.partition("_")[0], GREEN)
+        told[name] = (colour, DASHES[met.get(colour, 0) % len(DASHES)])
+        met[colour] = met.get(colour, 0) + 1
+    return told

@@ -1,0 +1,262 @@
+"""Pictures of a methylation fit: courses of single sites, rates and half-lives of all, and what held-out reads say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, longest, n_bins, told_of
+from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
+from genolstm.figures.style import BLACK, BLUE, GREY, HEAT, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.words import plain, shortened
+from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+SITES_SHOWN, SITES_ACROSS = 12, 4
+BINS, CELLS, POINTS = 40, 45, 120  # of a histogram; hexagons across; points of a curve
+OPEN_RATE = ("rate_unidentifiable", "rate_open_above", "rate_open_below", "rate_at_low_bound", "rate_at_high_bound")
+NO_FIT = ("no_reads",)
+UNIT_SHORT = {"hours": "h", "divisions": "divisions"}
+EMPTY: dict[str, Any] = {"fontsize": 9, "color": "0.4", "ha": "center", "va": "center"}
+
+
+def pictures_of(path: Path) -> list[Picture]:
+    """Give courses of some sites, distributions, the map of rates, held-out scores; what is lacking is left out."""
+    fit = read_methylation(path)
+    drawn = []
+    if np.isfinite(fit.rate).any():
+        drawn += [_trajectories(fit), _distributions(fit), _rates_and_fractions(fit), _map(fit)]
+    if fit.held_out:
+        drawn.append(_held_out(fit.held_out))
+    return drawn
+
+
+def flagged(fit: MethylationFit, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Sites with any of these flags; bool [N]."""
+    bits = sum(fit.flag_names.get(name, 0) for name in names)
+    return (fit.flags.astype(np.int64) & bits) > 0
+
+
+def shown_sites(fit: MethylationFit) -> Rows:
+    """Rows of sites spread evenly over the quantiles of k, among the better-covered half of those whose k is closed."""
+    known = np.isfinite(fit.rate)
+    candidates = np.flatnonzero(known & ~flagged(fit, OPEN_RATE))
+    if not candidates.size:
+        candidates = np.flatnonzero(known)
+    reads = fit.reads[candidates]
+    candidates = candidates[reads >= np.median(reads)]
+    ranked = candidates[np.lexsort((candidates, fit.rate[candidates]))]
+    places = (np.arange(SITES_SHOWN) + 0.5) / SITES_SHOWN * len(ranked)
+    return ranked[np.unique(places.astype(np.intp))]
+
+
+def course(rate: Floats, steady: Floats, start: Floats, times: Floats) -> Floats:
+    """Fraction at some times, m(t) = g + (m0 - g) exp(-k t) (Busto-Moner et al. 2020); broadcast."""
+    return np.asarray(steady + (start - steady) * np.exp(-rate * times))
+
+
+def _trajectories(fit: MethylationFit) -> Picture:
+    rows = shown_sites(fit)
+    across = min(SITES_ACROSS, len(rows))
+    down = -(-len(rows) // across)
+    figure = new_figure(2.3 * across + 0.4, 1.75 * down + 0.8)
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    times = np.linspace(0, float(fit.elapsed.max()) * 1.03, POINTS)
+    unit = UNIT_SHORT.get(fit.unit, fit.unit)
+    for axes, row in zip(grid.ravel(), rows.tolist(), strict=False):
+        ends = [
+            course(np.array(rate[row]), np.array(steady[row]), np.array(fit.start[row]), times)
+            for rate, steady in (
+                (fit.rate_low, fit.steady),
+                (fit.rate_high, fit.steady),
+                (fit.rate, fit.steady_low),
+                (fit.rate, fit.steady_high),
+            )
+        ]
+        best = course(fit.rate[row], fit.steady[row], fit.start[row], times)
+        with np.errstate(invalid="ignore"):
+            axes.fill_between(
+                times, np.fmin.reduce([*ends, best]), np.fmax.reduce([*ends, best]), color=SKY, alpha=0.4, linewidth=0
+            )
+        axes.plot(times, best, color=BLUE)
+        covered = fit.covered[row]
+        seen = covered > 0
+        share = fit.modified[row][seen] / covered[seen]
+        low, high = binomial_interval(share, covered[seen])
+        axes.vlines(fit.elapsed[seen], low, high, color=BLACK, linewidth=1)
+        axes.plot(fit.elapsed[seen], share, color=BLACK, marker="o", markersize=3.5, linestyle="none")
+        contig = plain(fit.contigs[fit.contig[row]], 14)
+        axes.set_title(
+            f"{contig}:{fit.position[row] + 1:,}\nk {fit.rate[row]:.3g}/{unit.rstrip('s')}, n = {fit.reads[row]:,}",
+            fontsize=8,
+        )
+    for axes in grid.ravel()[len(rows) :]:
+        axes.set_visible(False)
+    grid[0, 0].set_ylim(-0.03, 1.03)
+    for column in range(across):
+        grid[(len(rows) - 1 - column) // across, column].set_xlabel(f"age ({fit.unit})")
+    figure.supylabel("methylated fraction", fontsize=9)
+    handles = [
+        Line2D([], [], color=BLUE),
+        Patch(color=SKY, alpha=0.4),
+        Line2D([], [], color=BLACK, marker="o", markersize=3.5, linewidth=1),
+    ]
+    words = ["fit", "at the ends of the intervals of k and g", "reads, binomial 95 % interval"]
+    figure.legend(handles, words, loc="outside lower center", ncols=3, fontsize=8)
+    closed = np.isfinite(fit.rate) & ~flagged(fit, OPEN_RATE)
+    return Picture(
+        "trajectories",
+        f"courses of {len(rows)} CpGs, from the slowest to the fastest",
+        f"Methylated fraction against age at {len(rows)} sites, spread evenly over the quantiles of k among the"
+        f" better-covered half of the sites whose interval of k is closed (n = {int(closed.sum()):,} of"
+        f" {len(fit):,}); n over each panel: its reads."
+        " Points: share of modified reads, with binomial 95 % intervals (Wilson). Band: the curve with k or"
+        " g at an end of its own interval, the other as fitted.",
+        f"Small panels, each a curve of methylation against age through the shares of modified reads of one site; rates"
+        f" from {fit.rate[rows].min():.3g} to {fit.rate[rows].max():.3g} per {fit.unit.removesuffix('s')}.",
+        figure,
+    )
+
+
+def _distributions(fit: MethylationFit) -> Picture:
+    figure = new_figure(9.2, 3.1)
+    grid = figure.subplots(1, 3)
+    known = np.isfinite(fit.rate)
+    vague = flagged(fit, OPEN_RATE) & known
+    unit = fit.unit.removesuffix("s")
+    for axes, values, words in (
+        (grid[0], fit.rate, f"k, rate (1/{unit}, log)"),
+        (grid[1], fit.half_life, f"half-life ({fit.unit}, log)"),
+    ):
+        positive = values[known & (values > 0) & np.isfinite(values)]
+        edges = np.geomspace(positive.min(), max(positive.max(), positive.min() * 1.01), BINS + 1)
+        sure, _ = np.histogram(values[known & ~vague], edges)
+        unsure, _ = np.histogram(values[vague], edges)
+        axes.stairs(sure + unsure, edges, baseline=sure, fill=True, color=GREY, alpha=0.5)
+        axes.stairs(sure, edges, fill=True, color=BLUE)
+        log_axis(axes, "x")
+        axes.set(xlabel=words, ylabel="sites")
+    steady = fit.steady[known]
+    edges = np.linspace(0, 1, BINS + 1)
+    sure, _ = np.histogram(fit.steady[known & ~vague], edges)
+    every, _ = np.histogram(steady, edges)
+    grid[2].stairs(every, edges, baseline=sure, fill=True, color=GREY, alpha=0.5)
+    grid[2].stairs(sure, edges, fill=True, color=BLUE)
+    grid[2].set(xlabel="g, steady fraction", ylabel="sites")
+    share = float(vague.sum() / known.sum())
+    figure.legend(
+        [Patch(color=BLUE), Patch(color=GREY, alpha=0.5)],
+        [f"interval of k closed ({1 - share:.0%})", f"k open to one side or at its bound ({share:.0%})"],
+        loc="outside lower center", ncols=2, fontsize=8,
+    )  # fmt: skip
+    counts = ", ".join(
+        f"{name.replace('_', ' ')} {int(((fit.flags.astype(np.int64) & bit) > 0).sum()):,}"
+        for name, bit in fit.flag_names.items()
+    )
+    middle = float(np.median(fit.half_life[known]))
+    return Picture(
+        "distributions",
+        f"median half-life {middle:.3g} {fit.unit}; k is open at {share:.0%} of the fitted sites",
+        f"Rate, half-life and steady fraction of {int(known.sum()):,} fitted sites of {len(fit):,};"
+        f" model '{fit.model}'. Flags, n: {counts}.",
+        f"Histograms of rate, half-life and steady fraction; median half-life {middle:.3g} {fit.unit}, {share:.0%}"
+        " of sites with an open rate.",
+        figure,
+    )
+
+
+def _rates_and_fractions(fit: MethylationFit) -> Picture:
+    figure = new_figure(5.4, 4.0)
+    axes = figure.subplots()
+    closed = np.isfinite(fit.rate) & (fit.rate > 0) & ~flagged(fit, OPEN_RATE)
+    if closed.any():
+        drawn = axes.hexbin(
+            np.log10(fit.rate[closed]),
+            fit.steady[closed],
+            gridsize=CELLS,
+            bins="log",
+            mincnt=1,
+            cmap=HEAT,
+            linewidths=0.1,
+        )
+        bar = figure.colorbar(drawn, ax=axes, label="sites in a cell")
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        places = [f * 10.0**decade for decade in range(-6, 4) for f in (1, 2, 5)]
+        shown = [place for place in places if fit.rate[closed].min() <= place <= fit.rate[closed].max()]
+        axes.set_xticks(np.log10(shown), [f"{place:g}" for place in shown])
+    else:
+        axes.text(0.5, 0.5, "no site with a closed interval of k", transform=axes.transAxes, **EMPTY)
+    axes.set(xlabel=f"k, rate (1/{fit.unit.removesuffix('s')}, log)", ylabel="g, steady fraction", ylim=(-0.03, 1.03))
+    n = int(closed.sum())
+    middle = (
+        f"median k {np.median(fit.rate[closed]):.3g}, median g {np.median(fit.steady[closed]):.2f}"
+        if n
+        else "none to draw"
+    )
+    return Picture(
+        "rate-fraction",
+        f"{middle}, at sites whose k is closed",
+        f"Steady fraction against rate of the {n:,} sites of {len(fit):,} whose interval of k is closed.",
+        f"Density of sites by rate and steady fraction; {middle}.",
+        figure,
+    )
+
+
+def _map(fit: MethylationFit) -> Picture:
+    known = np.isfinite(fit.rate) & (fit.rate > 0)
+    spans = [
+        (contig, int(fit.position[fit.contig == contig].max()) + 1) for contig in np.unique(fit.contig[known]).tolist()
+    ]
+    rows = longest(spans)
+    ends = dict(spans)
+    widest = max(ends[row] for row in rows)
+    figure, grid = contig_rows([fit.contigs[row] for row in rows], widest, f"k (1/{fit.unit.removesuffix('s')}, log)")
+    for axes, row in zip(grid, rows, strict=True):
+        here = known & (fit.contig == row)
+        bins = Bins(0, ends[row], n_bins(ends[row], widest) // 2 or 1)
+        bins.add(fit.position[here], np.log(fit.rate[here]))
+        mean = bins.binned()
+        draw_steps(axes, Binned(mean.edges, np.exp(mean.mean)), BLUE)
+    log_axis(grid[0], "y")
+    for axes in grid[1:]:
+        log_axis(axes, "y")
+    width = widest / (n_bins(widest, widest) // 2 or 1)
+    middle = float(np.exp(np.log(fit.rate[known & np.isin(fit.contig, rows)]).mean()))
+    unit = fit.unit.removesuffix("s")
+    return Picture(
+        "map",
+        f"geometric mean of k over the sites of {len(rows)} contig{'s' if len(rows) > 1 else ''}:"
+        f" {middle:.3g} per {unit}",
+        f"Geometric mean of k in bins of about {width:,.0f} bp over all fitted sites (n = {int(known.sum()):,});"
+        " gaps: no fitted site. Half-lives are ln 2 / k." + told_of(len(rows), len(spans)),
+        f"Steps of the mean rate along {len(rows)} contigs.",
+        figure,
+    )
+
+
+def _held_out(scores: tuple[HeldOutScore, ...]) -> Picture:
+    figure = new_figure(8.0, ROW_INCHES * len(scores) + 1.0)
+    axes = figure.subplots()
+    names = [f"{score.what}: {score.model} less {score.against}" for score in scores]
+    estimates = [(score.difference, score.low, score.high) for score in scores]
+    colours = [BLUE if score.low > 0 else ORANGE if score.high < 0 else GREY for score in scores]
+    interval_rows(axes, [shortened(name, 60) for name in names], estimates, colours=colours, zero=True)
+    axes.set_yticks(range(len(names))[::-1], [plain(name, 60) for name in names])
+    axes.set_xlabel("nats a held-out read, paired")
+    better = sum(score.low > 0 for score in scores)
+    n = max(score.reads for score in scores)
+    return Picture(
+        "held-out",
+        f"{better} of {len(scores)} comparisons on held-out reads favour the first model",
+        f"Mean log likelihood of held-out reads, less that of the other model on the same reads (n = {n:,} reads in the"
+        " largest group); bars: 95 % intervals of a block bootstrap; blue above zero, orange below, grey neither.",
+        "Rows of differences with intervals: "
+        + "; ".join(f"{name} {score.difference:+.4f}" for name, score in zip(names, scores, strict=True))
+        + ".",
+        figure,
+    )

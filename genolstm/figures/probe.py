@@ -1,0 +1,150 @@
+"""Pictures of a probe: every score beside its controls, what the verdict rests on, and where the weights lie.
+
+What is drawn follows from what a target holds (two classes, more, or values; a sweep; edges), not from the task's name.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from genolstm.figures import probe_curves, probe_edges, probe_values, probe_weights
+from genolstm.figures.axes import ROW_INCHES, interval_rows
+from genolstm.figures.feature_sets import SCORE_WORDS, TRAINED, called, colours_of
+from genolstm.figures.style import GREY, Picture, new_figure
+from genolstm.figures.words import plain, shortened
+from genolstm.regions import Part
+from genolstm.store.results import ProbeResult, read_probe
+
+
+def pictures_of(path: Path) -> list[Picture]:
+    """Give the verdict of all targets, then what there is of each target."""
+    results = read_probe(path)
+    return [_verdicts(results), *(picture for result in results.values() for picture in _of_target(result))]
+
+
+def _of_target(result: ProbeResult) -> list[Picture]:
+    drawn = []
+    trained = result.features[TRAINED]
+    if trained.log_odds.ndim > 1:
+        drawn.append(probe_values.confusion(result))
+    elif trained.threshold is not None:
+        drawn.append(probe_curves.curves(result))
+    else:
+        drawn.append(probe_values.agreement(result))
+    if result.sweep:
+        drawn.append(_sweep(result))
+    if result.calibration:
+        drawn.append(probe_curves.calibration(result))
+    drawn.append(probe_weights.weights(result))
+    if result.profiles:
+        drawn.append(probe_edges.edges(result))
+    return drawn
+
+
+def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
+    """Draw the ranked score of every feature set and its difference from the trained states, a row of axes a target."""
+    rows = [len(result.features) for result in results.values()]
+    figure = new_figure(9.6, sum(rows) * ROW_INCHES + 1.0 * len(rows) + 0.2)
+    grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
+    for (left, right), result in zip(grid, results.values(), strict=True):
+        names, styles = list(result.features), colours_of(result.features)
+        word = SCORE_WORDS.get(result.ranked, result.ranked)
+        scores = [tuple(result.features[name].scores[result.ranked]) for name in names]
+        interval_rows(left, [called(name) for name in names], scores, colours=[styles[name][0] for name in names])
+        left.set_xlabel(f"{word}, {_test_sites(result):,} test sites")
+        left.set_title(plain(result.target))
+        if result.prevalence is not None and result.ranked == "auprc":
+            share = _test_share(result)
+            left.axvline(share, color=GREY, linestyle=":", linewidth=1.2)
+            left.text(share, len(names) - 0.4, " share of true sites", color="0.4", fontsize=7, va="top")
+        controls = list(result.differences)
+        interval_rows(
+            right, [called(name) for name in controls], [tuple(result.differences[name]) for name in controls],
+            colours=[styles[name][0] if name in styles else GREY for name in controls], zero=True,
+        )  # fmt: skip
+        right.set_ylim(len(controls) - len(names) - 0.6, len(controls) - 0.4)  # rows as high as on the left
+        right.set_xlabel(f"{word} of the trained states minus the control's, paired")
+        right.set_title(plain(f"verdict: {result.verdict}"))
+    verdicts = "; ".join(f"{shortened(name)}: {result.verdict}" for name, result in results.items())
+    told = "; ".join(
+        f"{shortened(name)}: {_estimate(result)} against {called(result.best_control)}, {result.verdict}"
+        for name, result in results.items()
+    )
+    n = ", ".join(f"{shortened(name)} {_test_sites(result):,}{_positives(result)}" for name, result in results.items())
+    return Picture(
+        "verdict",
+        verdicts if len(verdicts) < 80 else f"verdicts on {len(results)} targets",
+        f"Left: score of linear probes on each feature set; right: trained states minus each control, paired; bars are"
+        f" 95 % intervals of a block bootstrap over test sites (n = {n}). A gain needs the interval over the strongest"
+        " control to lie above zero.",
+        f"Rows of scores with intervals. Difference from the strongest control: {told}.",
+        figure,
+    )
+
+
+def _sweep(result: ProbeResult) -> Picture:
+    """Draw the validation score of every offset, read alone (lines) or together (marks at the right)."""
+    figure = new_figure(6.8, 3.2)
+    alone, together = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    styles = colours_of(dict.fromkeys(fit.model for fit in result.sweep))
+    joined = list(dict.fromkeys(fit.offsets for fit in result.sweep if len(fit.offsets) > 1))
+    for name, (colour, dashes) in styles.items():
+        single = sorted(
+            (fit.offsets[0], fit.valid_auprc) for fit in result.sweep if fit.model == name and len(fit.offsets) == 1
+        )
+        alone.plot(
+            *np.array(single).reshape(-1, 2).T,
+            color=colour,
+            linestyle=dashes,
+            marker="o",
+            markersize=4,
+            label=called(name),
+        )
+        places = [
+            (joined.index(fit.offsets), fit.valid_auprc)
+            for fit in result.sweep
+            if fit.model == name and len(fit.offsets) > 1
+        ]
+        together.plot(*np.array(places).reshape(-1, 2).T, color=colour, linestyle=dashes, marker="s", markersize=4)
+    alone.set(xlabel="symbols read after the site", ylabel="AUPRC on validation", title="one offset")
+    together.set_xticks(range(len(joined)), [f"{len(each)}" for each in joined])
+    together.set(xlabel="offsets read together", title="several")
+    if not joined:
+        together.set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    best = max((fit for fit in result.sweep if fit.model == TRAINED), key=lambda fit: fit.valid_auprc, default=None)
+    chosen = ", ".join(map(str, result.offsets))
+    valid = int((result.sites.part == Part.VALID).sum())
+    return Picture(
+        f"{result.target}-offsets",
+        f"{shortened(result.target)}: states read at {chosen} symbols after the site were chosen",
+        f"AUPRC on the validation sites (n = {valid:,}) of states read some symbols after the site, alone or several"
+        f" together ({'; '.join(','.join(map(str, each)) for each in joined)}). The offsets are chosen by the log"
+        " likelihood on validation; test sites are not looked at.",
+        "Line plot of validation AUPRC against the offset for the trained model and its untrained twins"
+        + (f"; best of the trained {best.valid_auprc:.3f} at {', '.join(map(str, best.offsets))}." if best else "."),
+        figure,
+    )
+
+
+def _test_sites(result: ProbeResult) -> int:
+    return int((result.sites.part == Part.TEST).sum())
+
+
+def _test_share(result: ProbeResult) -> float:
+    test = result.sites.part == Part.TEST
+    return float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
+
+
+def _positives(result: ProbeResult) -> str:
+    if result.features[TRAINED].threshold is None:
+        return ""
+    return f" of which {int((result.features[TRAINED].label[result.sites.part == Part.TEST] > 0).sum()):,} true"
+
+
+def _estimate(result: ProbeResult) -> str:
+    if result.best_control not in result.differences:
+        return "no difference given"
+    value, low, high = result.differences[result.best_control]
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"

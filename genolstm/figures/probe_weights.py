@@ -1,0 +1,66 @@
+"""Which states carry what a probe reads: its standardised weights, feature by feature."""
+
+import numpy as np
+
+from genolstm.figures.feature_sets import TRAINED, called, colours_of
+from genolstm.figures.style import BLUE, GREY, Picture, new_figure
+from genolstm.figures.words import shortened
+from genolstm.store.results import ProbeResult
+
+HALF = 0.5
+MOST_BARS = 4_000  # drawn as lines
+
+
+def weights(result: ProbeResult) -> Picture:
+    """Draw the weight of every feature of the trained states, and how few hold most of the squared weight."""
+    figure = new_figure(9.0, 3.4)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    trained = np.asarray(result.features[TRAINED].coefficients, dtype=np.float64)
+    flat = np.sqrt((trained**2).sum(axis=1)) if trained.ndim > 1 else trained
+    places = np.repeat(np.arange(len(flat), dtype=np.float64), 3)
+    bars = np.stack([np.zeros(len(flat)), flat, np.full(len(flat), np.nan)], axis=1).ravel()
+    # one line for all bars, as an image where they are many: an SVG of single bars would be megabytes
+    left.plot(places, bars, color=BLUE, linewidth=0.5, rasterized=len(flat) > MOST_BARS)
+    left.set(xlabel="feature of the trained states", ylabel="standardised weight", xlim=(-1, len(flat)))
+    blocks = _blocks(result, len(flat))
+    for place, words in blocks:
+        left.axvline(place, color=GREY, linewidth=0.6, linestyle=":")
+        left.text(place, 1.01, f" {words}", transform=left.get_xaxis_transform(), fontsize=7, color="0.3")
+    styles = colours_of(result.features)
+    for name, features in reversed(list(result.features.items())):
+        if name != TRAINED and not name.startswith("untrained"):
+            continue
+        squared = np.sort(
+            np.asarray(features.coefficients, dtype=np.float64).reshape(len(features.coefficients), -1) ** 2, axis=None
+        )[::-1]
+        share = np.cumsum(squared) / max(float(squared.sum()), np.finfo(float).tiny)
+        right.plot(
+            np.linspace(0, 1, len(share) + 1),
+            [0.0, *share],
+            color=styles[name][0],
+            linestyle=styles[name][1],
+            label=called(name),
+        )
+    right.set(xlabel="share of features, heaviest first", ylabel="share of squared weight", xlim=(0, 1), ylim=(0, 1.02))
+    right.legend(*[each[::-1] for each in right.get_legend_handles_labels()], loc="lower right", fontsize=8)
+    squared = np.sort(flat**2)[::-1]
+    few = int(np.searchsorted(np.cumsum(squared), HALF * squared.sum()) + 1)
+    order = "; from left to right: " + ", ".join(words for _, words in blocks) if blocks else ""
+    return Picture(
+        f"{result.target}-weights",
+        f"{shortened(result.target)}: {few:,} of {len(flat):,} features hold half of the squared weight",
+        f"Left: weight of each standardised feature of the trained states (n = {len(flat):,}){order}. Right: share of"
+        " the squared weight that the heaviest features hold, beside the untrained twins. Weights share what correlated"
+        " features say: a small one does not mean that a unit knows nothing.",
+        f"Bars of the weights, and curves of their concentration: {few} of {len(flat)} features hold half.",
+        figure,
+    )
+
+
+def _blocks(result: ProbeResult, features: int) -> list[tuple[float, str]]:
+    """Where the states read at each offset begin, and what they are; empty where the layout is not known."""
+    offsets = result.offsets
+    if len(offsets) < 2 or features % len(offsets):
+        return []
+    width = features // len(offsets)
+    return [(row * width - 0.5, f"+{offset}") for row, offset in enumerate(offsets)]
