@@ -112,3 +112,11 @@ def real_data():
     if not REAL_DATA.is_dir():
         pytest.skip("no real genomes beside the checkout (../shared/data)")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """Name -> path of one small result file of every kind."""
+    from made_results import made_results
+
+    return made_results(tmp_path_factory.mktemp("results"))

@@ -1,0 +1,208 @@
+"""``genolstm export``: any table of a result file for other programs, and a session for IGV."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genolstm.cli.options import parse_region, refuse_all
+from genolstm.cli.terminal import Force, Json, Quiet, Task
+from genolstm.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from genolstm.regions import Region
+    from genolstm.store.tables import TableFile
+
+log = logging.getLogger(__name__)
+
+TSV, BED, BIGWIG, BEDGRAPH = (".tsv", ".tsv.gz"), (".bed", ".bed.gz"), (".bw", ".bigwig"), (".bedgraph", ".bedgraph.gz")
+SESSION = (".xml",)
+ENDINGS = (*TSV, *BED, *BIGWIG, *BEDGRAPH, *SESSION)
+LISTED = 5  # columns of a table that are shown in full; of more only their number
+UNKNOWN_LENGTH = 1 << 62  # of a contig in a file that does not tell
+
+
+def export(
+    files: Annotated[
+        list[Path], typer.Argument(help="Result file; or, for a session, the tracks it opens.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            show_default=False,
+            help="OUT.tsv[.gz], .bed[.gz], .bw, .bedgraph[.gz], or .xml for an IGV session; - is a TSV on stdout.",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", help="Which table or track; the main one when left out.", show_default=False),
+    ] = None,
+    tables: Annotated[bool, typer.Option("--tables", help="List tables, tracks, columns and units, and stop.")] = False,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", help="Only rows that overlap it, as chrI:1,001-2,000.", show_default=False),
+    ] = None,
+    genome: Annotated[
+        Path | None,
+        typer.Option("--genome", help="Genome file; a bigWig of methylation needs its lengths.", show_default=False),
+    ] = None,
+    fasta: Annotated[
+        Path | None, typer.Option("--fasta", help="Genome that a session opens.", show_default=False)
+    ] = None,
+    annotation: Annotated[
+        Path | None, typer.Option("--annotation", help="Genes that a session opens.", show_default=False)
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write any table of a result file as TSV or BED, and tracks as bigWig or bedGraph; or a session for IGV.
+
+    Positions are 0-based; numbers keep all their digits, NaN is NA. BED is in the order of the genome.
+
+    Example: genolstm export fit.h5 -o sites.tsv; genolstm export score.h5 -o bits.bw; genolstm export bits.bw
+    variants.vcf.gz -o igv.xml --fasta genome.fa --annotation genes.gff3
+    """  # fmt: skip
+    task = Task("export", quiet=quiet or tables or output == Path("-"))
+    if tables:
+        _list_tables(_only(files))
+        return
+    ending = _ending(output)
+    if output is None:
+        raise UsageError(f"where to? Give --output with one of {', '.join(ENDINGS)}, or --tables to see what there is.")
+    given = [*files, *(each for each in (genome, fasta, annotation) if each)]
+    if output != Path("-"):
+        refuse_all([output], given, force=force)
+    if ending in SESSION:
+        _refuse({"--table": table, "--region": region, "--genome": genome}, "a session")
+        told = _session(output, files, fasta, annotation)
+    else:
+        _refuse({"--fasta": fasta, "--annotation": annotation}, f"{ending}, only for a session (.xml)")
+        told = _write(_only(files), output, ending, table, region, genome)
+    word = ", ".join(f"{value:,} {name}" if isinstance(value, int) else f"{value}" for name, value in told.items())
+    task.done(output, {}, told, as_json=as_json, word=word)
+
+
+def _only(files: list[Path]) -> Path:
+    if len(files) != 1:
+        raise UsageError(f"{len(files)} files are given: export one at a time, or name an .xml output for a session.")
+    return files[0]
+
+
+def _ending(output: Path | None) -> str:
+    if output is None or output == Path("-"):
+        return TSV[0]
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if output.name.lower().endswith(ending):
+            return ending
+    raise UsageError(f"output {output} must end in one of {', '.join(ENDINGS)}; name it so.")
+
+
+def _refuse(options: dict[str, Any], where: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"{name} means nothing for {where}: leave it out.")
+
+
+def _write(
+    path: Path, output: Path, ending: str, table: str | None, region: str | None, genome: Path | None
+) -> dict[str, Any]:
+    from genolstm.export.intervals import bed_score, bed_slabs
+    from genolstm.store.tables import open_tables
+    from genolstm.writers.rows import write_rows
+
+    with open_tables(path) as file:
+        place = _region(file, region)
+        if ending in (*BIGWIG, *BEDGRAPH):
+            return _write_track(file, output, ending, table, place, genome)
+        _refuse({"--genome": genome}, f"{ending}, only for a bigWig")
+        chosen = file.table(table)
+        if ending in BED:
+            rows = write_rows(output, None, bed_slabs(chosen, place))
+            return {"rows": rows, "score": f"the score column is {bed_score(chosen)}", "table": chosen.name}
+        rows = write_rows(output, [column.name for column in chosen.columns], chosen.slabs(place))
+        return {"rows": rows, "columns": len(chosen.columns), "table": chosen.name}
+
+
+def _region(file: "TableFile", text: str | None) -> "Region | None":
+    if text is None:
+        return None
+    return parse_region(text, file.lengths or dict.fromkeys(file.contigs, UNKNOWN_LENGTH))
+
+
+def _write_track(
+    file: "TableFile", output: Path, ending: str, name: str | None, place: "Region | None", genome: Path | None
+) -> dict[str, Any]:
+    from genolstm.export.tracks import clipped, known_rows, track_named
+    from genolstm.writers.bigwig import write_bigwig
+    from genolstm.writers.rows import write_rows
+
+    track = track_named(file, name)
+    if ending in BEDGRAPH:
+        _refuse({"--genome": genome}, f"{ending}, only for a bigWig")
+        rows = write_rows(output, None, known_rows(clipped(track.runs(list(file.contigs)), place)))
+        return {"rows": rows, "table": track.name}
+    lengths = _lengths(file, genome)
+    write_bigwig(output, lengths, clipped(track.runs(list(lengths)), place))
+    return {"table": track.name}
+
+
+def _lengths(file: "TableFile", genome: Path | None) -> dict[str, int]:
+    """Length of each contig, out of the file where it tells, else out of the genome, which must hold them all."""
+    if file.lengths is not None:
+        _refuse({"--genome": genome}, f"a {file.kind} file, which knows its contigs' lengths")
+        return file.lengths
+    if genome is None:
+        raise UsageError(f"a bigWig holds the length of each contig, which {file.path} does not know: give --genome.")
+    from genolstm.store.genome import open_genome
+
+    lengths = dict(open_genome(genome).length_of)
+    if missing := [name for name in file.contigs if name not in lengths]:
+        raise InputError(
+            f"contig '{missing[0]}' of {file.path} is not in {genome}, which has {', '.join(list(lengths)[:6])};"
+            " give the genome that the reads were aligned to."
+        )
+    return lengths
+
+
+def _session(output: Path, tracks: list[Path], fasta: Path | None, annotation: Path | None) -> dict[str, Any]:
+    from genolstm.writers.igv_session import fasta_form, write_igv_session
+
+    opened = [*([annotation] if annotation else []), *tracks]
+    for path in [*([fasta] if fasta else []), *opened]:
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; a session opens files that are there. Correct the path.")
+        if path.suffix == ".h5":
+            raise InputError(f"IGV opens no .h5: export tracks of {path} as .bw or .bed first, and name those.")
+    if fasta is None:
+        log.warning("no --fasta: IGV will ask which genome the tracks are of")
+    else:
+        form = fasta_form(fasta)
+        if form.packed == "gzip":
+            raise InputError(f"{fasta} is packed by gzip, which IGV cannot seek in: unpack it, or use bgzip.")
+        if form.missing:
+            log.warning("IGV will want %s beside %s: run 'samtools faidx %s'", " and ".join(form.missing), fasta, fasta)
+    write_igv_session(output, fasta=fasta, tracks=opened)
+    return {"tracks": len(opened)}
+
+
+def _list_tables(path: Path) -> None:
+    from genolstm.errors import UsageError
+    from genolstm.export.tracks import tracks_of
+    from genolstm.store.tables import open_tables
+
+    with open_tables(path) as file:
+        for table in file.tables():
+            typer.echo(f"table {table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
+            for column in table.columns[: None if len(table.columns) <= 4 * LISTED else LISTED]:
+                typer.echo(f"  {column.name}\t{column.unit}\t{column.meaning}")
+            if len(table.columns) > 4 * LISTED:
+                typer.echo(f"  ... {table.columns[-1].name}\t{table.columns[-1].unit}\t{table.columns[-1].meaning}")
+        try:
+            for track in tracks_of(file):
+                typer.echo(f"track {track.name}")
+        except UsageError:
+            pass

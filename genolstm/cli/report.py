@@ -1,0 +1,62 @@
+"""``genolstm report``: one page for any mix of result files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genolstm.cli.options import refuse_all
+from genolstm.cli.terminal import Force, Json, Output, Quiet, Task
+from genolstm.errors import UsageError
+
+TITLE = "What the model has learned"
+
+
+def report(
+    output: Output,
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Result files of any kind, in any order.", show_default=False)
+    ] = None,
+    multiqc: Annotated[
+        Path | None,
+        typer.Option("--multiqc", help="Also write the numbers for MultiQC into this folder.", show_default=False),
+    ] = None,
+    title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = TITLE,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Put results on one page: verdicts first, then figures, tables, controls, limits and what was run.
+
+    The page is one file, asks the network for nothing, and is the same bytes for the same results.
+
+    Example: genolstm report model.h5 splice.h5 gates.h5 -o report.html --multiqc multiqc
+    """
+    if not results:
+        raise UsageError("there is nothing to report: name result files, as in genolstm report model.h5 splice.h5.")
+    task = Task("report", quiet=quiet)
+    refuse_all([output], results, force=force)
+    from genolstm.report.multiqc import multiqc_paths, write_multiqc
+    from genolstm.report.page import sections_of, write_page
+    from genolstm.report.reading import read_results
+
+    read = read_results(results)
+    sections = sections_of(read)
+    content = multiqc_paths(multiqc, read, sections) if multiqc else {}
+    if multiqc:
+        _make(multiqc)
+        refuse_all(list(content), results, force=force)
+    figures = write_page(output, read, sections, title)
+    write_multiqc(content)
+    records = {"read": len(read), "used": len(read), "skipped": {}}
+    summary = {"results": [each.name for each in read], "figures": figures, "multiqc": [str(path) for path in content]}
+    task.done(output, records, summary, as_json=as_json, word=f"{len(read)} results, {figures} figures")
+
+
+def _make(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--multiqc {folder} is a file; name a folder.")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise UsageError(f"--multiqc {folder} cannot be made ({problem.strerror}); name another.") from problem

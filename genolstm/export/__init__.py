@@ -1,0 +1,1 @@
+"""Result files as what other programs open: rows, BED intervals, tracks."""

@@ -1,0 +1,53 @@
+"""A figure as SVG that stands inside a page: no ids shared with another, no links to elsewhere, and words for it."""
+
+import io
+import re
+from xml.etree import ElementTree
+
+from genolstm.figures.style import Picture, styled
+
+POINT_PX = 96 / 72  # CSS pixels of a point
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+DROPPED = {"metadata", "title"}
+
+
+def inline_svg(picture: Picture, prefix: str) -> str:
+    """Give a figure as an <svg> element for HTML, the same for the same figure.
+
+    prefix : before every id, one of its kind on the page. The picture's `alt` is its name for screen readers.
+    """
+    stream = io.StringIO()
+    with styled():
+        picture.figure.savefig(stream, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(stream.getvalue())
+    for parent in list(root.iter()):
+        for child in [each for each in parent if _local(each.tag) in DROPPED]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        for name in list(element.attrib):
+            value = _renamed(_local(name), element.attrib.pop(name), prefix)
+            if value is not None:
+                element.set(_local(name), value)
+    width, height = (float(root.get(side, "0").removesuffix("pt")) for side in ("width", "height"))
+    for side, points in (("width", width), ("height", height)):
+        root.set(side, f"{points * POINT_PX:.0f}")
+    root.set(
+        "style", f"--natural: {width * POINT_PX:.0f}px"
+    )  # a narrow screen must not shrink it until it is unreadable
+    root.set("role", "img")
+    root.set("aria-label", picture.alt)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _renamed(name: str, value: str, prefix: str) -> str | None:
+    """Give an attribute as it stands on the page; None where it has no place there."""
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href":
+        return f"#{prefix}-{value[1:]}" if value.startswith("#") else (value if value.startswith("data:") else None)
+    return _REFERENCE.sub(lambda found: f"url(#{prefix}-{found[1]})", value)

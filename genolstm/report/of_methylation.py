@@ -1,0 +1,133 @@
+"""What counts and fits of methylation come to."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.report.parts import ReportTable, Section, Tone, Verdict
+from genolstm.report.reading import Result
+from genolstm.report.wording import interval, number, share
+from genolstm.store.counts import Counts
+from genolstm.store.methylation import HeldOutScore, MethylationFit
+
+OPEN_RATE = "rate_"  # flags that begin so say that k is open to a side, at a bound, or not told at all
+TERMS = (
+    ("k", "rate at which the methylated fraction of a site nears its steady fraction"),
+    ("steady fraction", "g, where the fraction comes to rest"),
+    ("half-life", "ln 2 / k"),
+    ("identifiable", "fitted, and the interval of k is closed on both sides within the bounds of k"),
+)
+
+
+def fit_section(result: Result) -> Section:
+    """Tell the rates of a fit, how many of them can be told, and what held-out reads say."""
+    fit: MethylationFit = result.content
+    known = fit.half_life[np.isfinite(fit.rate)]
+    raised = {name: int(((fit.flags & bit) > 0).sum()) for name, bit in fit.flag_names.items()}
+    told_apart = _identifiable(fit)
+    fitted, half_lives = int(np.isfinite(fit.rate).sum()), fit.half_life[told_apart]
+    text = (
+        f"{number(fitted)} of {number(len(fit))} sites were fitted; the rate of {number(int(told_apart.sum()))}"
+        f" ({share(int(told_apart.sum()), len(fit))}) is identifiable"
+    )
+    metrics = [("identifiable", "Identifiable sites (%)", 100 * float(told_apart.mean()) if len(fit) else 0.0)]
+    if half_lives.size:
+        low, middle, high = np.percentile(half_lives, (25, 50, 75)).tolist()
+        text += (
+            f", their median half-life {number(middle, 3)} {fit.unit} (quartiles {number(low, 3)} to {number(high, 3)})"
+        )
+        metrics.append(("median_half_life", f"Median half-life, identifiable sites ({fit.unit})", middle))
+    if known.size:
+        text += f"; over all fitted sites the median is {number(float(np.median(known)), 3)} {fit.unit}"
+    verdicts = [Verdict(Tone.NOTE, text + ".")]
+    verdicts += [_held_out(row) for row in fit.held_out if row.what == "all" and row.model == fit.model]
+    limits = [
+        "Sites whose rate is not identifiable carry a number that the reads do not bear out: look at the intervals."
+    ]
+    if not fit.held_out:
+        limits.append("No reads were held out: how well the fit predicts is not known (fit with --hold-out).")
+    if not fit.numbers.get("conversion_error"):
+        limits.append("Conversion error was taken as 0; an unmodelled error of 1.6 % more than halves inferred memory.")
+    rows = [[name.replace("_", " "), number(count), share(count, len(fit))] for name, count in raised.items()]
+    ages = dict(zip(fit.samples, fit.elapsed.tolist(), strict=True))
+    return Section(
+        title=f"Methylation: the {fit.model} model",
+        verdicts=verdicts,
+        tables=[
+            _sample_table(fit.samples, fit.modified, fit.covered, ages, fit.unit),
+            ReportTable(f"Flags over {number(len(fit))} sites: what cannot be told", ["flag", "sites", "share"], rows),
+            *([_held_out_table(fit)] if fit.held_out else []),
+        ],
+        terms=TERMS,
+        limits=limits,
+        metrics=metrics,
+    )  # fmt: skip
+
+
+def counts_section(result: Result) -> Section:
+    """Tell the reads of each sample."""
+    counts: Counts = result.content
+    reads = int(counts.covered.sum(dtype=np.int64))
+    modified = int(counts.modified.sum(dtype=np.int64))
+    text = (
+        f"{number(len(counts.position))} sites hold {number(reads)} calls in {len(counts.samples)} samples;"
+        f" {share(modified, reads)} of them are modified."
+    )
+    metrics = [("modified", "Modified calls (%)", 100 * modified / reads)] if reads else []
+    return Section(
+        title="Methylation counts",
+        verdicts=[Verdict(Tone.NOTE, text)],
+        tables=[_sample_table(counts.samples, counts.modified, counts.covered, {}, "")],
+        metrics=metrics,
+        judged=False,
+    )
+
+
+def _identifiable(fit: MethylationFit) -> NDArray[np.bool_]:
+    """Sites whose rate is told by a closed interval within the bounds, bool [N]."""
+    excluding = [bit for name, bit in fit.flag_names.items() if name.startswith(OPEN_RATE)]
+    mask = np.bitwise_or.reduce(np.array(excluding, dtype=np.uint16)) if excluding else np.uint16(0)
+    told: NDArray[np.bool_] = np.isfinite(fit.rate) & ((fit.flags & mask) == 0)
+    return told
+
+
+def _held_out(row: HeldOutScore) -> Verdict:
+    better = row.low > 0
+    told = interval(row.difference, row.low, row.high, signed=True, digits=4)
+    if better:
+        text = f"On {number(row.reads)} held-out reads the {row.model} model is better than {row.against}"
+    else:
+        text = f"On {number(row.reads)} held-out reads the {row.model} model is not better than {row.against}"
+    return Verdict(Tone.YES if better else Tone.NO, f"{text}: {row.log_likelihood:.4f} nats a read, {told}.")
+
+
+def _held_out_table(fit: MethylationFit) -> ReportTable:
+    rows = [
+        [
+            row.what, row.model, number(row.reads), f"{row.log_likelihood:.4f}".replace("-", "\N{MINUS SIGN}"),
+            row.against, interval(row.difference, row.low, row.high, signed=True, digits=4),
+        ]
+        for row in fit.held_out
+    ]  # fmt: skip
+    headings = ["sites", "model", "held-out reads", "nats a read", "against", "difference"]
+    return ReportTable(
+        "Likelihood of reads that no model saw, with 95 % intervals (paired block bootstrap)", headings, rows
+    )
+
+
+def _sample_table(
+    samples: tuple[str, ...],
+    modified: NDArray[np.int32],
+    covered: NDArray[np.int32],
+    elapsed: Mapping[str, float],
+    unit: str,
+) -> ReportTable:
+    rows = []
+    for column, name in enumerate(samples):
+        reads, changed = (int(values[:, column].sum(dtype=np.int64)) for values in (covered, modified))
+        age = [number(float(elapsed[name]))] if elapsed else []
+        sites = int(np.count_nonzero(covered[:, column]))
+        rows.append([name, *age, number(sites), number(reads), share(changed, reads)])
+    headings = ["sample", *([f"age ({unit})"] if elapsed else []), "sites with reads", "reads", "modified"]
+    return ReportTable("Samples", headings, rows)
