@@ -13,6 +13,7 @@ RESULTS = {
     "genome.h5": "genome",
     "model.h5": "checkpoint",
     "splice.h5": "probe",
+    "protein.h5": "probe",
     "score.h5": "score",
     "gates.h5": "gates",
     "atac.h5": "track",
@@ -21,9 +22,13 @@ RESULTS = {
     "fit.h5": "methylation",
     "bits.bw": None,
     "variants.vcf.gz": None,
+    "report.html": None,
 }
 INDEX = "variants.vcf.gz.tbi"
-COMMANDS = ["ingest", "train", "probe", "score", "gates", "variants", "track", "probe", "methylation", "methylation"]
+COMMANDS = [
+    "ingest", "train", "probe", "probe", "score", "gates", "variants", "track", "probe", "methylation", "methylation",
+    "report",
+]  # fmt: skip
 
 
 @pytest.mark.slow
