@@ -1,12 +1,15 @@
 """The one recurrence, readable: ``c = f*c + i*g ; h = read(c)`` for every row of the family."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from genolstm.cells.rules import Candidate, Forget, Read, Rules, Write
+
+NOTHING_HELD: Mapping[str, float] = {}
 
 
 class State(NamedTuple):
@@ -37,6 +40,24 @@ def remember(memory: Tensor, gates: Gates, rules: Rules) -> Tensor:
     if rules.write is Write.TIED:
         return torch.lerp(gates.candidate, memory, gates.forget)
     return gates.forget * memory + gates.write * gates.candidate
+
+
+def hold(gates: Gates, held: Mapping[str, float], rules: Rules) -> Gates:
+    """Put gates to a constant, whatever the inputs say; the same gates where nothing is held.
+
+    held : 'forget', 'write' or 'read' -> value, 0 to 1. Holding 'forget' of a tied cell moves its write gate too.
+    Raises ValueError for a gate that the cell does not have on its own.
+    """
+    if not held:
+        return gates
+    if held.keys() - {"forget", "write", "read"} or (rules.write is Write.TIED and "write" in held):
+        raise ValueError(f"this cell has no such gate to hold: {sorted(held)}")
+    if gates.read is None and "read" in held:
+        raise ValueError("this cell has no read gate to hold")
+    constant = {name: torch.full_like(gates.forget, value) for name, value in held.items()}
+    if rules.write is Write.TIED and "forget" in held:
+        constant["write"] = 1 - constant["forget"]
+    return gates._replace(**constant)
 
 
 def show(memory: Tensor, gates: Gates) -> Tensor:
@@ -146,12 +167,18 @@ class MemoryCell(nn.Module):
         return torch.exp(nn.functional.logsigmoid(pre_activation) * time_steps.unsqueeze(-1))
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, time_steps: Tensor | None = None
+        self,
+        inputs: Tensor,
+        state: State | None = None,
+        time_steps: Tensor | None = None,
+        *,
+        held: Mapping[str, float] = NOTHING_HELD,
     ) -> tuple[Tensor, State]:
         """Read a sequence.
 
         inputs : [B, T, n_in].   state : carried from the symbols before, or None at the start.
-        time_steps : [B, T], length of each step in any unit, or None for steps of 1.
+        time_steps : [B, T], length of each step in any unit, or None for steps of 1.   held : gates put to a constant,
+        see `hold`.
         Returns hidden [B, T, H] after each input, and the state after the last.
         """
         hidden, memory = self.start(len(inputs)) if state is None else state
@@ -164,6 +191,7 @@ class MemoryCell(nn.Module):
                 gates = self._gates_of({}, {}, inputs[:, step], duration)
             else:
                 gates = self._step_gates(projected[:, step], inputs[:, step], hidden, duration)
+            gates = hold(gates, held, rules)
             memory = remember(memory, gates, rules)
             hidden = show(memory, gates)
             shown.append(hidden)

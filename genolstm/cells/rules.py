@@ -74,4 +74,5 @@ FAMILY: dict[CellName, Rules] = {
     CellName.METHYLATION: Rules(forget=Forget.GATE, write=Write.TIED, candidate=Candidate.SIGMOID, read=Read.STATE),
     CellName.EBBINGHAUS: Rules(forget=Forget.DECAY, write=Write.TIED, candidate=Candidate.INPUT, read=Read.STATE),
     CellName.VOLATILITY: Rules(forget=Forget.GATE, write=Write.TIED, candidate=Candidate.INPUT, read=Read.STATE),
+    CellName.GARCH: Rules(forget=Forget.GATE, write=Write.GATE, candidate=Candidate.INPUT, read=Read.STATE),
 }

@@ -15,12 +15,15 @@ from genolstm.cli import (
     demo,
     doctor,
     embed,
+    export,
     gates,
     ingest,
     methylation,
     probe,
+    report,
     score,
     show,
+    study,
     track,
     train,
     variants,
@@ -61,6 +64,9 @@ app.command()(gates.gates)
 app.command()(variants.variants)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
+app.command()(report.report)
+app.command()(export.export)
+app.command()(study.study)
 app.command()(show.show)
 app.command()(show.schema)
 app.command()(doctor.doctor)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genolstm.cells.initial import nominal_half_life
-from genolstm.cells.memory import Gates, MemoryCell, State, remember, show
+from genolstm.cells.memory import Gates, MemoryCell, State, hold, remember, show
 from genolstm.cells.rules import FAMILY, Candidate, Forget, Read, Rules, Write
 from genolstm.settings import CellName
 
@@ -137,6 +137,8 @@ def plain_loop(name, cell, inputs, state):
         elif name is CellName.EBBINGHAUS:
             f = np.exp(-1 / np.exp(weights["log_tau"]))
             h = c = f * c + (1 - f) * x[:, :n]
+        elif name is CellName.GARCH:
+            h = c = sigmoid(pre(1, x, h)) * c + sigmoid(pre(0, x, h)) * x[:, :n]
         else:
             f = sigmoid(pre(0, x, h))
             h = c = f * c + (1 - f) * x[:, :n]
@@ -361,3 +363,35 @@ def test_gates_of_many_steps_at_once_are_those_of_each_step(name):
 def test_tied_gates_write_what_they_forget(name):
     gates = cell_of(name, 4, 3).gates(drawn(2, 6, 4), drawn(2, 6, 3))
     torch.testing.assert_close(gates.forget + gates.write, torch.ones_like(gates.forget))
+
+
+HOLDABLE = [(CellName.LSTM, gate) for gate in ("write", "forget", "read")] + [(CellName.TIED, "forget")]
+
+
+@pytest.mark.parametrize(("name", "gate"), HOLDABLE)
+def test_a_held_gate_is_what_a_saturated_one_comes_to(name, gate):
+    cell, inputs = cell_of(name, 4, 3, seed=3), drawn(2, 9, 4)
+    held, _ = cell(inputs, held={gate: 1.0})
+    place = FAMILY[name].projections.index(gate)
+    with torch.no_grad():
+        cell.weight_ih[3 * place : 3 * place + 3] = 0
+        cell.weight_hh[3 * place : 3 * place + 3] = 0
+        cell.bias_ih[3 * place : 3 * place + 3] = 60.0  # sigmoid(60) is 1 - 1e-26
+    torch.testing.assert_close(held, cell(inputs)[0], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [(CellName.TIED, "write"), (CellName.GRU, "read"), (CellName.LSTM, "candidate")],
+)
+def test_a_gate_that_is_not_there_cannot_be_held(name, gate):
+    with pytest.raises(ValueError, match="to hold"):
+        cell_of(name, 4, 3)(drawn(2, 5, 4), held={gate: 0.0})
+
+
+def test_what_a_tied_cell_is_held_from_forgetting_it_does_not_write():
+    one = torch.ones(2, 3, dtype=torch.float64)
+    held = hold(Gates(0.5 * one, 0.5 * one, one, one), {"forget": 0.25}, FAMILY[CellName.TIED])
+    assert (held.forget == 0.25).all()
+    assert (held.write == 0.75).all()
+    assert held.candidate is not None

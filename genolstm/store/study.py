@@ -1,0 +1,127 @@
+"""Result files of the studies: each claim with its number, and the tables that its figure is drawn from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.schema import Kind, type_name
+
+
+class Claim(NamedTuple):
+    """One claim beside what was found.
+
+    name : short, one of its kind within a study.   statement : the claim, as a sentence.
+    holds : what the numbers say.
+    value, low, high : the number that decides, with the ends of its 95 % interval; NaN ends where it has none.
+    unit : of the three.   because : a sentence that says how the number decides.
+    """
+
+    name: str
+    statement: str
+    holds: bool
+    value: float
+    low: float
+    high: float
+    unit: str
+    because: str
+
+
+class Column(NamedTuple):
+    """One column of a table: float64, int64 or text of length [rows], its unit and its meaning."""
+
+    values: NDArray[Any] | tuple[str, ...]
+    unit: str = ""
+    meaning: str = ""
+
+
+Table = Mapping[str, Column]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What one study found.
+
+    name : as it is called on the command line.   question : what was asked, a sentence.   conclusion : a sentence made
+    from the numbers.   setting : how it was measured (sizes, seeds, steps), name -> value.   tables : by name.
+    """
+
+    name: str
+    question: str
+    conclusion: str
+    claims: tuple[Claim, ...]
+    tables: Mapping[str, Table]
+    setting: Mapping[str, int | float | str]
+
+
+def write_studies(path: Path, studies: Mapping[str, Study], records: Records, provenance: Provenance) -> None:
+    """Write one or several studies, one group each, whole or not at all."""
+    with write_file(path, Kind.STUDY, provenance) as file:
+        write_records(file, records)
+        for name, study in studies.items():
+            _write_study(file.create_group(name), study)
+
+
+def _write_study(group: h5py.Group, study: Study) -> None:
+    group.attrs["question"], group.attrs["conclusion"] = study.question, study.conclusion
+    group.attrs["setting"] = json.dumps(dict(study.setting))
+    claims = group.create_group("claims")
+    for field in ("name", "statement", "unit", "because"):
+        write_strings(claims, field, [getattr(claim, field) for claim in study.claims])
+    claims["holds"] = np.array([claim.holds for claim in study.claims], dtype=np.uint8)
+    for field in ("value", "low", "high"):
+        claims[field] = np.array([getattr(claim, field) for claim in study.claims], dtype=np.float64)
+    for name, table in study.tables.items():
+        _write_table(group.create_group(f"tables/{name}"), table)
+
+
+def _write_table(group: h5py.Group, table: Table) -> None:
+    for place, (name, column) in enumerate(table.items()):
+        if isinstance(column.values, np.ndarray):
+            wanted = np.float64 if np.issubdtype(column.values.dtype, np.floating) else np.int64
+            group[name] = column.values.astype(wanted)
+        else:
+            write_strings(group, name, column.values)
+        group[name].attrs["unit"], group[name].attrs["meaning"] = column.unit, column.meaning
+        group[name].attrs["place"] = place  # HDF5 lists names in its own order
+
+
+def read_studies(path: Path) -> dict[str, Study]:
+    """Read every study of a file. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.STUDY) as file:
+        return {name: _read_study(name, file[name]) for name in file}
+
+
+def _read_study(name: str, group: h5py.Group) -> Study:
+    claims = group["claims"]
+    columns = {
+        field: (strings(claims[field]) if type_name(claims[field]) == "string" else claims[field][()].tolist())
+        for field in Claim._fields
+    }
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return Study(
+        name=name,
+        question=str(group.attrs["question"]),
+        conclusion=str(group.attrs["conclusion"]),
+        claims=tuple(Claim(**{**row, "holds": bool(row["holds"])}) for row in rows),
+        tables={table: _read_table(group["tables"][table]) for table in group.get("tables", {})},
+        setting=json.loads(str(group.attrs["setting"])),
+    )
+
+
+def _read_table(group: h5py.Group) -> dict[str, Column]:
+    ordered = sorted(group, key=lambda name: int(group[name].attrs["place"]))
+    return {
+        name: Column(
+            strings(group[name]) if type_name(group[name]) == "string" else group[name][()],
+            str(group[name].attrs["unit"]),
+            str(group[name].attrs["meaning"]),
+        )
+        for name in ordered
+    }

@@ -1,0 +1,228 @@
+"""Three gates or four: a GRU against an LSTM as the training set grows."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.model import NextSymbolModel
+from genolstm.seeds import spawn
+from genolstm.settings import ModelSettings, StudySettings, TrainableCell
+from genolstm.store.study import Claim, Column, Study
+from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
+from genolstm.studies.intervals import Interval, over_repeats
+from genolstm.studies.intervals import told as written
+from genolstm.studies.next_symbols import mean_bits, train
+
+Floats = NDArray[np.float64]
+LSTM, GRU, WIDER_GRU = "lstm", "gru", "gru, equal parameters"
+LENGTH = 64  # symbols of a sequence
+UNITS = 32
+STATES, STAY, CONCENTRATION = 6, 0.9, 0.4
+SYMBOLS = 4
+VALID_SHARE, LEAST_VALID = 0.25, 4
+TEST_SEQUENCES = 1024
+LOOK_EVERY = 25
+BATCH = 16
+LEARNING_RATE = 5e-3
+NOISE = 0.002  # bits by which a network may stand below the truth on a test set of this size, by luck
+
+
+class Size(NamedTuple):
+    """How much is done. sequences : training set sizes.   repeats, steps : for each network."""
+
+    sequences: tuple[int, ...]
+    repeats: int
+    steps: int
+
+
+def size_of(settings: StudySettings) -> Size:
+    """Sizes of a quick run, or of a full one."""
+    if settings.quick:
+        return Size((16, 512), 2, 200)
+    return Size((8, 32, 128, 512, 2048), settings.repeats, 500)
+
+
+def contenders() -> dict[str, ModelSettings]:
+    """LSTM, GRU of as many units, and the GRU whose number of parameters is nearest the LSTM's."""
+    lstm = ModelSettings(cell=TrainableCell.LSTM, hidden=UNITS, forget_bias="1")
+    wanted = NextSymbolModel(lstm, seed=0).n_weights
+
+    def gru(units: int) -> ModelSettings:
+        return ModelSettings(cell=TrainableCell.GRU, hidden=units, forget_bias="1")
+
+    nearest = min(
+        range(UNITS, 2 * UNITS), key=lambda units: abs(NextSymbolModel(gru(units), seed=0).n_weights - wanted)
+    )
+    return {LSTM: lstm, GRU: gru(UNITS), WIDER_GRU: gru(nearest)}
+
+
+def gate_parameters(units: int, inputs: int, gates: int) -> int:
+    """Parameters of a cell: W, U and the two biases of each gate and of the candidate."""
+    return gates * units * (inputs + units + 2)
+
+
+class Trial(NamedTuple):
+    """Bits above the truth on the test set, of each network [sizes]; and what the truth and composition have."""
+
+    excess: dict[str, Floats]
+    true: float
+    composition: float
+
+
+def trial(settings: StudySettings, size: Size, repeat: int, told: Callable[[str], None]) -> Trial:
+    """One source, one test set, nested training sets; each network trained from a draw of its own."""
+    rng = spawn(settings.seed, "parsimony", repeat)
+    source = sticky_source(rng, states=STATES, symbols=SYMBOLS, stay=STAY, concentration=CONCENTRATION)
+    test = draw(source, rng, TEST_SEQUENCES, LENGTH)
+    most = max(size.sequences)
+    pool = draw(source, rng, most + max(LEAST_VALID, int(VALID_SHARE * most)), LENGTH)
+    truth = float(true_bits(source, test).mean())
+    share = np.bincount(test.ravel(), minlength=SYMBOLS) / test.size
+    found: dict[str, list[float]] = {}
+    for sequences in size.sequences:
+        valid = pool[most : most + max(LEAST_VALID, int(VALID_SHARE * sequences))]
+        for name, shape in contenders().items():
+            model = NextSymbolModel(shape, seed=settings.seed, index=repeat)
+            train(
+                model, pool[:sequences], spawn(settings.seed, f"parsimony batches {sequences}", repeat),
+                steps=size.steps, batch=BATCH, learning_rate=LEARNING_RATE, valid=valid, look_every=LOOK_EVERY,
+            )  # fmt: skip
+            found.setdefault(name, []).append(mean_bits(model, test) - truth)
+        told(f"repeat {repeat + 1} of {size.repeats}, {sequences} sequences")
+    composition = float(-(share * np.log2(share)).sum())
+    return Trial({name: np.array(values) for name, values in found.items()}, truth, composition)
+
+
+def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
+    """Train all contenders on every size and compare what each repeat's source, data and test set make of them."""
+    size = size_of(settings)
+    trials = [trial(settings, size, repeat, told) for repeat in range(size.repeats)]
+    excess = {name: np.stack([each.excess[name] for each in trials]) for name in contenders()}  # [repeats, sizes]
+    claims = _claims(size, excess)
+    return Study(
+        name="parsimony",
+        question="Is a GRU, with three quarters of an LSTM's parameters, better on small data?",
+        conclusion=_conclusion(size, excess),
+        claims=claims,
+        tables={"errors": _error_table(size, excess), "differences": _difference_table(size, excess)},
+        setting={
+            "repeats": size.repeats, "steps": size.steps, "units": UNITS, "length": LENGTH, "seed": settings.seed,
+            "source": f"hidden Markov, {STATES} states, {SYMBOLS} symbols, stay {STAY:g}",
+            "true_bits": ", ".join(f"{each.true:.4f}" for each in trials),
+            "composition_bits": ", ".join(f"{each.composition:.4f}" for each in trials),
+            **{
+                f"parameters of {name}": NextSymbolModel(shape, seed=0).n_weights
+                for name, shape in contenders().items()
+            },
+        },
+    )  # fmt: skip
+
+
+def _against(excess: dict[str, Floats], name: str, place: int) -> Interval:
+    """Bits of a GRU less the LSTM's of the same repeat."""
+    return over_repeats(excess[name][:, place] - excess[LSTM][:, place])
+
+
+def _claims(size: Size, excess: dict[str, Floats]) -> tuple[Claim, ...]:
+    shapes = contenders()
+    cells = {name: gate_parameters(shapes[name].hidden, SYMBOLS + 1, 4 if name == LSTM else 3) for name in shapes}
+    share = cells[GRU] / cells[LSTM]
+    made = [
+        Claim(
+            name="three quarters",
+            statement="A GRU has three quarters of the parameters of an LSTM of as many units.",
+            holds=share == 3 / 4,
+            value=share,
+            low=np.nan,
+            high=np.nan,
+            unit="share",
+            because=f"{cells[GRU]} and {cells[LSTM]} in the cells; the wider GRU has {cells[WIDER_GRU]}.",
+        )
+    ]
+    for name in (GRU, WIDER_GRU):
+        for place, word in ((0, "smallest"), (len(size.sequences) - 1, "largest")):
+            gain = _against(excess, name, place)
+            made.append(
+                Claim(
+                    name=f"{name} on the {word} set",
+                    statement=f"On the {word} training set ({name}) the GRU is better than the LSTM.",
+                    holds=gain.high < 0,
+                    value=gain.value,
+                    low=gain.low,
+                    high=gain.high,
+                    unit="bits per symbol",
+                    because=f"Bits less the LSTM's on {size.sequences[place] * LENGTH:,} symbols, {size.repeats}"
+                    " repeats paired; below 0 is better.",
+                )
+            )
+    trend = over_repeats((excess[GRU][:, 0] - excess[LSTM][:, 0]) - (excess[GRU][:, -1] - excess[LSTM][:, -1]))
+    least = float(min(values.min() for values in excess.values()))
+    made += [
+        Claim(
+            name="smaller is better on less",
+            statement="The GRU's advantage is larger on the smallest training set than on the largest.",
+            holds=trend.high < 0,
+            value=trend.value,
+            low=trend.low,
+            high=trend.high,
+            unit="bits per symbol",
+            because=f"Difference of the differences, {size.repeats} repeats paired; below 0 where it holds.",
+        ),
+        Claim(
+            name="oracle",
+            statement="No network is better than the true probabilities of the source.",
+            holds=least > -NOISE,
+            value=least,
+            low=np.nan,
+            high=np.nan,
+            unit="bits per symbol",
+            because=f"The least excess of {sum(values.size for values in excess.values())} trained networks over the"
+            f" forward algorithm on the same {TEST_SEQUENCES * LENGTH:,} symbols.",
+        ),
+    ]
+    return tuple(made)
+
+
+def _error_table(size: Size, excess: dict[str, Floats]) -> dict[str, Column]:
+    rows = [
+        (name, sequences * LENGTH, *over_repeats(values[:, place]))
+        for name, values in excess.items()
+        for place, sequences in enumerate(size.sequences)
+    ]
+    names, symbols, mean, low, high = zip(*rows, strict=True)
+    return {
+        "network": Column(names, "", "which"),
+        "symbols": Column(np.array(symbols), "symbols", "in the training set"),
+        "excess": Column(np.array(mean), "bits per symbol", "held out, above the true probabilities"),
+        "low": Column(np.array(low), "bits per symbol", "95 % interval over repeats"),
+        "high": Column(np.array(high), "bits per symbol", ""),
+    }
+
+
+def _difference_table(size: Size, excess: dict[str, Floats]) -> dict[str, Column]:
+    rows = [
+        (name, sequences * LENGTH, *_against(excess, name, place))
+        for name in (GRU, WIDER_GRU)
+        for place, sequences in enumerate(size.sequences)
+    ]
+    names, symbols, mean, low, high = zip(*rows, strict=True)
+    return {
+        "network": Column(names, "", "which"),
+        "symbols": Column(np.array(symbols), "symbols", "in the training set"),
+        "difference": Column(np.array(mean), "bits per symbol", "held out, less the LSTM's; below 0 the GRU is better"),
+        "low": Column(np.array(low), "bits per symbol", "95 % interval over repeats, paired"),
+        "high": Column(np.array(high), "bits per symbol", ""),
+    }
+
+
+def _conclusion(size: Size, excess: dict[str, Floats]) -> str:
+    small, large = _against(excess, GRU, 0), _against(excess, GRU, -1)
+    equal = _against(excess, WIDER_GRU, 0)
+    word = "better" if small.high < 0 else "worse" if small.low > 0 else "not shown to be better"
+    return (
+        f"On {size.sequences[0] * LENGTH:,} symbols the GRU is {word} than the LSTM of as many units"
+        f" ({written(small, 4)} bits), at equal parameters {written(equal, 4)}, and on"
+        f" {size.sequences[-1] * LENGTH:,} symbols {written(large, 4)}."
+    )
