@@ -83,7 +83,9 @@ def test_options_reach_every_step(run, tmp_path, steps):
     assert [step[0] for step in steps] == COMMANDS
     assert all({"--force", "--quiet"} <= set(step) for step in steps)
     threaded = [step for step in steps if "--threads" in step]
-    assert [step[0] for step in threaded] == ["train", "probe", "score", "gates", "variants", "probe", "methylation"]
+    assert [step[0] for step in threaded] == [
+        "train", "probe", "probe", "score", "gates", "variants", "probe", "methylation",
+    ]  # fmt: skip
     assert {step[step.index("--threads") + 1] for step in threaded} == {"3"}
 
 

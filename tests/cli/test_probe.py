@@ -249,7 +249,8 @@ EFFECTS = {  # option -> a value that is not the one of the plain run
     "seed": ["--seed", "2"],
 }
 NOT_OF_THE_PROBE = {
-    "ctx", "model", "genome", "annotation", "output", "settings_file", "threads", "device", "force", "quiet", "as_json",
+    "ctx", "model", "genome", "annotation", "output", "settings_file", "threads", "device", "figure",
+    "force", "quiet", "as_json",
 }  # fmt: skip
 
 

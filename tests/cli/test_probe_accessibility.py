@@ -148,8 +148,8 @@ def options_of(function):
 
 
 NOT_OF_THE_PROBE = {
-    "ctx", "model", "genome", "track", "output", "peaks", "blacklist", "settings_file", "threads", "device", "force",
-    "quiet", "as_json",
+    "ctx", "model", "genome", "track", "output", "peaks", "blacklist", "settings_file", "threads", "device", "figure",
+    "force", "quiet", "as_json",
 }  # fmt: skip
 UNEXPOSED = {
     "peak_share", "mappable_bp", "bin_bp", "valid_share", "edge_reach", "edge_step", "edge_near", "edge_word",

@@ -1,5 +1,6 @@
 """Real batch systems and a real Snakemake, in environments of their own; tests say so and are skipped without them."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -49,7 +50,7 @@ def snakemake():
     return Path(found)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """Start a real SLURM of one node; gives the folder of its state and logs."""
     missing = [tool for tool in ("slurmctld", "slurmd", "munged", "sbatch") if not shutil.which(tool)]
@@ -57,10 +58,12 @@ def slurm(tmp_path_factory):
         pytest.skip(f"no SLURM here: {', '.join(missing)} not installed (Debian packages slurm-wlm and munge)")
     if os.geteuid() != 0:
         pytest.skip("only root can start a SLURM of its own")
-    if Path("/etc/slurm/slurm.conf").exists():
-        pytest.skip("this machine has a SLURM of its own; its /etc/slurm/slurm.conf is left alone")
     folder = tmp_path_factory.mktemp("slurm")
-    with (folder / "up.log").open("w") as log:  # a file: the daemons keep their stdout, and a pipe would never end
-        subprocess.run(["bash", ONE_NODE_SLURM, "up", folder], stdout=log, stderr=log, timeout=60, check=True)
-    yield folder
-    subprocess.run(["bash", ONE_NODE_SLURM, "down", folder], timeout=60, check=True)
+    with Path("/tmp/genolstm-test-slurm.lock").open("w") as turn:  # one for all test runs of a machine
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if Path("/etc/slurm/slurm.conf").exists():
+            pytest.skip("this machine has a SLURM of its own; its /etc/slurm/slurm.conf is left alone")
+        with (folder / "up.log").open("w") as log:  # a file: the daemons keep their stdout, and a pipe would never end
+            subprocess.run(["bash", ONE_NODE_SLURM, "up", folder], stdout=log, stderr=log, timeout=60, check=True)
+        yield folder
+        subprocess.run(["bash", ONE_NODE_SLURM, "down", folder], timeout=60, check=True)

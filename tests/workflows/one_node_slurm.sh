@@ -10,6 +10,11 @@ stop() {
     for daemon in slurmd slurmctld munged; do
         if [ -f "$folder/run/$daemon.pid" ]; then kill "$(cat "$folder/run/$daemon.pid")" 2>/dev/null || true; fi
     done
+    # the next one needs its ports
+    for _ in $(seq 150); do
+        if ! pgrep -x slurmctld >/dev/null && ! pgrep -x slurmd >/dev/null; then break; fi
+        sleep 0.2
+    done
     if [ -L /etc/slurm/slurm.conf ] && [ "$(readlink /etc/slurm/slurm.conf)" = "$folder/slurm.conf" ]; then
         rm -f /etc/slurm/slurm.conf /etc/slurm/gres.conf
     fi
