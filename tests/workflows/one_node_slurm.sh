@@ -64,7 +64,7 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$((memory - 512)) Gres=gpu:1 State=UNKNOWN
-PartitionName=test Nodes=$host Default=YES MaxTime=00:30:00 DefMemPerCPU=1024 State=UP
+PartitionName=test Nodes=$host Default=YES MaxTime=INFINITE DefMemPerCPU=1024 State=UP
 CONF
     # a file that stands for a GPU: enough for scheduling
     echo "NodeName=$host Name=gpu File=/dev/null" >"$folder/gres.conf"
