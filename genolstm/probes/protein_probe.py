@@ -88,6 +88,11 @@ def probe_protein(
         **source.definition, **_said(chains, settings, checkpoint, unknown), **left,
         "test_proteins_with_relatives_in_the_training_part": related,
     }  # fmt: skip
+    if checkpoint.auxiliary:
+        said["taught"] = ",".join(checkpoint.auxiliary.tasks)
+        told(
+            f"the model was taught {' and '.join(checkpoint.auxiliary.tasks)} while it was trained, its twins were not"
+        )
     _fit_models(checkpoint, chains, rounds, settings, device, told, progress)
     for each in rounds:
         for name, features in _sequence_features(chains, each.places, settings):

@@ -146,6 +146,10 @@ def _limits(result: Result, targets: Mapping[str, ProbeResult]) -> list[str]:
                 f"{name}: {100 * each.homology:.1f} % of the test windows share a 31-mer with training, which a model"
                 " may remember rather than know."
             )
+        if taught := each.definition.get("taught"):
+            limits.append(
+                f"{name}: the model was taught {taught} on its training proteins; this is no self-supervised gain."
+            )
         if each.prevalence:
             limits.append(f"{name}: true sites are {100 * each.prevalence:.2f} % of all candidates in nature.")
         if each.standing is not None:

@@ -261,3 +261,20 @@ def test_letters_that_are_no_residues_are_told(ran, made, tmp_path):
     assert definition["stop_signs_left_out"] == 150
     values = read_probe(tmp_path / "p.h5")["hydropathy"].features["trained"].label
     assert np.isfinite(values).all()
+
+
+@pytest.mark.usefixtures("probed")
+def test_a_model_that_was_taught_the_targets_is_said_to_have_been_taught(ran, made, tmp_path):
+    training = ("--hidden", "6", "--bases", "2k", "--multitask", "charge,hydropathy", "-t", "1", "--device", "cpu")
+    code, _, err = ran("train", made / "p.h5", "-o", tmp_path / "taught.h5", *training, "-q")
+    assert code == 0, err
+    options = [word for word in QUICK if word not in {"-q", "--json"}]
+    path = tmp_path / "probe.h5"
+    code, _, err = ran("probe", "protein", tmp_path / "taught.h5", "--proteins", made / "p.h5", "-o", path, *options)
+    assert code == 0, err
+    assert "the model was taught charge and hydropathy while it was trained, its twins were not" in err
+    assert {each.definition["taught"] for each in read_probe(path).values()} == {"charge,hydropathy"}
+    assert not any("taught" in each.definition for each in read_probe(made / "proteins.probe.h5").values())
+    code, _, err = ran("report", path, "-o", tmp_path / "r.html", "-q")
+    assert code == 0, err
+    assert "taught charge,hydropathy on its training proteins" in (tmp_path / "r.html").read_text()

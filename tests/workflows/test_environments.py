@@ -1,0 +1,51 @@
+"""The environment files ask for what the package asks for, and name files that exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).resolve().parents[2]
+CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal", "matplotlib": "matplotlib-base"}
+
+
+@pytest.fixture(scope="module")
+def needed():
+    """Lower bounds of the package's dependencies, by conda's names."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    found = (re.match(r"([A-Za-z0-9-]+)(.*)", line).groups() for line in project["dependencies"])
+    return {CONDA_NAMES.get(name, name): bound for name, bound in found}
+
+
+def asked_for(lines):
+    """Name -> bounds of the lines of an environment or a recipe."""
+    return {line.split()[0]: "".join(line.split()[1:]) for line in lines if isinstance(line, str)}
+
+
+def test_conda_environment_has_every_dependency(workflows, needed):
+    environment = yaml.safe_load((workflows / "envs" / "environment.yml").read_text())
+    asked = asked_for(environment["dependencies"])
+    assert asked.keys() - {"python", "pip", "hatchling"} == needed.keys()
+    assert {name: asked[name] for name in needed} == needed
+
+
+def test_recipe_has_every_dependency_and_the_version(workflows, needed):
+    import genolstm
+
+    text = (workflows / "envs" / "meta.yaml").read_text()
+    assert f'{{% set version = "{genolstm.__version__}" %}}' in text
+    plain = re.sub(r"\{%.*?%\}", "", re.sub(r"\{\{.*?\}\}", "filled", text))  # without its templates it is YAML
+    recipe = yaml.safe_load(plain)
+    asked = asked_for(recipe["requirements"]["run"])
+    assert asked.pop("python") == ">=3.11"
+    assert asked == needed
+
+
+def test_container_copies_what_is_there(workflows):
+    definition = (workflows / "envs" / "genolstm.def").read_text()
+    files = definition.split("%files")[1].split("%post")[0].split("\n")
+    copied = [line.split()[0] for line in files if line.strip()]
+    assert {"pyproject.toml", "README.md", "genolstm", "example_data"} <= set(copied)
+    assert all((TOP / name).exists() for name in copied)
