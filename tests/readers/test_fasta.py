@@ -261,7 +261,7 @@ GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"A
     [
         (b"", NO_RECORDS),
         (b"\n\r\n \n", NO_RECORDS),
-        (gzip.compress(b""), NO_RECORDS),
+        (gzip.compress(b"", mtime=0), NO_RECORDS),
         (b"chr1\n>r\nACGT\n", TEXT_FIRST.format("'chr1'")),
         (b"# made by hand\n>r\nACGT\n", TEXT_FIRST.format("'# made by hand'")),
         (b"\x00\x01\xff\n>r\n", TEXT_FIRST.format(r"'\x00\x01\\xff'")),
@@ -343,9 +343,9 @@ GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"A
         (b"LOCUS  X\n", " is not FASTA but begins like GenBank: convert it to FASTA with Bio.SeqIO.convert."),
         (b"; old\n>r\nAC\n", " is not FASTA but begins like a comment of old Pearson FASTA:"
          " delete its comment lines with grep -v '^;'."),
-        (gzip.compress(b"BAM\1"), " is not FASTA but begins like BAM: give the FASTA of an assembled genome."),
+        (gzip.compress(b"BAM\1", mtime=0), " is not FASTA but begins like BAM: give the FASTA of an assembled genome."),
         (b"BZh91AY", " is not FASTA but begins like bzip2: decompress it first with bunzip2."),
-        (gzip.compress(gzip.compress(b">r\nAC\n")), " is not FASTA but begins like gzip inside gzip:"
+        (gzip.compress(gzip.compress(b">r\nAC\n", mtime=0), mtime=0), " is not FASTA but begins like gzip inside gzip:"
          " decompress it once with gunzip."),
         ("\ufeff>r\nACGT\n".encode("utf-16-le"), " is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8."),
         (">r\nACGT\n".encode("utf-16-be"), " is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8."),

@@ -77,8 +77,10 @@ def test_a_warned_training_job_queues_again_and_ends_as_an_undisturbed_one(
     assert not (tmp_path / "model.h5").exists()
     assert (tmp_path / "model.h5.resume").exists()
 
+    # a job that was queued again waits two minutes, so that nothing of it is left on the node: here seconds will do
+    time.sleep(15)
+
     def ended():
-        # a job that was queued again waits two minutes by default; there is nothing to wait for here
         ran("scontrol", "update", f"JobId={job}", "StartTime=now")
         return (tmp_path / "model.h5").exists()
 
