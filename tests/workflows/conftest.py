@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def slurm(tmp_path_factory):
     if os.geteuid() != 0:
         pytest.skip("only root can start a SLURM of its own")
     folder = tmp_path_factory.mktemp("slurm")
-    with Path("/tmp/genolstm-test-slurm.lock").open("w") as turn:  # one for all test runs of a machine
+    with (Path(tempfile.gettempdir()) / "genolstm-test-slurm.lock").open("w") as turn:  # one for all runs of a machine
         fcntl.flock(turn, fcntl.LOCK_EX)
         if Path("/etc/slurm/slurm.conf").exists():
             pytest.skip("this machine has a SLURM of its own; its /etc/slurm/slurm.conf is left alone")
