@@ -1,19 +1,42 @@
-"""Processes that train one model together, as torchrun starts them: each reads its share of the lanes.
+"""Processes that work together, as torchrun starts them: they train one model, or read one genome.
 
-Every process holds the same weights and makes the same update from the summed gradients, so nothing but gradients and
-a few numbers travels. A process alone is rank 0 of 1, for which all of this does nothing.
+In training each reads its share of the lanes, holds the same weights and makes the same update from the summed
+gradients, so nothing but gradients and a few numbers travels. In reading each has contigs and strands of its own, and
+what it found is handed to rank 0. A process alone is rank 0 of 1, for which all of this does nothing.
 """
 
+import heapq
+import math
 import os
+import secrets
+import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+from typing import Any, NoReturn
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from genolstm.errors import GenolstmError, UsageError
+
+MEETING_SECONDS = 1800.0  # as long as torch waits; nodes of one job may start minutes apart
+LOOK_SECONDS = 0.02  # between looks for the others
+READING_PATIENCE = timedelta(days=30)  # one process may have hours more to read than another
+MESSAGE_BYTES = 1 << 26  # what is sent at a time, and held beside what it is put into
+TRAINER_GONE = (
+    "another process of this training is gone; torchrun --max-restarts starts all of them again, and --resume goes on"
+    " from the last checkpoint"
+)
+READER_GONE = "another process of this run is gone, so that nothing was written; look at what it said, and start again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,33 +101,173 @@ class Ranks:
             dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.control)
         return float(told)
 
+    def dealt(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rank of the process that reads each of some rows, int64 [N]; the same in every process.
+
+        The longest first, each to whichever process has least so far (Graham 1969).   lengths : int64 [N].
+        """
+        owner = np.zeros(len(lengths), dtype=np.int64)
+        loads = [(0, rank) for rank in range(self.size)]
+        for row in np.argsort(-lengths, kind="stable").tolist() if self.size > 1 else ():
+            load, owner[row] = loads[0]
+            heapq.heapreplace(loads, (load + int(lengths[row]), int(owner[row])))
+        return owner
+
+    def send(self, values: NDArray[Any]) -> None:
+        """Hand an array to rank 0, which takes it by `receive`; returns when it has arrived."""
+        parts = _messages(np.require(values, requirements=("C", "W")))
+        with _of_all(READER_GONE):
+            for part in parts:
+                dist.send(part, dst=0, group=self.control)
+            dist.recv(torch.empty(1, dtype=torch.uint8), src=0, group=self.control)
+
+    def receive(self, rank: int, into: NDArray[Any]) -> None:
+        """Take what another process sends; only rank 0 may. into : contiguous, of the same type and shape."""
+        with _of_all(READER_GONE):
+            for part in _messages(into):
+                dist.recv(part, src=rank, group=self.control)
+            # without a word of thanks the sender might leave while its last bytes are on their way
+            dist.send(torch.ones(1, dtype=torch.uint8), dst=rank, group=self.control)
+
+    def gathered(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Rows of all processes in order of rank, at rank 0; the others get their own back.
+
+        rows : [n, ...], n of each process its own; few, for rank 0 holds all of them at once.
+        """
+        if not self.leads:
+            self.send(np.array([len(rows)]))
+            self.send(rows)
+            return rows
+        parts = [rows]
+        for rank in range(1, self.size):
+            count = np.empty(1, dtype=np.int64)
+            self.receive(rank, count)
+            parts.append(np.empty((int(count[0]), *rows.shape[1:]), dtype=rows.dtype))
+            self.receive(rank, parts[-1])
+        return np.concatenate(parts) if self.size > 1 else rows
+
+    def put_together(self, values: NDArray[Any], owner: NDArray[np.int64]) -> None:
+        """Put the rows that other processes found where they belong at rank 0, a slab at a time.
+
+        values : [N, ...], filled in at rank 0.   owner : int64 [N], the rank that found each row.
+        """
+        if self.leads:
+            for rows, slab in self.incoming(owner, values.shape[1:], values.dtype):
+                values[rows] = slab
+        else:
+            for rows in self._slabs_of(self.rank, owner, values.shape[1:], values.dtype):
+                self.send(values[rows])
+
+    def incoming(
+        self, owner: NDArray[np.int64], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Rows that the others hand to rank 0 by `put_together`, as they come: their places [k] and values [k, ...].
+
+        shape, dtype : of one row.
+        """
+        for rank in range(1, self.size):
+            for rows in self._slabs_of(rank, owner, shape, dtype):
+                slab = np.empty((len(rows), *shape), dtype=dtype)
+                self.receive(rank, slab)
+                yield rows, slab
+
+    @staticmethod
+    def _slabs_of(
+        rank: int, owner: NDArray[np.int64], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Places of the rows of one process, as many at a time as one message holds."""
+        rows = np.flatnonzero(owner == rank)
+        each = max(1, MESSAGE_BYTES // max(1, math.prod(shape) * dtype.itemsize))
+        for first in range(0, len(rows), each):
+            yield rows[first : first + each]
+
 
 ALONE = Ranks()
 
 
 @contextmanager
-def together(device: torch.device) -> Iterator[Ranks]:
+def together(device: torch.device, *, patience: timedelta | None = None) -> Iterator[Ranks]:
     """Meet the other processes that torchrun started, for as long as the context lasts; alone without torchrun.
 
-    device : where gradients lie: NCCL sums them on CUDA, gloo on a CPU.
+    device : where gradients lie: NCCL sums them on CUDA, gloo on a CPU.   patience : how long one waits for another;
+    None leaves it to torch.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield ALONE
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        store=_of_this_start(store, rank, size),
+        rank=rank,
+        world_size=size,
+        timeout=patience,
+    )
     try:
-        yield Ranks(rank=dist.get_rank(), size=size, control=dist.new_group(backend="gloo"))
+        yield Ranks(rank=dist.get_rank(), size=size, control=dist.new_group(backend="gloo", timeout=patience))
     finally:
         dist.destroy_process_group()
 
 
+def _of_this_start(store: Store, rank: int, size: int) -> Store:
+    """Part of a store that only the processes that run now write to.
+
+    torchrun keeps one store over its restarts, and a process that reads where a killed one listened waits for it, some
+    times for ever. So each writes a token of its own, and the tokens of all name the part, once all have seen the same:
+    a process of an earlier start cannot have seen the others' tokens. Raises GenolstmError when some never come.
+    """
+    store.set(f"token/{rank}", secrets.token_hex(8))
+    until = time.monotonic() + MEETING_SECONDS
+    while time.monotonic() < until:
+        name = b"-".join(store.get(f"token/{each}") for each in range(size)).decode()
+        store.set(f"{name}/seen by {rank}", "")
+        if store.check([f"{name}/seen by {each}" for each in range(size)]):
+            return PrefixStore(name, store)
+        time.sleep(LOOK_SECONDS)
+    raise GenolstmError(
+        f"not all {size} processes of this training came within {MEETING_SECONDS / 60:.0f} minutes; look at the"
+        " others' logs, and start again."
+    )
+
+
 @contextmanager
-def _of_all() -> Iterator[None]:
+def reading_together() -> Iterator[Ranks]:
+    """Meet the other processes that read the same genome, as `together`; what travels goes by way of the CPU.
+
+    torchrun ends all processes when one has failed, by SIGTERM: here that raises GenolstmError, so that whoever writes
+    takes away what is half done.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    before = signal.signal(signal.SIGTERM, _ended)
+    try:
+        with together(torch.device("cpu"), patience=READING_PATIENCE) as ranks:
+            yield ranks
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ended(number: int, _: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: what is half done is being taken away
+    problem = GenolstmError(
+        f"stopped by signal {number}, as torchrun sends when another process has failed: nothing was written; look at"
+        " what the others said, and start again."
+    )
+    problem.exit_code = 128 + number
+    raise problem
+
+
+def _messages(values: NDArray[Any]) -> list[Tensor]:
+    """Bytes of a contiguous array, in parts that are sent one by one; they are not copied."""
+    content = torch.from_numpy(values.reshape(-1).view(np.uint8))
+    return [content[first : first + MESSAGE_BYTES] for first in range(0, len(content), MESSAGE_BYTES)]
+
+
+@contextmanager
+def _of_all(gone: str = TRAINER_GONE) -> Iterator[None]:
     try:
         yield
     except RuntimeError as problem:  # what torch raises when a peer has gone
-        raise GenolstmError(
-            "another process of this training is gone; torchrun --max-restarts starts all of them again, and --resume"
-            f" goes on from the last checkpoint ({str(problem).splitlines()[0]})."
-        ) from problem
+        raise GenolstmError(f"{gone} ({str(problem).splitlines()[0]}).") from problem
