@@ -8,12 +8,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genolstm"
 LAYERS = (
     ("errors",),
-    ("alphabet", "regions", "settings", "seeds"),
+    ("alphabet", "regions", "settings", "seeds", "shipped"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "ranks"),
     ("markov", "lanes", "stream", "homology"),
-    ("training", "gates", "scoring", "hidden", "passages", "pooled", "variants"),
+    ("training", "gates", "scoring", "hidden", "packing", "passages", "pooled", "variants"),
     ("probes", "methylation", "studies"),
     ("figures",),
     ("report", "bench", "export"),
@@ -27,6 +27,7 @@ NO_TORCH = {
     "regions",
     "settings",
     "seeds",
+    "shipped",
     "store",
     "readers",
     "writers",

@@ -19,6 +19,7 @@ from genolstm.cli import (
     gates,
     ingest,
     methylation,
+    models,
     probe,
     report,
     score,
@@ -64,6 +65,7 @@ app.command()(gates.gates)
 app.command()(variants.variants)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
+app.add_typer(models.app, name="models")
 app.command()(report.report)
 app.command()(export.export)
 app.command()(study.study)

@@ -81,7 +81,8 @@ def demo(
 ) -> None:
     """Everything, small, on a made organism of 1 Mb, ending in a report: about five minutes.
 
-    Every step is an ordinary command, shown as it runs: the same lines work on your own genome.
+    It begins with what the model of a real genome that comes along has been found to know. Every step is an ordinary
+    command, shown as it runs: the same lines work on your own genome.
 
     Example: genolstm demo -o demo
     """
@@ -97,6 +98,10 @@ def demo(
     steps = steps_of(output, _example_data())
     for file in (file for step in steps for file in step.results):  # before the first step, not after it
         refuse_existing(file, force=force)
+    if not quiet:
+        typer.echo("\nwhat a model of a real genome knows; it comes along, to be used by name:", err=True)
+        _run("models")
+        typer.echo("\nnow the same path on a made organism, from its sequence on:", err=True)
     common = [*(["--force"] if force else []), *(["--quiet"] if quiet else [])]
     for step in steps:
         _run(*step.arguments, *common, *(["--threads", str(threads)] if step.computes else []))

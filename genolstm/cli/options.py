@@ -2,15 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from genolstm.errors import InputError, UsageError
 from genolstm.settings import parse_size, read_settings_file
+from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
     from genolstm.regions import Region
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        parser=model_path,
+        metavar="MODEL",
+        help="Model file made by 'genolstm train', or the name of one that 'genolstm models' lists.",
+        show_default=False,
+    ),
+]
 
 
 def typed(ctx: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from genolstm.cli.terminal import Json
+from genolstm.shipped import model_path
 
 
 def show(
-    file: Annotated[Path, typer.Argument(help="Any file that genolstm made.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            parser=model_path,
+            metavar="FILE",
+            help="Any file that genolstm made, or the name of a model that 'genolstm models' lists.",
+            show_default=False,
+        ),
+    ],
     verify: Annotated[
         bool, typer.Option("--verify", help="Also check every byte of the content against its SHA-256.")
     ] = False,

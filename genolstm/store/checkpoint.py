@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.regions import Part, Stretches
 from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.store.card import Card
 from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
 from genolstm.store.genome import Genome
 from genolstm.store.schema import Kind
@@ -94,6 +95,7 @@ class Checkpoint:
 
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
+    card : of a model that is handed on; its weights are then stored as float16, see `packing`.
     """
 
     model: ModelSettings
@@ -107,6 +109,7 @@ class Checkpoint:
     bits: tuple[PartBits, ...] = ()
     resumable: Resumable | None = None
     auxiliary: AuxiliaryHeads | None = None
+    card: Card | None = None
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -120,7 +123,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         file.attrs["model"] = json.dumps(checkpoint.model.to_json(), sort_keys=True)
         file.attrs["train"] = json.dumps(checkpoint.train.to_json(), sort_keys=True)
         file.attrs["genome_sha256"] = checkpoint.genome_sha256
-        _write_arrays(file.create_group("weights"), checkpoint.weights)
+        if checkpoint.card:
+            file.attrs["card"] = checkpoint.card.to_text()
+        _write_arrays(file.create_group("weights"), checkpoint.weights, np.float16 if checkpoint.card else np.float32)
         _write_columns(file.create_group("history"), _timeless(checkpoint.history), HISTORY)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
@@ -144,9 +149,11 @@ def _read_auxiliary(group: h5py.Group) -> AuxiliaryHeads:
     )
 
 
-def _write_arrays(group: h5py.Group, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+def _write_arrays(
+    group: h5py.Group, arrays: Mapping[str, NDArray[np.float32]], dtype: type[np.floating[Any]] = np.float32
+) -> None:
     for name, array in arrays.items():
-        group[name] = array
+        group[name] = array.astype(dtype)
 
 
 def _write_columns(group: h5py.Group, columns: Mapping[str, list[float]], types: Mapping[str, type]) -> None:
@@ -210,11 +217,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
             bits=read_bits(file["bits"]),
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
+            card=Card.from_text(file.attrs["card"]) if "card" in file.attrs else None,
         )
 
 
 def _read_arrays(group: h5py.Group) -> Weights:
-    return {name: item[()] for name, item in group.items()}
+    return {name: item[()].astype(np.float32) for name, item in group.items()}
 
 
 def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:

@@ -40,8 +40,8 @@ class Kind(StrEnum):
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; files of earlier
-# versions are read as they are. checkpoint 2: auxiliary heads
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 3, Kind.CHECKPOINT: 2}
+# versions are read as they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 3, Kind.CHECKPOINT: 3}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _seams(group: str, axis: str, other: str) -> tuple[Dataset, ...]:
 
 
 CHECKPOINT = (
-    Dataset("weights/*", ("*", "..."), "float32", "", "weights by torch name; cells have torch.nn's gate order"),
+    Dataset("weights/*", ("*", "..."), "float32|float16", "", "by torch name; cells have torch.nn's gate order"),
     Dataset("optimiser/first_moment/*", ("*", "..."), "float32", "", "AdamW exp_avg of each weight", required=False),
     Dataset(
         "optimiser/second_moment/*", ("*", "..."), "float32", "", "AdamW exp_avg_sq of each weight", required=False

@@ -1,0 +1,148 @@
+"""``genolstm models``: the models that come with the package, and how to make such a one."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from genolstm.cli.options import Model
+from genolstm.cli.terminal import Device, Force, Json, Output, Quiet, Task, Threads, log
+from genolstm.settings import DeviceName
+
+if TYPE_CHECKING:
+    from genolstm.store.card import Card, ProbeLine
+    from genolstm.store.checkpoint import Checkpoint
+
+MEBI = 1 << 20
+
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
+def models(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the models that come with genolstm: what each was trained on, how good it is beside Markov, what it knows.
+
+    A name stands wherever a model file is asked for.
+
+    Example: genolstm score pombe-512 genome.h5 -o score.h5
+    """
+    if ctx.invoked_subcommand:
+        return
+    from genolstm.shipped import shipped_models
+    from genolstm.store.checkpoint import read_checkpoint
+
+    read = {name: (path, read_checkpoint(path)) for name, path in shipped_models().items()}
+    if as_json:
+        typer.echo(json.dumps({name: _plain(path, each) for name, (path, each) in read.items()}))
+        return
+    for name, (path, each) in read.items():
+        typer.echo("\n".join([f"{name}: {_kind(path, each)}", *(f"  {line}" for line in lines_of(each))]))
+
+
+def lines_of(checkpoint: "Checkpoint") -> list[str]:
+    """What a model with a card says of itself, a line each."""
+    card, seen = checkpoint.card, checkpoint.seen
+    if card is None:
+        raise ValueError("a model that comes with the package has a card")
+    unseen = [name for name in checkpoint.split.contigs if name not in seen]
+    unit = "residue" if checkpoint.model.alphabet == "protein" else "base"
+    bits = [
+        f"{row.part}: {row.model:.4f} bits/{unit} over {row.symbols:,}; uniform {row.uniform:.4f}, best Markov (order"
+        f" {row.best_order}) {row.best_bits:.4f}, interpolated Markov {row.interpolated:.4f}"
+        for row in checkpoint.bits
+    ]
+    return [
+        f"data: {card.data}",
+        f"licence of the data: {card.licence}",
+        f"trained on {', '.join(seen)}; never seen: {', '.join(unseen) or 'none of the genome'}",
+        *bits,
+        *(_found(line) for line in card.probes),
+        f"made by: {card.command}",
+        f"  seed {card.seed}, {card.device}, genolstm {card.version}, {card.created[:10]}; weights rounded to float16,"
+        f" which moved bits/{unit} by {card.rounding:.1g}",
+        *(f"probed by: {command}" for command in dict.fromkeys(line.command for line in card.probes)),
+    ]
+
+
+def _found(line: "ProbeLine") -> str:
+    score = line.ranked.upper()
+    return (
+        f"probe {line.task}, {line.target} on {', '.join(line.tested_on)}, {line.sites:,} sites: {score}"
+        f" {_interval(line.trained)}; strongest control ({line.control}) {_interval(line.of_control)};"
+        f" {line.verdict} {_interval(line.difference, '+')}"
+    )
+
+
+def _interval(estimate: tuple[float, float, float], sign: str = "") -> str:
+    value, low, high = (f"{number:{sign}.3f}" for number in estimate)
+    return f"{value} [{low}, {high}]"
+
+
+def _kind(path: Path, checkpoint: "Checkpoint") -> str:
+    model = checkpoint.model
+    weights = sum(array.size for array in checkpoint.weights.values())
+    return (
+        f"{model.cell.upper()} {model.layers}x{model.hidden}, {weights:,} weights, {path.stat().st_size / MEBI:.1f} MiB"
+    )
+
+
+def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
+    card: Card | None = checkpoint.card
+    return {
+        "file": str(path),
+        "model": checkpoint.model.to_json(),
+        "trained_on": checkpoint.seen,
+        "bits_per_base": {row.part: dataclasses.asdict(row) for row in checkpoint.bits},
+        "card": card and dataclasses.asdict(card),
+    }
+
+
+@app.command()
+def pack(
+    model: Model,
+    genome: Annotated[Path, typer.Argument(help="Genome file that it was trained on.", show_default=False)],
+    output: Output,
+    data: Annotated[
+        str, typer.Option("--data", help="What the genome is, where it is from, what to cite.", show_default=False)
+    ],
+    licence: Annotated[str, typer.Option("--licence", help="Licence of that data.", show_default=False)],
+    probe: Annotated[
+        list[Path] | None,
+        typer.Option("--probe", help="Result of a probe of this model; may be given again.", show_default=False),
+    ] = None,
+    threads: Threads = 0,
+    device: Device = DeviceName.AUTO,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a model small for handing on: weights as float16, held-out bits measured again, and a card.
+
+    Commands stand in the card without folders. The file is a model file like any other.
+
+    Example: genolstm models pack model.h5 genome.h5 --probe splice.h5 --data "my genome" --licence CC0 -o small.h5
+    """
+    from genolstm.packing import packed, without_folders
+    from genolstm.store.checkpoint import check_alphabet, read_checkpoint, write_checkpoint
+    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.genome import open_genome
+
+    probes = probe or []
+    checkpoint = read_checkpoint(model)
+    task = Task("models pack", quiet=quiet, seed=checkpoint.train.seed)
+    refuse_existing(output, force=force, inputs=[model, genome, *probes])
+    opened = open_genome(genome)
+    check_alphabet(checkpoint, model, opened)
+    on = task.use_device(device, threads)
+    small = packed(checkpoint, model, opened, probes, data=data, licence=licence, device=on)
+    inputs = {"model": file_sha256(model), "genome": opened.sha256}
+    inputs |= {f"probe {number}": file_sha256(path) for number, path in enumerate(probes, 1)}
+    provenance = task.provenance({"data": data, "licence": licence}, inputs)
+    write_checkpoint(output, small, dataclasses.replace(provenance, command=without_folders(provenance.command)))
+    for line in lines_of(small):
+        log.info("  %s", line)
+    records = {"read": len(checkpoint.bits), "used": len(small.bits), "skipped": {}}
+    size = output.stat().st_size
+    task.done(output, records, _plain(output, small), as_json=as_json, word=f"{size / MEBI:.1f} MiB")
