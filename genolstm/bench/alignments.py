@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.alphabet import DNA, decode
-from genolstm.bench.timing import Timing, compare
+from genolstm.bench import asked
+from genolstm.bench.bounds import reading_bound
+from genolstm.bench.timing import Baseline, NotRun, Timing, beside
 from genolstm.readers.alignments import bam_contigs, count_reads
 from genolstm.readers.pysam_loop import cut_sites_slowly
 from genolstm.readers.tally import Tally, no_stretches
 from genolstm.settings import TrackSettings
 from genolstm.writers.bam import write_bam
+
+SAMTOOLS = "samtools view -c"
 
 RANDOM_READS, READ_BASES = 1_000_000, 50
 GENOME = {"random": 12_000_000}
@@ -22,7 +26,7 @@ QUALITIES, QUALITY_ZERO = (20, 41), 33
 REVERSE, MAPQ = 16, 42
 
 
-def time_bam(path: Path | None, rounds: int) -> list[Timing]:
+def time_bam(path: Path | None, rounds: int) -> list[Timing | NotRun]:
     """Cut sites of a BAM file, binned and counted by reason, against what takes as many reads.
 
     A file of 1 M made reads when none is given. The plain loop makes the same positions, and nothing of them;
@@ -38,18 +42,19 @@ def time_bam(path: Path | None, rounds: int) -> list[Timing]:
                 return count_reads(bam, lengths, settings, tally, genome_name=str(bam)).read
 
         reads = ours()
-        timings = [
-            compare("bam", "plain pysam loop", "reads", reads, ours, lambda: cut_sites_slowly(bam, settings), rounds)
-        ]
+        baselines = [Baseline("plain pysam loop", lambda: cut_sites_slowly(bam, settings), asked=asked.BAM_LOOP)]
         if samtools:
             command = [samtools, "view", "-c", str(bam)]
-            timings.append(
-                compare(
-                    "bam", "samtools view -c", "reads", reads, ours,
-                    lambda: subprocess.run(command, check=True, capture_output=True), rounds,
+            baselines.append(
+                Baseline(
+                    SAMTOOLS, lambda: subprocess.run(command, check=True, capture_output=True),
+                    asked=asked.BAM_SAMTOOLS,
                 )
             )  # fmt: skip
-        return timings
+        timings = beside(
+            "bam", "reads", reads, ours, baselines, rounds, shape=f"{reads:,} reads", bound=reading_bound(bam, reads)
+        )
+        return [*timings, *([] if samtools else [NotRun("bam", SAMTOOLS, "samtools is not on the PATH")])]
 
 
 def _random_bam(path: Path) -> Path:

@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
+from genolstm.bench import asked
+from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.timing import Timing, compare
+from genolstm.bench.room import Load, check_room, shape_of, told_when_full
+from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import Gauges, walk
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings import ModelSettings, Precision, StreamSettings
 from genolstm.stream.reading import read_stretches
 
 CHUNKS_A_LANE = 8
@@ -50,7 +53,15 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
 
     The bare kernel, then reading as `stream` does it with nothing done to the blocks. What a burn-in costs is left out:
     it is a burn-in for each piece, and pieces are as long as the genome allows.
+    Raises UsageError for sizes that the device has no room for.
     """
+    load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=True)
+    check_room(load, device)
+    with told_when_full(load):
+        return _timed(model, stream, device, rounds)
+
+
+def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, rounds: int) -> list[Timing]:
     network = NextSymbolModel(model, seed=0).to(device).eval()
     kernel = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[model.cell](
         DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
@@ -74,8 +85,16 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
     def reading() -> None:
         deque(read_stretches(network, genome, everything, stream), maxlen=0)
 
-    return [
-        compare(f"gates, {label}", baseline, "bases", symbols, partial(gates, *every), call, rounds)
-        for label, every in SAMPLED.items()
-        for baseline, call in ((f"nn.{type(kernel).__name__} forward", bare), ("reading alone", reading))
-    ]
+    bound = matrix_bound(network, stream.lanes, Precision.FP32, training=False, device=device)
+    timings = []
+    for label, (every, units_every) in SAMPLED.items():
+        wanted = asked.of_gates(sampled=every > 1, device=device.type, hidden=model.hidden, lanes=stream.lanes)
+        baselines = [
+            Baseline(f"nn.{type(kernel).__name__} forward", bare, asked=wanted),
+            Baseline("reading alone", reading, asked=wanted),
+        ]
+        timings += beside(
+            f"gates, {label}", "bases", symbols, partial(gates, every, units_every), baselines, rounds,
+            shape=shape_of(model, stream.lanes, stream.chunk), bound=bound,
+        )  # fmt: skip
+    return timings

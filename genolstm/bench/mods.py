@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.alphabet import DNA, Codes, decode, encode, reverse_complement
+from genolstm.bench import asked
+from genolstm.bench.bounds import reading_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.timing import Timing, compare
+from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.methylation.counting import as_reference
 from genolstm.readers.modification_loop import plain_loop
 from genolstm.readers.modifications import count_calls
@@ -23,7 +25,7 @@ ML_LEVELS, QUALITIES, QUALITY_ZERO = 256, (5, 40), 33
 REVERSE, MAPQ = 16, 60
 
 
-def time_mods(rounds: int) -> Timing:
+def time_mods(rounds: int) -> list[Timing]:
     """Counting the CpG calls of a made BAM against the plain modified_bases and get_aligned_pairs loop.
 
     Bases are drawn evenly, so that one in 16 is the C of a CpG; each carries a call.
@@ -34,10 +36,14 @@ def time_mods(rounds: int) -> Timing:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "made.bam"
         write_bam(path, genome.length_of, made_reads(genome, READS, READ_BASES))
-        return compare(
-            "mods", "pysam modified_bases + get_aligned_pairs loop", "bases", READS * READ_BASES,
-            lambda: count_calls(path, reference, sites, settings),
-            lambda: plain_loop(path, settings.code, settings.threshold), rounds,
+        loop = Baseline(
+            "pysam modified_bases + get_aligned_pairs loop",
+            lambda: plain_loop(path, settings.code, settings.threshold), asked=asked.MODS,
+        )  # fmt: skip
+        symbols = READS * READ_BASES
+        return beside(
+            "mods", "bases", symbols, lambda: count_calls(path, reference, sites, settings), [loop], rounds,
+            shape=f"{READS:,} reads of {READ_BASES:,}", bound=reading_bound(path, symbols),
         )  # fmt: skip
 
 

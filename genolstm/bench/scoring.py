@@ -8,16 +8,19 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
+from genolstm.bench import asked
+from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.timing import Timing, compare
+from genolstm.bench.room import Load, check_room, shape_of, told_when_full
+from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
 from genolstm.scoring.along_genome import score_along
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings import ModelSettings, Precision, StreamSettings
 from genolstm.stream.seams import Seams
 
 CHUNKS_A_LANE = 8
 STRANDS = 2
-ONE_LANE_SHARE = 16  # the one lane reads this part of the bases, and its time is taken so many times
+ONE_LANE_SHARE, ONE_LANE_MOST = 8, 1 << 16  # the one lane is slow: it reads this part of the bases, so many at most
 
 
 class _OnDisk:
@@ -36,7 +39,15 @@ def time_scoring(model: ModelSettings, stream: StreamSettings, device: torch.dev
     """Time scoring a made genome into a file of tracks against bare kernels that read as many bases.
 
     What a burn-in costs is left out: it is a burn-in for each piece, and pieces are as long as the genome allows.
+    Raises UsageError for sizes that the device has no room for.
     """
+    load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=False)
+    check_room(load, device)
+    with told_when_full(load):
+        return _timed(model, stream, device, rounds)
+
+
+def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, rounds: int) -> list[Timing]:
     network = NextSymbolModel(model, seed=0).to(device).eval()
     kernel = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[model.cell](
         DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
@@ -44,8 +55,7 @@ def time_scoring(model: ModelSettings, stream: StreamSettings, device: torch.dev
     symbols = stream.lanes * stream.chunk * CHUNKS_A_LANE
     genome, everything = random_genome(symbols // STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
-    one = torch.randn(1, symbols // ONE_LANE_SHARE, DNA.n_symbols, device=device)
-
+    one = torch.randn(1, min(symbols // ONE_LANE_SHARE, ONE_LANE_MOST), DNA.n_symbols, device=device)
     stream = dataclasses.replace(stream, burn_in=0, repair=False)
 
     def scored() -> None:
@@ -59,11 +69,20 @@ def time_scoring(model: ModelSettings, stream: StreamSettings, device: torch.dev
 
     @torch.inference_mode()
     def in_sequence() -> None:
-        for _ in range(ONE_LANE_SHARE):
-            kernel(one)
+        kernel(one)
 
     name = f"nn.{type(kernel).__name__} forward"
-    return [
-        compare("score", f"{name}, same lanes", "bases", symbols, scored, side_by_side, rounds),
-        compare("score", f"{name}, one lane", "bases", symbols, scored, in_sequence, rounds),
+    baselines = [
+        Baseline(f"{name}, same lanes", side_by_side, asked=asked.of_scoring()),
+        Baseline(f"{name}, one lane", in_sequence, one.shape[1], asked.of_scoring_beside_one_lane(model.hidden)),
     ]
+    return beside(
+        "score",
+        "bases",
+        symbols,
+        scored,
+        baselines,
+        rounds,
+        shape=shape_of(model, stream.lanes, stream.chunk),
+        bound=matrix_bound(network, stream.lanes, Precision.FP32, training=False, device=device),
+    )

@@ -3,16 +3,32 @@
 import torch
 
 from genolstm.alphabet import DNA
+from genolstm.bench import asked
+from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.timing import Timing, compare
+from genolstm.bench.room import Load, check_precision, check_room, shape_of, told_when_full
+from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
 from genolstm.settings import ModelSettings, TrainSettings
 from genolstm.training.steps import AUTOCAST, new_run, steps
 
+STEPS = 8  # of a round: one is over in milliseconds
 
-def time_training(model: ModelSettings, train: TrainSettings, device: torch.device, rounds: int) -> Timing:
-    """Time a training step against forward and backward of a bare nn.LSTM (or GRU, RNN) of its shape and precision."""
+
+def time_training(model: ModelSettings, train: TrainSettings, device: torch.device, rounds: int) -> list[Timing]:
+    """Time a training step against forward and backward of a bare nn.LSTM (or GRU, RNN) of its shape and precision.
+
+    Raises UsageError for sizes or a precision that the device does not have room or products for.
+    """
+    check_precision(train.precision, device)
+    load = Load(model, train.lanes, train.chunk, training=True, keeps_gates=True)
+    check_room(load, device)
+    with told_when_full(load):
+        return _timed(model, train, device, rounds)
+
+
+def _timed(model: ModelSettings, train: TrainSettings, device: torch.device, rounds: int) -> list[Timing]:
     run = new_run(NextSymbolModel(model, seed=0).to(device), train)
     genome, everything = random_genome()
     lanes = Lanes(genome, everything, n_lanes=train.lanes, chunk=train.chunk, device=device)
@@ -23,13 +39,20 @@ def time_training(model: ModelSettings, train: TrainSettings, device: torch.devi
     inputs = torch.randn(train.lanes, train.chunk, DNA.n_symbols, device=device)
 
     def bare() -> None:
-        kernel.zero_grad(set_to_none=True)
         wanted = AUTOCAST.get(train.precision)
-        with torch.autocast(device.type, dtype=wanted, enabled=wanted is not None):
-            hidden, _ = kernel(inputs)
-        hidden.sum().backward()
+        for _ in range(STEPS):
+            kernel.zero_grad(set_to_none=True)
+            with torch.autocast(device.type, dtype=wanted, enabled=wanted is not None):
+                hidden, _ = kernel(inputs)
+            hidden.sum().backward()
 
-    return compare(
-        "train", f"nn.{type(kernel).__name__} forward + backward", "bases", train.lanes * train.chunk,
-        lambda: next(stepping), bare, rounds,
+    def ours() -> None:
+        for _ in range(STEPS):
+            next(stepping)
+
+    baseline = Baseline(f"nn.{type(kernel).__name__} forward + backward", bare, asked=asked.of_training(device.type))
+    return beside(
+        "train", "bases", train.lanes * train.chunk * STEPS, ours, [baseline], rounds,
+        shape=f"{shape_of(model, train.lanes, train.chunk)}, {train.precision}",
+        bound=matrix_bound(run.model, train.lanes, train.precision, training=True, device=device),
     )  # fmt: skip

@@ -1,0 +1,118 @@
+"""Whether what is to be timed fits a device, and runs in the number format asked for."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from genolstm.alphabet import ALPHABETS
+from genolstm.errors import UsageError
+from genolstm.settings import ModelSettings, Precision, TrainableCell
+
+PARTS_OF_CELL = {TrainableCell.LSTM: 4, TrainableCell.GRU: 3, TrainableCell.RNN: 1, TrainableCell.TIED: 3}
+FLOAT_BYTES = 4
+COPIES_TRAINED = 4 + 2  # weights, gradients, two moments of AdamW; weights and gradients of the bare kernel
+COPIES_READ = 1 + 1
+BESIDE_GATES = 3  # numbers a unit keeps of a step beside its gates: hidden state, memory, its tanh
+CGROUPS = (  # limit and use of a job, of either version
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+MEMINFO = "/proc/meminfo"
+
+
+class Load(NamedTuple):
+    """What a part holds at once. keeps_gates : for a backward pass, or to be looked at."""
+
+    model: ModelSettings
+    lanes: int
+    chunk: int
+    training: bool
+    keeps_gates: bool
+
+    def __str__(self) -> str:
+        return f"{self.model.cell} {shape_of(self.model, self.lanes, self.chunk)}"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of weights and of what one chunk leaves behind: an estimate from below."""
+        gates, hidden, layers = PARTS_OF_CELL[self.model.cell], self.model.hidden, self.model.layers
+        alphabet = ALPHABETS[self.model.alphabet]
+        inputs = alphabet.n_symbols + (layers - 1) * hidden
+        weights = gates * hidden * (inputs + layers * (hidden + 2)) + (hidden + 1) * alphabet.n_known
+        of_symbol = layers * hidden * (gates + BESIDE_GATES if self.keeps_gates else 1) + 2 * alphabet.n_symbols
+        copies = COPIES_TRAINED if self.training else COPIES_READ
+        return FLOAT_BYTES * (copies * weights + self.lanes * self.chunk * of_symbol)
+
+
+def shape_of(model: ModelSettings, lanes: int, chunk: int) -> str:
+    """'1x128, 64 lanes x 512'."""
+    return f"{model.layers}x{model.hidden}, {lanes} lanes x {chunk}"
+
+
+def check_room(load: Load, device: torch.device) -> None:
+    """Refuse what cannot fit. Raises UsageError that names the size, what fits, and the option."""
+    free = free_bytes(device)
+    if load.bytes <= free:
+        return
+    said = (
+        f"{load} needs at least {load.bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on {device.type}; it fits"
+    )
+    for option in ("lanes", "chunk"):
+        most = _most(lambda value, name=option: load._replace(**{name: value}).bytes <= free, getattr(load, option))  # type: ignore[misc]
+        if most:
+            raise UsageError(f"{said} with --{option} {most}.")
+    model = load.model.to_json()
+    least = load._replace(lanes=1, chunk=1)
+    most = _most(lambda units: least._replace(model=ModelSettings(**{**model, "hidden": units})).bytes <= free,
+                 load.model.hidden)  # fmt: skip
+    raise UsageError(f"{said} in no number of lanes: lower --hidden to {most} at most, or --layers.")
+
+
+def _most(fits: Callable[[int], bool], above: int) -> int:
+    """Largest whole number below `above` that fits, 0 for none; what is larger than one that does not fit does not."""
+    low, high = 0, above
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that a device has left; of the CPU what the system can give and the job's limit allows."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    known = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    if Path(MEMINFO).exists():
+        lines = dict(line.split(":", 1) for line in Path(MEMINFO).read_text().splitlines())
+        known.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    for limit, used in CGROUPS:
+        if Path(limit).exists() and (text := Path(limit).read_text().strip()).isdigit():
+            known.append(max(0, int(text) - int(Path(used).read_text())))
+    return min(known)
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse a number format that a device lacks. Raises UsageError; fp16 on a CPU is refused by the training."""
+    if precision is Precision.BF16 and device.type == "cuda" and not _multiplies_bf16():
+        raise UsageError(
+            f"{torch.cuda.get_device_name(device)} has no bf16 matrix products; use --precision fp16 or fp32."
+        )
+
+
+def _multiplies_bf16() -> bool:
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+@contextmanager
+def told_when_full(load: Load) -> Iterator[None]:
+    """Tell in one sentence that a GPU ran out of memory. Raises UsageError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as problem:
+        raise UsageError(
+            f"the GPU ran out of memory with {load}; lower --lanes (now {load.lanes}), --chunk or --hidden."
+        ) from problem

@@ -1,0 +1,156 @@
+"""What ``genolstm bench`` can time, and which options concern which part."""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from genolstm.errors import UsageError
+from genolstm.settings import ModelSettings, Precision, StreamSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from genolstm.bench.estimate import Estimate
+    from genolstm.bench.timing import NotRun, Timing
+
+
+class Part(StrEnum):
+    """What can be timed."""
+
+    TRAIN = "train"
+    SCORE = "score"
+    GATES = "gates"
+    FASTA = "fasta"
+    BAM = "bam"
+    MODS = "mods"
+    FIT = "fit"
+    HDF5 = "hdf5"
+    ALL = "all"
+
+
+class Choice(NamedTuple):
+    """What was asked for on the command line. lanes, chunk : None takes what the part itself takes."""
+
+    model: ModelSettings
+    lanes: int | None
+    chunk: int | None
+    precision: Precision
+    device: Any
+    fasta: Path | None
+    bam: Path | None
+    rounds: int
+
+    def stream(self) -> StreamSettings:
+        """Lanes and chunk for reading a genome."""
+        return StreamSettings(lanes=self.lanes or StreamSettings.lanes, chunk=self.chunk or StreamSettings.chunk)
+
+
+def _train(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.training import time_training
+
+    settings = TrainSettings(
+        lanes=choice.lanes or TrainSettings.lanes, chunk=choice.chunk or TrainSettings.chunk,
+        precision=choice.precision, bases=10**15,
+    )  # fmt: skip
+    return time_training(choice.model, settings, choice.device, choice.rounds)
+
+
+def _score(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.scoring import time_scoring
+
+    return time_scoring(choice.model, choice.stream(), choice.device, choice.rounds)
+
+
+def _gates(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.gates import time_gates
+
+    return time_gates(choice.model, choice.stream(), choice.device, choice.rounds)
+
+
+def _fasta(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.fasta import time_fasta
+
+    return time_fasta(choice.fasta, choice.rounds)
+
+
+def _bam(choice: Choice) -> "list[Timing | NotRun]":
+    from genolstm.bench.alignments import time_bam
+
+    return time_bam(choice.bam, choice.rounds)
+
+
+def _mods(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.mods import time_mods
+
+    return time_mods(choice.rounds)
+
+
+def _fit(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.fitting import time_fitting
+
+    return time_fitting(choice.rounds)
+
+
+def _hdf5(choice: Choice) -> "list[Timing]":
+    from genolstm.bench.hidden import time_hidden
+
+    return time_hidden(choice.model, choice.rounds)
+
+
+PARTS: "dict[Part, Callable[[Choice], Iterable[Timing | NotRun]]]" = {
+    Part.TRAIN: _train,
+    Part.SCORE: _score,
+    Part.GATES: _gates,
+    Part.FASTA: _fasta,
+    Part.BAM: _bam,
+    Part.MODS: _mods,
+    Part.FIT: _fit,
+    Part.HDF5: _hdf5,
+}
+UNITS_OF_ALL = {Part.SCORE: (128, 512), Part.GATES: (256,)}  # at which something is asked; the default elsewhere
+WITH_KERNEL = (Part.TRAIN, Part.SCORE, Part.GATES)  # parts whose baseline is a bare kernel of torch.nn
+ESTIMATED = (*WITH_KERNEL, Part.FASTA)
+CONCERNS: dict[str, tuple[Part, ...]] = {
+    "fasta": (Part.FASTA,),
+    "bam": (Part.BAM,),
+    "cell": WITH_KERNEL,
+    "layers": (*WITH_KERNEL, Part.HDF5),
+    "hidden": (*WITH_KERNEL, Part.HDF5),
+    "lanes": WITH_KERNEL,
+    "chunk": WITH_KERNEL,
+    "precision": (Part.TRAIN,),
+    "device": WITH_KERNEL,
+    "estimate": ESTIMATED,
+}
+
+
+def refuse_idle(part: Part, typed: Iterable[str]) -> None:
+    """Refuse options that a part does not look at. Raises UsageError."""
+    for option in typed:
+        if part is not Part.ALL and part not in CONCERNS.get(option, (part,)):
+            raise UsageError(f"--{option} has no effect on '{part}'; it concerns {', '.join(CONCERNS[option])}.")
+
+
+def planned(part: Part, model: ModelSettings, *, hidden_given: bool) -> list[tuple[Part, ModelSettings]]:
+    """Give what is to be timed, in turn; 'all' takes each part, at the sizes at which something is asked of it."""
+    if part is not Part.ALL:
+        return [(part, model)]
+    settings = model.to_json()
+    return [
+        (each, ModelSettings(**{**settings, "hidden": units}))
+        for each in PARTS
+        for units in (UNITS_OF_ALL.get(each, (model.hidden,)) if not hidden_given else (model.hidden,))
+    ]
+
+
+def estimated(part: Part, timings: "list[Timing]", bases: int, choice: Choice) -> "list[Estimate]":
+    """How long each of a part's own rates takes for a genome of so many bases; none for a part that reads no genome."""
+    from genolstm.bench.estimate import of_one_pass, of_reading
+
+    told = []
+    for name, timing in {timing.part: timing for timing in timings}.items():
+        label = f"{name}, {timing.shape}"
+        if part in (Part.TRAIN, Part.FASTA):
+            told.append(of_one_pass(label, bases, timing.rate, strands=2 if part is Part.TRAIN else 1))
+        elif part in ESTIMATED:
+            told.append(of_reading(label, bases, timing.rate, choice.stream()))
+    return told

@@ -1,0 +1,92 @@
+"""The scripts that remake the tables of speeds, on the CPU and small."""
+
+import csv
+import importlib
+import logging
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def script(workflows, monkeypatch):
+    """Function: name of a script, its arguments -> the exit code of its main function."""
+    monkeypatch.syspath_prepend(workflows / "benchmarks")
+    ours = logging.getLogger("genolstm.benchmarks")
+    monkeypatch.setattr(ours, "handlers", [])
+    return lambda name, *words: importlib.import_module(name).main([str(word) for word in words])
+
+
+def rows_in(path):
+    with path.open() as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def test_speeds_become_a_table_and_a_picture(script, tmp_path):
+    sizes = "--hidden 8 --lanes 4 --chunk 16"
+    assert script("speed", "-o", tmp_path / "speed", "--only", "train", "score", "--rounds", "1", "--sizes", sizes) == 0
+    rows = rows_in(tmp_path / "speed" / "speed.tsv")
+    assert [row["part"] for row in rows] == ["train", "train", *["score", "score"] * 3]
+    assert all(float(row["ratio"]) > 0 for row in rows)
+    assert rows[0]["command"].startswith("genolstm bench train --hidden 256 --lanes 64 --chunk 128 --hidden 8")
+    header, rule, *lines = (tmp_path / "speed" / "speed.md").read_text().splitlines()
+    assert header.count("|") == rule.count("|") == 8
+    assert len(lines) == len(rows)
+    assert all(line.count("|") == 8 and "1x8, 4 lanes x 16" in line for line in lines)
+    assert (tmp_path / "speed" / "speed.png").read_bytes().startswith(b"\x89PNG")
+    assert "</svg>" in (tmp_path / "speed" / "speed.svg").read_text()
+
+
+def test_what_does_not_run_is_a_line_of_the_table(script, tmp_path):
+    sizes = "--lanes 1000000000"
+    assert script("speed", "-o", tmp_path, "--only", "train", "--rounds", "1", "--sizes", sizes) == 0
+    assert "needs at least" in rows_in(tmp_path / "speed.tsv")[0]["not_run"]
+    assert "Not run: train: lstm 1x256, 1000000000 lanes x 128 needs at least" in (tmp_path / "speed.md").read_text()
+    assert not (tmp_path / "speed.png").exists()
+
+
+def test_gpu_script_measures_each_case_and_says_what_it_left_out(script, tmp_path):
+    out = tmp_path / "gpu.tsv"
+    small = (
+        "--device",
+        "cpu",
+        "--shapes",
+        "1x8",
+        "2x8",
+        "--train-chunk",
+        "8",
+        "--score-chunk",
+        "8",
+        "--rounds",
+        "1",
+        "-t",
+        "1",
+    )
+    assert script("gpu", "-o", out, *small, "--lanes", "4", "--long", "100") == 0
+    rows = rows_in(out)
+    cases = [(row["part"], row["shape"][:3], row["precision"]) for row in rows]
+    assert cases[:3] == [("train", "1x8", "fp32"), ("train", "1x8", "bf16"), ("train", "1x8", "fp16")]
+    assert rows[2]["not_run"] == "fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32."
+    assert [part for part, *_ in cases].count("score") == 4
+    assert cases[-1][0] == "score, long"
+    measured = [row for row in rows if not row["not_run"]]
+    assert all(float(row["rate"]) > 0 and float(row["hours"]) > 0 and row["lanes"] == "4" for row in measured)
+    assert all("=" in row["peak_shares"] for row in measured)
+
+
+def test_gpu_script_starts_nothing_when_its_time_is_up(script, tmp_path):
+    out = tmp_path / "gpu.tsv"
+    assert script("gpu", "-o", out, "--device", "cpu", "--minutes", "0", "--lanes", "4", "--long", "0") == 0
+    rows = rows_in(out)
+    assert {row["not_run"] for row in rows} == {"no time was left"}
+    assert len(rows) == 4 * (3 + 1)  # shapes; train in three formats and score in one, as the CPU has no tf32
+
+
+def test_gpu_script_without_a_gpu_says_so_and_writes_nothing(ran, workflows, environment, monkeypatch, tmp_path):
+    monkeypatch.setitem(environment, "CUDA_VISIBLE_DEVICES", "")
+    done = ran(sys.executable, workflows / "benchmarks" / "gpu.py", "-o", tmp_path / "gpu.tsv")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "gpu.py: torch sees no CUDA device here; run this on a machine with one, or try it with --device cpu.\n"
+    )
+    assert not (tmp_path / "gpu.tsv").exists()
