@@ -1,6 +1,9 @@
 """Hidden states of a model at sites: forward pass and reverse-complement pass, every layer, h and (on request) c."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
+from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region, Sites, Stretches, stretches_of
 from genolstm.settings import ModelSettings, StreamSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -18,6 +22,7 @@ from genolstm.store.hidden import SiteTable
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
+from genolstm.stream.shares import owners_at
 
 STRANDS = 2  # the pass along the site's own strand, then the pass along the other
 PASSES = ("own", "other")
@@ -67,6 +72,7 @@ def states_at(
     memories: bool = False,
     seams: Seams | None = None,
     told: Callable[[int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> NDArray[np.float16]:
     """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
 
@@ -75,6 +81,7 @@ def states_at(
     what the same site would give in the reverse complement of the contig.
 
     sites : all `readable` at the largest offset.   seams : filled in.   told : called with the symbols read so far.
+    ranks : each process reads contigs and strands of its own; the states are put together at rank 0.
     """
     last = _last_read(genome, sites.contig, sites.position, sites.position, sites.strand, offsets)
     width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
@@ -85,9 +92,13 @@ def states_at(
     )
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
     for request, states in _wanted_states(
-        model, genome, stretches, last.ravel(), reverse.ravel(), settings, memories=memories, seams=seams, told=told
-    ):
+        model, genome, stretches, last.ravel(), reverse.ravel(), settings, memories=memories, seams=seams, told=told,
+        ranks=ranks,
+    ):  # fmt: skip
         found[request] = states
+    if ranks.size > 1:
+        site = np.broadcast_to((genome.starts[sites.contig] + sites.position)[:, None, None], last.shape)
+        ranks.put_together(found, owners_at(ranks, genome, stretches, settings, site.ravel(), reverse.ravel()))
     return found.reshape(*last.shape, width)
 
 
@@ -95,7 +106,8 @@ class Embedding(NamedTuple):
     """States at intervals, to be written as they are met.
 
     features : pass, layer, part and unit of each column.   states : sites [k], pass and its states, while the genome is
-    read.   seams : filled in when all states were taken.
+    read.   seams : filled in when all states were taken.   owner : int64 [N, passes], rank of the process that reads
+    the state of each site and pass; at rank 0 `states` ends with those of the others.
     """
 
     sites: SiteTable
@@ -103,6 +115,7 @@ class Embedding(NamedTuple):
     states: Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]
     seams: Seams
     records: Records
+    owner: NDArray[np.int64]
 
 
 def embed_sites(
@@ -114,12 +127,14 @@ def embed_sites(
     device: torch.device,
     bed_name: str,
     progress: Callable[[float, int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Embedding:
     """States when each pass has read the whole of an interval, h and c of every layer, sorted by contig and start.
 
     The pass along the interval's strand (strand 0 counts as +1) is read after its last base, the other after its first.
     Only the neighbourhoods of the intervals are read, each after a burn-in.
-    progress : called with the share done and the symbols read.
+    progress : called with the share done and the symbols read.   ranks : each process reads neighbourhoods and strands
+    of its own; all but rank 0 then give their states away by `hand_over`.
     Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand.
     """
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
@@ -144,8 +159,36 @@ def embed_sites(
     if beyond := len(bed.start) - len(order):
         records.skipped["interval at the end of its contig"] = beyond
     seams = Seams()
-    states = _states_of(model, genome, sites, settings, seams, progress)
-    return Embedding(sites, _features(checkpoint.model), states, seams, records)
+    near = neighbourhoods(genome, sites.contig, sites.start, sites.end, settings.burn_in)
+    first = (genome.starts[sites.contig] + sites.start)[:, None]
+    owner = owners_at(ranks, genome, near, settings, first, _reverse(sites.strand))
+    states = _states_of(model, genome, sites, near, settings, seams, progress, ranks)
+    features = _features(checkpoint.model)
+    if ranks.size > 1 and ranks.leads:
+        states = itertools.chain(states, _states_of_others(ranks, owner, len(features) // STRANDS))
+    return Embedding(sites, features, states, seams, records, owner)
+
+
+def hand_over(embedding: Embedding, ranks: Ranks, beside: Path) -> None:
+    """Read what is for this process of several, and give the states to rank 0, which takes them from its `states`.
+
+    They are kept in a file without a name in the folder of `beside`.
+    """
+    width = len(embedding.features) // STRANDS
+    with TemporaryFile(dir=beside.parent) as spool:
+        kept = np.memmap(spool, dtype=np.float16, mode="w+", shape=(len(embedding.sites), STRANDS, width))
+        for site, reading, values in embedding.states:
+            kept[site, reading] = values
+        ranks.put_together(kept.reshape(-1, width), embedding.owner.ravel())
+
+
+def _states_of_others(
+    ranks: Ranks, owner: NDArray[np.int64], width: int
+) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
+    for row, states in ranks.incoming(owner.ravel(), (width,), np.dtype(np.float16)):
+        for reading in range(STRANDS):
+            mine = row % STRANDS == reading
+            yield row[mine] // STRANDS, reading, states[mine]
 
 
 def _features(settings: ModelSettings) -> list[Feature]:
@@ -162,22 +205,24 @@ def _states_of(
     model: NextSymbolModel,
     genome: Genome,
     sites: SiteTable,
+    near: Stretches,
     settings: StreamSettings,
     seams: Seams,
     progress: Callable[[float, int], None] | None,
+    ranks: Ranks,
 ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
     last = _last_read(genome, sites.contig, sites.start, sites.end - 1, sites.strand, (0,))  # [N, 1, 2]
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
-    near = neighbourhoods(genome, sites.contig, sites.start, sites.end, settings.burn_in)
-    to_read = STRANDS * (near.bases + len(near.start) * settings.burn_in)
+    to_read = STRANDS * (near.bases + len(near.start) * settings.burn_in) // ranks.size
 
     def told(read: int) -> None:
         if progress:
-            progress(min(1.0, read / to_read), read)
+            progress(min(1.0, read / to_read), ranks.size * read)
 
     for request, states in _wanted_states(
-        model, genome, near, last.ravel(), reverse.ravel(), settings, memories=True, seams=seams, told=told
-    ):
+        model, genome, near, last.ravel(), reverse.ravel(), settings, memories=True, seams=seams, told=told,
+        ranks=ranks,
+    ):  # fmt: skip
         for reading in range(STRANDS):
             mine = request % STRANDS == reading
             if mine.any():
@@ -241,6 +286,7 @@ def _wanted_states(
     memories: bool,
     seams: Seams | None,
     told: Callable[[int], None] | None,
+    ranks: Ranks,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
     """States after the bases at `last`, as they are met: request numbers [k] and states [k, D]; the last word counts.
 
@@ -248,7 +294,7 @@ def _wanted_states(
     """
     wanted = Wanted(last, reverse)
     read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True, ranks=ranks):
         lane, step, request = wanted.within(block)
         if len(request):
             device = block.logits.device

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.model import NextSymbolModel
-from genolstm.regions import Region, stretches_of
+from genolstm.ranks import ALONE, Ranks
+from genolstm.regions import Region, Stretches, stretches_of
 from genolstm.settings import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
+from genolstm.stream.shares import owners_at
 
 Ints = NDArray[np.int64]
 Half = NDArray[np.float16]
@@ -65,6 +67,7 @@ def pooled_states(
     seams: Seams | None = None,
     told: Callable[[int], None] | None = None,
     beside: Callable[[Block], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Half:
     """Mean and maximum of the states after the bases of each window, float16 [N, 2 * 2 * D].
 
@@ -74,20 +77,31 @@ def pooled_states(
     Memory grows with the windows asked for, not with the contigs that are read.
 
     seams : filled in.   told : called with the symbols read so far.   beside : called with every block, for whoever
-    wants to see more of the same reading.
+    wants to see more of the same reading.   ranks : each process reads contigs and strands of its own; the windows are
+    put together at rank 0, and are not all there in the others.
     """
-    names = [genome.names[contig] for contig in np.unique(windows.contig)]
-    stretches = stretches_of((Region(contig=name, start=0, end=genome.length_of[name]) for name in names), genome.names)
+    stretches = contigs_read(genome, windows)
     table = _PieceTable(genome, windows, settings.chunk, _states(model, memories=memories))
     read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, ranks=ranks):
         _take(model, block, stretches.contig.astype(np.int64), table, memories=memories)
         if beside:
             beside(block)
         read += block.targets.numel()
         if told:
             told(read)
+    if ranks.size > 1:
+        window = np.repeat(np.arange(len(windows)), np.diff(table.first_slot))
+        address = (genome.starts[windows.contig] + windows.start)[window, None]  # [slots, 1]
+        owner = owners_at(ranks, genome, stretches, None, address, np.array([False, True]))  # [slots, strands]
+        ranks.put_together(table.values.reshape(owner.size, -1), owner.ravel())
     return table.merged()
+
+
+def contigs_read(genome: Genome, windows: Windows) -> Stretches:
+    """Contigs that hold any window, whole: what is read for them."""
+    names = [genome.names[contig] for contig in np.unique(windows.contig)]
+    return stretches_of((Region(contig=name, start=0, end=genome.length_of[name]) for name in names), genome.names)
 
 
 def _take(model: NextSymbolModel, block: Block, contigs: Ints, table: "_PieceTable", *, memories: bool) -> None:

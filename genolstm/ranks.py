@@ -196,6 +196,9 @@ def together(device: torch.device, *, patience: timedelta | None = None) -> Iter
     if size == 1:
         yield ALONE
         return
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        if name not in os.environ:
+            raise UsageError(f"WORLD_SIZE is {size} but {name} is not set; start with torchrun, or unset WORLD_SIZE.")
     store, rank, size = next(rendezvous("env://"))
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
@@ -226,7 +229,7 @@ def _of_this_start(store: Store, rank: int, size: int) -> Store:
             return PrefixStore(name, store)
         time.sleep(LOOK_SECONDS)
     raise GenolstmError(
-        f"not all {size} processes of this training came within {MEETING_SECONDS / 60:.0f} minutes; look at the"
+        f"not all {size} processes of this run came within {MEETING_SECONDS / 60:.0f} minutes; look at the"
         " others' logs, and start again."
     )
 
@@ -252,8 +255,8 @@ def reading_together() -> Iterator[Ranks]:
 def _ended(number: int, _: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)  # once is enough: what is half done is being taken away
     problem = GenolstmError(
-        f"stopped by signal {number}, as torchrun sends when another process has failed: nothing was written; look at"
-        " what the others said, and start again."
+        f"stopped by signal {number}, as torchrun sends when another process has failed or all are to stop: nothing was"
+        " written; look at what the others said, and start again."
     )
     problem.exit_code = 128 + number
     raise problem

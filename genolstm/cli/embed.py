@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
+from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
 from genolstm.settings import DeviceName, StreamSettings
 
 
 def embed(
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
     sites: Annotated[
         Path, typer.Option("--sites", help="BED file (plain or gzip; - is stdin) of places.", show_default=False)
@@ -37,10 +38,11 @@ def embed(
 
     The pass along a site's strand is read after its last base, the other pass after its first: both have then read
     all of it. Rows are sorted by contig and start, with their coordinates beside them.
+    torchrun -m genolstm embed ... divides what is read over its processes, each on a GPU of its own.
 
     Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
     """
-    from genolstm.hidden import embed_sites
+    from genolstm.hidden import embed_sites, hand_over
     from genolstm.readers.bed import read_bed
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256, refuse_existing
@@ -55,6 +57,7 @@ def embed(
     settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
+    task.refuse_stream(sites)
     bed = read_bed(sites, opened.length_of, genome_name=str(genome))
     for warning in bed.warnings:
         log.warning("%s", warning)
@@ -62,8 +65,13 @@ def embed(
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
     on = task.use_device(device, threads)
-    with ProgressLine("embed", unit="bases", quiet=quiet) as line:
-        embedding = embed_sites(checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show)
+    with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
+        embedding = embed_sites(
+            checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show, ranks=ranks
+        )
+        if not ranks.leads:
+            hand_over(embedding, ranks, output)
+            return
         write_hidden(
             output, embedding.sites, embedding.features, embedding.states, embedding.seams.to_json, embedding.records,
             task.provenance(settings.to_json(), inputs),

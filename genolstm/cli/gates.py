@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import chosen, parse_region
+from genolstm.cli.options import Model, chosen, parse_region
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Regions, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
 from genolstm.errors import UsageError
@@ -24,7 +24,7 @@ STRAND_NAMES: tuple[tuple[str, int | None], ...] = (("forward", 0), ("reverse", 
 
 def gates(
     ctx: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
     output: Output,
     every: Annotated[
@@ -100,13 +100,14 @@ def gates(
     Three half-lives are kept apart: nominal (from the biases), realised (from the gates), and functional memory: bits
     per base when the state is emptied every K bases. With --boundaries, the forget gate where features begin and end
     is held against positions of the same composition.
+    torchrun -m genolstm gates ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm gates model.h5 genome.h5 -o gates.h5 --bigwig-dir tracks --boundaries genes.gff3.gz
     """
     from genolstm.gates.dump import check_dump
     from genolstm.gates.places import sample_plan
     from genolstm.gates.reading import tracks_of
-    from genolstm.gates.whole import Asked, gates_of_genome, tables_of
+    from genolstm.gates.whole import Asked, gates_of_genome, read_share, tables_of
     from genolstm.model import trained_model
     from genolstm.regions import Region, stretches_of
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
@@ -135,6 +136,7 @@ def gates(
     records = Records(read=len(opened.names), used=len(stretches.names()))
     if left_out := len(opened.names) - records.used:
         records.skipped["contigs outside the regions asked for"] = left_out
+    task.refuse_stream(boundaries)
     network = trained_model(checkpoint.model, checkpoint.weights)
     asked = Asked(
         dump=parse_region(dump, opened.length_of) if dump else None,
@@ -154,20 +156,25 @@ def gates(
     )  # fmt: skip
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
-    with (
-        ProgressLine("gates", unit="bases", quiet=quiet) as line,
-        write_gates(
-            output, stretches, opened.length_of, (plan.first, plan.first_position, plan.every),
-            (names, strands, checkpoint.model.layers), provenance,
-        ) as file,
-    ):  # fmt: skip
-        findings = gates_of_genome(
-            checkpoint, network.to(on), opened, plan, settings, stream, file, asked,
-            told=lambda read: line.show(min(1.0, read / to_read), read), say=lambda text: log.info("%s", text),
-        )  # fmt: skip
-        if findings.edges:
-            records.skipped |= findings.edges.skipped
-        file.finish(tables_of(findings), records)
+    with task.together() as ranks:
+        if not ranks.leads:
+            read_share(network.to(on), opened, plan, settings, stream, output, ranks)
+            return
+        with (
+            ProgressLine("gates", unit="bases", quiet=quiet) as line,
+            write_gates(
+                output, stretches, opened.length_of, (plan.first, plan.first_position, plan.every),
+                (names, strands, checkpoint.model.layers), provenance,
+            ) as file,
+        ):  # fmt: skip
+            findings = gates_of_genome(
+                checkpoint, network.to(on), opened, plan, settings, stream, file, asked, ranks=ranks,
+                told=lambda read: line.show(min(1.0, ranks.size * read / to_read), ranks.size * read),
+                say=lambda text: log.info("%s", text),
+            )  # fmt: skip
+            if findings.edges:
+                records.skipped |= findings.edges.skipped
+            file.finish(tables_of(findings), records)
     _write_bigwigs(output, wigs, opened)
     draw(output, figure)
     _report(findings, records, output, task, as_json=as_json)

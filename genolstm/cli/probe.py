@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import chosen
+from genolstm.cli.options import Model, chosen
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
@@ -32,7 +32,7 @@ def _root() -> None:
 @app.command()
 def splice(
     ctx: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[
         Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
     ],
@@ -94,6 +94,7 @@ def splice(
     Sites follow the model's own split unless contigs are named. Beside the trained states stand untrained twins, the
     sequence window, word counts, composition, shuffled labels and a control task. The verdict is a gain only when the
     interval of the paired difference from the strongest control excludes zero.
+    torchrun -m genolstm probe splice ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5
     """
@@ -114,6 +115,7 @@ def splice(
     }  # fmt: skip
     settings = _settings(chosen(ctx, options, settings_file))
     task.seed = settings.seed  # the settings file may have given it
+    task.refuse_stream(annotation)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if annotation.is_file():  # a stream cannot be read twice
@@ -125,11 +127,14 @@ def splice(
     for note in (*genes.warnings, *notes):
         log.warning("%s", note)
     on = task.use_device(device, threads)
-    with ProgressLine("read states", unit="bases", quiet=quiet) as line:
+    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
         results, skipped = probe_splice(
             checkpoint, opened, genes.transcripts, settings, StreamSettings(), device=on, model_name=str(model),
             told=lambda text: log.info("%s", text), progress=line.show,
+            ranks=ranks,
         )  # fmt: skip
+    if not ranks.leads:
+        return
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, figure)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import chosen
+from genolstm.cli.options import Model, chosen
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.settings import AccessibilitySettings, DeviceName, States, StreamSettings
 
@@ -19,7 +19,7 @@ CONTIG_LISTS = ("exclude_contigs", "train_contigs", "valid_contigs", "test_conti
 
 def accessibility(
     ctx: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[
         Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
     ],
@@ -81,6 +81,7 @@ def accessibility(
     Windows follow the model's own split unless contigs are named. Beside the trained states stand untrained twins, GC,
     word counts, the binned sequence, shuffled and shifted labels. The verdict is a gain only when the interval of the
     paired difference from the strongest control excludes zero. With peaks, the forget gate is tested at their edges.
+    torchrun -m genolstm probe accessibility ... divides contigs and strands over its processes, each on its own GPU.
 
     Example: genolstm probe accessibility model.h5 --genome genome.h5 --track atac.h5 --peaks p.narrowPeak -o access.h5
     """
@@ -105,6 +106,7 @@ def accessibility(
     }  # fmt: skip
     settings = _settings(chosen(ctx, options, settings_file))
     task.seed = settings.seed  # the settings file may have given it
+    task.refuse_stream(peaks, blacklist)
     checkpoint, opened, counted = read_checkpoint(model), open_genome(genome), open_track(track)
     check_alphabet(checkpoint, model, opened)
     beds = {
@@ -118,11 +120,14 @@ def accessibility(
         name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items() if path.is_file()
     }
     on = task.use_device(device, threads)
-    with ProgressLine("read states", unit="bases", quiet=quiet) as line:
+    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
         results, read, skipped = probe_accessibility(
             checkpoint, opened, counted, beds["peaks"], beds["blacklist"], settings, StreamSettings(), device=on,
             model_name=str(model), told=lambda text: log.info("%s", text), progress=line.show,
+            ranks=ranks,
         )  # fmt: skip
+    if not ranks.leads:
+        return
     used = len(next(iter(results.values())).sites)
     records = Records(read=read, used=used, skipped=skipped)
     write_probe(output, "accessibility", results, records, task.provenance(settings.to_json(), inputs))

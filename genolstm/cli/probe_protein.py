@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import chosen
+from genolstm.cli.options import Model, chosen
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.errors import UsageError
 from genolstm.settings import DeviceName, ProteinProbeSettings, States
@@ -21,7 +21,7 @@ TEST = 2  # regions.Part, which the import of numpy would slow down
 
 def protein(
     ctx: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     output: Output,
     proteins: Annotated[
         Path | None,

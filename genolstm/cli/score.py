@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import parse_region
+from genolstm.cli.options import Model, parse_region
 from genolstm.cli.terminal import (
     Device,
     Force,
@@ -50,7 +50,7 @@ Tolerance = Annotated[
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
     output: Output,
     bigwig: Annotated[
@@ -82,11 +82,12 @@ def score(
 
     Contigs are read in pieces side by side. Where two pieces meet, their states are held against each other, and what
     differs is read again; the file lists every such seam. Beside the means stand those of Markov models.
+    torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
     """
     from genolstm.regions import Region, stretches_of
-    from genolstm.scoring.whole import score_genome
+    from genolstm.scoring.whole import read_share, score_genome
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
@@ -111,19 +112,24 @@ def score(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if annotation and annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(annotation)
+    task.refuse_stream(annotation)
     genes = _genes(annotation, opened, str(genome), records) if annotation else ()
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
-    with (
-        ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=quiet) as line,
-        write_score(output, stretches, opened.length_of, strands, provenance) as file,
-    ):
-        tables = score_genome(
-            checkpoint, opened, stretches, settings, file, device=on, transcripts=genes, seed=seed,
-            told=lambda read: line.show(min(1.0, read / to_read), read),
-        )  # fmt: skip
-        file.finish(tables, records)
+    with task.together() as ranks:
+        if not ranks.leads:
+            read_share(checkpoint, opened, stretches, settings, output, device=on, ranks=ranks)
+            return
+        with (
+            ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=quiet) as line,
+            write_score(output, stretches, opened.length_of, strands, provenance) as file,
+        ):
+            tables = score_genome(
+                checkpoint, opened, stretches, settings, file, device=on, transcripts=genes, seed=seed, ranks=ranks,
+                told=lambda read: line.show(min(1.0, ranks.size * read / to_read), ranks.size * read),
+            )  # fmt: skip
+            file.finish(tables, records)
     if bigwig:
         with open_score(output) as file:
             write_bigwig(bigwig, opened.length_of, file.mean_runs())

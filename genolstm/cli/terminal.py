@@ -2,22 +2,30 @@
 
 import json
 import logging
+import os
 import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
 from genolstm import __version__
+from genolstm.errors import UsageError
 from genolstm.settings import DeviceName
+
+if TYPE_CHECKING:
+    from genolstm.ranks import Ranks
 
 log = logging.getLogger("genolstm")
 
 REASONS_TOLD = 6
 LEAD_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
+# what torchrun may start in several processes: they divide the work, or nothing is written
+SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
 Output = Annotated[
@@ -45,7 +53,11 @@ B = TypeVar("B", bound=_Block)
 
 
 class Task:
-    """One run of one command: its opening line, its device and its last word."""
+    """One run of one command: its opening line, its device and its last word.
+
+    Of several processes that torchrun started the first alone speaks. Raises UsageError for a command that has no work
+    for them: each would do all of it, and write the same file.
+    """
 
     def __init__(self, command: str, *, quiet: bool, seed: int = 0) -> None:
         self.command, self.quiet, self.seed = command, quiet, seed
@@ -53,12 +65,36 @@ class Task:
         self.device = "cpu"
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
         log.setLevel(logging.WARNING if quiet else logging.INFO)
+        self.processes = int(os.environ.get("WORLD_SIZE", "1"))
+        if self.processes > 1 and command not in SHARED:
+            raise UsageError(
+                f"genolstm {command} does not divide its work, and torchrun started {self.processes} processes; start"
+                " it without torchrun (or unset WORLD_SIZE)."
+            )
+        if self.processes > 1 and os.environ.get("RANK", "0") != "0":
+            self.listen()
         log.info("genolstm %s %s", __version__, command)
 
     def listen(self) -> None:
         """Say nothing more: another process speaks for this one."""
         self.quiet = True
         log.setLevel(logging.ERROR)
+
+    @contextmanager
+    def together(self) -> "Iterator[Ranks]":
+        """Meet the other processes that torchrun started to read one genome; alone without torchrun."""
+        from genolstm.ranks import reading_together
+
+        with reading_together() as ranks:
+            if ranks.size > 1:
+                log.info("%d processes, each reads contigs and strands of its own", ranks.size)
+            yield ranks
+
+    def refuse_stream(self, *paths: Path | None) -> None:
+        """Refuse input that can be read but once where several processes would read it. Raises UsageError."""
+        for path in paths:
+            if self.processes > 1 and path and (str(path) == "-" or (path.exists() and not path.is_file())):
+                raise UsageError(f"{path} is a stream, which {self.processes} processes cannot all read; give a file.")
 
     def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
         """Choose device and threads, and say which."""

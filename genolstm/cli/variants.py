@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Exact, Lanes
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
 from genolstm.settings import DeviceName, VariantSettings
@@ -16,7 +17,7 @@ CONTIGS_TOLD = 8
 
 
 def variants(
-    model: Annotated[Path, typer.Argument(help="Model file made by 'genolstm train'.", show_default=False)],
+    model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
     vcf: Annotated[Path, typer.Argument(help="VCF (plain, gzip or bgzip) or BCF; - is stdin.", show_default=False)],
     output: Output,

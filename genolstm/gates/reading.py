@@ -13,6 +13,7 @@ from genolstm.gates.places import Places, SamplePlan
 from genolstm.gates.sums import UnitSums
 from genolstm.gates.tracks import Pages, Values
 from genolstm.model import NextSymbolModel
+from genolstm.ranks import ALONE, Ranks
 from genolstm.settings import CellName, StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
@@ -56,23 +57,29 @@ def walk(
     pages: Pages,
     *,
     seams: Seams | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[int]:
     """Read what a plan asks for, both strands; gives the symbols read so far after every block.
 
     gauges : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
+    ranks : each process reads contigs and strands of its own; rank 0 is told the sums and seams of all.
     """
     read = 0
-    for block in read_stretches(model, genome, plan.read, settings, seams=seams, lead=True):
-        _count(block, plan.places_in(block, gauges.units_every), gauges)
+    for block in read_stretches(model, genome, plan.read, settings, seams=seams, lead=True, ranks=ranks):
         places = plan.places_in(block, plan.every)
         holds = block.weight[places.lane] > 0
+        together = plan.every == gauges.units_every and bool(holds.all())  # every step is then read once, for both
+        if not together:
+            _count(block, plan.places_in(block, gauges.units_every), gauges)
         places = places if holds.all() else places.of(holds)
         if len(places.lane):
-            layers = [_tracks(block, layer, places, gauges) for layer in range(len(gauges.sums))]
+            layers = [_tracks(block, layer, places, gauges, count=together) for layer in range(len(gauges.sums))]
             _write(block, places, torch.stack(layers, dim=2).cpu().numpy(), pages)
         read += block.targets.numel()
         yield read
     pages.flush()
+    for sums in gauges.sums:
+        sums.add_others(ranks)
 
 
 def _count(block: Block, places: Places, gauges: Gauges) -> None:
@@ -93,25 +100,28 @@ def _tiles(block: Block, layer: int, places: Places, tile: int) -> Iterator[Step
         yield steps_at(block, layer, lane[first : first + tile], step[first : first + tile])
 
 
-def _tracks(block: Block, layer: int, places: Places, gauges: Gauges) -> Tensor:
-    """Tracks of one layer at some steps, float32 [N, tracks].
+def _tracks(block: Block, layer: int, places: Places, gauges: Gauges, *, count: bool) -> Tensor:
+    """Tracks of one layer at some steps, float32 [N, tracks]. count : add the same steps to the layer's sums.
 
     Mean forget gate over units; half-life in steps at their mean ln f; distance of h per square root of units.
     """
-    reader, units = gauges.forget[layer] if gauges.forget else None, gauges.sums[layer].reader.units
-    tile = gauges.sums[layer].reader.tile
+    sums = gauges.sums[layer]
+    has_forget, units, tile = bool(gauges.forget), sums.reader.units, sums.reader.tile
+    reader = sums.reader if count else gauges.forget[layer] if has_forget else None
     ones = block.logits.new_ones(units)
     rows = block.logits.new_empty(len(places.lane), len(gauges.tracks))
     for number, steps in enumerate(_tiles(block, layer, places, tile)):
         into = rows[number * tile : (number + 1) * tile]
         if reader is not None:
             factors = reader.read(steps)
-            # sums over units as products with a column of ones
-            torch.mv(factors.values, ones, out=into[:, 0])
-            torch.mv(factors.log_forget, ones, out=into[:, 1])  # type: ignore[arg-type]
+            if count:
+                sums.add(factors, 1)
+            if has_forget:  # sums over units as products with a column of ones
+                torch.mv(factors.values[:, reader.columns(FORGET)], ones, out=into[:, 0])
+                torch.mv(factors.log_forget, ones, out=into[:, 1])  # type: ignore[arg-type]
         torch.mv(steps.after.sub_(steps.before).square_(), ones, out=into[:, -1])
     rows /= units
-    if reader is not None:
+    if has_forget:
         rows[:, 1] = math.log(0.5) / rows[:, 1]
     rows[:, -1].sqrt_()
     return rows.float()

@@ -9,6 +9,7 @@ from torch import Tensor
 from genolstm.cells.initial import forget_biases, nominal_half_life
 from genolstm.gates.factors import CANDIDATE, FORGET, FactorReader, Factors
 from genolstm.model import NextSymbolModel
+from genolstm.ranks import Ranks
 
 ABOVE, BELOW = 0.9, 0.1  # a gate beyond these is called open, or shut
 SUMS = ("first", "second", "above", "below", "log_forget")
@@ -50,6 +51,25 @@ class UnitSums:
         if factors.log_forget is not None:
             torch.mm(ones, factors.log_forget, out=into[4:5, : self.reader.units])
         self.sums += into
+
+    def add_others(self, ranks: Ranks) -> None:
+        """Add at rank 0 what other processes counted: their sums, moved to the pivot here."""
+        if ranks.size == 1:
+            return
+        pivot = torch.zeros_like(self.sums[0]) if self.pivot is None else self.pivot.double()
+        held = torch.cat([self.sums.new_tensor([float(self.count)]), pivot, self.sums.flatten()])
+        for row in torch.from_numpy(ranks.gathered(held.cpu().numpy()[None])).to(held.device)[1:]:
+            count, theirs, sums = int(row[0]), row[1 : 1 + len(pivot)], row[1 + len(pivot) :].view_as(self.sums)
+            if not count:
+                continue
+            if self.pivot is None:
+                self.pivot, pivot = theirs.to(self.reader.weight.dtype), theirs
+            away = theirs - pivot
+            moved = sums.clone()
+            moved[SUMS.index("first")] += count * away
+            moved[SUMS.index("second")] += away * (2 * sums[SUMS.index("first")] + count * away)
+            self.sums += moved
+            self.count += count
 
     def of(self, name: str) -> Tensor:
         """One of the sums, float64 [names * H]; of ln f only the first H mean anything."""

@@ -1,8 +1,10 @@
 """The gates of a whole genome: tracks, sums, resets, functional memory and boundaries, into one file."""
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,18 @@ from genolstm.gates.places import SamplePlan
 from genolstm.gates.reading import Gauges, walk
 from genolstm.gates.resets import resets_along, threshold_of
 from genolstm.gates.sums import LayerFigures, figures_of
-from genolstm.gates.tracks import Pages
+from genolstm.gates.tracks import PAGE, Pages
 from genolstm.model import NextSymbolModel
+from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region
 from genolstm.seeds import spawn
 from genolstm.settings import GatesSettings, StreamSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.gates import GatesFile, GatesTables
 from genolstm.store.genome import Genome
+from genolstm.store.spool import open_spool
 from genolstm.stream.seams import Seams
+from genolstm.stream.shares import owners_of, put_rows_together
 
 SIGNIFICANT = 0.05
 
@@ -62,13 +67,19 @@ def gates_of_genome(
     *,
     told: Callable[[int], None],
     say: Callable[[str], None],
+    ranks: Ranks = ALONE,
 ) -> Findings:
-    """Write tracks, resets and dump to an open file, and find the rest. told : called with the symbols read so far."""
+    """Write tracks, resets and dump to an open file, and find the rest.
+
+    told : called with the symbols read so far.   ranks : the others read by `read_share`; only the tracks and the sums
+    are divided, the rest is found by rank 0.
+    """
     gauges, seams = Gauges(model, settings.units_every), Seams()
     pages = Pages(file, plan.samples, gauges.shape, stream.lanes)
-    for read in walk(model, genome, plan, stream, gauges, pages, seams=seams):
+    for read in walk(model, genome, plan, stream, gauges, pages, seams=seams, ranks=ranks):
         told(read)
     del pages
+    put_rows_together(file, plan.first, owners_of(ranks, genome, plan.read, stream), ranks, shape=gauges.shape)
     thresholds, resets = _resets(plan, file, settings) if FORGET in gauges.tracks else ([], 0)
     if asked.dump:
         say("dump of the region")
@@ -92,6 +103,33 @@ def gates_of_genome(
         edges=edges,
         seams=seams,
     )
+
+
+def read_share(
+    model: NextSymbolModel,
+    genome: Genome,
+    plan: SamplePlan,
+    settings: GatesSettings,
+    stream: StreamSettings,
+    output: Path,
+    ranks: Ranks,
+) -> None:
+    """Read what is for this process of several, and hand tracks and sums to rank 0, which is at `gates_of_genome`.
+
+    output : what rank 0 writes; the tracks are kept beside it.
+    """
+    gauges = Gauges(model, settings.units_every)
+    owner = owners_of(ranks, genome, plan.read, stream)
+    with open_spool(output, plan.samples, gauges.shape) as spool:
+        for row in np.flatnonzero(owner == ranks.rank).tolist():
+            strand, stretch = divmod(row, len(plan.first) - 1)
+            last = int(plan.first[stretch + 1])
+            for first in range(int(plan.first[stretch]), last, PAGE):
+                # bases that no step reads stay unknown
+                spool.write(strand, first, np.full((min(PAGE, last - first), *gauges.shape), np.nan, dtype=np.float32))
+        pages = Pages(spool, plan.samples, gauges.shape, stream.lanes)
+        deque(walk(model, genome, plan, stream, gauges, pages, seams=Seams(), ranks=ranks), maxlen=0)
+        put_rows_together(spool, plan.first, owner, ranks, shape=gauges.shape)
 
 
 def _resets(plan: SamplePlan, file: GatesFile, settings: GatesSettings) -> tuple[list[float], int]:

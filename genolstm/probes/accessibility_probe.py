@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.pooled import pooled_states
+from genolstm.pooled import contigs_read, pooled_states
 from genolstm.probes.accessibility import (
     FEWEST,
     CountedWindows,
@@ -39,6 +39,7 @@ from genolstm.probes.window_controls import (
     strandless_word_counts,
     window_codes,
 )
+from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
 from genolstm.settings import AccessibilitySettings, AlphabetName, States, StreamSettings, parse_kmers
@@ -85,10 +86,12 @@ def probe_accessibility(
     model_name: str,
     told: Callable[[str], None],
     progress: Progress,
+    ranks: Ranks = ALONE,
 ) -> tuple[dict[str, ProbeResult], int, dict[str, int]]:
     """Judge open windows and the signal; gives target -> result, windows looked at, and those left out by reason.
 
     told : called with a sentence as each step is done.   progress : called with share and bases read.
+    ranks : each process reads contigs and strands of its own; rank 0 alone judges, and the others give no result.
     Raises InputError when the test contigs were trained on, the track is of another genome, or a part has too few
     windows of a kind.
     """
@@ -97,6 +100,10 @@ def probe_accessibility(
     check_track(track, genome)
     _check_contigs(genome, settings)
     asked = _asked(checkpoint, genome, track, peaks, blacklist, settings, model_name, told)
+    if not ranks.leads:
+        edges = _edges(checkpoint, genome, peaks, asked, settings, told)
+        _fit_models(checkpoint, genome, asked, {}, {}, edges, settings, stream, device, told, progress, ranks)
+        return {}, asked.counted.read, dict(asked.counted.skipped)
     codes = window_codes(genome, asked.counted.windows)
     contests = {
         target: Contest(
@@ -114,7 +121,7 @@ def probe_accessibility(
     second_score = matched if _matchable(contests[PEAKS], truths, matched, told) else None
     edges = _edges(checkpoint, genome, peaks, asked, settings, told)
     seams, gates = _fit_models(
-        checkpoint, genome, asked, contests, meaningless, edges, settings, stream, device, told, progress
+        checkpoint, genome, asked, contests, meaningless, edges, settings, stream, device, told, progress, ranks
     )
     for name, features in _sequence_features(codes, settings):
         for contest in contests.values():
@@ -186,14 +193,14 @@ def _edges(
 def _fit_models(
     checkpoint: Checkpoint, genome: Genome, asked: _Asked, contests: Mapping[str, Contest],
     meaningless: Mapping[str, Mapping[str, Truth]], edges: EdgeSets | None, settings: AccessibilitySettings,
-    stream: StreamSettings, device: torch.device, told: Callable[[str], None], progress: Progress,
+    stream: StreamSettings, device: torch.device, told: Callable[[str], None], progress: Progress, ranks: Ranks,
 ) -> tuple[dict[str, Mapping[str, float]], dict[str, ForgetAtEdges]]:  # fmt: skip
     """Read the genome with one model after the other and fit its states; gives seams and gates at edges by model."""
     seams: dict[str, Mapping[str, float]] = {}
     gates: dict[str, ForgetAtEdges] = {}
     names = [TRAINED, *(f"untrained_{twin}" for twin in range(1, settings.twins + 1))]
     windows = asked.counted.windows
-    to_read = 2 * int(genome.lengths[np.unique(windows.contig)].sum())
+    to_read = 2 * int(genome.lengths[np.unique(windows.contig)].sum()) // ranks.size
     for place, name in enumerate(names):
         told(f"reading the genome with the {name} model, {place + 1} of {len(names)}")
         if name == TRAINED:
@@ -206,9 +213,11 @@ def _fit_models(
         found = Seams()
         features = pooled_states(
             model, genome, windows, stream, memories=settings.states is States.BOTH, seams=found,
-            told=partial(_show, progress, place, len(names), to_read),
-            beside=gates[name].look if name in gates else _nothing,
+            told=partial(_show, progress, place, len(names), to_read, ranks.size),
+            beside=gates[name].look if name in gates else _nothing, ranks=ranks,
         )  # fmt: skip
+        if name in gates:
+            gates[name].put_together(ranks, contigs_read(genome, windows))
         seams[name] = found.to_json()
         for target, contest in contests.items():
             contest.fit(name, features)
@@ -221,10 +230,10 @@ def _nothing(_: Block) -> None:
     """Look at a block no further."""
 
 
-def _show(progress: Progress, place: int, of: int, to_read: int, read: int) -> None:
-    """Progress of one of several models, of which each reads `to_read` symbols and its burn-ins."""
+def _show(progress: Progress, place: int, of: int, to_read: int, processes: int, read: int) -> None:
+    """Progress of one of several models, of which each reads `to_read` symbols and its burn-ins in each process."""
     share = min(1.0, read / to_read)
-    progress((place + share) / of, round((place + share) * to_read))
+    progress((place + share) / of, round((place + share) * to_read * processes))
 
 
 def _meaningless_labels(contest: Contest, asked: _Asked, settings: AccessibilitySettings) -> dict[str, Truth]:

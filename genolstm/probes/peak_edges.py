@@ -12,10 +12,13 @@ from genolstm.gates.factors import FORGET, FactorReader, readers_of, steps_at
 from genolstm.hidden import Wanted
 from genolstm.model import NextSymbolModel
 from genolstm.probes.accessibility import CONTIG_SHIFT, Intervals
+from genolstm.ranks import Ranks
+from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.settings import AccessibilitySettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
+from genolstm.stream.shares import owners_at
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -101,7 +104,7 @@ class ForgetAtEdges:
     """
 
     def __init__(self, model: NextSymbolModel, genome: Genome, sets: EdgeSets) -> None:
-        self.sets = sets
+        self.sets, self.genome = sets, genome
         self.readers: list[FactorReader] = readers_of(model, forget_only=True)
         base = genome.starts[sets.contig][:, None] + sets.positions
         last = base[:, :, None] + sets.sign[:, None, None] * sets.offsets
@@ -120,6 +123,13 @@ class ForgetAtEdges:
                 at = torch.from_numpy(lane[some]).to(device), torch.from_numpy(step[some]).to(device)
                 gate = reader.read(steps_at(block, layer, *at)).values  # [n, H]
                 flat[request[some]] = gate.mean(dim=1).float().cpu().numpy()
+
+    def put_together(self, ranks: Ranks, stretches: Stretches) -> None:
+        """Add at rank 0 what the other processes saw. stretches : what all have read."""
+        first = self.genome.starts[self.sets.contig] + self.sets.positions[:, 0]
+        owner = owners_at(ranks, self.genome, stretches, None, first, self.sets.sign < 0)
+        for values in self.values:
+            ranks.put_together(values, owner)
 
 
 def has_forget_gate(model: NextSymbolModel) -> bool:

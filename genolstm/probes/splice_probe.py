@@ -12,6 +12,7 @@ from genolstm.model import NextSymbolModel, trained_model
 from genolstm.probes.protocol import TRAINED, Judge, ModelStates, offsets_to_read
 from genolstm.probes.splice import SpliceSites, Target, splice_sites
 from genolstm.probes.splits import probe_split
+from genolstm.ranks import ALONE, Ranks
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
@@ -35,10 +36,12 @@ def probe_splice(
     model_name: str,
     told: Callable[[str], None],
     progress: Progress,
+    ranks: Ranks = ALONE,
 ) -> tuple[dict[str, ProbeResult], dict[str, int]]:
     """Judge donors and acceptors; gives target -> result, and what was skipped by reason.
 
     told : called with a sentence as each step is done.   progress : called with share and bases read.
+    ranks : each process reads contigs and strands of its own; rank 0 alone judges, and the others give no result.
     Raises InputError when the test contigs were trained on, or a part has no site.
     """
     if checkpoint.model.alphabet is not AlphabetName.DNA:
@@ -59,7 +62,8 @@ def probe_splice(
         skipped |= at.skipped
         told(f"{target}: {_counted(found[target].sites)}")
         _require_both_classes(target, found[target].sites)
-    judges = {target: Judge(target, genome, at.sites, settings, told) for target, at in found.items()}
+    judged = found if ranks.leads else {}
+    judges = {target: Judge(target, genome, at.sites, settings, told) for target, at in judged.items()}
     models = {TRAINED: lambda: trained_model(checkpoint.model, checkpoint.weights)} | {
         f"untrained_{twin}": lambda twin=twin: NextSymbolModel(checkpoint.model, seed=settings.seed, index=twin).eval()
         for twin in range(1, settings.twins + 1)
@@ -68,11 +72,11 @@ def probe_splice(
     for place, (name, build) in enumerate(models.items()):
         told(f"reading the genome with the {name} model, {place + 1} of {len(models)}")
         states = _states(
-            build().to(device), genome, sites, offsets, settings, stream, _part_of(progress, place, len(models))
+            build().to(device), genome, sites, offsets, settings, stream, _part_of(progress, place, len(models)), ranks
         )
-        for target, (values, seams) in states.items():
-            told_seams = seams.to_json()
-            judges[target].add_model(ModelStates(name=name, states=values, offsets=offsets, seams=told_seams))
+        for target, judge in judges.items():
+            values, seams = states[target]
+            judge.add_model(ModelStates(name=name, states=values, offsets=offsets, seams=seams.to_json()))
     for judge in judges.values():
         judge.add_sequence_controls()
     return {target: judge.verdict(found[target].prevalence) for target, judge in judges.items()}, skipped
@@ -98,14 +102,15 @@ def _states(
     settings: ProbeSettings,
     stream: StreamSettings,
     progress: Progress,
+    ranks: Ranks,
 ) -> dict[Target, tuple[NDArray[np.float16], Seams]]:
     """States of one model at the sites of every target, from one reading of the genome."""
     together, rows = merged(list(sites.values()))
-    to_read = 2 * int(genome.lengths[np.unique(together.contig)].sum())
+    to_read = 2 * int(genome.lengths[np.unique(together.contig)].sum()) // ranks.size
     seams = Seams()
     states = states_at(
         model, genome, together, offsets, stream, memories=settings.states is States.BOTH, seams=seams,
-        told=lambda read: progress(min(1.0, read / to_read), read),
+        told=lambda read: progress(min(1.0, read / to_read), ranks.size * read), ranks=ranks,
     )  # fmt: skip
     return {target: (states[mine], seams) for target, mine in zip(sites, rows, strict=True)}
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Stretches
 from genolstm.settings import StreamSettings
 from genolstm.store.genome import Genome
@@ -55,15 +56,18 @@ def score_along(
     *,
     seams: Seams,
     told: Callable[[int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Calibration:
     """Write the bits of every base of some stretches, NaN where it is unknown, strand 0 forward and 1 reverse.
 
     Within a contig a stretch is read on from what stands before it.
     seams : filled in.   told : called with the symbols read so far.
+    ranks : each process reads contigs and strands of its own, and writes the bits of these; rank 0 is told the seams
+    and the calibration of all.
     """
     writer, tally = _Writer(genome, stretches, sink), _Tally(model)
     read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True, ranks=ranks):
         bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
         bits[block.targets == model.alphabet.unknown] = torch.nan
         writer.add(block, bits.float().cpu().numpy())
@@ -72,7 +76,7 @@ def score_along(
         if told:
             told(read)
     writer.flush()
-    return tally.finish()
+    return tally.finish(ranks)
 
 
 class _Writer:
@@ -136,9 +140,9 @@ class _Tally:
         for row, terms in enumerate((weights, weights * probability, weights * came)):
             self.sums[row].index_add_(0, slot, terms.flatten())
 
-    def finish(self) -> Calibration:
-        """Give the means."""
-        count, predicted, observed = self.sums.cpu().numpy()
+    def finish(self, ranks: Ranks) -> Calibration:
+        """Give the means; at rank 0 those of what all processes counted."""
+        count, predicted, observed = ranks.gathered(self.sums.cpu().numpy()[None]).sum(axis=0)
         with np.errstate(invalid="ignore"):
             return Calibration(
                 lower=np.arange(CALIBRATION_BINS) / CALIBRATION_BINS,
@@ -194,6 +198,11 @@ def slabs(stretches: Stretches) -> Iterator[tuple[int, int, int, int]]:
             end = min(start + SLAB, stop)
             yield contig, first, start, end
             first += end - start
+
+
+def starts_of(stretches: Stretches) -> NDArray[np.int64]:
+    """Where each stretch begins among the scored bases, and where the last ends; int64 [K + 1]."""
+    return np.concatenate([[0], np.cumsum(stretches.end - stretches.start)])
 
 
 def covered(intervals: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:

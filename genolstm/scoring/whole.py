@@ -2,15 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from genolstm.markov import markov_bits
 from genolstm.model import trained_model
+from genolstm.ranks import ALONE, Ranks
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.along_genome import ContigBits, contig_bits, score_along, slabs
+from genolstm.scoring.along_genome import ContigBits, contig_bits, score_along, slabs, starts_of
 from genolstm.scoring.beside_markov import blocks_of, markov_of
 from genolstm.scoring.classes import class_bits, class_spans
 from genolstm.seeds import spawn
@@ -18,7 +20,9 @@ from genolstm.settings import StreamSettings
 from genolstm.store.checkpoint import Checkpoint, PartBits
 from genolstm.store.genome import Genome, open_soft_mask
 from genolstm.store.score import ScoreFile, ScoreTables
+from genolstm.store.spool import open_spool
 from genolstm.stream.seams import Seams
+from genolstm.stream.shares import owners_of, put_rows_together
 
 MARKOV_ORDER = 8  # longest context beside scores: its tables are small, and longer ones lose on most genomes
 TRAINED_ON, ITSELF = "training stretches of the model", "the scored stretches themselves"
@@ -35,6 +39,7 @@ def score_genome(
     transcripts: Sequence[Transcript] = (),
     seed: int = 0,
     told: Callable[[int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> ScoreTables:
     """Write the bits of every base of some stretches, and add them up.
 
@@ -42,11 +47,12 @@ def score_genome(
     the one it was trained on, stand Markov models counted on the model's training stretches; for another genome,
     on the scored stretches themselves, which flatters them.
     transcripts : give the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
-    told : called with the symbols read so far.
+    told : called with the symbols read so far.   ranks : the others read by `read_share`.
     """
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
     seams = Seams()
-    calibration = score_along(model, genome, stretches, settings, file, seams=seams, told=told)
+    calibration = score_along(model, genome, stretches, settings, file, seams=seams, told=told, ranks=ranks)
+    put_rows_together(file, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
     strands = 1 if genome.alphabet.complement is None else 2
     with open_soft_mask(genome.path) as masked:
         total = contig_bits(file.read, stretches, masked, strands)
@@ -66,6 +72,26 @@ def score_genome(
         if transcripts and total.symbols.any()
         else (),
     )
+
+
+def read_share(
+    checkpoint: Checkpoint,
+    genome: Genome,
+    stretches: Stretches,
+    settings: StreamSettings,
+    output: Path,
+    *,
+    device: torch.device,
+    ranks: Ranks,
+) -> None:
+    """Read what is for this process of several, and hand its bits to rank 0, which is at `score_genome`.
+
+    output : what rank 0 writes; the bits are kept beside it.
+    """
+    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
+    with open_spool(output, stretches.bases) as spool:
+        score_along(model, genome, stretches, settings, spool, seams=Seams(), ranks=ranks)
+        put_rows_together(spool, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
 
 
 def _seen(checkpoint: Checkpoint, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:

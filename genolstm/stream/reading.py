@@ -10,13 +10,14 @@ from collections.abc import Iterator
 import torch
 
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Stretches
 from genolstm.settings import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer, rows_of
 from genolstm.stream.blocks import Block, Work
-from genolstm.stream.pieces import pieces_of
 from genolstm.stream.seams import SeamKeeper, Seams
+from genolstm.stream.shares import lead_of, own_pieces, owners_of, seams_of_all
 from genolstm.stream.trial import forgets, trial_differences
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
@@ -32,6 +33,7 @@ def read_stretches(
     *,
     seams: Seams | None = None,
     lead: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Block]:
     """Read stretches and their reverse complements, a block of lanes x chunk at a time.
 
@@ -39,18 +41,20 @@ def read_stretches(
     each row. What is read again because a seam did not agree comes last, see `Block.weight`.
     seams : filled in at the end.   lead : a stretch inside a contig is read on from what stands before it, a burn-in
     of it, or all when exact; without, each stretch is read as if it were a contig.
+    ranks : each process reads rows of its own (`shares.owners_of`), and rank 0 is told the seams of all.
     """
     gatherer = Gatherer(genome, next(model.parameters()).device)
+    own = owners_of(ranks, genome, stretches, settings if lead else None) == ranks.rank
     if settings.repair and not settings.exact:
         differences = trial_differences(model, genome, gatherer, stretches, settings)
         if not forgets(differences, settings):
             settings = dataclasses.replace(settings, exact=True)
         if seams is not None:
             seams.trial, seams.in_sequence = differences, settings.exact
-    rows = rows_of(genome, stretches, lead=_lead(genome, settings) if lead else 0)
+    rows = rows_of(genome, stretches, lead=lead_of(genome, settings) if lead else 0)
     keeper = SeamKeeper(model, gatherer, rows, settings)
     work = Work(model, gatherer, rows, settings.chunk)
-    queue = pieces_of(rows, settings)[::-1]
+    queue = own_pieces(rows, settings, own)[::-1]
     read = 0
     while queue or work.pieces:
         while queue and len(work.pieces) < settings.lanes:
@@ -69,13 +73,7 @@ def read_stretches(
         yield from keeper.repair()
     if seams is not None:
         keeper.tell(seams)
-
-
-def _lead(genome: Genome, settings: StreamSettings) -> int:
-    if settings.exact:
-        return int(genome.lengths.max())
-    # a witness reads half of it, in whole chunks
-    return max(-(-settings.burn_in // settings.chunk), 2) * settings.chunk if settings.burn_in else 0
+        seams_of_all(seams, ranks, genome, stretches)
 
 
 @torch.inference_mode()
