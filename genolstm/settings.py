@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -881,11 +882,14 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 
 
 def parse_size(text: str) -> int:
-    """Read a number that may carry a suffix: '40M' is 40,000,000. Raises UsageError."""
+    """Read a whole number that may carry a suffix: '40M' is 40,000,000. Raises UsageError."""
     match = _SIZE.fullmatch(text.strip())
     if not match:
         raise UsageError(f"'{text}' is not a number; write for example 40M, 1.5G, 200k or 1,000,000.")
-    return round(float(match[1].replace(",", "").replace("_", "")) * _FACTOR[match[2].lower()])
+    number = Decimal(match[1].replace(",", "").replace("_", "")) * _FACTOR[match[2].lower()]
+    if number != int(number):
+        raise UsageError(f"'{text}' is not a whole number; write for example 40M, 1.5G, 200k or 1,000,000.")
+    return int(number)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,6 +170,13 @@ def test_a_size_that_is_no_number_is_refused(text):
     assert str(caught.value) == f"'{text}' is not a number; write for example 40M, 1.5G, 200k or 1,000,000."
 
 
+@pytest.mark.parametrize("text", ["0.4", "1.5", "0.0001k"])  # rounded, the first would mean "no limit"
+def test_a_size_that_is_no_whole_number_is_refused(text):
+    with pytest.raises(UsageError) as caught:
+        parse_size(text)
+    assert str(caught.value) == f"'{text}' is not a whole number; write for example 40M, 1.5G, 200k or 1,000,000."
+
+
 def test_settings_file_is_read(tmp_path):
     path = tmp_path / "train.toml"
     path.write_text('lanes = 8\nlearning_rate = 1e-3\ntest_contigs = ["III"]\n')

@@ -123,16 +123,26 @@ class Task:
         self._say_skipped(records.get("skipped", {}))
         log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))
         if as_json:
-            fixed = {
-                "command": self.command,
-                "version": __version__,
-                "output": str(output) if output else None,
-                "seconds": round(seconds, 3),
-                "device": self.device,
-                "seed": self.seed,
-                "records": dict(records),
-            }
-            typer.echo(json.dumps({**fixed, **summary}))
+            self._print(output, seconds, records, summary)
+
+    def kept(self, output: Path, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool) -> None:
+        """Print the summary of an output that stood complete, when asked."""
+        if as_json:
+            self._print(output, time.perf_counter() - self.began, records, summary)
+
+    def _print(
+        self, output: Path | None, seconds: float, records: Mapping[str, Any], summary: Mapping[str, Any]
+    ) -> None:
+        fixed = {
+            "command": self.command,
+            "version": __version__,
+            "output": str(output) if output else None,
+            "seconds": round(seconds, 3),
+            "device": self.device,
+            "seed": self.seed,
+            "records": dict(records),
+        }
+        typer.echo(json.dumps({**fixed, **summary}))
 
     def _say_skipped(self, skipped: Mapping[str, int]) -> None:
         """Name the commonest reasons; every one of them is in the file and in the JSON summary."""

@@ -12,7 +12,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen, given
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.cli.train_end import auxiliary_errors, evaluated, report
+from genolstm.cli.train_end import auxiliary_errors, evaluated, report, report_again
 from genolstm.cli.train_parts import held_out_parts, parts_of
 from genolstm.errors import InputError, UsageError
 from genolstm.settings import (
@@ -126,6 +126,7 @@ def train(
     task = Task("train", quiet=quiet, seed=seed)
     if resume and output.exists() and not resume_path(output).exists():
         log.warning("%s is complete and there is nothing to resume; remove it to train anew", output)
+        report_again(output, task, as_json=as_json)
         return
     refuse_existing(output, force=force or resume, inputs=[genome])
     check_figure(figure, force=force or resume, inputs=[genome, output])

@@ -1,7 +1,7 @@
 """How ``genolstm train`` ends: bits of the held-out parts beside Markov models, and what is said of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.terminal import Task, log
 from genolstm.settings import StreamSettings
@@ -41,12 +41,48 @@ def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *
             row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, row.interpolated,
         )  # fmt: skip
     progress = job.run.progress
-    by_part = {row.part: row.model for row in bits}
-    judged = bits[-1] if bits else None
     summary = {
         "bases_seen": progress.bases,
         "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
-        "bits_per_base": {"train": job.logbook.last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
+        **_figures(bits, job.logbook.last_bits, unit),
+        "homology": job.homology,
+        "auxiliary_errors": auxiliary_errors(job),
+    }
+    word = (
+        f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
+        if bits
+        else f"{job.logbook.last_bits:.4f} bits/{unit} in training"
+    )
+    records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
+    task.done(output, records, summary, as_json=as_json, word=word)
+
+
+def report_again(output: Path, task: Task, *, as_json: bool) -> None:
+    """Say that a complete output was kept; its figures are those that it holds, and nothing was trained now."""
+    from genolstm.alphabet import ALPHABETS
+    from genolstm.store.checkpoint import read_checkpoint
+    from genolstm.training.course import Logbook
+
+    kept = read_checkpoint(output)
+    task.seed = kept.train.seed
+    logbook, auxiliary = Logbook(history=kept.history), kept.auxiliary
+    summary = {
+        "bases_seen": int(kept.history["bases"][-1]) if kept.history["bases"] else 0,
+        "bases_per_second": None,
+        **_figures(kept.bits, logbook.last_bits, ALPHABETS[kept.model.alphabet].unit),
+        "homology": None,
+        "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
+    }
+    records = {"read": len(kept.lengths), "used": len(kept.split.names()), "skipped": {}}
+    task.kept(output, records, summary, as_json=as_json)
+
+
+def _figures(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:
+    """Bits of every part and the Markov lines of the one that judges, as --json prints them."""
+    by_part = {row.part: row.model for row in bits}
+    judged = bits[-1] if bits else None
+    return {
+        "bits_per_base": {"train": last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
         "markov": judged
         and {
             "part": judged.part,
@@ -57,13 +93,4 @@ def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *
             "by_order": judged.by_order,
         },
         "unit": unit,
-        "homology": job.homology,
-        "auxiliary_errors": auxiliary_errors(job),
     }
-    word = (
-        f"{judged.model:.4f} bits/{unit} on {judged.part}"
-        if judged
-        else f"{job.logbook.last_bits:.4f} bits/{unit} in training"
-    )
-    records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
-    task.done(output, records, summary, as_json=as_json, word=word)

@@ -185,6 +185,16 @@ def test_resume_without_anything_to_resume_starts_and_a_complete_output_is_kept(
     assert output.read_bytes() == before
 
 
+def test_a_complete_output_tells_the_same_figures_again(run, genome_file, tmp_path):
+    asked = ("train", genome_file, "-o", tmp_path / "model.h5", *SHORT, "--seed", "3", "--json")
+    first, again = (json.loads(run(*asked, *more).out, parse_constant=pytest.fail) for more in ((), ("--resume",)))
+    assert again["bases_per_second"] is None  # nothing was trained now
+    now = ("seconds", "device", "bases_per_second")
+    assert {key: told for key, told in again.items() if key not in now} == {
+        key: told for key, told in first.items() if key not in now
+    }
+
+
 def test_damaged_resume_file_is_refused(unfinished, run, genome_file):
     resumable = command.resume_path(unfinished)
     resumable.write_bytes(resumable.read_bytes()[:5000])
