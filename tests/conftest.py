@@ -21,6 +21,11 @@ REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEVICES = ["cpu", *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]
 
 
+def pytest_collection_modifyitems(items):
+    """Workflows and batch jobs first: they take longest, and begun last one worker would wait for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
