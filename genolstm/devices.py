@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from genolstm.errors import UsageError
-from genolstm.settings import DeviceName
+from genolstm.settings.train import DeviceName
 
 
 def choose_device(name: DeviceName) -> torch.device:

@@ -14,7 +14,8 @@ from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region, Sites, Stretches, stretches_of
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from genolstm.alphabet import PROTEIN, Codes, decode
 from genolstm.readers.compiled import compiled
-from genolstm.settings import HomologySettings
+from genolstm.settings.protein import HomologySettings
 
 Integers = NDArray[np.int64]
 

@@ -15,7 +15,7 @@ from genolstm.cells.initial import initialise
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
 from genolstm.seeds import spawn_seed
-from genolstm.settings import CellName, ModelSettings
+from genolstm.settings.model import CellName, ModelSettings
 
 NATS_PER_BIT = math.log(2)
 

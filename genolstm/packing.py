@@ -11,7 +11,7 @@ import torch
 from genolstm.errors import InputError
 from genolstm.model import trained_model
 from genolstm.regions import Part
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.card import Card, ProbeLine
 from genolstm.store.checkpoint import Checkpoint, Weights
 from genolstm.store.files import file_sha256

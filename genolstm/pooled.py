@@ -17,7 +17,7 @@ from torch import Tensor
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region, Stretches, stretches_of
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reading import read_stretches

@@ -14,7 +14,7 @@ from genolstm.bench.timing import compare
 from genolstm.cli.app import main
 from genolstm.readers.fasta import read_fasta, read_fasta_slowly
 from genolstm.readers.pysam_loop import cut_sites_slowly
-from genolstm.settings import TrackSettings
+from genolstm.settings.track import TrackSettings
 
 QUICK = ("--rounds", "1", "-t", "1", "-q", "--json")
 SMALL = ("--hidden", "8", "--lanes", "4", "--chunk", "16", "--device", "cpu")

@@ -7,7 +7,8 @@ import pytest
 
 from genolstm.bench.gates import time_gates
 from genolstm.cli.app import main
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 
 
 @pytest.mark.parametrize("cell", [TrainableCell.LSTM, TrainableCell.GRU, TrainableCell.RNN])

@@ -15,7 +15,7 @@ from genolstm.methylation.counting import as_reference
 from genolstm.readers.modification_loop import plain_loop
 from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import motif_sites, parse_motif
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 from genolstm.writers.bam import write_bam
 
 

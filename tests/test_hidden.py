@@ -8,7 +8,8 @@ from genolstm.alphabet import DNA, reverse_complement
 from genolstm.hidden import readable, states_at
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=16, chunk=32, burn_in=96)

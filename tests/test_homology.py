@@ -9,7 +9,7 @@ from Bio.Align import PairwiseAligner, substitution_matrices
 from genolstm import homology
 from genolstm.alphabet import PROTEIN, decode, encode
 from genolstm.homology import clusters_of, largest_identity
-from genolstm.settings import HomologySettings
+from genolstm.settings.protein import HomologySettings
 
 
 def drawn(seed, length=300):

@@ -8,7 +8,7 @@ import torch
 
 from genolstm.alphabet import DNA, PROTEIN
 from genolstm.model import NATS_PER_BIT, NextSymbolModel, trained_model
-from genolstm.settings import AlphabetName, ModelSettings, TrainableCell
+from genolstm.settings.model import AlphabetName, ModelSettings, TrainableCell
 
 
 def model_of(cell=TrainableCell.LSTM, *, layers=1, hidden=16, seed=1, index=0, alphabet=AlphabetName.DNA):

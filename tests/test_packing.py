@@ -12,7 +12,7 @@ from genolstm.errors import InputError
 from genolstm.model import trained_model
 from genolstm.packing import packed, rounded, without_folders
 from genolstm.regions import Part
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.card import Card
 from genolstm.store.checkpoint import read_checkpoint, write_checkpoint
 from genolstm.store.genome import open_genome

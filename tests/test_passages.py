@@ -10,7 +10,8 @@ from genolstm.hidden import states_at
 from genolstm.model import NextSymbolModel
 from genolstm.passages import states_within
 from genolstm.regions import Sites
-from genolstm.settings import AlphabetName, ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import AlphabetName, ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 
 HALF = 2**-10  # float16 keeps 11 bits
 

@@ -8,7 +8,8 @@ import torch
 
 from genolstm.model import NextSymbolModel
 from genolstm.pooled import Windows, pooled_states, pooled_width
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=4, chunk=24, burn_in=96, repair=False)

@@ -8,23 +8,20 @@ import pytest
 from genolstm.alphabet import ALPHABETS
 from genolstm.cells.rules import FAMILY
 from genolstm.errors import InputError, UsageError
-from genolstm.settings import (
+from genolstm.settings.model import (
     SIZES,
-    AccessibilitySettings,
     AlphabetName,
     CellName,
     ModelSettings,
-    Precision,
-    ProbeSettings,
     Size,
-    StreamSettings,
     TrainableCell,
-    TrainSettings,
-    VariantSettings,
     forget_bias_or_horizon,
-    parse_size,
-    read_settings_file,
 )
+from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
+from genolstm.settings.quantities import parse_size
+from genolstm.settings.reading import StreamSettings, VariantSettings
+from genolstm.settings.record import read_settings_file
+from genolstm.settings.train import Precision, TrainSettings
 
 ALL = [ModelSettings, TrainSettings, StreamSettings, ProbeSettings, VariantSettings, AccessibilitySettings]
 

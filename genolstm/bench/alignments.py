@@ -15,7 +15,7 @@ from genolstm.bench.timing import Baseline, NotRun, Timing, beside
 from genolstm.readers.alignments import bam_contigs, count_reads
 from genolstm.readers.pysam_loop import cut_sites_slowly
 from genolstm.readers.tally import Tally, no_stretches
-from genolstm.settings import TrackSettings
+from genolstm.settings.track import TrackSettings
 from genolstm.writers.bam import write_bam
 
 SAMTOOLS = "samtools view -c"

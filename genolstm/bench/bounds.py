@@ -12,7 +12,7 @@ import torch
 
 from genolstm.bench.timing import Bound
 from genolstm.model import NextSymbolModel
-from genolstm.settings import Precision
+from genolstm.settings.train import Precision
 
 FORMATS = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 TF32 = "tf32"

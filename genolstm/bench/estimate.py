@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.strands import Rows
 from genolstm.stream.pieces import pieces_of
 

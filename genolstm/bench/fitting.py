@@ -10,7 +10,7 @@ from genolstm.methylation.likelihood import ReadModel
 from genolstm.methylation.simulate import drawn_truth, simulated_counts
 from genolstm.methylation.site_fit import fit_sites, read_model
 from genolstm.methylation.trajectory import Kinetics
-from genolstm.settings import MethylationSettings, SimulateSettings
+from genolstm.settings.methylation import MethylationSettings, SimulateSettings
 from genolstm.store.counts import Counts
 
 CPGS, CPGS_ONE_BY_ONE = 40_000, 200

@@ -19,7 +19,9 @@ from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import Gauges, walk
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, Precision, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import Precision
 from genolstm.stream.reading import read_stretches
 
 CHUNKS_A_LANE = 8

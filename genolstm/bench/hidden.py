@@ -14,7 +14,7 @@ from genolstm.bench import asked
 from genolstm.bench.bounds import writing_bound
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 from genolstm.store.files import Provenance, Records
 from genolstm.store.gzipped_states import write_gzipped
 from genolstm.store.hidden import SiteTable, write_hidden

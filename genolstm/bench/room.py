@@ -10,7 +10,8 @@ import torch
 
 from genolstm.alphabet import ALPHABETS
 from genolstm.errors import UsageError
-from genolstm.settings import ModelSettings, Precision, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.train import Precision
 
 PARTS_OF_CELL = {TrainableCell.LSTM: 4, TrainableCell.GRU: 3, TrainableCell.RNN: 1, TrainableCell.TIED: 3}
 FLOAT_BYTES = 4

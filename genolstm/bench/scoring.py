@@ -15,7 +15,9 @@ from genolstm.bench.room import Load, check_room, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
 from genolstm.scoring.along_genome import score_along
-from genolstm.settings import ModelSettings, Precision, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import Precision
 from genolstm.stream.seams import Seams
 
 CHUNKS_A_LANE = 8

@@ -10,7 +10,8 @@ from genolstm.bench.room import Load, check_precision, check_room, shape_of, tol
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.training.steps import AUTOCAST, new_run, steps
 
 STEPS = 8  # of a round: one is over in milliseconds

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 KERNELS: dict[CellName, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
     CellName.LSTM: nn.LSTM,

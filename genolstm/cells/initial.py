@@ -6,7 +6,7 @@ import torch
 
 from genolstm.cells.fused import FusedCell, readable_twin
 from genolstm.cells.memory import MemoryCell
-from genolstm.settings import forget_bias_or_horizon
+from genolstm.settings.model import forget_bias_or_horizon
 
 ONE_HOT_BOUND = 1.0  # torch.nn's bound is 1 / sqrt(fan in), and of a one-hot input a single column is ever read
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 
 class Forget(StrEnum):

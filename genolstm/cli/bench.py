@@ -10,7 +10,9 @@ from genolstm.cli.bench_parts import PARTS, WITH_KERNEL, Choice, Part, estimated
 from genolstm.cli.options import typed
 from genolstm.cli.terminal import Device, Json, Quiet, Task, Threads, clock
 from genolstm.errors import UsageError
-from genolstm.settings import DeviceName, ModelSettings, Precision, TrainableCell, TrainSettings, parse_size
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.quantities import parse_size
+from genolstm.settings.train import DeviceName, Precision, TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.bench.estimate import Estimate

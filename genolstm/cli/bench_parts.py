@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genolstm.errors import UsageError
-from genolstm.settings import ModelSettings, Precision, StreamSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import Precision, TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.bench.estimate import Estimate

@@ -7,7 +7,8 @@ import typer
 
 from genolstm import __version__
 from genolstm.cli.terminal import Device, Json, Task, Threads
-from genolstm.settings import DeviceName, ModelSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.train import DeviceName
 
 PACKAGES = ("torch", "numpy", "h5py", "scipy", "pysam", "biopython", "typer", "rich")
 

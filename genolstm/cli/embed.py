@@ -9,7 +9,8 @@ from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
-from genolstm.settings import DeviceName, StreamSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import DeviceName
 
 
 def embed(

@@ -10,7 +10,9 @@ from genolstm.cli.options import Model, chosen, parse_region
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Regions, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
 from genolstm.errors import UsageError
-from genolstm.settings import DeviceName, GatesSettings, StreamSettings, parse_size
+from genolstm.settings.quantities import parse_size
+from genolstm.settings.reading import GatesSettings, StreamSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.gates.boundaries import Boundaries

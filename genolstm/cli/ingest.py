@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
-from genolstm.settings import AlphabetName
+from genolstm.settings.model import AlphabetName
 
 
 def ingest(

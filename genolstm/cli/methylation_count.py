@@ -9,7 +9,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.terminal import Force, Json, Output, Quiet, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 if TYPE_CHECKING:
     from genolstm.methylation.counting import Counted

@@ -8,8 +8,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import chosen, refuse_all
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
-from genolstm.settings import (
-    DeviceName,
+from genolstm.settings.methylation import (
     FitModel,
     HeldOutSettings,
     MethylationSettings,
@@ -19,6 +18,7 @@ from genolstm.settings import (
     StrandState,
     TimeUnit,
 )
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.counts import Counts
@@ -138,7 +138,7 @@ def fit(
     from genolstm.devices import allotted_threads
     from genolstm.methylation.fitting import fit_counts, log_likelihood_per_read, site_records, states_outside
     from genolstm.methylation.samples import by_age
-    from genolstm.settings import parse_numbers
+    from genolstm.settings.quantities import parse_numbers
     from genolstm.store.files import file_sha256
     from genolstm.store.methylation import write_methylation
 

@@ -7,7 +7,7 @@ import typer
 
 from genolstm.cli.options import refuse_all
 from genolstm.cli.terminal import Force, Json, Quiet, Task
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 
 
 def predict(
@@ -29,7 +29,7 @@ def predict(
     """
     from genolstm.methylation.fitting import site_records
     from genolstm.methylation.predict import ages_of, predict_columns
-    from genolstm.settings import parse_numbers
+    from genolstm.settings.quantities import parse_numbers
     from genolstm.store.methylation import read_methylation
     from genolstm.writers.tables import write_table
 

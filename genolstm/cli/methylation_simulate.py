@@ -7,7 +7,7 @@ import typer
 
 from genolstm.cli.options import chosen, refuse_all
 from genolstm.cli.terminal import Force, Json, Output, Quiet, Seed, Task
-from genolstm.settings import SimulateSettings, StrandState, TimeUnit
+from genolstm.settings.methylation import SimulateSettings, StrandState, TimeUnit
 
 TIMES = ",".join(map("{:g}".format, SimulateSettings.times))
 
@@ -83,7 +83,7 @@ def simulate(
     from genolstm.methylation.simulate import simulated_counts, truth_of
     from genolstm.readers.rate_tables import read_rates
     from genolstm.seeds import spawn
-    from genolstm.settings import parse_numbers
+    from genolstm.settings.quantities import parse_numbers
     from genolstm.store.counts import write_counts
     from genolstm.store.files import Records, file_sha256
     from genolstm.writers.tables import write_table

@@ -9,7 +9,7 @@ import typer
 
 from genolstm.cli.options import Model
 from genolstm.cli.terminal import Device, Force, Json, Output, Quiet, Task, Threads, log
-from genolstm.settings import DeviceName
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.card import Card, ProbeLine

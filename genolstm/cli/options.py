@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.errors import InputError, UsageError
-from genolstm.settings import parse_size, read_settings_file
+from genolstm.settings.quantities import parse_size
+from genolstm.settings.record import read_settings_file
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from genolstm.cli.options import Model, chosen
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.settings import DecoySource, DeviceName, ProbeSettings, States, StreamSettings
+from genolstm.settings.probe import DecoySource, ProbeSettings, States
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.results import ProbeResult

@@ -9,7 +9,9 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import Model, chosen
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.settings import AccessibilitySettings, DeviceName, States, StreamSettings
+from genolstm.settings.probe import AccessibilitySettings, States
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.results import ProbeResult

@@ -10,7 +10,9 @@ from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import Model, chosen
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
 from genolstm.errors import UsageError
-from genolstm.settings import DeviceName, ProteinProbeSettings, States
+from genolstm.settings.probe import States
+from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.results import ProbeResult

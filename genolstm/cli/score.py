@@ -20,7 +20,8 @@ from genolstm.cli.terminal import (
     log,
     tell_of_memory,
 )
-from genolstm.settings import DeviceName, StreamSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.readers.annotation import Transcript

@@ -11,7 +11,9 @@ from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import typed
 from genolstm.cli.terminal import FIRST_LINE_SECONDS, LINE_SECONDS, Force, Json, Output, Quiet, Seed, Task, Threads, log
 from genolstm.errors import UsageError
-from genolstm.settings import STUDY_OPTIONS, DeviceName, StudyName, StudySettings, parse_numbers
+from genolstm.settings.quantities import parse_numbers
+from genolstm.settings.study import STUDY_OPTIONS, StudyName, StudySettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.store.study import Claim, Study

@@ -15,7 +15,7 @@ import typer
 
 from genolstm import __version__
 from genolstm.errors import UsageError
-from genolstm.settings import DeviceName
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.ranks import Ranks

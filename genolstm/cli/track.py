@@ -8,7 +8,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings import Assay, Shift, TrackSettings
+from genolstm.settings.track import Assay, Shift, TrackSettings
 
 if TYPE_CHECKING:
     from genolstm.readers.alignments import Counted

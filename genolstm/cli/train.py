@@ -15,20 +15,10 @@ from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Qui
 from genolstm.cli.train_end import auxiliary_errors, evaluated, report, report_again
 from genolstm.cli.train_parts import held_out_parts, parts_of
 from genolstm.errors import InputError, UsageError
-from genolstm.settings import (
-    CUDA_CHUNK,
-    CUDA_LANES,
-    SIZES,
-    AlphabetName,
-    DeviceName,
-    ModelSettings,
-    Precision,
-    Size,
-    StreamSettings,
-    TrainableCell,
-    TrainSettings,
-    parse_size,
-)
+from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size, TrainableCell
+from genolstm.settings.quantities import parse_size
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, DeviceName, Precision, TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.lanes import ChainLanes, Lanes

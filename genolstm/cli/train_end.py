@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.terminal import Task, log
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 
 if TYPE_CHECKING:
     from genolstm.cli.train import Job

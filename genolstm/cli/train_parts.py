@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genolstm.cli.terminal import log
 from genolstm.errors import InputError, UsageError
-from genolstm.settings import TrainSettings
+from genolstm.settings.train import TrainSettings
 
 NAMES_TOLD = 6  # contigs named in a line of the log
 

@@ -8,7 +8,8 @@ import typer
 from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Exact, Lanes
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
-from genolstm.settings import DeviceName, VariantSettings
+from genolstm.settings.reading import VariantSettings
+from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.variants.annotated import Outcome

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 from genolstm.figures.style import Picture, styled
-from genolstm.settings import StudyName
+from genolstm.settings.study import StudyName
 from genolstm.store.study import Study, read_studies
 
 DRAWERS: dict[StudyName, tuple[str, str]] = {  # module in this package, function: Study -> list[Picture]

@@ -10,7 +10,7 @@ from genolstm.figures.axes import WORTH_LOG, log_axis
 from genolstm.figures.markov_lines import by_order, markov_lines
 from genolstm.figures.style import BLACK, BLUE, ORANGE, SKY, Picture, new_figure
 from genolstm.figures.words import plain, short, shortened
-from genolstm.settings import AlphabetName
+from genolstm.settings.model import AlphabetName
 from genolstm.store.checkpoint import Checkpoint, PartBits, read_checkpoint
 
 DASHES: tuple[Literal["-", "--"], ...] = ("-", "--")  # of auxiliary heads

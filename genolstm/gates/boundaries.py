@@ -19,7 +19,7 @@ from genolstm.gates.enrichment import (
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import Bed
 from genolstm.regions import Stretches
-from genolstm.settings import GatesSettings
+from genolstm.settings.reading import GatesSettings
 from genolstm.store.genome import Genome
 
 Ints = NDArray[np.int64]

@@ -12,7 +12,7 @@ from genolstm.errors import UsageError
 from genolstm.gates.places import Places, sample_plan
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Region, stretches_of
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import traces_of
 from genolstm.stream.reading import read_stretches

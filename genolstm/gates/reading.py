@@ -14,7 +14,8 @@ from genolstm.gates.sums import UnitSums
 from genolstm.gates.tracks import Pages, Values
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
-from genolstm.settings import CellName, StreamSettings
+from genolstm.settings.model import CellName
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 from genolstm.stream.reading import read_stretches

@@ -24,7 +24,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region
 from genolstm.seeds import spawn
-from genolstm.settings import GatesSettings, StreamSettings
+from genolstm.settings.reading import GatesSettings, StreamSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.gates import GatesFile, GatesTables
 from genolstm.store.genome import Genome

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from genolstm.methylation.grid import fractions, gate_grid, with_error
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import neighbour_sums
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 
 NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors lend their weight, exp(-distance / 200 bp)
 GLOBAL_SHARE = 0.1  # of one neighbour's weight that the prior of all CpGs has beside them

@@ -17,7 +17,7 @@ from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import Motif, MotifSites, Reference, motif_sites, parse_motif
 from genolstm.readers.read_formats import holds_reads
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 from genolstm.store.counts import Calling, Counts
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from genolstm.methylation.likelihood import Floats, ReadModel
 from genolstm.methylation.site_fit import Flag, SiteFit, fit_sites
-from genolstm.settings import MethylationSettings, ReadLikelihood, StartState, number_or_estimate
+from genolstm.settings.methylation import MethylationSettings, ReadLikelihood, StartState, number_or_estimate
 
 SAMPLED_SITES = 20_000  # CpGs from which it is estimated
 

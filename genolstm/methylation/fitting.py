@@ -13,7 +13,7 @@ from genolstm.methylation.pooled_fit import summarise
 from genolstm.methylation.samples import by_age
 from genolstm.methylation.site_fit import Flag, SiteFit, fit_sites, read_model
 from genolstm.methylation.trajectory import trajectory
-from genolstm.settings import FitModel, MethylationSettings, PooledSettings, ReadLikelihood, StartState
+from genolstm.settings.methylation import FitModel, MethylationSettings, PooledSettings, ReadLikelihood, StartState
 from genolstm.store.counts import Counts
 from genolstm.store.files import Records
 from genolstm.store.methylation import HeldOutScore, MethylationFit, Posterior

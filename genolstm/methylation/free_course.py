@@ -22,7 +22,7 @@ from genolstm.methylation.neighbourhood import (
 )  # fmt: skip
 from genolstm.methylation.pooled import folds_of
 from genolstm.seeds import spawn, spawn_seed
-from genolstm.settings import PooledSettings
+from genolstm.settings.methylation import PooledSettings
 
 FORESEEN_SHARE = 0.2  # of a CpG's reads that training hides from it
 OWN_WIDTH = 96

@@ -7,7 +7,7 @@ import torch
 
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.trajectory import trajectory
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 
 RATES, STEADY = 46, 34  # points of the grid along ln k and g
 KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have no chance at all

@@ -23,7 +23,7 @@ from genolstm.methylation.pooled import read_chances, train_pooled
 from genolstm.methylation.samples import LEAST_SAMPLES, by_age
 from genolstm.methylation.site_fit import fit_sites, read_model
 from genolstm.seeds import spawn
-from genolstm.settings import FitModel, HeldOutSettings, MethylationSettings, PooledSettings
+from genolstm.settings.methylation import FitModel, HeldOutSettings, MethylationSettings, PooledSettings
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 

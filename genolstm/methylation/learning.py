@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genolstm.methylation.neighbourhood import Windows
-from genolstm.settings import PooledSettings
+from genolstm.settings.methylation import PooledSettings
 
 Progress = Callable[[float, int], None]
 Nats = Callable[[Windows], tuple[Tensor, Tensor]]

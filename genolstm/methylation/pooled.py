@@ -21,7 +21,7 @@ from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, 
 from genolstm.methylation.scatter import PairedCounts, grid_log_likelihood, paired
 from genolstm.methylation.shared_luck import Foreseen, with_luck
 from genolstm.seeds import spawn, spawn_seed
-from genolstm.settings import MethylationSettings, PooledSettings, ReadLikelihood, number_or_estimate
+from genolstm.settings.methylation import MethylationSettings, PooledSettings, ReadLikelihood, number_or_estimate
 
 FIRST_DISPERSION = 0.05
 STRETCHES_AT_LEAST = 5  # of each fold

@@ -8,7 +8,7 @@ from torch import Tensor
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.pooled import PooledModel, believe
 from genolstm.methylation.site_fit import Flag, SiteFit
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 from genolstm.store.methylation import Posterior
 
 

@@ -12,7 +12,7 @@ from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import FARTHEST_BP
 from genolstm.methylation.trajectory import Kinetics, Upkeep, kinetics_of, trajectory
 from genolstm.readers.rate_tables import RateTable
-from genolstm.settings import SimulateSettings, TimeUnit
+from genolstm.settings.methylation import SimulateSettings, TimeUnit
 from genolstm.store.counts import Counts
 
 

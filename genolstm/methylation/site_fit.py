@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from genolstm.methylation.ascent import Box, climb, interval_end
 from genolstm.methylation.likelihood import LOG_RATE, START, STEADY, Floats, ReadModel, Reads
-from genolstm.settings import MethylationSettings, ReadLikelihood, StartState
+from genolstm.settings.methylation import MethylationSettings, ReadLikelihood, StartState
 
 CHUNK_SITES = 8192  # CpGs worked on together: their columns stay in the processor's cache
 GRID_RATES, GRID_STEADY, GRID_STEADY_FREE, GRID_START = 31, 24, 10, 8  # of the scan that finds where to climb

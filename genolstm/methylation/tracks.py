@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.methylation.trajectory import upkeep_columns
-from genolstm.settings import StrandState, TimeUnit
+from genolstm.settings.methylation import StrandState, TimeUnit
 from genolstm.store.methylation import MethylationFit, column_names
 
 STRANDS = {1: "+", -1: "-", 0: "."}

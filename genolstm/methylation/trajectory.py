@@ -16,7 +16,8 @@ from torch import Tensor
 from genolstm.cells.memory import Gates, remember
 from genolstm.cells.rules import FAMILY
 from genolstm.errors import UsageError
-from genolstm.settings import CellName, StrandState
+from genolstm.settings.methylation import StrandState
+from genolstm.settings.model import CellName
 
 Floats = NDArray[np.float64]
 RULES = FAMILY[CellName.METHYLATION]

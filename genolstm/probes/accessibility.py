@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.pooled import Windows
 from genolstm.regions import Part, Sites, Stretches
-from genolstm.settings import AccessibilitySettings
+from genolstm.settings.probe import AccessibilitySettings
 from genolstm.store.genome import Genome
 from genolstm.store.track import Track
 

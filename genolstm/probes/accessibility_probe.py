@@ -42,7 +42,9 @@ from genolstm.probes.window_controls import (
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
-from genolstm.settings import AccessibilitySettings, AlphabetName, States, StreamSettings, parse_kmers
+from genolstm.settings.model import AlphabetName
+from genolstm.settings.probe import AccessibilitySettings, States, parse_kmers
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult

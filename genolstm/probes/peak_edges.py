@@ -15,7 +15,7 @@ from genolstm.probes.accessibility import CONTIG_SHIFT, Intervals
 from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
-from genolstm.settings import AccessibilitySettings
+from genolstm.settings.probe import AccessibilitySettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 from genolstm.stream.shares import owners_at

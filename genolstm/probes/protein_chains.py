@@ -16,7 +16,7 @@ from genolstm.probes.splits import probe_split
 from genolstm.readers.genetic_codes import CODON
 from genolstm.regions import Part, Stretches
 from genolstm.seeds import spawn
-from genolstm.settings import ProteinProbeSettings
+from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 

@@ -38,7 +38,8 @@ from genolstm.probes.protein_sources import Source
 from genolstm.probes.protocol import TRAINED
 from genolstm.regions import Part
 from genolstm.seeds import spawn
-from genolstm.settings import ProteinProbeSettings, States
+from genolstm.settings.probe import States
+from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult

@@ -13,7 +13,8 @@ from genolstm.probes.protein_genes import coding_genes
 from genolstm.readers.annotation import clip_to_genome, read_annotation
 from genolstm.readers.fasta import Stops, read_fasta
 from genolstm.readers.genetic_codes import genetic_code
-from genolstm.settings import AlphabetName, ProteinProbeSettings
+from genolstm.settings.model import AlphabetName
+from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import SIGNATURE, Provenance, Records
 from genolstm.store.genome import Genome, open_genome, write_genome

@@ -20,7 +20,7 @@ from genolstm.probes.linear import REGULARISATION_GRID, fit_logistic
 from genolstm.probes.scores import auprc, auprc_at_prevalence, log_likelihood
 from genolstm.regions import Sites
 from genolstm.seeds import spawn
-from genolstm.settings import OFFSET_SETS, ProbeSettings, parse_offsets
+from genolstm.settings.probe import OFFSET_SETS, ProbeSettings, parse_offsets
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, SweepFit
 

@@ -11,7 +11,7 @@ from genolstm.alphabet import DNA, paired
 from genolstm.errors import InputError
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites, Stretches
-from genolstm.settings import DecoySource, ProbeSettings
+from genolstm.settings.probe import DecoySource, ProbeSettings
 from genolstm.store.genome import Genome
 
 DRAW = 1 << 18  # places tried at a time while decoys are drawn

@@ -16,7 +16,9 @@ from genolstm.ranks import ALONE, Ranks
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
-from genolstm.settings import AlphabetName, ProbeSettings, States, StreamSettings
+from genolstm.settings.model import AlphabetName
+from genolstm.settings.probe import ProbeSettings, States
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult

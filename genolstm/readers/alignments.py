@@ -31,7 +31,7 @@ from genolstm.readers.gzipped import GZIP_MAGIC, STDIN, decompressed, opened
 from genolstm.readers.sam_text import SamRecord, read_sam_header, sam_records
 from genolstm.readers.tally import Tally
 from genolstm.readers.text_lines import numbered_lines
-from genolstm.settings import Shift, TrackSettings
+from genolstm.settings.track import Shift, TrackSettings
 
 Ints = NDArray[np.int64]
 Spans = Iterator[tuple[Ints, Ints]]

@@ -17,7 +17,7 @@ from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.motifs import Motif, MotifSites, Reference
 from genolstm.readers.site_counts import SiteCounts
 from genolstm.readers.table_rows import BadRow, Row, whole
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 BLOCK_BYTES = 1 << 20
 COVERAGE_COLUMNS = 6  # contig, start, end, percentage, methylated, unmethylated

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.settings import Assay, TrackSettings
+from genolstm.settings.track import Assay, TrackSettings
 
 PAIRED, PROPER, UNMAPPED, REVERSE = 0x1, 0x2, 0x4, 0x10  # flags of the SAM specification, section 1.4
 SECONDARY, QC_FAIL, DUPLICATE, SUPPLEMENTARY = 0x100, 0x200, 0x400, 0x800

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
-from genolstm.settings import Assay, Shift, TrackSettings
+from genolstm.settings.track import Assay, Shift, TrackSettings
 
 Ints = NDArray[np.int64]
 

@@ -25,7 +25,7 @@ from genolstm.readers.modifications import (
 )  # fmt: skip
 from genolstm.readers.motifs import Motif, MotifSites, Reference
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 GROUP = re.compile(r"([ACGTUN])([-+])([A-Za-z]{1,16}|[0-9]+)([.?]?)((?:,[0-9]+)*)(;?)")
 LETTER_OF = {number: chr(letter) for number, letter in zip(CHEBI, LETTER, strict=True)}

@@ -36,7 +36,7 @@ from genolstm.readers.contig_match import matched
 from genolstm.readers.gzipped import STDIN
 from genolstm.readers.motifs import MotifSites, Reference
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 ENOUGH_CALLS, LEAST_AGREEMENT = 100, 0.5  # fewer calls on their own base mean that reads lie on another genome
 XM_CODES = (frozenset("m"), frozenset("mh"))  # bisulfite cannot tell 5mC from 5hmC: most say 5mC for both

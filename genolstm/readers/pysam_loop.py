@@ -6,7 +6,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from genolstm.settings import TrackSettings
+from genolstm.settings.track import TrackSettings
 
 
 def cut_sites_slowly(path: Path | str, settings: TrackSettings) -> dict[str, NDArray[np.int64]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 from genolstm.stream.reading import read_stretches

@@ -6,7 +6,7 @@ from genolstm.alphabet import Codes
 from genolstm.markov import MarkovModel, count_markov, fit_markov, largest_order, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part, Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import PartBits
 from genolstm.store.genome import Genome
 from genolstm.stream.reading import mean_bits

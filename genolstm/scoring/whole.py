@@ -16,7 +16,7 @@ from genolstm.scoring.along_genome import ContigBits, contig_bits, score_along, 
 from genolstm.scoring.beside_markov import blocks_of, markov_of
 from genolstm.scoring.classes import class_bits, class_spans
 from genolstm.seeds import spawn
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint, PartBits
 from genolstm.store.genome import Genome, open_soft_mask
 from genolstm.store.score import ScoreFile, ScoreTables

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 from genolstm.regions import Part, Stretches
-from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.card import Card
 from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
 from genolstm.store.genome import Genome

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.strands import Rows
 
 CUTS_TRIED = 24  # piece sizes between one piece a lane and four

@@ -12,7 +12,7 @@ import torch
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer, rows_of
 from genolstm.stream.blocks import Block, Work

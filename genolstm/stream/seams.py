@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genolstm.cells.memory import State
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer, Rows
 from genolstm.stream.blocks import Block, Work

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Rows, rows_of
 from genolstm.stream.pieces import Piece, pieces_of

@@ -6,7 +6,7 @@ import torch
 from genolstm.cells.memory import State
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer
 from genolstm.stream.seams import apart

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from genolstm.settings import StudyName, StudySettings
+from genolstm.settings.study import StudyName, StudySettings
 from genolstm.store.study import Study
 
 Told = Callable[[str], None]

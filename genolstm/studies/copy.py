@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from genolstm.errors import UsageError
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Study
 from genolstm.studies.learning import NOT_ASKED, Batch
 from genolstm.studies.rivals import (

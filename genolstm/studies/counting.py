@@ -11,7 +11,8 @@ from genolstm.cells.fused import FusedCell, readable_twin
 from genolstm.cells.replay import replay
 from genolstm.errors import UsageError
 from genolstm.seeds import spawn
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
 from genolstm.studies.intervals import Interval, auroc, over_repeats, share_over_repeats, told
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, built, right, train

@@ -9,7 +9,8 @@ import torch
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import FAMILY
 from genolstm.seeds import spawn
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.forgetting_laws import DAY, ERROR, LAWS, MINUTES, SAVINGS, Fitted, Floats, fit
 from genolstm.studies.intervals import told as written

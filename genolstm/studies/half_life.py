@@ -15,7 +15,8 @@ from genolstm.cells.memory import MemoryCell
 from genolstm.cells.replay import replay
 from genolstm.cells.rules import FAMILY
 from genolstm.seeds import spawn, spawn_seed
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
 from genolstm.studies.intervals import Interval, over_repeats
 from genolstm.studies.intervals import told as written

@@ -12,7 +12,8 @@ from torch import Tensor
 from genolstm.cells.fused import FusedCell, readable_twin
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
-from genolstm.settings import ModelSettings, StudySettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
 from genolstm.studies.intervals import Interval, over_repeats

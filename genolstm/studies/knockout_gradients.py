@@ -11,7 +11,8 @@ from torch import Tensor
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
 from genolstm.seeds import spawn_seed
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 
 Floats = NDArray[np.float64]
 UNITS, INPUTS = 24, 4

@@ -23,7 +23,7 @@ from genolstm.cells.initial import initialise
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import FAMILY
 from genolstm.seeds import spawn_seed
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 from genolstm.studies.transformer import HEAD_WIDTH, Transformer
 
 NOT_ASKED = -1

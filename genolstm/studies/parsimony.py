@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
-from genolstm.settings import ModelSettings, StudySettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
 from genolstm.studies.intervals import Interval, over_repeats

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.seeds import spawn
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 from genolstm.store.study import Claim, Column, Table
 from genolstm.studies.intervals import Interval, over_repeats, share_over_repeats, told
 from genolstm.studies.learning import Architecture, Batch, Draw, Network, bits, built, parameter_count, right, train

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from genolstm.gates.factors import FORGET, readers_of, steps_at
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
-from genolstm.settings import AlphabetName, ModelSettings, StudySettings
+from genolstm.settings.model import AlphabetName, ModelSettings
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.stream.blocks import Block
 from genolstm.studies.intervals import Interval, auroc, auroc_interval, over_repeats

@@ -14,7 +14,8 @@ from genolstm.cells.initial import initialise
 from genolstm.cells.memory import Gates, remember
 from genolstm.cells.replay import replay
 from genolstm.seeds import spawn, spawn_seed
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
 from genolstm.studies.intervals import Interval, over_repeats, told
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, accuracy, built, train

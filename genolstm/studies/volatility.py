@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.price_table import read_prices
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.intervals import Interval, MeanOfDays, mean_of_days
 from genolstm.studies.intervals import told as written

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
 from genolstm.cells.scan import scan
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 Floats = NDArray[np.float64]
 

@@ -24,7 +24,8 @@ from genolstm.errors import UsageError
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.polypeptide import mean_hydropathy, net_charge
 from genolstm.regions import Stretches
-from genolstm.settings import AlphabetName, AuxiliaryTask
+from genolstm.settings.model import AlphabetName
+from genolstm.settings.train import AuxiliaryTask
 from genolstm.store.checkpoint import AuxiliaryHeads
 from genolstm.store.genome import Genome
 

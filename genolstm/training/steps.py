@@ -16,7 +16,7 @@ from genolstm.errors import UsageError
 from genolstm.lanes import Batch, Supply
 from genolstm.model import NATS_PER_BIT, NextSymbolModel, Reading
 from genolstm.ranks import ALONE, Ranks
-from genolstm.settings import Precision, TrainSettings
+from genolstm.settings.train import Precision, TrainSettings
 from genolstm.training.multitask import Auxiliary, weighted
 
 AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's

@@ -5,7 +5,7 @@ import torch
 from genolstm.cells.fused import FusedCell, readable_twin
 from genolstm.errors import GenolstmError
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 
 LANES, SYMBOLS, TOLERANCE = 4, 32, 1e-3  # tolerance fits TF32 matrix products
 

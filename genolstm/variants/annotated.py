@@ -8,7 +8,7 @@ from genolstm import __version__
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel
 from genolstm.readers.variants import check_contigs, nothing_shared, read_variants
-from genolstm.settings import VariantSettings
+from genolstm.settings.reading import VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.seams import Seams
 from genolstm.variants.effects import Effects, effects_of

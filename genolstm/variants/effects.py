@@ -22,7 +22,7 @@ from torch import Tensor
 
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Stretches
-from genolstm.settings import StreamSettings, VariantSettings
+from genolstm.settings.reading import StreamSettings, VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Gatherer
 from genolstm.stream.blocks import Block

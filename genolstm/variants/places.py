@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.regions import Part, Stretches
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 

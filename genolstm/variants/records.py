@@ -9,7 +9,7 @@ import numpy as np
 
 from genolstm.alphabet import DNA, decode
 from genolstm.readers.variants import Difference, Record, difference
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.variants.effects import Effects

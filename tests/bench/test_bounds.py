@@ -6,7 +6,8 @@ import torch
 from genolstm.bench import bounds
 from genolstm.bench.bounds import matrix_bound, product_flops, reading_bound, writing_bound
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, Precision
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import Precision
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from genolstm.bench.estimate import of_one_pass, of_reading
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 
 
 def test_one_pass_of_training_reads_both_strands():

@@ -8,7 +8,8 @@ import torch
 from genolstm.bench import room
 from genolstm.bench.room import Load, check_precision, check_room, free_bytes, told_when_full
 from genolstm.errors import UsageError
-from genolstm.settings import ModelSettings, Precision
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import Precision
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,8 @@ import pytest
 
 from genolstm.bench import fitting, hidden
 from genolstm.methylation.site_fit import fit_sites, read_model
-from genolstm.settings import MethylationSettings, ModelSettings
+from genolstm.settings.methylation import MethylationSettings
+from genolstm.settings.model import ModelSettings
 from genolstm.store.gzipped_states import write_gzipped
 from genolstm.store.hidden import read_hidden
 

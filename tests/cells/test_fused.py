@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from genolstm.cells.fused import KERNELS, FusedCell, readable_twin
 from genolstm.cells.memory import State
 from genolstm.model import NextSymbolModel
-from genolstm.settings import CellName, ModelSettings
+from genolstm.settings.model import CellName, ModelSettings
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 TF32 = 1e-2  # a GPU may multiply float32 with 10 bits of mantissa

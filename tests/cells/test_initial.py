@@ -9,7 +9,7 @@ from genolstm.cells.fused import KERNELS, FusedCell, readable_twin
 from genolstm.cells.initial import forget_biases, initialise
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import FAMILY
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 FORGETFUL = [name for name, rules in FAMILY.items() if "forget" in rules.projections]
 UNITS = 200

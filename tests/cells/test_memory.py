@@ -12,7 +12,7 @@ from torch import nn
 from genolstm.cells.initial import nominal_half_life
 from genolstm.cells.memory import Gates, MemoryCell, State, hold, remember, show
 from genolstm.cells.rules import FAMILY, Candidate, Forget, Read, Rules, Write
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 ORACLES = {CellName.LSTM: nn.LSTM, CellName.GRU: nn.GRU, CellName.RNN: nn.RNN}
 TIED_ROWS = [name for name, rules in FAMILY.items() if rules.write is Write.TIED]

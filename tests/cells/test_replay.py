@@ -6,7 +6,7 @@ import torch
 from genolstm.cells.memory import State, show
 from genolstm.cells.replay import replay
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
 
 
 def model_and_reading(name, layers, dtype, device, *, scale=1.0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
 from genolstm.cells.scan import scan
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 
 
 @pytest.mark.parametrize("name", [CellName.EBBINGHAUS, CellName.VOLATILITY, CellName.GARCH])

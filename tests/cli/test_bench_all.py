@@ -9,7 +9,7 @@ from genolstm.bench import alignments, fitting, hidden, made, mods, room
 from genolstm.cli.app import main
 from genolstm.cli.bench import ROUNDS, ROUNDS_OF_ALL
 from genolstm.cli.bench_parts import CONCERNS, PARTS, Part, planned
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 
 TINY = ("--hidden", "8", "--lanes", "4", "--chunk", "16", "--device", "cpu", "-t", "1", "--rounds", "1", "-q")
 # what stood in the summary of one part before others were added

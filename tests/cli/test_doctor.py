@@ -7,7 +7,7 @@ import pytest
 
 from genolstm.cli import doctor as command
 from genolstm.errors import GenolstmError
-from genolstm.settings import TrainableCell
+from genolstm.settings.model import TrainableCell
 
 
 def test_versions_and_every_cell_are_told(run):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from genolstm.cli.gates import gates
-from genolstm.settings import GatesSettings, StreamSettings
+from genolstm.settings.reading import GatesSettings, StreamSettings
 from genolstm.store.files import open_any
 from genolstm.store.gates import open_gates, read_dump, read_gates_tables, read_resets
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from genolstm.cli import probe as command
 from genolstm.cli.app import main
 from genolstm.regions import Part
-from genolstm.settings import DecoySource, ProbeSettings, States
+from genolstm.settings.probe import DecoySource, ProbeSettings, States
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.files import open_file
 from genolstm.store.results import read_probe

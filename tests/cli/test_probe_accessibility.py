@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from genolstm.cli import probe_accessibility as command
 from genolstm.cli.app import main
-from genolstm.settings import AccessibilitySettings
+from genolstm.settings.probe import AccessibilitySettings
 from genolstm.store.files import open_file
 from genolstm.store.results import read_probe
 from genolstm.store.schema import Kind

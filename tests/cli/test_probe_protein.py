@@ -16,7 +16,9 @@ from genolstm.cli.app import main
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
-from genolstm.settings import AlphabetName, ModelSettings, ProteinProbeSettings, TrainSettings
+from genolstm.settings.model import AlphabetName, ModelSettings
+from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import HISTORY, LOOKS, Checkpoint, write_checkpoint
 from genolstm.store.files import open_file
 from genolstm.store.genome import open_genome

@@ -9,7 +9,7 @@ import pyBigWig
 import pytest
 
 from genolstm.cli.score import score
-from genolstm.settings import StreamSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.files import open_any
 from genolstm.store.genome import open_genome

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from genolstm.settings import STUDY_OPTIONS, StudyName, StudySettings
+from genolstm.settings.study import STUDY_OPTIONS, StudyName, StudySettings
 from genolstm.store.study import Claim, Column, Study, read_studies
 from genolstm.studies import catalogue, half_life
 

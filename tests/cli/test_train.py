@@ -14,7 +14,8 @@ import pytest
 
 from genolstm.cli import train as command
 from genolstm.regions import Part
-from genolstm.settings import SIZES, ModelSettings, Size, TrainSettings
+from genolstm.settings.model import SIZES, ModelSettings, Size
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.files import partial_path
 

@@ -12,7 +12,7 @@ import pytest
 from genolstm.alphabet import DNA, decode, encode
 from genolstm.model import trained_model
 from genolstm.readers.variants import difference
-from genolstm.settings import VariantSettings
+from genolstm.settings.reading import VariantSettings
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.genome import open_genome
 from genolstm.variants.effects import effects_of

@@ -10,7 +10,8 @@ from genolstm.figures.methylation import course, flagged, shown_sites
 from genolstm.figures.of_file import pictures_of
 from genolstm.figures.style import save, styled, titled
 from genolstm.regions import Part, Region, Stretches, stretches_of
-from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import HISTORY, Checkpoint, PartBits, write_checkpoint
 from genolstm.store.counts import Counts, write_counts
 from genolstm.store.files import Records

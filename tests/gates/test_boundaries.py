@@ -6,7 +6,7 @@ import pytest
 from genolstm.gates.boundaries import Boundaries, adjusted, annotated_boundaries, compare_edges, interval_boundaries
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import read_bed
-from genolstm.settings import GatesSettings
+from genolstm.settings.reading import GatesSettings
 
 QUICK = GatesSettings(
     every=1, match_kmer=2, matches=4, permutations=499, resamples=100, block_bp=1000, reach=20, near=5

@@ -11,7 +11,8 @@ from genolstm.gates import dump as module
 from genolstm.gates.dump import check_dump, dump_region
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Region
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 
 PIECES = StreamSettings(lanes=4, chunk=16, burn_in=160)
 

@@ -9,7 +9,8 @@ from genolstm.gates import memory_curve as module
 from genolstm.gates.memory_curve import MemoryCurve, memory_curve, memory_windows, unseen
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 
 

@@ -8,7 +8,7 @@ from genolstm.gates.factors import Factors, readers_of
 from genolstm.gates.sums import UnitSums, figures_of
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 
 SAMPLES, UNITS = 30, 5
 

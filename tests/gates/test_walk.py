@@ -15,7 +15,8 @@ from genolstm.gates.sums import figures_of
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 from genolstm.stream import reading as stream_reading
 from genolstm.stream.blocks import traces_of
 from genolstm.stream.reading import read_stretches

@@ -14,7 +14,7 @@ from genolstm.methylation.baselines import (
     smoothed,
 )  # fmt: skip
 from genolstm.methylation.grid import fractions, gate_grid
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 
 AGES = np.array([0.5, 1.5, 4.5, 16.5])
 SETTINGS = MethylationSettings(times=(0, 1, 4, 16), time_offset=0.5)

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from genolstm.methylation.baselines import Training, prior_guesses, sample_means
 from genolstm.methylation.held_out import chances, scores, split_reads
 from genolstm.methylation.site_fit import fit_sites, read_model
-from genolstm.settings import HeldOutSettings, MethylationSettings, PooledSettings
+from genolstm.settings.methylation import HeldOutSettings, MethylationSettings, PooledSettings
 from genolstm.store.counts import Counts
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]

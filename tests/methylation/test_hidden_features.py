@@ -8,7 +8,7 @@ from genolstm.errors import InputError
 from genolstm.methylation.fitting import fit_counts
 from genolstm.methylation.hidden_features import hidden_features
 from genolstm.methylation.simulate import simulated_counts, truth_of
-from genolstm.settings import MethylationSettings, PooledSettings, SimulateSettings
+from genolstm.settings.methylation import MethylationSettings, PooledSettings, SimulateSettings
 from genolstm.store.hidden import Hidden, SiteTable
 
 

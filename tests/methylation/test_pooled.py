@@ -22,7 +22,7 @@ from genolstm.methylation.predict import predict
 from genolstm.methylation.scatter import grid_log_likelihood, paired
 from genolstm.methylation.shared_luck import Foreseen, with_luck
 from genolstm.methylation.simulate import simulated_counts, truth_of
-from genolstm.settings import HeldOutSettings, MethylationSettings, PooledSettings, SimulateSettings
+from genolstm.settings.methylation import HeldOutSettings, MethylationSettings, PooledSettings, SimulateSettings
 
 TIMES, OFFSET = (0, 1, 4, 16), 0.5
 SMALL = PooledSettings(width=8, epochs=2, folds=2, stretch=40, core=16, margin=8, batch=8, draws=64)

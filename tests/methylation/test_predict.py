@@ -12,7 +12,7 @@ from genolstm.methylation.fitting import fit_counts, states_outside
 from genolstm.methylation.predict import ages_of, predict, predict_columns
 from genolstm.methylation.simulate import simulated_counts, truth_of
 from genolstm.methylation.tracks import runs, table_columns
-from genolstm.settings import MethylationSettings, PooledSettings, SimulateSettings, StrandState
+from genolstm.settings.methylation import MethylationSettings, PooledSettings, SimulateSettings, StrandState
 
 TIMES, OFFSET = (0, 1, 4, 16), 0.5
 

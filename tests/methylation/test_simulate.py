@@ -5,7 +5,7 @@ import pytest
 
 from genolstm.errors import UsageError
 from genolstm.methylation.simulate import Truth, simulated_counts, truth_of
-from genolstm.settings import SimulateSettings
+from genolstm.settings.methylation import SimulateSettings
 
 NOTHING = {"rate": None, "steady": None, "mu": None, "delta": None}
 

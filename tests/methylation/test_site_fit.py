@@ -11,7 +11,7 @@ from genolstm.methylation import likelihood
 from genolstm.methylation.dispersion import estimate_dispersion
 from genolstm.methylation.likelihood import LOG_RATE, STEADY, ReadModel
 from genolstm.methylation.site_fit import Flag, fit_sites, read_model, reads_of
-from genolstm.settings import MethylationSettings
+from genolstm.settings.methylation import MethylationSettings
 
 SETTINGS = MethylationSettings(times=(0, 1, 4, 16), time_offset=0.5)
 AGES = np.array(SETTINGS.elapsed)

@@ -20,7 +20,7 @@ from genolstm.methylation.trajectory import (
     upkeep_columns,
     upkeep_of,
 )  # fmt: skip
-from genolstm.settings import StrandState
+from genolstm.settings.methylation import StrandState
 
 fraction = st.floats(0, 1)
 rate = st.floats(1e-6, 50)

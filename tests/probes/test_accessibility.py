@@ -23,7 +23,7 @@ from genolstm.probes.accessibility import (
     sites_of,
 )
 from genolstm.regions import Part
-from genolstm.settings import AccessibilitySettings
+from genolstm.settings.probe import AccessibilitySettings
 
 LENGTH = 5_000
 SETTINGS = AccessibilitySettings(window=100, mappable_bp=200, kmers="2")

@@ -18,7 +18,10 @@ from genolstm.probes.accessibility_probe import PEAKS, SIGNAL, probe_accessibili
 from genolstm.probes.protocol import TRAINED
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
-from genolstm.settings import AccessibilitySettings, ModelSettings, StreamSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.probe import AccessibilitySettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe

@@ -11,7 +11,9 @@ from genolstm.cells.replay import replay
 from genolstm.model import NextSymbolModel
 from genolstm.pooled import Windows, pooled_states
 from genolstm.probes.peak_edges import ForgetAtEdges, edge_sets, forgetting, has_forget_gate
-from genolstm.settings import AccessibilitySettings, ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.probe import AccessibilitySettings
+from genolstm.settings.reading import StreamSettings
 
 SETTINGS = AccessibilitySettings(
     edge_reach=30, edge_step=5, edge_near=10, edge_word=2, edge_matches=3, permutations=200, resamples=50

@@ -11,7 +11,7 @@ from genolstm.homology import clusters_of
 from genolstm.probes.protein_chains import chains_of_genes, chains_of_proteins, homology_left, without_homologues
 from genolstm.probes.protein_genes import Gene
 from genolstm.regions import Part, Stretches
-from genolstm.settings import ProteinProbeSettings
+from genolstm.settings.protein import ProteinProbeSettings
 
 SETTINGS = ProteinProbeSettings()
 

@@ -14,7 +14,9 @@ from genolstm.probes.protein_probe import CEILING, probe_protein
 from genolstm.probes.protein_sources import Source, check_fits, gene_source, protein_source
 from genolstm.regions import Part, Stretches, split_genome
 from genolstm.seeds import spawn
-from genolstm.settings import AlphabetName, ModelSettings, ProteinProbeSettings, TrainSettings
+from genolstm.settings.model import AlphabetName, ModelSettings
+from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe

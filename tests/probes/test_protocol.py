@@ -23,7 +23,7 @@ from genolstm.probes.scores import (
 )
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
-from genolstm.settings import OFFSET_SETS, ProbeSettings
+from genolstm.settings.probe import OFFSET_SETS, ProbeSettings
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe
 

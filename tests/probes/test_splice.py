@@ -11,7 +11,7 @@ from genolstm.probes import splice
 from genolstm.probes.splice import DINUCLEOTIDES, Target, block_length, splice_sites
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part
-from genolstm.settings import DecoySource, ProbeSettings
+from genolstm.settings.probe import DecoySource, ProbeSettings
 
 EVERYTHING = 10**6  # decoys per site: all there are
 

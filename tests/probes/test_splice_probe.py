@@ -16,7 +16,10 @@ from genolstm.probes.splice_probe import merged, probe_splice, probe_split
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites, split_genome
 from genolstm.seeds import spawn
-from genolstm.settings import ModelSettings, ProbeSettings, StreamSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.probe import ProbeSettings
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=128)

@@ -23,7 +23,7 @@ from genolstm.readers.cram import opened_by_pysam, pysam_records
 from genolstm.readers.fates import Fate, plan
 from genolstm.readers.pysam_loop import cut_sites_slowly
 from genolstm.readers.tally import Tally, no_stretches
-from genolstm.settings import Assay, Shift, TrackSettings
+from genolstm.settings.track import Assay, Shift, TrackSettings
 
 SAMTOOLS = shutil.which("samtools")
 needs_samtools = pytest.mark.skipif(SAMTOOLS is None, reason="samtools is not installed")

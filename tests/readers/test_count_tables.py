@@ -9,7 +9,7 @@ from made_calls import SEQUENCE, reference_of
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.count_tables import read_count_table
 from genolstm.readers.motifs import motif_sites, parse_motif
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 ELEVEN = "I\t{at}\t{end}\t{code}\t9\t{strand}\t{at}\t{end}\t255,0,0\t{covered}\t{percent}"
 TIMES = "chrom\tpos\tmeth_0h\tunmeth_0h\tmeth_4h\tunmeth_4h\n"

@@ -9,7 +9,7 @@ import pytest
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.alignments import count_reads
 from genolstm.readers.tally import Tally, no_stretches
-from genolstm.settings import Assay, Shift, TrackSettings
+from genolstm.settings.track import Assay, Shift, TrackSettings
 
 LENGTHS = {"chrI": 1000, "chrII": 300}
 

@@ -15,7 +15,7 @@ from genolstm.readers.call_kernels import MM, TAGS, _find_tags, mark_mm
 from genolstm.readers.modification_loop import count_calls_slowly
 from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import motif_sites, parse_motif
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 
 
 @pytest.mark.realdata

@@ -28,7 +28,7 @@ from genolstm.readers import modifications
 from genolstm.readers.modification_loop import count_calls_slowly
 from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import motif_sites, parse_motif
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 from genolstm.writers.bam import write_bam
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example_data"

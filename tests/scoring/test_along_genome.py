@@ -11,7 +11,8 @@ from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
 from genolstm.scoring.along_genome import contig_bits, covered, score_along
 from genolstm.scoring.whole import shared
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.stream.seams import Seams
 
 

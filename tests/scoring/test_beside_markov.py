@@ -12,7 +12,8 @@ from genolstm.markov import count_markov, fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
 from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, markov_of
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.stream.reading import mean_bits
 
 STREAM = StreamSettings(lanes=4, chunk=32, burn_in=64)

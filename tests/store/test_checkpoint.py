@@ -8,7 +8,8 @@ import pytest
 
 from genolstm.errors import InputError
 from genolstm.regions import Part, Stretches
-from genolstm.settings import ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import (
     HISTORY,
     LOOKS,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from genolstm.alphabet import DNA, PROTEIN, reverse_complement
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
 from genolstm.strands import Rows
 from genolstm.strands import rows_of as laid_out
 from genolstm.stream.blocks import traces_of

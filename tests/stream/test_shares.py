@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from genolstm.alphabet import PROTEIN
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.strands import rows_of
 from genolstm.stream.pieces import pieces_of
 from genolstm.stream.reading import read_stretches

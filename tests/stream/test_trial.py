@@ -7,7 +7,8 @@ import torch
 from genolstm.alphabet import DNA
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, StreamSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.strands import Gatherer
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams, apart

@@ -8,7 +8,7 @@ import torch
 
 from genolstm.errors import UsageError
 from genolstm.seeds import spawn
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import copy, rivals
 from genolstm.studies.learning import NOT_ASKED, accuracy, bits, built, train
 

@@ -6,7 +6,8 @@ import torch
 
 from genolstm.cells.fused import readable_twin
 from genolstm.errors import UsageError
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.studies import counting
 from genolstm.studies.learning import NOT_ASKED, RecurrentNetwork
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import forgetting, forgetting_laws
 from genolstm.studies.forgetting_laws import LAWS, MINUTES, SAVINGS
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import half_life
 
 

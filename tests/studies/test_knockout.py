@@ -8,7 +8,8 @@ from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import FAMILY
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.studies import knockout, knockout_gradients
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from genolstm.seeds import spawn
-from genolstm.settings import CellName
+from genolstm.settings.model import CellName
 from genolstm.studies.learning import (
     NOT_ASKED,
     Architecture,

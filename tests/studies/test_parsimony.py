@@ -9,7 +9,8 @@ from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
-from genolstm.settings import ModelSettings, StudySettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import parsimony
 from genolstm.studies.hidden_markov import Source, draw, sticky_source, true_bits
 from genolstm.studies.next_symbols import bits_of, mean_bits, train

@@ -11,7 +11,8 @@ from genolstm.cells.replay import replay
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
 from genolstm.model import NextSymbolModel
-from genolstm.settings import AlphabetName, ModelSettings, StudySettings
+from genolstm.settings.model import AlphabetName, ModelSettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import telemetry, telemetry_log
 from genolstm.studies.intervals import auroc, auroc_interval
 from genolstm.studies.next_symbols import read

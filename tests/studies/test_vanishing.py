@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from genolstm.seeds import spawn
-from genolstm.settings import CellName, StudySettings
+from genolstm.settings.model import CellName
+from genolstm.settings.study import StudySettings
 from genolstm.studies import vanishing
 from genolstm.studies.learning import NOT_ASKED
 

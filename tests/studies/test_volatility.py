@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from genolstm.errors import InputError, UsageError
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
-from genolstm.settings import StudySettings
+from genolstm.settings.study import StudySettings
 from genolstm.studies import volatility, volatility_rivals
 from genolstm.studies.volatility_cells import (
     PLANS,

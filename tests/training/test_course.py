@@ -10,7 +10,9 @@ import torch
 from genolstm.lanes import Lanes
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell, TrainSettings
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.stream.reading import mean_bits
 from genolstm.training.course import RECORDS, Logbook, train
 from genolstm.training.steps import new_run, steps

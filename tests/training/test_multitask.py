@@ -12,7 +12,8 @@ from genolstm.lanes import supply_of
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.polypeptide import mean_hydropathy, net_charge
 from genolstm.regions import Part
-from genolstm.settings import AuxiliaryTask, ModelSettings, TrainSettings
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import AuxiliaryTask, TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from genolstm.training.course import Logbook, train
 from genolstm.training.multitask import auxiliary_of

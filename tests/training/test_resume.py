@@ -9,7 +9,9 @@ import torch
 
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
-from genolstm.settings import ModelSettings, StreamSettings, TrainableCell, TrainSettings
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from genolstm.stream.reading import mean_bits
 from genolstm.training.course import Logbook, train

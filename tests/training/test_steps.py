@@ -12,7 +12,8 @@ from genolstm.errors import UsageError
 from genolstm.lanes import Batch, Lanes
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
-from genolstm.settings import ModelSettings, Precision, TrainableCell, TrainSettings
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.train import Precision, TrainSettings
 from genolstm.training.steps import learning_rate, new_run, record, share_done, steps
 
 CPU = torch.device("cpu")

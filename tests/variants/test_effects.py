@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA, decode, encode, reverse_complement
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
-from genolstm.settings import ModelSettings, TrainableCell, VariantSettings
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.reading import VariantSettings
 from genolstm.stream.seams import Seams
 from genolstm.variants.effects import effects_of
 from genolstm.variants.places import Alleles, neighbourhoods

@@ -5,7 +5,7 @@ import pytest
 
 from genolstm.alphabet import DNA, decode
 from genolstm.readers.variants import SAME, SPANNED, SYMBOLIC, UNKNOWN_LETTERS, Record
-from genolstm.settings import ModelSettings
+from genolstm.settings.model import ModelSettings
 from genolstm.variants.effects import Effects
 from genolstm.variants.records import (
     BEFORE_CONTIG,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from genolstm.errors import InputError
 from genolstm.readers.count_tables import read_count_table
 from genolstm.readers.motifs import parse_motif
-from genolstm.settings import CountSettings
+from genolstm.settings.methylation import CountSettings
 from genolstm.writers.bedmethyl import write_bedmethyl
 
 

@@ -23,7 +23,7 @@ import torch
 from bench_runs import COLUMNS, rows_of, say_progress, write_line
 
 from genolstm.errors import GenolstmError, InputError, UsageError
-from genolstm.settings import parse_size
+from genolstm.settings.quantities import parse_size
 
 PARTS = {"train": ("fp32", "tf32", "bf16", "fp16"), "score": ("fp32", "tf32")}
 SHAPES = ("1x256", "1x512", "1x1024", "2x1024")

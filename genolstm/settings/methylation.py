@@ -1,0 +1,282 @@
+"""How reads of CpGs are counted, how the methylation cell is fitted to them, simulated and judged."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from genolstm.errors import UsageError
+from genolstm.settings.record import Settings
+
+
+class FitModel(StrEnum):
+    """How much a CpG's fit may know: its own reads alone, or its neighbours and spacing too."""
+
+    SITE = "site"
+    POOLED = "pooled"
+
+
+class StrandState(StrEnum):
+    """Whose methylation the state is: that of a newly made strand, or the mean of a duplex and its kept strand."""
+
+    STRAND = "strand"
+    DUPLEX = "duplex"
+
+
+class StartState(StrEnum):
+    """What the state is when its clock starts: 0, as on a nascent strand, or fitted for each CpG."""
+
+    ZERO = "zero"
+    FREE = "free"
+
+
+class ReadLikelihood(StrEnum):
+    """How the reads of a CpG scatter about its methylation."""
+
+    BINOMIAL = "binomial"
+    BETA_BINOMIAL = "beta-binomial"
+
+
+class TimeUnit(StrEnum):
+    """What the times of samples are counted in."""
+
+    HOURS = "hours"
+    DIVISIONS = "divisions"
+
+
+ESTIMATE = "estimate"  # in place of a number: found from the reads, one for all CpGs
+
+
+def number_or_estimate(text: str, name: str) -> float | None:
+    """Read '0.016' as that and 'estimate' as None; a share in [0, 1). Raises UsageError."""
+    if text == ESTIMATE:
+        return None
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise UsageError(f"{name} '{text}' is neither a share from 0 to below 1 nor '{ESTIMATE}'.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethylationSettings(Settings):
+    """How the methylation cell is fitted to read counts.
+
+    times : of the samples, increasing, in `unit`.   time_offset : added to each: how old the youngest strand is.
+    conversion_error : chance that an unmethylated base is read as methylated, known from a spike-in: reads over time
+    cannot tell it from fast CpGs with a low g.   dispersion : correlation of the reads of one CpG and sample under
+    beta-binomial, a share or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
+    bounds of k and g, by default those of the published chr21 fit.   level : of the profile-likelihood intervals.
+    min_reads : fewer are flagged.
+    """
+
+    model: FitModel = FitModel.SITE
+    times: tuple[float, ...] = ()
+    time_offset: float = 0.0
+    unit: TimeUnit = TimeUnit.HOURS
+    start: StartState = StartState.ZERO
+    state: StrandState = StrandState.STRAND
+    likelihood: ReadLikelihood = ReadLikelihood.BINOMIAL
+    conversion_error: float = 0.0
+    dispersion: str = ESTIMATE
+    rate_low: float = 0.01
+    rate_high: float = 10.0
+    steady_low: float = 0.0
+    steady_high: float = 1.0
+    level: float = 0.95
+    min_reads: int = 10
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name, kind in (
+            ("model", FitModel), ("unit", TimeUnit), ("start", StartState), ("state", StrandState),
+            ("likelihood", ReadLikelihood),
+        ):  # fmt: skip
+            object.__setattr__(self, name, kind(getattr(self, name)))
+        object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        if not 0 <= self.conversion_error < 1:
+            raise UsageError(f"conversion error must lie from 0 to below 1, not {self.conversion_error:g}.")
+        number_or_estimate(self.dispersion, "dispersion")
+        if not 0 < self.rate_low < self.rate_high < math.inf:
+            raise UsageError(f"rate bounds {self.rate_low:g},{self.rate_high:g} must be above 0 and increase.")
+        if not 0 <= self.steady_low < self.steady_high <= 1:
+            raise UsageError(f"steady bounds {self.steady_low:g},{self.steady_high:g} must increase within 0 to 1.")
+        if not 0 < self.level < 1:
+            raise UsageError(f"level {self.level:g} must lie between 0 and 1, as 0.95.")
+        if self.min_reads < 1:
+            raise UsageError(f"min reads must be at least 1, not {self.min_reads}.")
+
+    @property
+    def elapsed(self) -> tuple[float, ...]:
+        """Time since the clock started, of each sample."""
+        return tuple(time + self.time_offset for time in self.times)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledSettings(Settings):
+    """How the network of the pooled methylation model is trained.
+
+    width : units of each of its two LSTMs.   epochs : passes over the CpGs.   folds : networks; a CpG is judged by one
+    that was not trained on it, so at least 2, or 1 for none such.   stretch : CpGs dealt to a fold together.
+    core, margin : CpGs of a window that are answered for, and read on each side of them.   batch : windows a step at
+    most.
+    draws : of each CpG's posterior that the file keeps.   components : of hidden states, where there are any.
+    """
+
+    width: int = 48
+    epochs: int = 8
+    folds: int = 2
+    stretch: int = 2_000
+    core: int = 128
+    margin: int = 32
+    batch: int = 16
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    draws: int = 64
+    components: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws", "components"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"learning rate must be above 0, not {self.learning_rate}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateSettings(Settings):
+    """How read counts are made from known gates.
+
+    sites : CpGs on one contig, `spacing_bp` apart on average.   coverage : mean reads of a CpG and sample; the same
+    everywhere with even_coverage.   spread : standard deviation of ln k and logit g among CpGs; coupling_bp : distance
+    over which neighbours share them, 0 for not at all.   start_fraction : state when the clock starts.
+    """
+
+    sites: int = 1_000
+    times: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
+    time_offset: float = 0.0
+    unit: TimeUnit = TimeUnit.HOURS
+    state: StrandState = StrandState.STRAND
+    coverage: float = 10.0
+    even_coverage: bool = False
+    start_fraction: float = 0.0
+    conversion_error: float = 0.0
+    dispersion: float = 0.0
+    spread: float = 0.0
+    coupling_bp: float = 0.0
+    spacing_bp: float = 100.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", TimeUnit(self.unit))
+        object.__setattr__(self, "state", StrandState(self.state))
+        object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        if self.sites < 1:
+            raise UsageError(f"sites must be at least 1, not {self.sites}.")
+        for name in ("coverage", "spread", "coupling_bp"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}.")
+        if not 2 <= self.spacing_bp < math.inf:
+            raise UsageError(f"spacing bp must be at least 2, the length of a CpG, not {self.spacing_bp}.")
+        for name in ("conversion_error", "dispersion"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name.replace('_', ' ')} must lie from 0 to below 1, not {getattr(self, name)}.")
+        if not 0 <= self.start_fraction <= 1:
+            raise UsageError(f"start fraction must lie between 0 and 1, not {self.start_fraction}.")
+
+    @property
+    def elapsed(self) -> tuple[float, ...]:
+        """Time since the clock started, of each sample."""
+        return tuple(time + self.time_offset for time in self.times)
+
+
+def _ages(times: tuple[float, ...], offset: float) -> tuple[float, ...]:
+    """Check times of samples and what is added to each. Raises UsageError."""
+    times = tuple(float(time) for time in times)
+    if any(after <= before for before, after in pairwise(times)):
+        raise UsageError(f"times {_joined(times)} do not increase; give one for each sample, in order of age.")
+    if times and times[0] + offset < 0:
+        raise UsageError(
+            f"time offset {offset:g} puts the first sample at {times[0] + offset:g}, before the clock starts;"
+            " give a larger offset."
+        )
+    return times
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSettings(Settings):
+    """What a fit is judged by.
+
+    hold_out : 'none', 'reads:SHARE' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
+    block_bp : genome resampled together.
+    """
+
+    hold_out: str = "none"
+    block_bp: int = 100_000
+    resamples: int = 1_000
+
+    def __post_init__(self) -> None:
+        _ = self.share, self.sample
+        for name in ("block_bp", "resamples"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    @property
+    def share(self) -> float | None:
+        """Share of reads held out, or None. Raises UsageError for words that are neither."""
+        word, _, number = self.hold_out.partition(":")
+        if self.hold_out == "none" or (word == "sample" and number.isdigit() and int(number) > 0):
+            return None
+        with suppress(ValueError):
+            if word == "reads" and 0 < float(number) < 1:
+                return float(number)
+        raise UsageError(f"hold-out '{self.hold_out}' is not none, reads:SHARE as reads:0.2, or sample:K as sample:2.")
+
+    @property
+    def sample(self) -> int | None:
+        """Index of the sample held out, or None."""
+        word, _, number = self.hold_out.partition(":")
+        return int(number) - 1 if word == "sample" and number.isdigit() else None
+
+
+def _joined(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)
+
+
+BASE_OF_CODE = {"m": "C", "h": "C", "a": "A"}  # 5mC, 5hmC, 6mA, as MM tags spell them
+HIGHEST_LEVEL = 511 / 512  # the probability that ML's highest value, 255, stands for
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountSettings(Settings):
+    """How modified-base reads become counts.
+
+    code : modifications that count as modified: m, h or a; more than one together, as mh.
+    motif : IUPAC word and the offset of its modified base, as 'CG,0'.   threshold : probability from which a call
+    counts, as modified or as canonical.   merge_strands : add the reverse strand's counts of a palindromic motif to
+    the forward strand's.   min_mapq : mapping quality that a read needs.
+    """
+
+    code: str = "m"
+    motif: str = "CG,0"
+    threshold: float = 0.8
+    merge_strands: bool = False
+    min_mapq: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.code or set(self.code) - set(BASE_OF_CODE) or len(set(self.code)) < len(self.code):
+            raise UsageError(f"code '{self.code}' is not one of m, h, a, or some of them together, as mh.")
+        if len(self.bases) > 1:
+            raise UsageError(f"code '{self.code}' holds modifications of {' and '.join(self.bases)}; count them apart.")
+        if not 0.5 <= self.threshold <= HIGHEST_LEVEL:
+            raise UsageError(
+                f"threshold {self.threshold:g} must lie within 0.5 and {HIGHEST_LEVEL:.4f}, the highest probability"
+                " that ML can tell."
+            )
+        if not 0 <= self.min_mapq <= 255:
+            raise UsageError(f"min mapq {self.min_mapq} must lie within 0 and 255, as mapping qualities do.")
+
+    @property
+    def bases(self) -> str:
+        """Letters that the codes modify, each once."""
+        return "".join(sorted({BASE_OF_CODE[code] for code in self.code}))

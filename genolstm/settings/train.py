@@ -1,0 +1,107 @@
+"""How a model is trained, and on what."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from genolstm.errors import UsageError
+from genolstm.settings.record import Settings
+
+CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
+
+
+class DeviceName(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Precision(StrEnum):
+    """Number format of the matrix products; weights and losses stay in float32."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class AuxiliaryTask(StrEnum):
+    """What a protein model can be trained to tell beside the next residue, of the residues read so far."""
+
+    CHARGE = "charge"
+    HYDROPATHY = "hydropathy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """How a model is trained.
+
+    lanes : stretches of genome read side by side.   chunk : symbols between weight updates; gradients do not reach
+    further. Small lanes x chunk learn more from each base; a GPU needs more lanes to be fast (CUDA_LANES, CUDA_CHUNK).
+    bases, minutes : stop at whichever comes first; 0 means no such limit.   learning_rate : peak, after the warm-up.
+    valid_bases : symbols of the validation part that each look reads at most (both strands).
+    early_stop : looks without a better validation loss before stopping; 0 never stops early.
+    checkpoint_minutes : between two resumable checkpoints.   clusters : file of protein clusters that are never split,
+    '' for our own.   multitask : what else each state is trained to tell, see `training.multitask`; multitask_weight :
+    of its error beside the bits.
+    """
+
+    lanes: int = 16
+    chunk: int = 64
+    bases: int = 40_000_000
+    minutes: float = 0.0
+    learning_rate: float = 3e-3
+    warmup_share: float = 0.02
+    final_share: float = 0.02  # the cosine ends at this share of the peak learning rate
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    precision: Precision = Precision.FP32
+    valid_looks: int = 10
+    valid_bases: int = 1_000_000
+    early_stop: int = 0
+    checkpoint_minutes: float = 10.0
+    train_contigs: tuple[str, ...] = ()
+    valid_contigs: tuple[str, ...] = ()
+    test_contigs: tuple[str, ...] = ()
+    clusters: str = ""
+    multitask: tuple[AuxiliaryTask, ...] = ()
+    multitask_weight: float = 0.3
+    seed: int = 1
+
+    @property
+    def look_bases(self) -> int:
+        """Symbols that one look reads: fewer in a short training, which looks would else outlast."""
+        return min(self.valid_bases, max(100_000, self.bases // 50)) if self.bases else self.valid_bases
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", Precision(self.precision))
+        for name in ("train_contigs", "valid_contigs", "test_contigs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "multitask", auxiliary_tasks(self.multitask))
+        if not 0 <= self.multitask_weight < math.inf:
+            raise UsageError(f"multitask weight must be 0 or more, not {self.multitask_weight}.")
+        for name in ("lanes", "chunk", "valid_looks", "valid_bases"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be above 0, not {getattr(self, name)}.")
+        for name in ("warmup_share", "final_share", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}.")
+        if self.bases <= 0 and self.minutes <= 0:
+            raise UsageError("training needs an end: give --bases or --minutes.")
+
+
+def auxiliary_tasks(names: Iterable[str]) -> tuple[AuxiliaryTask, ...]:
+    """Read names of auxiliary tasks. Raises UsageError for one that is unknown or stands twice."""
+    names = tuple(names)
+    for name in names:
+        if name not in set(AuxiliaryTask):
+            raise UsageError(f"multitask '{name}' is not known; known are {', '.join(AuxiliaryTask)}.")
+        if names.count(name) > 1:
+            raise UsageError(f"multitask '{name}' is named twice; name it once.")
+    return tuple(AuxiliaryTask(name) for name in names)
