@@ -8,6 +8,12 @@ import typer
 from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
 from genolstm.settings.model import AlphabetName
 
+LOOK = 100_000  # residues that tell whether proteins are DNA
+
+
+def _like_dna(letters: str) -> bool:
+    return set(letters) <= set("ACGTNX")
+
 
 def ingest(
     fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - is stdin.", show_default=False)],
@@ -21,10 +27,12 @@ def ingest(
 
     Example: genolstm ingest genome.fa.gz -o genome.h5
     """
-    from genolstm.alphabet import ALPHABETS
+    import numpy as np
+
+    from genolstm.alphabet import ALPHABETS, decode
     from genolstm.readers.fasta import STOP, Stops, read_fasta
     from genolstm.store.files import file_sha256, refuse_existing
-    from genolstm.store.genome import write_genome
+    from genolstm.store.genome import open_genome, write_genome
 
     task = Task("ingest", quiet=quiet)
     refuse_existing(output, force=force, inputs=[fasta])
@@ -41,6 +49,8 @@ def ingest(
     for letter, code in read_as.items():
         if letter != code:
             log.info("%s %s read as %s", f"{counted.letters[letter]:,}", letter, code)
+    if alphabet is AlphabetName.PROTEIN and _like_dna(decode(np.unique(open_genome(output).all_codes[:LOOK]), letters)):
+        log.warning("the letters are A, C, G, T and N alone: if this is DNA, ingest it without --alphabet protein")
     if stops.ended:
         log.info("%s proteins end in *, which is no residue and was left out", f"{stops.ended:,}")
     if stops.broken:

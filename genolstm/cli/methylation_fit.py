@@ -1,5 +1,6 @@
 """``genolstm methylation fit``: the constrained cell against read counts."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,7 +100,8 @@ def fit(
         typer.Option("--hold-out", help="Judge on held-out reads first: reads:0.2, or sample:3 for a whole sample."),
     ] = HeldOutSettings.hold_out,
     block_bp: Annotated[
-        int, typer.Option("--block-bp", min=1, help="Genome that the bootstrap of --hold-out draws together.")
+        int,
+        typer.Option("--block-bp", min=1, help="Genome that the bootstrap of --hold-out draws together, at most."),
     ] = HeldOutSettings.block_bp,
     resamples: Annotated[
         int, typer.Option("--resamples", min=20, help="Bootstrap resamples of --hold-out.")
@@ -161,6 +163,7 @@ def fit(
     task.seed = settings.seed
     both = _read(counts)
     by_age(both, settings.times)
+    _warn_of_impossible(both, settings)
     lengths = _lengths(genome, both) if bigwig_prefix else {}
     extra = _extra(both, states, settings, pooled)
     task.use_device(DeviceName.CPU, threads)
@@ -196,6 +199,22 @@ def _read(paths: list[Path]) -> "Counts":
         if not reads:
             log.warning("sample '%s' holds no reads: it says nothing of any CpG", sample)
     return both
+
+
+def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None:
+    """Say which reads no gates can explain: methylated ones at an age where nothing is methylated yet."""
+    if settings.start is not StartState.ZERO or settings.conversion_error:
+        return
+    for sample, age, modified in zip(
+        counts.samples, settings.elapsed, counts.modified.sum(axis=0).tolist(), strict=True
+    ):
+        if age == 0 and modified:
+            log.warning(
+                "sample '%s' holds %s methylated reads at age 0, where a new strand has none: add its age to all with"
+                " --time-offset, or say how many reads are wrong with --conversion-error",
+                sample,
+                f"{modified:,}",
+            )
 
 
 def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings, pooled: PooledSettings) -> Any:  # noqa: ANN401  (an array; numpy is imported late)
@@ -295,7 +314,8 @@ def _plain(score: "HeldOutScore") -> dict[str, Any]:
     """One line of the held-out table; `difference` is [value, low, high]."""
     return {
         "what": score.what, "model": score.model, "log_likelihood_per_read": score.log_likelihood, "reads": score.reads,
-        "against": score.against, "difference": [score.difference, score.low, score.high],
+        "against": score.against,
+        "difference": [each if math.isfinite(each) else None for each in (score.difference, score.low, score.high)],
     }  # fmt: skip
 
 

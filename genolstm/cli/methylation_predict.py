@@ -7,6 +7,7 @@ import typer
 
 from genolstm.cli.options import refuse_all
 from genolstm.cli.terminal import Force, Json, Quiet, Task
+from genolstm.errors import UsageError
 from genolstm.settings.methylation import MethylationSettings
 
 
@@ -37,6 +38,8 @@ def predict(
     refuse_all([output], [fit], force=force)
     found = read_methylation(fit)
     asked = parse_numbers(times, "times")
+    if len(set(asked)) < len(asked):
+        raise UsageError(f"times '{times}' name a time twice; name each once.")
     columns = predict_columns(found, asked, ages_of(found, asked), level)
     write_table(output, columns)
     records = site_records(found)

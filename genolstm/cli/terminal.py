@@ -98,10 +98,11 @@ class Task:
 
     def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
         """Choose device and threads, and say which."""
-        from genolstm.devices import choose_device, describe_device, set_threads
+        from genolstm.devices import choose_device, describe_device, keep_freed_memory, set_threads
 
         device = choose_device(name)
         used = set_threads(threads or None)
+        keep_freed_memory()
         self.device = describe_device(device)
         log.info("device %s, %d thread%s, seed %d", self.device, used, "" if used == 1 else "s", self.seed)
         if name is DeviceName.AUTO and device.type == "cpu":

@@ -99,12 +99,14 @@ def states_outside(fit: MethylationFit) -> int:
 
 def log_likelihood_per_read(fit: MethylationFit) -> float:
     """Mean over all reads that were fitted, in nats; NaN without any."""
-    reads = int(fit.reads.sum())
-    return float(np.nansum(fit.log_likelihood)) / reads if reads else float("nan")
+    fitted = np.isfinite(fit.log_likelihood)
+    reads = int(fit.reads[fitted].sum())
+    return float(fit.log_likelihood[fitted].sum()) / reads if reads else float("nan")
 
 
 def site_records(fit: MethylationFit) -> Records:
     """How many sites there were, how many were fitted, and why the others were not."""
-    fitted = int(np.isfinite(fit.rate).sum())
-    without = len(fit) - fitted
-    return Records(read=len(fit), used=fitted, skipped={"sites without reads": without} if without else {})
+    fitted = np.isfinite(fit.rate)
+    reasons = {"sites without reads": ~fitted & (fit.reads == 0), "sites that no rate fits": ~fitted & (fit.reads > 0)}
+    skipped = {reason: int(sites.sum()) for reason, sites in reasons.items() if sites.any()}
+    return Records(read=len(fit), used=int(fitted.sum()), skipped=skipped)

@@ -10,6 +10,7 @@ from genolstm.methylation.trajectory import trajectory
 from genolstm.settings.methylation import MethylationSettings
 
 RATES, STEADY = 46, 34  # points of the grid along ln k and g
+CHANCE_EDGE = 1e-6
 KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have no chance at all
 
 
@@ -44,6 +45,10 @@ def fractions(points: tuple[Floats, Floats], elapsed: Floats) -> Floats:
 
 
 def with_error(fraction: Floats, error: float) -> Floats:
-    """Chance of a methylated read where an unmethylated base is misread with the chance `error`."""
-    chance: Floats = error + (1 - error) * fraction
+    """Chance of a methylated read where an unmethylated base is misread with the chance `error`.
+
+    It stays CHANCE_EDGE off 0 and 1: at age 0 the state is 0 at every point, and one read that denies it would leave
+    none of them.
+    """
+    chance: Floats = np.clip(error + (1 - error) * fraction, CHANCE_EDGE, 1 - CHANCE_EDGE)
     return chance

@@ -28,6 +28,8 @@ from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 
 EDGE = 0.005  # a read's chance is kept this far off 0 and 1: maximum likelihood is often sure, and wrong
+BLOCKS_AT_LEAST = 20  # an interval from fewer blocks means little
+NO_ENDS = (np.nan, np.nan)
 READ_GROUPS = ((0, 4), (5, 9), (10, 19), (20, None))  # CpGs by their training reads, ends included
 
 
@@ -152,7 +154,7 @@ def scores(
     for low, high in READ_GROUPS:
         label = f"{low}-{high} training reads" if high is not None else f"{low} or more training reads"
         groups[label] = use & (trained >= low) & ((trained <= high) if high is not None else True)
-    block = _blocks(split.training, asked.block_bp)
+    block = _blocks(split.training, block_length(split.training, asked))
     found = []
     for label, chosen in groups.items():
         if not chosen.any():
@@ -160,12 +162,13 @@ def scores(
         drawn = _drawn_blocks(block[chosen], reads[chosen], asked.resamples, rng)
         for name, each in nats.items():
             gain = _per_block(nats[best][chosen] - each[chosen], block[chosen])
-            low, high = np.quantile(drawn.weights @ gain / drawn.reads, [0.025, 0.975])
+            # one block drawn again and again would give an interval of no width
+            ends = np.quantile(drawn.weights @ gain / drawn.reads, [0.025, 0.975]) if len(gain) > 1 else NO_ENDS
             total = int(reads[chosen].sum())
             difference = float((nats[best][chosen] - each[chosen]).sum() / total)
             found.append(HeldOutScore(
                 what=label, model=name, log_likelihood=float(each[chosen].sum() / total), reads=total, against=best,
-                difference=-difference, low=-float(high), high=-float(low),
+                difference=-difference, low=-float(ends[1]), high=-float(ends[0]),
             ))  # fmt: skip
     return tuple(found)
 
@@ -175,6 +178,12 @@ def _nats(split: Split, chance: Floats) -> Floats:
     kept = np.clip(chance, EDGE, 1 - EDGE)
     nats: Floats = (split.held * np.log(kept) + split.held_other * np.log1p(-kept)).sum(axis=1)
     return nats
+
+
+def block_length(training: Training, asked: HeldOutSettings) -> int:
+    """Length of the blocks that are resampled together, bp: as asked, or shorter where the sites span few of them."""
+    ends = [training.position[training.contig == contig] for contig in np.unique(training.contig)]
+    return max(1, min(asked.block_bp, sum(int(np.ptp(each)) + 1 for each in ends) // BLOCKS_AT_LEAST))
 
 
 def _blocks(training: Training, block_bp: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genolstm.methylation.grid import GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.grid import CHANCE_EDGE, GateGrid, fractions, gate_grid, with_error
 from genolstm.methylation.learning import Progress, learn
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, context_of, initialise, windows_of
@@ -25,7 +25,6 @@ from genolstm.settings.methylation import MethylationSettings, PooledSettings, R
 
 FIRST_DISPERSION = 0.05
 STRETCHES_AT_LEAST = 5  # of each fold
-CHANCE_EDGE = 1e-6  # keeps a chance off 0 and 1 after rounding to float32
 
 
 class GatePrior(nn.Module):

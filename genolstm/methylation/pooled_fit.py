@@ -66,7 +66,7 @@ def _draws(posterior: Tensor, count: int) -> NDArray[np.uint16]:
     """Equally likely grid points that stand for each posterior: systematic resampling (Kitagawa 1996), [n, D]."""
     below = torch.cumsum(posterior.double(), dim=1)
     at = (torch.arange(count, dtype=below.dtype) + 0.5) / count * below[:, -1:]
-    drawn: NDArray[np.uint16] = torch.searchsorted(below, at).numpy().astype(np.uint16)
+    drawn: NDArray[np.uint16] = torch.searchsorted(below, at).clamp_(max=below.shape[1] - 1).numpy().astype(np.uint16)
     return drawn
 
 

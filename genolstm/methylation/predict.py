@@ -128,8 +128,11 @@ def _from_draws(fit: MethylationFit, posterior: Posterior, ages: Floats, level: 
     tail = (1 - level) / 2
     for first in range(0, len(fit), CHUNK_SITES):
         part = slice(first, first + CHUNK_SITES)
+        unknown = ~np.isfinite(fit.rate[part])
         for place in range(len(ages)):
             drawn = grid_states[:, place][posterior.draws[part]]  # [n, D]
             answer.fraction[part, place] = drawn.mean(axis=1)
             answer.low[part, place], answer.high[part, place] = np.quantile(drawn, [tail, 1 - tail], axis=1)
+        for column in answer:
+            column[part][unknown] = np.nan
     return answer

@@ -143,6 +143,10 @@ class PooledSettings(Settings):
             raise UsageError(f"learning rate must be above 0, not {self.learning_rate}.")
 
 
+# of what is simulated: counts are int32, rates and positions must stay numbers
+MOST_COVERAGE, MOST_SPREAD, MOST_BP = 1_000_000, 20, 1_000_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulateSettings(Settings):
     """How read counts are made from known gates.
@@ -173,11 +177,13 @@ class SimulateSettings(Settings):
         object.__setattr__(self, "times", _ages(self.times, self.time_offset))
         if self.sites < 1:
             raise UsageError(f"sites must be at least 1, not {self.sites}.")
-        for name in ("coverage", "spread", "coupling_bp"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"{name.replace('_', ' ')} must be 0 or more, not {getattr(self, name)}.")
-        if not 2 <= self.spacing_bp < math.inf:
-            raise UsageError(f"spacing bp must be at least 2, the length of a CpG, not {self.spacing_bp}.")
+        for name, most in (("coverage", MOST_COVERAGE), ("spread", MOST_SPREAD), ("coupling_bp", MOST_BP)):
+            if not 0 <= getattr(self, name) <= most:
+                raise UsageError(f"{name.replace('_', ' ')} must lie from 0 to {most:,}, not be {getattr(self, name)}.")
+        if not 2 <= self.spacing_bp <= MOST_BP:
+            raise UsageError(
+                f"spacing bp must lie from 2, the length of a CpG, to {MOST_BP:,}, not be {self.spacing_bp}."
+            )
         for name in ("conversion_error", "dispersion"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', ' ')} must lie from 0 to below 1, not {getattr(self, name)}.")
@@ -208,7 +214,7 @@ class HeldOutSettings(Settings):
     """What a fit is judged by.
 
     hold_out : 'none', 'reads:SHARE' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
-    block_bp : genome resampled together.
+    block_bp : genome resampled together; shorter where the sites span fewer than 20 such blocks.
     """
 
     hold_out: str = "none"

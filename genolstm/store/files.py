@@ -4,6 +4,7 @@ import datetime
 import errno
 import fcntl
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import h5py
@@ -40,6 +42,7 @@ DISK_ERRORS = {  # what the system may refuse while an output grows, and what to
 }
 # what HDF5 and the reading of its text and JSON raise on damaged bytes
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError)
+_READING = re.compile(r"(h5py|genolstm\.store)(\.|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,10 +361,21 @@ def open_any(path: Path, *, verify: bool = False) -> Iterator[h5py.File]:
         _check_content(file, path, Kind(kind), verify=verify)
         yield file
     except DAMAGE as problem:
+        if not _of_reading(problem):
+            raise
         raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
     finally:
         with suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
             file.close()
+
+
+def _of_reading(problem: BaseException) -> bool:
+    """Whether an error arose where a file is read: in h5py or in this package. What else a caller raises is its own."""
+    for frame, _ in walk_tb(problem.__traceback__):
+        passed_through = frame.f_code.co_flags & inspect.CO_GENERATOR  # a context manager around the caller's body
+        if _READING.match(str(frame.f_globals.get("__name__"))) and not passed_through:
+            return True
+    return False
 
 
 def kind_of(path: Path) -> Kind:

@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import subprocess
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -297,3 +298,17 @@ def test_existing_output_is_kept_without_force(run, results, tmp_path):
     assert run("export", results["score"], "-o", out, "-q").code == 2
     assert out.read_text() == "mine"
     assert run("export", results["score"], "-o", results["score"], "-q", "-f").code == 2
+
+
+@pytest.mark.parametrize(
+    ("into", "code", "said"),
+    [
+        ("| true", 141, ""),
+        ("> /dev/full", 3, "genolstm: the disk is full: standard output was not written; free space or write"
+         " elsewhere.\n"),
+    ],
+)  # fmt: skip
+def test_a_stdout_that_takes_no_more_is_not_blamed_on_the_input(results, into, code, said):
+    line = f"'{sys.executable}' -m genolstm export '{results['score']}' -o - -q {into}; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)

@@ -138,3 +138,12 @@ def test_full_disk_is_one_sentence_and_no_file(tiny_disk, finished, tmp_path):
     sentence = f"genolstm: the disk is full: {output} was not written; free space or write elsewhere.\n"
     assert finished("ingest", source, "-o", output, "-q") == (3, "", sentence)
     assert list(tiny_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize(("letters", "warned"), [("ACGTNNACGT", True), ("acgtx", True), ("MKACGT", False)])
+def test_dna_that_is_called_protein_is_warned_of(run, tmp_path, letters, warned):
+    source = tmp_path / "p.fa"
+    source.write_text(f">p\n{letters}\n")
+    ended = run("ingest", source, "-o", tmp_path / "p.h5", "--alphabet", "protein", "-q")
+    assert ended.code == 0
+    assert ("if this is DNA, ingest it without --alphabet protein" in ended.err) == warned

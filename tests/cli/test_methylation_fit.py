@@ -196,7 +196,7 @@ def test_pooled_draws_and_held_out_scores_are_kept(run, simulated):
     output = counts.with_name("held.h5")
     command = ("methylation", "fit", counts, *TIMES, "--model", "pooled", *QUICK, "-o", output)
     ended = run(
-        *command, "--draws", "9", "--hold-out", "reads:0.2", "--block-bp", "1000", "--resamples", "30", "--json"
+        *command, "--draws", "9", "--hold-out", "reads:0.2", "--block-bp", "100", "--resamples", "30", "--json"
     )
     told = json.loads(ended.out)
     found = read_methylation(output)
@@ -204,7 +204,7 @@ def test_pooled_draws_and_held_out_scores_are_kept(run, simulated):
     assert {row["model"] for row in told["held_out"]} == {score.model for score in found.held_out}
     assert "neighbour_prior" in ended.err
     plain = {score.model: score for score in found.held_out if score.what == "all"}
-    run(*command, "-f", "-q", "--hold-out", "reads:0.2", "--block-bp", "3000", "--resamples", "30")
+    run(*command, "-f", "-q", "--hold-out", "reads:0.2", "--block-bp", "300", "--resamples", "30")
     other = {score.model: score for score in read_methylation(output).held_out if score.what == "all"}
     assert plain["site"].log_likelihood == other["site"].log_likelihood
     assert plain["site"].low != other["site"].low
@@ -337,3 +337,20 @@ def test_hidden_states_and_their_components_have_an_effect_on_the_pooled_fit(run
     assert not np.array_equal(found[1].rate, found[2].rate)
     ended = run("methylation", "fit", counts, *TIMES, "--states", hidden, "-o", tmp_path / "x.h5", "-q")
     assert (ended.code, ended.err) == (2, "genolstm: --states are for the pooled model: add --model pooled.\n")
+
+
+def test_methylated_reads_at_age_0_are_warned_of(run, simulated, tmp_path):
+    counts = simulated("--start-fraction", "0.5", times=("--times", "0,1,4,16"), sites=20)
+    asked = ("methylation", "fit", counts, "--times", "0,1,4,16", "-t", "1")
+    told = run(*asked, "-o", tmp_path / "f.h5", "-q").err
+    assert told.startswith("sample '0' holds ")
+    assert "methylated reads at age 0, where a new strand has none: add its age to all with --time-offset" in told
+    for explained in (("--time-offset", "0.5"), ("--conversion-error", "0.01"), ("--start", "free")):
+        assert run(*asked, "-o", tmp_path / "f.h5", "-q", "-f", *explained).err == ""
+
+
+def test_a_time_is_predicted_once(run, simulated, tmp_path):
+    fit = simulated().with_name("fit.h5")
+    fitted(run, fit.with_name("counts0.h5"))
+    ended = run("methylation", "predict", fit, "--times", "2,4,2", "-o", tmp_path / "p.tsv", "-q")
+    assert ended == (2, "", "genolstm: times '2,4,2' name a time twice; name each once.\n")

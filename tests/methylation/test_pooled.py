@@ -242,3 +242,30 @@ def test_what_the_pooled_model_cannot_do_is_refused():
         judged(counts, settings_of(), SMALL, HeldOutSettings(hold_out="sample:9"))
     with pytest.raises(UsageError, match="hold-out 'reads:2' is not none"):
         HeldOutSettings(hold_out="reads:2")
+
+
+@pytest.mark.parametrize("likelihood", ["binomial", "beta-binomial"])
+def test_methylated_reads_at_age_0_rule_no_gates_out(likelihood):
+    asked = SimulateSettings(times=TIMES, sites=80, start_fraction=0.4)  # nothing explains what is there at age 0
+    rng = np.random.default_rng(3)
+    counts = simulated_counts(truth_of(None, asked, rate=0.4, steady=0.7, mu=None, delta=None, rng=rng), asked, rng)
+    assert counts.modified[:, 0].any()
+    settings = MethylationSettings(times=TIMES, model="pooled", likelihood=likelihood)
+    fit = fit_counts(counts, settings, SMALL)
+    for column in (fit.rate, fit.steady, fit.log_likelihood):
+        assert np.isfinite(column).all()
+    assert fit.posterior.draws.max() < len(fit.posterior.rate)
+    for row in judged(counts, settings, SMALL, HeldOutSettings(hold_out="reads:0.2", resamples=50)):
+        assert np.isfinite(row.log_likelihood), row.model
+
+
+def test_intervals_of_held_out_reads_come_from_several_blocks_or_not_at_all():
+    _, counts = coupled(40)
+    settings, asked = settings_of(), HeldOutSettings(hold_out="reads:0.2", resamples=50)  # blocks of 100 kb: one
+    for row in judged(counts, settings, SMALL, asked):
+        if row.model not in {row.against, "pooled_gates"} and row.reads > 50:  # the same for binomial reads
+            assert row.high - row.low > 1e-4, row.model
+    _, counts = coupled(1, coverage=200)
+    for row in judged(counts, settings, SMALL, asked):
+        assert np.isnan([row.low, row.high]).all(), row.model
+        assert np.isfinite(row.difference)

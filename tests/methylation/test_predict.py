@@ -129,3 +129,15 @@ def test_runs_of_a_track_never_overlap():
     assert (start[1:] >= end[:-1]).all()
     assert (end > start).all()
     assert value.dtype == np.float32
+
+
+def test_a_site_without_gates_has_no_course():
+    counts = simulated(sites=6, coverage=8)
+    settings = MethylationSettings(times=TIMES, time_offset=OFFSET, model="pooled")
+    fit = fit_counts(counts, settings, PooledSettings(width=4, epochs=1, folds=2, draws=16))
+    rate = fit.rate.copy()
+    rate[2] = np.nan
+    found = predict(replace(fit, rate=rate), np.array([1.0, 2.0]), 0.95)
+    for column in found:
+        assert np.isnan(column[2]).all()
+        assert np.isfinite(np.delete(column, 2, axis=0)).all()

@@ -94,9 +94,13 @@ def test_gates_that_make_no_sense_are_refused(given, options, sentence):
     [
         ({"times": (1, 1)}, "times 1,1 do not increase"),
         ({"times": (0, 1), "time_offset": -1}, "puts the first sample at -1, before the clock starts"),
-        ({"coverage": -1}, "coverage must be 0 or more"),
+        ({"coverage": -1}, "coverage must lie from 0 to 1,000,000, not be -1"),
+        ({"coverage": 3e9}, "coverage must lie from 0 to 1,000,000, not be 3000000000.0"),
+        ({"spread": 21.0}, "spread must lie from 0 to 20, not be 21.0"),
+        ({"coupling_bp": float("nan")}, "coupling bp must lie from 0 to 1,000,000, not be nan"),
+        ({"spacing_bp": 2e6}, "spacing bp must lie from 2, the length of a CpG, to 1,000,000, not be 2000000.0"),
         ({"dispersion": 1.0}, "dispersion must lie from 0 to below 1"),
-        ({"spacing_bp": 1}, "spacing bp must be at least 2"),
+        ({"spacing_bp": 1}, "spacing bp must lie from 2"),
         ({"start_fraction": 2}, "start fraction must lie between 0 and 1"),
         ({"sites": 0}, "sites must be at least 1"),
     ],
@@ -104,3 +108,11 @@ def test_gates_that_make_no_sense_are_refused(given, options, sentence):
 def test_settings_that_make_no_sense_are_refused(options, sentence):
     with pytest.raises(UsageError, match=sentence):
         SimulateSettings(**options)
+
+
+def test_the_widest_settings_still_make_counts():
+    asked = SimulateSettings(sites=50, coverage=1e6, spread=20.0, spacing_bp=1e6)
+    found = gates(asked, rate=0.3, steady=0.8)
+    counts = simulated_counts(found, asked, np.random.default_rng(1))
+    assert (counts.modified <= counts.covered).all()
+    assert (np.diff(counts.position) >= 2).all()

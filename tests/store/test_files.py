@@ -474,3 +474,15 @@ def test_many_readers_may_open_one_file(path):
 def test_h5dump_reads_our_files(path):
     told = subprocess.run(["h5dump", "-H", path], capture_output=True, text=True, check=True).stdout
     assert 'DATASET "codes"' in told
+
+
+@pytest.mark.parametrize("problem", [BrokenPipeError(32, "Broken pipe"), ValueError("a caller's own"), KeyError("x")])
+def test_what_a_caller_raises_is_not_taken_for_damage(path, problem):
+    def reading():
+        with open_any(path) as file:
+            assert "kind" in file.attrs
+            raise problem
+
+    with pytest.raises(type(problem)) as caught:
+        reading()
+    assert caught.value is problem
