@@ -195,9 +195,7 @@ def test_pooled_draws_and_held_out_scores_are_kept(run, simulated):
     counts = simulated("--spread", "1", sites=120)
     output = counts.with_name("held.h5")
     command = ("methylation", "fit", counts, *TIMES, "--model", "pooled", *QUICK, "-o", output)
-    ended = run(
-        *command, "--draws", "9", "--hold-out", "reads:0.2", "--block-bp", "100", "--resamples", "30", "--json"
-    )
+    ended = run(*command, "--draws", "9", "--hold-out", "reads:0.2", "--block-bp", "100", "--resamples", "30", "--json")
     told = json.loads(ended.out)
     found = read_methylation(output)
     assert found.posterior.draws.shape == (120, 9)
