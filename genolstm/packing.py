@@ -19,6 +19,7 @@ from genolstm.store.genome import Genome
 from genolstm.store.model_card import ModelCard, ProbeLine
 from genolstm.store.results import ProbeResult, read_probe
 from genolstm.store.schema import Kind
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 
 TRAINED = "trained"  # name of the trained states among a probe's features
@@ -45,10 +46,11 @@ def packed(
         )
     weights = rounded(checkpoint.weights, model_path)
     network = trained_model(checkpoint.model, weights).to(device)
+    reader = GenomeReader(network, genome, StreamSettings())
     bits = tuple(
         dataclasses.replace(
             row,
-            model=mean_bits(network, genome, checkpoint.split.of(Part[row.part.upper()]), StreamSettings())[0],
+            model=mean_bits(reader, checkpoint.split.of(Part[row.part.upper()]))[0],
         )
         for row in checkpoint.bits
     )

@@ -22,6 +22,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import Precision
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 
 CHUNKS_A_LANE = 8
@@ -72,11 +73,12 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
     genome, everything = random_genome(symbols // STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
     stream = dataclasses.replace(stream, burn_in=0, repair=False)
+    reader = GenomeReader(network, genome, stream)
 
     def gates(every: int, units_every: int) -> None:
         plan, statistics = sample_plan(genome, everything, every), GateStatistics(network, units_every)
         pages = Pages(_OnDisk(plan.samples, *statistics.shape), plan.samples, statistics.shape, stream.lanes)
-        deque(walk(network, genome, plan, stream, statistics, pages), maxlen=0)
+        walk(reader, plan, statistics, pages)
 
     @torch.inference_mode()
     def bare() -> None:
@@ -85,7 +87,7 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
             _, state = kernel(inputs, state)
 
     def reading() -> None:
-        deque(read_stretches(network, genome, everything, stream), maxlen=0)
+        deque(read_stretches(reader, everything), maxlen=0)
 
     bound = matrix_bound(network, stream.lanes, Precision.FP32, training=False, device=device)
     timings = []

@@ -18,6 +18,7 @@ from genolstm.scoring.along_genome import score_along
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import Precision
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 CHUNKS_A_LANE = 8
@@ -58,10 +59,10 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
     genome, everything = random_genome(symbols // STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
     one = torch.randn(1, min(symbols // ONE_LANE_SHARE, ONE_LANE_MOST), DNA.n_symbols, device=device)
-    stream = dataclasses.replace(stream, burn_in=0, repair=False)
+    reader = GenomeReader(network, genome, dataclasses.replace(stream, burn_in=0, repair=False))
 
     def scored() -> None:
-        score_along(network, genome, everything, stream, _OnDisk(everything.bases), seams=Seams())
+        score_along(reader, everything, _OnDisk(everything.bases), seams=Seams())
 
     @torch.inference_mode()
     def side_by_side() -> None:

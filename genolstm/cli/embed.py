@@ -43,12 +43,14 @@ def embed(
 
     Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
     """
+    from genolstm.model import trained_model
     from genolstm.readers.bed import read_bed
     from genolstm.states.sites import embed_sites, hand_over
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.store.hidden import write_h5ad, write_hidden
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("embed", quiet=quiet)
     for target in (output, h5ad):
@@ -67,9 +69,9 @@ def embed(
         inputs["sites"] = file_sha256(sites)
     on = task.use_device(device, threads)
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
-        embedding = embed_sites(
-            checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show, ranks=ranks
-        )
+        network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+        reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        embedding = embed_sites(reader, bed, bed_name=str(sites))
         if not ranks.is_main_process:
             hand_over(embedding, ranks, output)
             return

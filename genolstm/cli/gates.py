@@ -109,13 +109,13 @@ def gates(
     from genolstm.gates.dump import check_dump
     from genolstm.gates.places import sample_plan
     from genolstm.gates.reading import tracks_of
-    from genolstm.gates.whole import GateRequest, gates_of_genome, read_own_rows, tables_of
+    from genolstm.gates.whole import GateRequest, gates_of_genome
     from genolstm.model import trained_model
     from genolstm.regions import Region, stretches_of
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
-    from genolstm.store.gates import write_gates
     from genolstm.store.genome import open_genome
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("gates", quiet=quiet, seed=seed)
     inputs = [model, genome, *([boundaries] if boundaries else [])]
@@ -157,26 +157,14 @@ def gates(
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
     on = task.use_device(device, threads)
-    to_read = strands * stretches.bases
-    with task.together() as ranks:
-        if not ranks.is_main_process:
-            read_own_rows(network.to(on), opened, plan, settings, stream, output, ranks)
-            return
-        with (
-            ProgressLine("gates", unit="bases", quiet=quiet) as line,
-            write_gates(
-                output, stretches, opened.length_of, (plan.first, plan.first_position, plan.every),
-                (names, strands, checkpoint.model.layers), provenance,
-            ) as file,
-        ):  # fmt: skip
-            findings = gates_of_genome(
-                checkpoint, network.to(on), opened, plan, settings, stream, file, asked, ranks=ranks,
-                told=lambda read: line.show(min(1.0, ranks.size * read / to_read), ranks.size * read),
-                say=lambda text: log.info("%s", text),
-            )  # fmt: skip
-            if findings.edges:
-                records.skipped |= findings.edges.skipped
-            file.finish(tables_of(findings), records)
+    with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=task.quiet) as line:
+        reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)
+        findings = gates_of_genome(
+            reader, checkpoint, plan, settings, asked, output, provenance, records,
+            log=lambda text: log.info("%s", text),
+        )  # fmt: skip
+    if findings is None:  # another process writes
+        return
     _write_bigwigs(output, wigs, opened)
     draw(output, figure)
     _report(findings, records, output, task, as_json=as_json)

@@ -87,12 +87,14 @@ def score(
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
     """
+    from genolstm.model import trained_model
     from genolstm.regions import Region, stretches_of
-    from genolstm.scoring.whole import read_own_rows, score_genome
+    from genolstm.scoring.whole import score_genome
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
-    from genolstm.store.score import open_score, write_score
+    from genolstm.store.score import open_score
+    from genolstm.stream.reader import GenomeReader
     from genolstm.writers.bigwig import write_bigwig
 
     task = Task("score", quiet=quiet, seed=seed)
@@ -109,7 +111,6 @@ def score(
     records = Records(read=len(opened.names), used=len(stretches.names()))
     if left_out := len(opened.names) - records.used:
         records.skipped["contigs outside the regions asked for"] = left_out
-    strands = 1 if opened.alphabet.complement is None else 2
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if annotation and annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(annotation)
@@ -117,20 +118,12 @@ def score(
     genes = _genes(annotation, opened, str(genome), records) if annotation else ()
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
     on = task.use_device(device, threads)
-    to_read = strands * stretches.bases
-    with task.together() as ranks:
-        if not ranks.is_main_process:
-            read_own_rows(checkpoint, opened, stretches, settings, output, device=on, ranks=ranks)
-            return
-        with (
-            ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=quiet) as line,
-            write_score(output, stretches, opened.length_of, strands, provenance) as file,
-        ):
-            tables = score_genome(
-                checkpoint, opened, stretches, settings, file, device=on, transcripts=genes, seed=seed, ranks=ranks,
-                told=lambda read: line.show(min(1.0, ranks.size * read / to_read), ranks.size * read),
-            )  # fmt: skip
-            file.finish(tables, records)
+    with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=task.quiet) as line:
+        network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+        reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        tables = score_genome(reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed)
+    if tables is None:  # another process writes
+        return
     if bigwig:
         with open_score(output) as file:
             write_bigwig(bigwig, opened.length_of, file.mean_runs())

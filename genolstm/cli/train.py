@@ -286,6 +286,7 @@ def _begin(
 def _train(job: Job, output: Path, task: Task, *, quiet: bool) -> None:
     """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
     from genolstm.regions import Part
+    from genolstm.stream.reader import GenomeReader
     from genolstm.stream.reading import mean_bits
     from genolstm.training.loop import train as course
     from genolstm.training.steps import fraction_done
@@ -295,7 +296,8 @@ def _train(job: Job, output: Path, task: Task, *, quiet: bool) -> None:
     def look() -> float:
         bits = 0.0
         if run.ranks.is_main_process:
-            bits = mean_bits(run.model, job.genome, valid, StreamSettings(), symbols=run.settings.look_bases)[0]
+            reader = GenomeReader(run.model, job.genome, StreamSettings())
+            bits = mean_bits(reader, valid, symbols=run.settings.look_bases)[0]
         return run.ranks.from_main(bits)
 
     written = run.progress.seconds

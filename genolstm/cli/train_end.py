@@ -15,15 +15,14 @@ def evaluated(job: "Job") -> "tuple[PartBits, ...]":
     """Bits per base of the held-out parts, each beside its Markov lines."""
     from genolstm.regions import Part
     from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
+    from genolstm.stream.reader import GenomeReader
 
     if not job.held_out:
         return ()
     job.run.model.eval()
     markov = markov_of(job.genome, job.split.of(Part.TRAIN))
-    return tuple(
-        bits_beside_markov(job.run.model, markov, job.genome, job.split, part, StreamSettings())
-        for part in job.held_out
-    )
+    reader = GenomeReader(job.run.model, job.genome, StreamSettings())
+    return tuple(bits_beside_markov(reader, markov, job.split, part) for part in job.held_out)
 
 
 def auxiliary_errors(job: "Job") -> dict[str, float]:

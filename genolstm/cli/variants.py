@@ -69,7 +69,7 @@ def variants(
     with ProgressLine("variants", unit="bases", quiet=quiet) as line:
         outcome = annotate(
             vcf, output, trained_model(checkpoint.model, checkpoint.weights).to(on), opened, settings,
-            seen=checkpoint.seen, notes=notes, told=line.show,
+            seen=checkpoint.seen, notes=notes, on_progress=line.show,
         )  # fmt: skip
     _report(outcome, vcf, genome, output, task, as_json=as_json)
 

@@ -12,9 +12,9 @@ from genolstm.errors import UsageError
 from genolstm.gates.places import Places, sample_plan
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Region, stretches_of
-from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import traces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 
 MOST_BYTES = 2_000_000_000  # of a dump: what a viewer still opens
@@ -42,17 +42,16 @@ def check_dump(model: NextSymbolModel, genome: Genome, region: Region) -> None:
 
 
 @torch.inference_mode()
-def dump_region(
-    model: NextSymbolModel, genome: Genome, region: Region, settings: StreamSettings, sink: DumpSink
-) -> None:
+def dump_region(reader: GenomeReader, region: Region, sink: DumpSink) -> None:
     """Write the dump of one region, read on from what stands before it on each strand.
 
     At a base stand the factors of the step that reads it, and h and c after that step. NaN at the last base of a
     contig along each strand, which is never read: there is nothing after it to predict.
     """
-    plan = sample_plan(genome, stretches_of([region], genome.names), 1)
+    model = reader.model
+    plan = sample_plan(reader.genome, stretches_of([region], reader.genome.names), 1)
     started = False
-    for block in read_stretches(model, genome, plan.read, settings, warmup=True):
+    for block in read_stretches(reader, plan.read, warmup=True):
         places = plan.places_in(block, 1)
         holds = block.weight[places.lane] > 0
         if not holds.any():

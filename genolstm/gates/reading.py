@@ -13,11 +13,9 @@ from genolstm.gates.places import Places, SamplePlan
 from genolstm.gates.sums import UnitSums
 from genolstm.gates.tracks import Pages, Values
 from genolstm.model import NextSymbolModel
-from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.model import CellName
-from genolstm.settings.reading import StreamSettings
-from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 
@@ -50,23 +48,14 @@ class GateStatistics:
 
 @torch.inference_mode()
 def walk(
-    model: NextSymbolModel,
-    genome: Genome,
-    plan: SamplePlan,
-    settings: StreamSettings,
-    statistics: GateStatistics,
-    pages: Pages,
-    *,
-    seams: Seams | None = None,
-    ranks: Ranks = ALONE,
-) -> Iterator[int]:
-    """Read what a plan asks for, both strands; gives the symbols read so far after every block.
+    reader: GenomeReader, plan: SamplePlan, statistics: GateStatistics, pages: Pages, *, seams: Seams | None = None
+) -> None:
+    """Count and write what a plan asks for, on both strands.
 
     statistics : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
-    ranks : each process reads contigs and strands of its own; rank 0 is told the sums and seams of all.
+    Of several processes each reads contigs and strands of its own; rank 0 gets the sums and seams of all.
     """
-    read = 0
-    for block in read_stretches(model, genome, plan.read, settings, seams=seams, warmup=True, ranks=ranks):
+    for block in read_stretches(reader, plan.read, seams=seams, warmup=True):
         places = plan.places_in(block, plan.every)
         holds = block.weight[places.lane] > 0
         together = plan.every == statistics.units_every and bool(holds.all())  # every step is then read once, for both
@@ -78,11 +67,9 @@ def walk(
                 _tracks(block, layer, places, statistics, count=together) for layer in range(len(statistics.sums))
             ]
             _write(block, places, torch.stack(layers, dim=2).cpu().numpy(), pages)
-        read += block.targets.numel()
-        yield read
     pages.flush()
     for sums in statistics.sums:
-        sums.add_others(ranks)
+        sums.add_others(reader.ranks)
 
 
 def _count(block: Block, places: Places, statistics: GateStatistics) -> None:

@@ -1,7 +1,6 @@
 """The gates of a whole genome: tracks, sums, resets, functional memory and boundaries, into one file."""
 
 import dataclasses
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,19 @@ from genolstm.gates.dump import dump_region
 from genolstm.gates.factors import CANDIDATE, FORGET
 from genolstm.gates.memory_curve import FLAT, MemoryCurve, memory_curve, unseen
 from genolstm.gates.places import SamplePlan
-from genolstm.gates.reading import GateStatistics, walk
+from genolstm.gates.reading import GateStatistics, tracks_of, walk
 from genolstm.gates.resets import resets_along, threshold_of
 from genolstm.gates.sums import LayerFigures, figures_of
 from genolstm.gates.tracks import PAGE, Pages
-from genolstm.model import NextSymbolModel
-from genolstm.ranks import ALONE, Ranks
+from genolstm.ranks import ALONE
 from genolstm.regions import Region
 from genolstm.seeds import spawn
-from genolstm.settings.reading import GatesSettings, StreamSettings
+from genolstm.settings.reading import GatesSettings
 from genolstm.store.checkpoint import Checkpoint
-from genolstm.store.gates import GatesFile, GatesTables
-from genolstm.store.genome import Genome
-from genolstm.store.spool import open_spool
+from genolstm.store.files import Provenance, Records
+from genolstm.store.gates import GatesFile, GatesTables, write_gates
+from genolstm.store.spool import Spool, open_spool
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import gather_rows, owners_of
 
@@ -56,44 +55,74 @@ class Findings:
 
 
 def gates_of_genome(
+    reader: GenomeReader,
     checkpoint: Checkpoint,
-    model: NextSymbolModel,
-    genome: Genome,
     plan: SamplePlan,
     settings: GatesSettings,
-    stream: StreamSettings,
-    file: GatesFile,
-    asked: GateRequest,
+    request: GateRequest,
+    output: Path,
+    provenance: Provenance,
+    records: Records,
     *,
-    told: Callable[[int], None],
-    say: Callable[[str], None],
-    ranks: Ranks = ALONE,
-) -> Findings:
-    """Write tracks, resets and dump to an open file, and find the rest.
+    log: Callable[[str], None],
+) -> Findings | None:
+    """Tracks, resets and dump in a gates file, and what else was found; None in all processes but rank 0.
 
-    told : called with the symbols read so far.   ranks : the others read by `read_own_rows`; only the tracks and the
-    sums are divided, the rest is found by rank 0.
+    Only the tracks and the sums are divided over processes, the rest is found by rank 0.
+    records : what was left out at boundaries is added.   log : called with a sentence as each step begins.
     """
-    statistics, seams = GateStatistics(model, settings.units_every), Seams()
-    pages = Pages(file, plan.samples, statistics.shape, stream.lanes)
-    for read in walk(model, genome, plan, stream, statistics, pages, seams=seams, ranks=ranks):
-        told(read)
-    del pages
-    gather_rows(file, plan.first, owners_of(ranks, genome, plan.read, stream), ranks, shape=statistics.shape)
+    statistics, writes = GateStatistics(reader.model, settings.units_every), reader.ranks.is_main_process
+    layout = (tracks_of(reader.model), reader.strands, reader.model.settings.layers)
+    places = (plan.first, plan.first_position, plan.every)
+    with (
+        write_gates(output, plan.stretches, reader.genome.length_of, places, layout, provenance)
+        if writes
+        else open_spool(output, plan.samples, statistics.shape)
+    ) as file:
+        seams = Seams()
+        if not isinstance(file, GatesFile):
+            _fill_unknown(file, reader, plan, statistics.shape)
+        pages = Pages(file, plan.samples, statistics.shape, reader.settings.lanes)
+        walk(reader, plan, statistics, pages, seams=seams)
+        del pages
+        gather_rows(reader, plan.read, file, plan.first, shape=statistics.shape)
+        if not isinstance(file, GatesFile):
+            return None
+        findings = _findings(reader, checkpoint, plan, settings, request, file, statistics, seams, log)
+        if findings.edges:
+            records.skipped |= findings.edges.skipped
+        file.finish(tables_of(findings), records)
+    return findings
+
+
+def _fill_unknown(spool: Spool, reader: GenomeReader, plan: SamplePlan, shape: tuple[int, int]) -> None:
+    """Write NaN to the rows of this process: bases that no step reads stay unknown."""
+    for row in np.flatnonzero(owners_of(reader, plan.read, warmup=True) == reader.ranks.rank).tolist():
+        strand, stretch = divmod(row, len(plan.first) - 1)
+        last = int(plan.first[stretch + 1])
+        for first in range(int(plan.first[stretch]), last, PAGE):
+            spool.write(strand, first, np.full((min(PAGE, last - first), *shape), np.nan, dtype=np.float32))
+
+
+def _findings(
+    reader: GenomeReader, checkpoint: Checkpoint, plan: SamplePlan, settings: GatesSettings, request: GateRequest,
+    file: GatesFile, statistics: GateStatistics, seams: Seams, log: Callable[[str], None],
+) -> Findings:  # fmt: skip
+    model, genome = reader.model, reader.genome
     thresholds, resets = _resets(plan, file, settings) if FORGET in statistics.tracks else ([], 0)
-    if asked.dump:
-        say("dump of the region")
-        dump_region(model, genome, asked.dump, stream, file)
+    if request.dump:
+        log("dump of the region")
+        dump_region(dataclasses.replace(reader, ranks=ALONE, on_progress=None), request.dump, file)
     curve = None
     if settings.memory_bases:
-        say("functional memory: bits with the state emptied every 1, 2, 4 .. bases")
+        log("functional memory: bits with the state emptied every 1, 2, 4 .. bases")
         rng = spawn(settings.seed, "memory windows")
         curve = memory_curve(model, genome, unseen(checkpoint, genome), settings.memory_bases, settings.resamples, rng)
     edges = None
-    if asked.boundaries:
+    if request.boundaries:
         edges = compare_edges(
-            genome, plan.stretches, asked.boundaries, _forget_reader(plan, file), _reset_reader(plan, file),
-            len(statistics.sums), settings, spawn(settings.seed, "boundaries"), say,
+            genome, plan.stretches, request.boundaries, _forget_reader(plan, file), _reset_reader(plan, file),
+            len(statistics.sums), settings, spawn(settings.seed, "boundaries"), log,
         )  # fmt: skip
     return Findings(
         layers=figures_of(model, statistics.sums),
@@ -103,35 +132,6 @@ def gates_of_genome(
         edges=edges,
         seams=seams,
     )
-
-
-def read_own_rows(
-    model: NextSymbolModel,
-    genome: Genome,
-    plan: SamplePlan,
-    settings: GatesSettings,
-    stream: StreamSettings,
-    output: Path,
-    ranks: Ranks,
-) -> None:
-    """Read what is for this process of several, and hand tracks and sums to rank 0, which is at `gates_of_genome`.
-
-    output : what rank 0 writes; the tracks are kept beside it.
-    """
-    statistics = GateStatistics(model, settings.units_every)
-    owner = owners_of(ranks, genome, plan.read, stream)
-    with open_spool(output, plan.samples, statistics.shape) as spool:
-        for row in np.flatnonzero(owner == ranks.rank).tolist():
-            strand, stretch = divmod(row, len(plan.first) - 1)
-            last = int(plan.first[stretch + 1])
-            for first in range(int(plan.first[stretch]), last, PAGE):
-                # bases that no step reads stay unknown
-                spool.write(
-                    strand, first, np.full((min(PAGE, last - first), *statistics.shape), np.nan, dtype=np.float32)
-                )
-        pages = Pages(spool, plan.samples, statistics.shape, stream.lanes)
-        deque(walk(model, genome, plan, stream, statistics, pages, seams=Seams(), ranks=ranks), maxlen=0)
-        gather_rows(spool, plan.first, owner, ranks, shape=statistics.shape)
 
 
 def _resets(plan: SamplePlan, file: GatesFile, settings: GatesSettings) -> tuple[list[float], int]:

@@ -49,7 +49,7 @@ from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult
 from genolstm.store.track import Track, check_track
-from genolstm.stream.blocks import Block
+from genolstm.stream.reader import GenomeReader, part_of
 from genolstm.stream.seams import Seams
 
 Progress = Callable[[float, int], None]
@@ -202,7 +202,6 @@ def _fit_models(
     gates: dict[str, ForgetAtEdges] = {}
     names = [TRAINED, *(f"untrained_{twin}" for twin in range(1, settings.twins + 1))]
     windows = asked.counted.windows
-    to_read = 2 * int(genome.lengths[np.unique(windows.contig)].sum()) // ranks.size
     for place, name in enumerate(names):
         told(f"reading the genome with the {name} model, {place + 1} of {len(names)}")
         if name == TRAINED:
@@ -213,29 +212,19 @@ def _fit_models(
         if edges is not None and name in {TRAINED, FIRST_TWIN}:
             gates[name] = ForgetAtEdges(model, genome, edges)
         found = Seams()
+        reader = GenomeReader(model, genome, stream, ranks=ranks, on_progress=part_of(progress, place, len(names)))
         features = pooled_states(
-            model, genome, windows, stream, memories=settings.states is States.BOTH, seams=found,
-            told=partial(_show, progress, place, len(names), to_read, ranks.size),
-            beside=gates[name].look if name in gates else _nothing, ranks=ranks,
+            reader, windows, memories=settings.states is States.BOTH, seams=found,
+            beside=gates[name].look if name in gates else None,
         )  # fmt: skip
         if name in gates:
-            gates[name].gather_into(ranks, contigs_read(genome, windows))
+            gates[name].gather_into(reader, contigs_read(genome, windows))
         seams[name] = found.to_json()
         for target, contest in contests.items():
             contest.fit(name, features)
             for control, labels in meaningless[target].items() if name == TRAINED else ():
                 contest.fit(control, features, labels)
     return seams, gates
-
-
-def _nothing(_: Block) -> None:
-    """Look at a block no further."""
-
-
-def _show(progress: Progress, place: int, of: int, to_read: int, processes: int, read: int) -> None:
-    """Progress of one of several models, of which each reads `to_read` symbols and its burn-ins in each process."""
-    share = min(1.0, read / to_read)
-    progress((place + share) / of, round((place + share) * to_read * processes))
 
 
 def _meaningless_labels(contest: ProbeComparison, asked: _Asked, settings: AccessibilitySettings) -> dict[str, Truth]:

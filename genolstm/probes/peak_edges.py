@@ -11,13 +11,13 @@ from genolstm.gates.enrichment import block_interval, matched_positions, permuta
 from genolstm.gates.factors import FORGET, FactorReader, readers_of, steps_at
 from genolstm.model import NextSymbolModel
 from genolstm.probes.accessibility import CONTIG_SHIFT, Intervals
-from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.states.sites import Wanted
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.sharding import owners_at
 
 Ints = NDArray[np.int64]
@@ -124,12 +124,12 @@ class ForgetAtEdges:
                 gate = reader.read(steps_at(block, layer, *at)).values  # [n, H]
                 flat[request[some]] = gate.mean(dim=1).float().cpu().numpy()
 
-    def gather_into(self, ranks: Ranks, stretches: Stretches) -> None:
+    def gather_into(self, reader: GenomeReader, stretches: Stretches) -> None:
         """Add at rank 0 what the other processes saw. stretches : what all have read."""
         first = self.genome.starts[self.sets.contig] + self.sets.positions[:, 0]
-        owner = owners_at(ranks, self.genome, stretches, None, first, self.sets.sign < 0)
+        owner = owners_at(reader, stretches, first, self.sets.sign < 0, warmup=False)
         for values in self.values:
-            ranks.gather_into(values, owner)
+            reader.ranks.gather_into(values, owner)
 
 
 def has_forget_gate(model: NextSymbolModel) -> bool:

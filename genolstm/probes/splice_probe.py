@@ -22,6 +22,7 @@ from genolstm.states.sites import readable, states_at
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult
+from genolstm.stream.reader import GenomeReader, part_of
 from genolstm.stream.seams import Seams
 
 Progress = Callable[[float, int], None]
@@ -73,9 +74,10 @@ def probe_splice(
     sites = {target: at.sites for target, at in found.items()}
     for place, (name, build) in enumerate(models.items()):
         told(f"reading the genome with the {name} model, {place + 1} of {len(models)}")
-        states = _states(
-            build().to(device), genome, sites, offsets, settings, stream, _part_of(progress, place, len(models)), ranks
+        reader = GenomeReader(
+            build().to(device), genome, stream, ranks=ranks, on_progress=part_of(progress, place, len(models))
         )
+        states = _states(reader, sites, offsets, settings)
         for target, judge in judges.items():
             values, seams = states[target]
             judge.add_model(ModelStates(name=name, states=values, offsets=offsets, seams=seams.to_json()))
@@ -97,23 +99,12 @@ def _require_both_classes(target: Target, sites: Sites) -> None:
 
 
 def _states(
-    model: NextSymbolModel,
-    genome: Genome,
-    sites: dict[Target, Sites],
-    offsets: Sequence[int],
-    settings: ProbeSettings,
-    stream: StreamSettings,
-    progress: Progress,
-    ranks: Ranks,
+    reader: GenomeReader, sites: dict[Target, Sites], offsets: Sequence[int], settings: ProbeSettings
 ) -> dict[Target, tuple[NDArray[np.float16], Seams]]:
-    """States of one model at the sites of every target, from one reading of the genome."""
+    """States of one model at the sites of every target, from one pass along the genome."""
     together, rows = merged(list(sites.values()))
-    to_read = 2 * int(genome.lengths[np.unique(together.contig)].sum()) // ranks.size
     seams = Seams()
-    states = states_at(
-        model, genome, together, offsets, stream, memories=settings.states is States.BOTH, seams=seams,
-        told=lambda read: progress(min(1.0, read / to_read), ranks.size * read), ranks=ranks,
-    )  # fmt: skip
+    states = states_at(reader, together, offsets, memories=settings.states is States.BOTH, seams=seams)
     return {target: (states[mine], seams) for target, mine in zip(sites, rows, strict=True)}
 
 
@@ -127,16 +118,6 @@ def merged(several: list[Sites]) -> tuple[Sites, list[NDArray[np.int64]]]:
     ends = np.cumsum([len(sites) for sites in several])
     sites = Sites(contigs=several[0].contigs, **{name: column[order] for name, column in columns.items()})
     return sites, np.split(place, ends[:-1])
-
-
-def _part_of(progress: Progress, place: int, of: int) -> Progress:
-    """Progress of one of several models."""
-
-    def show(share: float, read: int) -> None:
-        per_model = read / max(share, 1e-9)
-        progress((place + share) / of, round((place + share) * per_model))
-
-    return show
 
 
 def _counted(sites: Sites) -> str:

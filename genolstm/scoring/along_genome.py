@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
-from genolstm.ranks import ALONE, Ranks
+from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
-from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 
@@ -47,36 +47,22 @@ class Calibration(NamedTuple):
         return float(np.average(np.abs(self.predicted - self.observed)[known], weights=self.sampled[known]))
 
 
-def score_along(
-    model: NextSymbolModel,
-    genome: Genome,
-    stretches: Stretches,
-    settings: StreamSettings,
-    sink: Sink,
-    *,
-    seams: Seams,
-    told: Callable[[int], None] | None = None,
-    ranks: Ranks = ALONE,
-) -> Calibration:
+def score_along(reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams: Seams) -> Calibration:
     """Write the bits of every base of some stretches, NaN where it is unknown, strand 0 forward and 1 reverse.
 
     Within a contig a stretch is read on from what stands before it.
-    seams : filled in.   told : called with the symbols read so far.
-    ranks : each process reads contigs and strands of its own, and writes the bits of these; rank 0 is told the seams
-    and the calibration of all.
+    seams : filled in.   Of several processes each reads contigs and strands of its own, and writes the bits of these;
+    rank 0 gets the seams and the calibration of all.
     """
-    writer, tally = _Writer(genome, stretches, sink), _Tally(model)
-    read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, warmup=True, ranks=ranks):
+    model = reader.model
+    writer, tally = _Writer(reader.genome, stretches, sink), _Tally(model)
+    for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
         bits[block.targets == model.alphabet.unknown] = torch.nan
         writer.add(block, bits.float().cpu().numpy())
         tally.add(block)
-        read += block.targets.numel()
-        if told:
-            told(read)
     writer.flush()
-    return tally.finish(ranks)
+    return tally.finish(reader.ranks)
 
 
 class _Writer:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from genolstm.alphabet import Codes
 from genolstm.markov import MarkovModel, count_markov, fit_markov, largest_order, markov_bits
-from genolstm.model import NextSymbolModel
 from genolstm.regions import Part, Stretches
-from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import PartBits
 from genolstm.store.genome import Genome
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 
 BLOCK = 1 << 20  # symbols handed to the Markov counter at a time
@@ -38,16 +37,14 @@ def markov_of(genome: Genome, stretches: Stretches, *, most: int | None = None) 
     return fit_markov(count_markov(blocks_of(genome, stretches), genome.alphabet, max_order=order))
 
 
-def bits_beside_markov(
-    model: NextSymbolModel, markov: MarkovModel, genome: Genome, split: Stretches, part: Part, settings: StreamSettings
-) -> PartBits:
+def bits_beside_markov(reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part) -> PartBits:
     """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
 
     Raises ValueError for a part with no known symbol.
     """
     stretches = split.of(part)
-    bits, symbols = mean_bits(model, genome, stretches, settings)
-    lines = markov_bits(markov, blocks_of(genome, stretches))
+    bits, symbols = mean_bits(reader, stretches)
+    lines = markov_bits(markov, blocks_of(reader.genome, stretches))
     if lines.symbols != symbols:
         raise ValueError(f"the model scored {symbols} symbols and the Markov models {lines.symbols}")
     return PartBits(

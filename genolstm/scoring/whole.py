@@ -1,61 +1,70 @@
 """Scoring of a genome: tracks of bits, and what they come to beside Markov models."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from genolstm.markov import markov_bits
-from genolstm.model import trained_model
-from genolstm.ranks import ALONE, Ranks
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.along_genome import ContigBits, contig_bits, score_along, slabs, starts_of
+from genolstm.scoring.along_genome import Calibration, ContigBits, contig_bits, score_along, slabs, starts_of
 from genolstm.scoring.beside_markov import blocks_of, markov_of
 from genolstm.scoring.classes import class_bits, class_spans
 from genolstm.seeds import spawn
-from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint, PartBits
+from genolstm.store.files import Provenance, Records
 from genolstm.store.genome import Genome, open_soft_mask
-from genolstm.store.score import ScoreFile, ScoreTables
+from genolstm.store.score import ScoreFile, ScoreTables, write_score
 from genolstm.store.spool import open_spool
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
-from genolstm.stream.sharding import gather_rows, owners_of
+from genolstm.stream.sharding import gather_rows
 
 MARKOV_ORDER = 8  # longest context beside scores: its tables are small, and longer ones lose on most genomes
 TRAINED_ON, ITSELF = "training stretches of the model", "the scored stretches themselves"
 
 
 def score_genome(
+    reader: GenomeReader,
     checkpoint: Checkpoint,
-    genome: Genome,
     stretches: Stretches,
-    settings: StreamSettings,
-    file: ScoreFile,
+    output: Path,
+    provenance: Provenance,
+    records: Records,
     *,
-    device: torch.device,
     transcripts: Sequence[Transcript] = (),
     seed: int = 0,
-    told: Callable[[int], None] | None = None,
-    ranks: Ranks = ALONE,
-) -> ScoreTables:
-    """Write the bits of every base of some stretches, and add them up.
+) -> ScoreTables | None:
+    """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
     Beside the bits of all that was scored, and of what the model's own split held out for testing where the genome is
     the one it was trained on, stand Markov models counted on the model's training stretches; for another genome,
     on the scored stretches themselves, which flatters them.
-    transcripts : give the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
-    told : called with the symbols read so far.   ranks : the others read by `read_own_rows`.
+    transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     """
-    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
-    seams = Seams()
-    calibration = score_along(model, genome, stretches, settings, file, seams=seams, told=told, ranks=ranks)
-    gather_rows(file, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
-    strands = 1 if genome.alphabet.complement is None else 2
+    genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
+    with (
+        write_score(output, stretches, genome.length_of, reader.strands, provenance)
+        if writes
+        else open_spool(output, stretches.bases)
+    ) as file:
+        calibration = score_along(reader, stretches, file, seams=seams)
+        gather_rows(reader, stretches, file, starts_of(stretches))
+        if not isinstance(file, ScoreFile):
+            return None
+        tables = _tables(file, checkpoint, genome, stretches, calibration, seams, transcripts, seed)
+        file.finish(tables, records)
+    return tables
+
+
+def _tables(
+    file: ScoreFile, checkpoint: Checkpoint, genome: Genome, stretches: Stretches, calibration: Calibration,
+    seams: Seams, transcripts: Sequence[Transcript], seed: int,
+) -> ScoreTables:  # fmt: skip
     with open_soft_mask(genome.path) as masked:
-        total = contig_bits(file.read, stretches, masked, strands)
+        total = contig_bits(file.read, stretches, masked, file.strands)
     own = checkpoint.genome_sha256 == genome.sha256
     return ScoreTables(
         symbols=total.symbols,
@@ -72,26 +81,6 @@ def score_genome(
         if transcripts and total.symbols.any()
         else (),
     )
-
-
-def read_own_rows(
-    checkpoint: Checkpoint,
-    genome: Genome,
-    stretches: Stretches,
-    settings: StreamSettings,
-    output: Path,
-    *,
-    device: torch.device,
-    ranks: Ranks,
-) -> None:
-    """Read what is for this process of several, and hand its bits to rank 0, which is at `score_genome`.
-
-    output : what rank 0 writes; the bits are kept beside it.
-    """
-    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
-    with open_spool(output, stretches.bases) as spool:
-        score_along(model, genome, stretches, settings, spool, seams=Seams(), ranks=ranks)
-        gather_rows(spool, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
 
 
 def _seen(checkpoint: Checkpoint, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:

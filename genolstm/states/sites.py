@@ -1,7 +1,7 @@
 """Hidden states of a model at sites: forward pass and reverse-complement pass, every layer, h and (on request) c."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple, Protocol
@@ -11,16 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.model import NextSymbolModel, trained_model
-from genolstm.ranks import ALONE, Ranks
+from genolstm.ranks import Ranks
 from genolstm.regions import Region, Sites, Stretches, stretches_of
 from genolstm.settings.model import ModelSettings
-from genolstm.settings.reading import StreamSettings
-from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.hidden import SiteTable
 from genolstm.stream.blocks import Block, traces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import owners_at
@@ -64,16 +62,12 @@ def readable(sites: Sites, genome: Genome, reach: int) -> NDArray[np.bool_]:
 
 
 def states_at(
-    model: NextSymbolModel,
-    genome: Genome,
+    reader: GenomeReader,
     sites: Sites,
     offsets: Sequence[int],
-    settings: StreamSettings,
     *,
     memories: bool = False,
     seams: Seams | None = None,
-    told: Callable[[int], None] | None = None,
-    ranks: Ranks = ALONE,
 ) -> NDArray[np.float16]:
     """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
 
@@ -81,25 +75,25 @@ def states_at(
     - o: both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus gives
     what the same site would give in the reverse complement of the contig.
 
-    sites : all `readable` at the largest offset.   seams : filled in.   told : called with the symbols read so far.
-    ranks : each process reads contigs and strands of its own; the states are put together at rank 0.
+    sites : all `readable` at the largest offset.   seams : filled in.
+    Of several processes each reads contigs and strands of its own; the states are put together at rank 0.
     """
+    genome = reader.genome
     last = _last_read(genome, sites.contig, sites.position, sites.position, sites.strand, offsets)
-    width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
+    width = reader.state_width(memories=memories)
     found = np.zeros((last.size, width), dtype=np.float16)
     contigs = [genome.names[contig] for contig in np.unique(sites.contig)]
     stretches = stretches_of(
         (Region(contig=name, start=0, end=genome.length_of[name]) for name in contigs), genome.names
     )
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
-    for request, states in _wanted_states(
-        model, genome, stretches, last.ravel(), reverse.ravel(), settings, memories=memories, seams=seams, told=told,
-        ranks=ranks,
-    ):  # fmt: skip
+    wanted = Wanted(last.ravel(), reverse.ravel())
+    for request, states in _wanted_states(reader, stretches, wanted, memories=memories, seams=seams):
         found[request] = states
-    if ranks.size > 1:
+    if reader.ranks.size > 1:
         site = np.broadcast_to((genome.starts[sites.contig] + sites.position)[:, None, None], last.shape)
-        ranks.gather_into(found, owners_at(ranks, genome, stretches, settings, site.ravel(), reverse.ravel()))
+        owner = owners_at(reader, stretches, site.ravel(), reverse.ravel(), warmup=True)
+        reader.ranks.gather_into(found, owner)
     return found.reshape(*last.shape, width)
 
 
@@ -119,26 +113,16 @@ class Embedding(NamedTuple):
     owner: NDArray[np.int64]
 
 
-def embed_sites(
-    checkpoint: Checkpoint,
-    genome: Genome,
-    bed: Intervals,
-    settings: StreamSettings,
-    *,
-    device: torch.device,
-    bed_name: str,
-    progress: Callable[[float, int], None] | None = None,
-    ranks: Ranks = ALONE,
-) -> Embedding:
+def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embedding:
     """States when each pass has read the whole of an interval, h and c of every layer, sorted by contig and start.
 
     The pass along the interval's strand (strand 0 counts as +1) is read after its last base, the other after its first.
     Only the neighbourhoods of the intervals are read, each after a burn-in.
-    progress : called with the share done and the symbols read.   ranks : each process reads neighbourhoods and strands
-    of its own; all but rank 0 then give their states away by `hand_over`.
+    Of several processes each reads neighbourhoods and strands of its own; all but rank 0 then give their states away by
+    `hand_over`.
     Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand.
     """
-    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
+    genome = reader.genome
     if genome.alphabet.complement is None:
         raise InputError(f"{genome.path} holds proteins, which have no other strand; give a DNA genome.")
     inside = np.flatnonzero((bed.start >= 1) & (bed.end < genome.lengths[bed.contig]))
@@ -160,13 +144,13 @@ def embed_sites(
     if beyond := len(bed.start) - len(order):
         records.skipped["interval at the end of its contig"] = beyond
     seams = Seams()
-    near = neighbourhoods(genome, sites.contig, sites.start, sites.end, settings.burn_in)
+    near = neighbourhoods(genome, sites.contig, sites.start, sites.end, reader.settings.burn_in)
     first = (genome.starts[sites.contig] + sites.start)[:, None]
-    owner = owners_at(ranks, genome, near, settings, first, _reverse(sites.strand))
-    states = _states_of(model, genome, sites, near, settings, seams, progress, ranks)
-    features = _features(checkpoint.model)
-    if ranks.size > 1 and ranks.is_main_process:
-        states = itertools.chain(states, _states_of_others(ranks, owner, len(features) // STRANDS))
+    owner = owners_at(reader, near, first, _reverse(sites.strand), warmup=True)
+    states = _states_of(reader, sites, near, seams)
+    features = _features(reader.model.settings)
+    if reader.ranks.size > 1 and reader.ranks.is_main_process:
+        states = itertools.chain(states, _states_of_others(reader.ranks, owner, len(features) // STRANDS))
     return Embedding(sites, features, states, seams, records, owner)
 
 
@@ -203,31 +187,16 @@ def _features(settings: ModelSettings) -> list[Feature]:
 
 
 def _states_of(
-    model: NextSymbolModel,
-    genome: Genome,
-    sites: SiteTable,
-    near: Stretches,
-    settings: StreamSettings,
-    seams: Seams,
-    progress: Callable[[float, int], None] | None,
-    ranks: Ranks,
+    reader: GenomeReader, sites: SiteTable, near: Stretches, seams: Seams
 ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
-    last = _last_read(genome, sites.contig, sites.start, sites.end - 1, sites.strand, (0,))  # [N, 1, 2]
+    last = _last_read(reader.genome, sites.contig, sites.start, sites.end - 1, sites.strand, (0,))  # [N, 1, 2]
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
-    to_read = STRANDS * (near.bases + len(near.start) * settings.burn_in) // ranks.size
-
-    def told(read: int) -> None:
-        if progress:
-            progress(min(1.0, read / to_read), ranks.size * read)
-
-    for request, states in _wanted_states(
-        model, genome, near, last.ravel(), reverse.ravel(), settings, memories=True, seams=seams, told=told,
-        ranks=ranks,
-    ):  # fmt: skip
-        for reading in range(STRANDS):
-            mine = request % STRANDS == reading
+    wanted = Wanted(last.ravel(), reverse.ravel())
+    for request, states in _wanted_states(reader, near, wanted, memories=True, seams=seams):
+        for strand in range(STRANDS):
+            mine = request % STRANDS == strand
             if mine.any():
-                yield request[mine] // STRANDS, reading, states[mine]
+                yield request[mine] // STRANDS, strand, states[mine]
 
 
 def neighbourhoods(
@@ -277,38 +246,19 @@ def _last_read(
 
 
 def _wanted_states(
-    model: NextSymbolModel,
-    genome: Genome,
-    stretches: Stretches,
-    last: NDArray[np.int64],
-    reverse: NDArray[np.bool_],
-    settings: StreamSettings,
-    *,
-    memories: bool,
-    seams: Seams | None,
-    told: Callable[[int], None] | None,
-    ranks: Ranks,
+    reader: GenomeReader, stretches: Stretches, wanted: "Wanted", *, memories: bool, seams: Seams | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-    """States after the bases at `last`, as they are met: request numbers [k] and states [k, D]; the last word counts.
-
-    last : int64 [K], places in the genome's codes.   reverse : bool [K], passes along the reverse strand.
-    """
-    wanted = Wanted(last, reverse)
-    read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, warmup=True, ranks=ranks):
+    """States as they are met: request numbers [k] and states [k, D]; the last word on a request counts."""
+    for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         lane, step, request = wanted.within(block)
         if len(request):
-            device = block.logits.device
-            at = torch.from_numpy(lane).to(device), torch.from_numpy(step).to(device)
+            at = torch.from_numpy(lane).to(reader.device), torch.from_numpy(step).to(reader.device)
             parts = [layer[at] for layer in block.layers]
             if memories:
                 lanes, row = np.unique(lane, return_inverse=True)
-                within = torch.from_numpy(row).to(device), at[1]
-                parts += [trace.memory[within] for trace in traces_of(model, block, lanes)]
+                within = torch.from_numpy(row).to(reader.device), at[1]
+                parts += [trace.memory[within] for trace in traces_of(reader.model, block, lanes)]
             yield request, torch.cat(parts, dim=-1).half().cpu().numpy()
-        read += block.targets.numel()
-        if told:
-            told(read)
 
 
 class Wanted:

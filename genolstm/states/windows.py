@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.model import NextSymbolModel
-from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Region, Stretches, stretches_of
-from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block, traces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import owners_at
@@ -47,27 +46,19 @@ class Windows:
         return len(self.start)
 
 
-def pooled_width(model: NextSymbolModel, *, memories: bool) -> int:
+def pooled_width(reader: GenomeReader, *, memories: bool) -> int:
     """How many features a window has."""
-    return STRANDS * len(POOLS) * _states(model, memories=memories)
-
-
-def _states(model: NextSymbolModel, *, memories: bool) -> int:
-    return model.settings.layers * model.settings.hidden * (2 if memories else 1)
+    return STRANDS * len(POOLS) * reader.state_width(memories=memories)
 
 
 @torch.inference_mode()
 def pooled_states(
-    model: NextSymbolModel,
-    genome: Genome,
+    reader: GenomeReader,
     windows: Windows,
-    settings: StreamSettings,
     *,
     memories: bool = False,
     seams: Seams | None = None,
-    told: Callable[[int], None] | None = None,
     beside: Callable[[Block], None] | None = None,
-    ranks: Ranks = ALONE,
 ) -> Half:
     """Mean and maximum of the states after the bases of each window, float16 [N, 2 * 2 * D].
 
@@ -76,25 +67,22 @@ def pooled_states(
     follows it: a window there holds one state fewer, and a window of that base alone is all 0.
     Memory grows with the windows asked for, not with the contigs that are read.
 
-    seams : filled in.   told : called with the symbols read so far.   beside : called with every block, for whoever
-    wants to see more of the same reading.   ranks : each process reads contigs and strands of its own; the windows are
-    put together at rank 0, and are not all there in the others.
+    seams : filled in.   beside : called with every block, for whoever wants to see more of the same pass.
+    Of several processes each reads contigs and strands of its own; the windows are put together at rank 0, and are not
+    all there in the others.
     """
+    genome = reader.genome
     stretches = contigs_read(genome, windows)
-    table = _PieceTable(genome, windows, settings.chunk, _states(model, memories=memories))
-    read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, ranks=ranks):
-        _take(model, block, stretches.contig.astype(np.int64), table, memories=memories)
+    table = _PieceTable(genome, windows, reader.settings.chunk, reader.state_width(memories=memories))
+    for block in read_stretches(reader, stretches, seams=seams):
+        _take(reader.model, block, stretches.contig.astype(np.int64), table, memories=memories)
         if beside:
             beside(block)
-        read += block.targets.numel()
-        if told:
-            told(read)
-    if ranks.size > 1:
+    if reader.ranks.size > 1:
         window = np.repeat(np.arange(len(windows)), np.diff(table.first_slot))
         address = (genome.starts[windows.contig] + windows.start)[window, None]  # [slots, 1]
-        owner = owners_at(ranks, genome, stretches, None, address, np.array([False, True]))  # [slots, strands]
-        ranks.gather_into(table.values.reshape(owner.size, -1), owner.ravel())
+        owner = owners_at(reader, stretches, address, np.array([False, True]), warmup=False)  # [slots, strands]
+        reader.ranks.gather_into(table.values.reshape(owner.size, -1), owner.ravel())
     return table.merged()
 
 

@@ -9,42 +9,34 @@ from collections.abc import Iterator
 
 import torch
 
-from genolstm.model import NATS_PER_BIT, NextSymbolModel
-from genolstm.ranks import ALONE, Ranks
+from genolstm.model import NATS_PER_BIT
 from genolstm.regions import Stretches
-from genolstm.settings.reading import StreamSettings
-from genolstm.store.genome import Genome
 from genolstm.strands import SequenceFetcher, rows_of
 from genolstm.stream.blocks import ActiveLanes, Block
 from genolstm.stream.burn_in_check import burn_in_differences, forgets
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import SeamKeeper, Seams
 from genolstm.stream.sharding import own_pieces, owners_of, seams_of_all, warmup_of
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
-LOOK_BURN_IN = 1024  # of a quick look, which trades the last thousandths of a bit for speed
+ESTIMATE_BURN_IN = 1024  # of an estimate, which trades the last thousandths of a bit for speed
 
 
 @torch.inference_mode()
 def read_stretches(
-    model: NextSymbolModel,
-    genome: Genome,
-    stretches: Stretches,
-    settings: StreamSettings,
-    *,
-    seams: Seams | None = None,
-    warmup: bool = False,
-    ranks: Ranks = ALONE,
+    reader: GenomeReader, stretches: Stretches, *, seams: Seams | None = None, warmup: bool = False
 ) -> Iterator[Block]:
-    """Read stretches and their reverse complements, a block of lanes x chunk at a time.
+    """Blocks of lanes x chunk along stretches and their reverse complements.
 
     A model that does not forget within a burn-in at most of the places where that is tried is read exactly, a lane for
     each row. What is read again because a seam did not agree comes last, see `Block.weight`.
-    seams : filled in at the end.   lead : a stretch inside a contig is read on from what stands before it, a burn-in
+    seams : filled in at the end.   warmup : a stretch inside a contig is read on from what stands before it, a burn-in
     of it, or all when exact; without, each stretch is read as if it were a contig.
-    ranks : each process reads rows of its own (`shares.owners_of`), and rank 0 is told the seams of all.
+    Of several processes each reads rows of its own (`sharding.owners_of`), and rank 0 gets the seams of all.
     """
-    fetcher = SequenceFetcher(genome, next(model.parameters()).device)
-    own = owners_of(ranks, genome, stretches, settings if warmup else None) == ranks.rank
+    model, genome, settings = reader.model, reader.genome, reader.settings
+    fetcher = SequenceFetcher(genome, reader.device)
+    own = owners_of(reader, stretches, warmup=warmup) == reader.ranks.rank
     if settings.repair and not settings.exact:
         differences = burn_in_differences(model, genome, fetcher, stretches, settings)
         if not forgets(differences, settings):
@@ -55,7 +47,8 @@ def read_stretches(
     keeper = SeamKeeper(model, fetcher, rows, settings)
     work = ActiveLanes(model, fetcher, rows, settings.chunk)
     queue = own_pieces(rows, settings, own)[::-1]
-    read = 0
+    read = unreleased = 0
+    to_read = sum(piece.end - piece.first for piece in queue)
     while queue or work.pieces:
         while queue and len(work.pieces) < settings.lanes:
             work.take(queue.pop())
@@ -64,38 +57,37 @@ def read_stretches(
         yield block
         keeper.after_read(work)
         read += block.targets.numel()
-        if read >= RELEASED_AFTER:
+        unreleased += block.targets.numel()
+        reader.report(read, to_read)
+        if unreleased >= RELEASED_AFTER:
             genome.release()
-            read = 0
+            unreleased = 0
         if work.ended.any():
             work.drop(work.ended)
     if settings.repair:
         yield from keeper.repair()
     if seams is not None:
         keeper.tell(seams)
-        seams_of_all(seams, ranks, genome, stretches)
+        seams_of_all(seams, reader, stretches)
 
 
 @torch.inference_mode()
-def mean_bits(
-    model: NextSymbolModel,
-    genome: Genome,
-    stretches: Stretches,
-    settings: StreamSettings,
-    *,
-    symbols: int | None = None,
-) -> tuple[float, int]:
+def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None = None) -> tuple[float, int]:
     """Mean bits per known symbol over stretches and both strands, and how many symbols that is.
 
-    symbols : a look: stop after about this many, once one was known, with no seam repaired; None reads all.
+    symbols : an estimate: stop after about this many, once one was known, with no seam repaired; None reads all.
     Raises ValueError when there is no known symbol.
     """
-    nats = torch.zeros((), dtype=torch.float64, device=next(model.parameters()).device)
+    model = reader.model
+    nats = torch.zeros((), dtype=torch.float64, device=reader.device)
     known = torch.zeros((), dtype=torch.int64, device=nats.device)
     read = 0
     if symbols is not None:
-        settings = dataclasses.replace(settings, burn_in=min(settings.burn_in, LOOK_BURN_IN), repair=False)
-    for block in read_stretches(model, genome, stretches, settings):
+        short = dataclasses.replace(
+            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False
+        )
+        reader = dataclasses.replace(reader, settings=short)
+    for block in read_stretches(reader, stretches):
         weight = torch.from_numpy(block.weight).to(nats.device)
         counted = (block.scored & (block.targets != model.alphabet.unknown)) * weight.unsqueeze(1)
         nats += (model.nats(block.logits, block.targets) * counted).sum(dtype=torch.float64)

@@ -5,12 +5,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Rows, rows_of
 from genolstm.stream.pieces import Piece, pieces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seam, Seams
 
 SLAB_BYTES = 1 << 22  # of what is sent and written at a time
@@ -31,31 +31,26 @@ def warmup_of(genome: Genome, settings: StreamSettings) -> int:
     return max(-(-settings.burn_in // settings.chunk), 2) * settings.chunk if settings.burn_in else 0
 
 
-def owners_of(ranks: Ranks, genome: Genome, stretches: Stretches, settings: StreamSettings | None) -> NDArray[np.int64]:
+def owners_of(reader: GenomeReader, stretches: Stretches, *, warmup: bool) -> NDArray[np.int64]:
     """Rank that reads each row, int64 [R], in the order of `strands.rows_of`; the same in every process.
 
-    settings : of a reading in which stretches have a lead, whose length counts too; None without leads.
+    warmup : whether stretches are read on from what stands before them, the length of which counts too.
     """
-    warmup = 0 if settings is None else warmup_of(genome, settings)
-    return ranks.dealt(rows_of(genome, stretches, warmup=warmup).length.numpy())
+    symbols = warmup_of(reader.genome, reader.settings) if warmup else 0
+    return reader.ranks.dealt(rows_of(reader.genome, stretches, warmup=symbols).length.numpy())
 
 
 def owners_at(
-    ranks: Ranks,
-    genome: Genome,
-    stretches: Stretches,
-    settings: StreamSettings | None,
-    address: NDArray[np.int64],
-    reverse: NDArray[np.bool_],
+    reader: GenomeReader, stretches: Stretches, address: NDArray[np.int64], reverse: NDArray[np.bool_], *, warmup: bool
 ) -> NDArray[np.int64]:
     """Rank that reads past each of some places, of the shape of both together.
 
-    settings : as for `owners_of`.   address : place in the genome's codes, within a stretch.   reverse : whether along
-    the reverse strand.
+    address : place in the genome's codes, within a stretch.   reverse : whether along the reverse strand.
+    warmup : as for `owners_of`.
     """
-    first = genome.starts[stretches.contig] + stretches.start
+    first = reader.genome.starts[stretches.contig] + stretches.start
     stretch = np.searchsorted(first, address, side="right") - 1
-    return owners_of(ranks, genome, stretches, settings)[stretch + np.where(reverse, len(first), 0)]
+    return owners_of(reader, stretches, warmup=warmup)[stretch + np.where(reverse, len(first), 0)]
 
 
 def own_pieces(rows: Rows, settings: StreamSettings, own: NDArray[np.bool_]) -> list[Piece]:
@@ -67,11 +62,12 @@ def own_pieces(rows: Rows, settings: StreamSettings, own: NDArray[np.bool_]) -> 
     return [piece._replace(row=int(mine[piece.row])) for piece in cut]
 
 
-def seams_of_all(seams: Seams, ranks: Ranks, genome: Genome, stretches: Stretches) -> None:
+def seams_of_all(seams: Seams, reader: GenomeReader, stretches: Stretches) -> None:
     """Add the seams that other processes met to those of rank 0, in order of row and place."""
+    ranks = reader.ranks
     if ranks.size == 1:
         return
-    first = genome.starts[stretches.contig] + stretches.start
+    first = reader.genome.starts[stretches.contig] + stretches.start
     for table in (seams.table, seams.unchecked_starts):
         found = ranks.gathered(np.array(table, dtype=np.float64).reshape(len(table), len(Seam._fields)))
         address, sign = found[:, 0], found[:, 1]
@@ -86,13 +82,19 @@ def seams_of_all(seams: Seams, ranks: Ranks, genome: Genome, stretches: Stretche
 
 
 def gather_rows(
-    track: Track, starts: NDArray[np.int64], owner: NDArray[np.int64], ranks: Ranks, *, shape: tuple[int, ...] = ()
+    reader: GenomeReader,
+    stretches: Stretches,
+    track: Track,
+    starts: NDArray[np.int64],
+    *,
+    shape: tuple[int, ...] = (),
 ) -> None:
     """Write to the track of rank 0 what the other processes hold of their rows in theirs, a slab at a time.
 
-    starts : int64 [K + 1], where each stretch begins along the track.   owner : int64 [R], rank that read each row.
+    stretches : read with a warm-up.   starts : int64 [K + 1], where each begins along the track.
     shape : of what stands at one place.
     """
+    ranks, owner = reader.ranks, owners_of(reader, stretches, warmup=True)
     each = max(1, SLAB_BYTES // (4 * int(np.prod(shape, dtype=np.int64))))
     for row, rank in enumerate(owner.tolist()):
         if rank == 0 or ranks.rank not in {0, rank}:

@@ -66,13 +66,13 @@ def annotate(
     *,
     seen: tuple[str, ...],
     notes: Mapping[str, str],
-    told: Callable[[float, int], None] | None = None,
+    on_progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Score every alternative of a VCF and write it, record by record in its own order.
 
     seen : contigs that the model was trained on.   notes : name -> text, for the header.
-    told : called with the share done and the symbols read. Raises InputError for what `read_variants` refuses, and
-    where no record lies on a contig of the genome.
+    on_progress : called with the fraction done and the symbols read.
+    Raises InputError for what `read_variants` refuses, and where no record lies on a contig of the genome.
     """
     outcome = Outcome()
     fields = info_fields(settings.window)
@@ -80,12 +80,12 @@ def annotate(
     notes = {"version": __version__, **notes, "window": str(settings.window), "trained_contigs": ",".join(seen)}
     with read_variants(vcf) as text:
         check_contigs(text, genome.length_of, str(genome.path))
-        progress = _Progress(told, lambda: text.share)
+        progress = _Progress(on_progress, lambda: text.share)
         with write_vcf(output, annotated_header(text.header, fields, notes, genome.length_of)) as out:
 
             def score(alleles: Alleles) -> Effects:
                 progress.group()
-                return effects_of(model, genome, alleles, settings, seams=outcome.seams, told=progress.say)
+                return effects_of(model, genome, alleles, settings, seams=outcome.seams, on_progress=progress.show)
 
             size = group_size(model.settings)
             for each in scored(text.records, genome, seen, score, outcome.tally, at_once=size):
@@ -99,21 +99,21 @@ def annotate(
 
 
 class _Progress:
-    """Share of the file done: up to the group before, and within the group at work."""
+    """Fraction of the file done: up to the group before, and within the group at work."""
 
-    def __init__(self, told: Callable[[float, int], None] | None, share: Callable[[], float]) -> None:
-        self.told, self.share = told, share
+    def __init__(self, on_progress: Callable[[float, int], None] | None, fraction: Callable[[], float]) -> None:
+        self.on_progress, self.fraction = on_progress, fraction
         self.before = self.now = 0.0
         self.symbols_before = self.symbols = 0
 
     def group(self) -> None:
         """Begin a group: its records have been read."""
-        self.before, self.now = self.now, self.share() or 1.0
+        self.before, self.now = self.now, self.fraction() or 1.0
         self.symbols_before += self.symbols
         self.symbols = 0
 
-    def say(self, share: float, symbols: int) -> None:
+    def show(self, fraction: float, symbols: int) -> None:
         """Pass on how far a group is."""
         self.symbols = symbols
-        if self.told:
-            self.told(self.before + (self.now - self.before) * share, self.symbols_before + symbols)
+        if self.on_progress:
+            self.on_progress(self.before + (self.now - self.before) * fraction, self.symbols_before + symbols)

@@ -27,6 +27,7 @@ from genolstm.store.genome import Genome
 from genolstm.strands import SequenceFetcher
 from genolstm.stream.blocks import Block
 from genolstm.stream.burn_in_check import burn_in_differences, forgets
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.variants.places import Alleles, Keys, LaneKeys, Places, neighbourhoods, within
@@ -53,12 +54,12 @@ def effects_of(
     settings: VariantSettings,
     *,
     seams: Seams | None = None,
-    told: Callable[[float, int], None] | None = None,
+    on_progress: Callable[[float, int], None] | None = None,
 ) -> Effects:
     """Effect of every allele: the genome around them is read once, and each alternative from the state before it.
 
     Holds 16 bytes for each allele and hidden unit, and blocks; nothing that grows with contigs.
-    seams : filled in.   told : called with the share done and the symbols read so far.
+    seams : filled in.   on_progress : called with the fraction done and the symbols read so far.
     """
     seams = Seams() if seams is None else seams
     stretches, stream = _to_read(model, genome, alleles, settings, seams)
@@ -67,14 +68,11 @@ def effects_of(
     keys = Keys(genome)
     reference = _ReferenceWindows(places, keys, found)
     reads = Reads(model, genome, alleles, places, keys, found, settings.batch)
-    expected, symbols = max(1, STRANDS * stretches.bases), 0
-    for block in read_stretches(model, genome, stretches, stream, seams=seams, warmup=True):
+    reader = GenomeReader(model, genome, stream, on_progress=on_progress)
+    for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         lanes = keys.lanes(block)
         reference.take(block, lanes, bits_of(model, block.logits, block.targets))
         reads.take(block, lanes)
-        symbols += block.targets.numel()
-        if told:
-            told(min(1.0, symbols / expected), symbols)
     reads.run()
     return _effects(found)
 

@@ -13,6 +13,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Region
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
+from genolstm.stream.reader import GenomeReader
 
 PIECES = StreamSettings(lanes=4, chunk=16, burn_in=160)
 
@@ -57,7 +58,7 @@ def by_base(model, codes):
 def test_dump_holds_what_one_lane_sees(genome_of, drawn_codes, cell):
     codes = drawn_codes(3, 600)
     genome, model, sink = genome_of({"x": drawn_codes(1, 30), "a": codes}), model_of(cell), Memory()
-    dump_region(model, genome, Region(contig="a", start=250, end=300), PIECES, sink)
+    dump_region(GenomeReader(model, genome, PIECES), Region(contig="a", start=250, end=300), sink)
     forward, backward = by_base(model, codes), by_base(model, reverse_complement(codes))
     assert sink.values.keys() == forward.keys()
     assert ("read" in sink.values) == (cell in {TrainableCell.LSTM, TrainableCell.TIED})
@@ -68,7 +69,7 @@ def test_dump_holds_what_one_lane_sees(genome_of, drawn_codes, cell):
 
 def test_bases_that_are_never_read_are_missing(genome_of, drawn_codes):
     genome, sink = genome_of({"a": drawn_codes(3, 40)}), Memory()
-    dump_region(model_of(TrainableCell.LSTM), genome, Region(contig="a", start=0, end=40), PIECES, sink)
+    dump_region(GenomeReader(model_of(TrainableCell.LSTM), genome, PIECES), Region(contig="a", start=0, end=40), sink)
     missing = np.isnan(sink.values["memory"]).all(axis=(2, 3))
     assert np.argwhere(missing).tolist() == [[0, 1], [39, 0]]
 

@@ -19,6 +19,7 @@ from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.stream import reading as stream_reading
 from genolstm.stream.blocks import traces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 
@@ -55,8 +56,7 @@ def gauged(model, genome, stretches, stream, *, every=1, units_every=1, seams=No
     strands = 1 if genome.alphabet.complement is None else 2
     sink = Memory(plan.samples, *statistics.shape, strands)
     pages = Pages(sink, plan.samples, statistics.shape, stream.lanes)
-    for _ in walk(model, genome, plan, stream, statistics, pages, seams=seams):
-        pass
+    walk(GenomeReader(model, genome, stream), plan, statistics, pages, seams=seams)
     return sink.values, figures_of(model, statistics.sums)
 
 
@@ -69,7 +69,7 @@ def replayed(model, genome, stretches):
     names = tracks_of(model)
     factors = [{} for _ in range(layers)]
     tracks = np.full((2, plan.samples, len(names), layers), np.nan)
-    for block in read_stretches(model, genome, plan.read, WHOLE, warmup=True):
+    for block in read_stretches(GenomeReader(model, genome, WHOLE), plan.read, warmup=True):
         for layer, trace in enumerate(traces_of(model, block)):
             hidden = torch.cat([block.before.hidden[layer].unsqueeze(1), block.layers[layer]], dim=1).double()
             moved = (hidden[:, 1:] - hidden[:, :-1]).norm(dim=2) / math.sqrt(UNITS)

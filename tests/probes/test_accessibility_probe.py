@@ -25,6 +25,7 @@ from genolstm.states.windows import Windows, pooled_states
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe
+from genolstm.stream.reader import GenomeReader
 
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=512)
 SETTINGS = AccessibilitySettings(
@@ -137,7 +138,7 @@ def test_predictions_are_a_linear_probe_on_the_pooled_states_and_equal_sklearn(m
     sites = found[0][PEAKS].sites
     windows = Windows(sites.contig.astype(np.int64), sites.position, 50)
     model = trained_model(checkpoint.model, checkpoint.weights)
-    features = pooled_states(model, genome, windows, STREAM).astype(np.float64)
+    features = pooled_states(GenomeReader(model, genome, STREAM), windows).astype(np.float64)
     train = sites.part == Part.TRAIN
     scaled = (features - features[train].mean(axis=0)) / features[train].std(axis=0)
     for target, ours in (

@@ -14,6 +14,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.states.windows import Windows, pooled_states
+from genolstm.stream.reader import GenomeReader
 
 SETTINGS = AccessibilitySettings(
     edge_reach=30, edge_step=5, edge_near=10, edge_word=2, edge_matches=3, permutations=200, resamples=50
@@ -88,7 +89,7 @@ def test_gates_gathered_while_reading_are_those_of_a_replay(genome, sets, cell):
     assert has_forget_gate(model)
     gates = ForgetAtEdges(model, genome, sets)
     windows = Windows(np.array([0, 1]), np.array([0, 0]), 100)
-    pooled_states(model, genome, windows, STREAM, beside=gates.look)
+    pooled_states(GenomeReader(model, genome, STREAM), windows, beside=gates.look)
     assert not np.isnan(gates.values).any()
     for layer in range(2):
         for contig in (0, 1):

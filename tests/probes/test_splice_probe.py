@@ -21,6 +21,7 @@ from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.states.sites import states_at
 from genolstm.store.checkpoint import Checkpoint
+from genolstm.stream.reader import GenomeReader
 
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=128)
 QUICK = ProbeSettings(decoys=3, twins=1, window=16, kmer=1, resamples=20, offsets="2")
@@ -230,7 +231,7 @@ def test_predictions_are_the_probe_on_the_states_of_the_model_at_the_sites(made,
         else NextSymbolModel(checkpoint.model, seed=QUICK.seed, index=1).eval()
     )
     for result in results.values():
-        features = states_at(model, made[0], result.sites, [2], STREAM, memories=states == "h+c")
+        features = states_at(GenomeReader(model, made[0], STREAM), result.sites, [2], memories=states == "h+c")
         features = features.reshape(len(result.sites), -1).astype(np.float64)
         probe = result.features[name]
         assert features.shape[1] == len(probe.coefficients) == (12 if states == "h" else 24)

@@ -13,6 +13,7 @@ from genolstm.scoring.along_genome import contig_bits, covered, score_along
 from genolstm.scoring.whole import shared
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 
@@ -51,7 +52,7 @@ def plain_bits(model, codes):
 
 def scored(model, genome, stretches, stream):
     sink, seams = Held(stretches.bases), Seams()
-    calibration = score_along(model, genome, stretches, stream, sink, seams=seams)
+    calibration = score_along(GenomeReader(model, genome, stream), stretches, sink, seams=seams)
     return sink, calibration, seams
 
 

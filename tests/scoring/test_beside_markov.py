@@ -14,6 +14,7 @@ from genolstm.regions import Part
 from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, markov_of
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 
 STREAM = StreamSettings(lanes=4, chunk=32, burn_in=64)
@@ -61,9 +62,9 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
 def test_every_line_is_of_the_same_symbols(split_genome_file, part):
     genome, split = split_genome_file
     model, markov = model_of(), markov_of(genome, split.of(Part.TRAIN))
-    row = bits_beside_markov(model, markov, genome, split, part, STREAM)
+    row = bits_beside_markov(GenomeReader(model, genome, STREAM), markov, split, part)
     assert row.part == part.name.lower()
-    assert (row.model, row.symbols) == mean_bits(model, genome, split.of(part), STREAM)
+    assert (row.model, row.symbols) == mean_bits(GenomeReader(model, genome, STREAM), split.of(part))
     stretches = [[genome.all_codes[genome.starts[c] + s : genome.starts[c] + e]] for c, s, e in
                  zip(split.of(part).contig, split.of(part).start, split.of(part).end, strict=True)]  # fmt: skip
     train = split.of(Part.TRAIN)
@@ -82,7 +83,9 @@ def test_every_line_is_of_the_same_symbols(split_genome_file, part):
 def test_unknown_symbols_are_in_no_denominator(genome_of, stretches_of):
     genome = genome_of({"a": "ACGT" * 100, "b": "ANNNCGNT"})
     split = stretches_of(genome, [("a", 0, 400, Part.TRAIN), ("b", 0, 8, Part.TEST)])
-    row = bits_beside_markov(model_of(), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)
+    row = bits_beside_markov(
+        GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+    )
     assert row.symbols == 8
 
 
@@ -90,7 +93,7 @@ def test_a_protein_is_scored_along_one_strand(genome_of, stretches_of):
     genome = genome_of({"p": "MKVLAW" * 50, "q": encode("MKVLAWX", PROTEIN)}, PROTEIN)
     split = stretches_of(genome, [("p", 0, 300, Part.TRAIN), ("q", 0, 7, Part.TEST)])
     row = bits_beside_markov(
-        model_of("protein"), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM
+        GenomeReader(model_of("protein"), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
     )
     assert row.symbols == 6
     assert row.uniform == pytest.approx(math.log2(20))
@@ -100,7 +103,9 @@ def test_an_undecided_model_stands_at_the_uniform_line(split_genome_file):
     genome, split = split_genome_file
     model = model_of()
     torch.nn.init.zeros_(model.head.weight)
-    row = bits_beside_markov(model, markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)
+    row = bits_beside_markov(
+        GenomeReader(model, genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+    )
     assert row.model == pytest.approx(row.uniform, abs=1e-7)
 
 
@@ -108,4 +113,6 @@ def test_a_part_with_nothing_known_is_refused(genome_of, stretches_of):
     genome = genome_of({"a": "ACGT" * 30, "b": "NNN"})
     split = stretches_of(genome, [("a", 0, 120, Part.TRAIN), ("b", 0, 3, Part.TEST)])
     with pytest.raises((ValueError, InputError), match="no known symbol to score"):
-        bits_beside_markov(model_of(), markov_of(genome, split.of(Part.TRAIN)), genome, split, Part.TEST, STREAM)
+        bits_beside_markov(
+            GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+        )

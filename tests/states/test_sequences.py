@@ -12,6 +12,7 @@ from genolstm.settings.reading import StreamSettings
 from genolstm.states import sequences
 from genolstm.states.sequences import states_in_sequences
 from genolstm.states.sites import states_at
+from genolstm.stream.reader import GenomeReader
 
 HALF = 2**-10  # float16 keeps 11 bits
 
@@ -71,7 +72,10 @@ def test_a_sequence_is_read_as_a_contig_is(device, drawn_codes, genome_of):
         block=np.arange(n),
     )  # fmt: skip
     along = states_at(
-        model, genome, sites[1:48], (0,), StreamSettings(lanes=4, chunk=16, burn_in=48, exact=True), memories=True
+        GenomeReader(model, genome, StreamSettings(lanes=4, chunk=16, burn_in=48, exact=True)),
+        sites[1:48],
+        (0,),
+        memories=True,
     )
     within = states_in_sequences(model, lambda _: codes, np.zeros(47, dtype=np.int64), np.arange(1, 48), memories=True)
     np.testing.assert_allclose(within, along[:, 0, 0], rtol=2 * HALF, atol=1e-4)

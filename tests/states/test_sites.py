@@ -10,6 +10,7 @@ from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.states.sites import readable, states_at
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=16, chunk=32, burn_in=96)
@@ -81,7 +82,7 @@ SITES = [
 def test_states_are_those_of_the_model_run_over_each_prefix(device, genome, cell, layers, memories):
     model, sites, offsets = model_of(cell, layers, device), sites_of(genome, SITES), (4, 0, 10)
     seams = Seams()
-    found = states_at(model, genome, sites, offsets, STREAM, memories=memories, seams=seams)
+    found = states_at(GenomeReader(model, genome, STREAM), sites, offsets, memories=memories, seams=seams)
     assert found.shape == (len(sites), 3, 2, layers * 6 * (1 + memories))
     assert found.dtype == np.float16
     assert seams.count > 0
@@ -106,24 +107,26 @@ def test_reverse_strand_site_equals_forward_site_of_reverse_complement(genome_of
     codes, model = drawn_codes(7, 600, unknown=0.01), model_of(layers=2)
     here, turned = genome_of({"a": codes}), genome_of({"a": reverse_complement(codes)})
     positions = [20, 100, 255, 570]
-    reverse = states_at(model, here, sites_of(here, [("a", p, -1) for p in positions]), (0, 3), STREAM)
+    reverse = states_at(GenomeReader(model, here, STREAM), sites_of(here, [("a", p, -1) for p in positions]), (0, 3))
     mirrored = sites_of(turned, [("a", 599 - p, 1) for p in positions])
-    forward = states_at(model, turned, mirrored, (0, 3), STREAM)[::-1]
+    forward = states_at(GenomeReader(model, turned, STREAM), mirrored, (0, 3))[::-1]
     np.testing.assert_array_equal(reverse, forward)
 
 
 def test_states_do_not_depend_on_lanes_and_chunks(genome):
     model, sites = model_of(), sites_of(genome, SITES)
-    whole = states_at(model, genome, sites, (0, 2), StreamSettings(lanes=1, chunk=2000, burn_in=4000))
+    whole = states_at(GenomeReader(model, genome, StreamSettings(lanes=1, chunk=2000, burn_in=4000)), sites, (0, 2))
     for lanes, chunk in ((1, 7), (5, 64), (64, 512)):
-        pieces = states_at(model, genome, sites, (0, 2), StreamSettings(lanes=lanes, chunk=chunk, burn_in=96))
+        pieces = states_at(
+            GenomeReader(model, genome, StreamSettings(lanes=lanes, chunk=chunk, burn_in=96)), sites, (0, 2)
+        )
         np.testing.assert_allclose(pieces, whole, rtol=HALF, atol=HALF)
 
 
 def test_sites_may_lie_beside_each_other_and_read_the_same_place(genome):
     model = model_of()
     rows = [("a", p, 1) for p in range(100, 140)]
-    found = states_at(model, genome, sites_of(genome, rows), (0, 1, 5), STREAM)
+    found = states_at(GenomeReader(model, genome, STREAM), sites_of(genome, rows), (0, 1, 5))
     np.testing.assert_array_equal(found[1:, 0, 0], found[:-1, 1, 0])  # own strand: p + 1 at offset 0 is p at offset 1
     np.testing.assert_array_equal(found[:-1, 0, 1], found[1:, 1, 1])  # other strand: the other way round
 
@@ -135,18 +138,26 @@ def test_readable_sites_are_those_whose_states_exist(genome):
     fine = readable(sites, genome, reach)
     assert sites.position[fine].min() == reach + 1
     assert sites.position[fine].max() == 45 - reach - 2
-    found = states_at(model_of(), genome, sites[fine], (0, reach), STREAM)
+    found = states_at(GenomeReader(model_of(), genome, STREAM), sites[fine], (0, reach))
     assert bool((found != 0).any(axis=-1).all())  # no state was left out
 
 
-def test_progress_is_told_and_ends_with_all_that_was_read(genome):
-    told = []
-    states_at(model_of(), genome, sites_of(genome, [("b", 20, 1)]), (0,), STREAM, told=told.append)
-    assert told == sorted(told)
-    assert told[-1] >= 2 * 45
+def test_progress_is_reported_and_ends_with_all_that_was_read(genome):
+    read = []
+    states_at(
+        GenomeReader(model_of(), genome, STREAM, on_progress=lambda _, symbols: read.append(symbols)),
+        sites_of(genome, [("b", 20, 1)]),
+        (0,),
+    )
+    assert read == sorted(read)
+    assert read[-1] >= 2 * 45
 
 
 def test_only_contigs_with_sites_are_read(genome):
-    told = []
-    states_at(model_of(), genome, sites_of(genome, [("b", 20, 1)]), (0,), STREAM, told=told.append)
-    assert told[-1] == 2 * 64  # two strands of 45, in whole chunks of 32
+    read = []
+    states_at(
+        GenomeReader(model_of(), genome, STREAM, on_progress=lambda _, symbols: read.append(symbols)),
+        sites_of(genome, [("b", 20, 1)]),
+        (0,),
+    )
+    assert read[-1] == 2 * 64  # two strands of 45, in whole chunks of 32

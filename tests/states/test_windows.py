@@ -10,6 +10,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.states.windows import Windows, pooled_states, pooled_width
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=4, chunk=24, burn_in=96, repair=False)
@@ -74,7 +75,7 @@ def test_pooled_states_equal_their_slow_twin(tiny_genome, cell, layers, memories
     model = NextSymbolModel(ModelSettings(cell=cell, layers=layers, hidden=5, forget_bias="1"), seed=3).eval()
     windows = tiled(tiny_genome, 30, contigs={"III", "MT"})
     expected = pooled_slowly(model, tiny_genome, windows, memories=memories)
-    found = pooled_states(model.to(device), tiny_genome, windows, STREAM, memories=memories)
+    found = pooled_states(GenomeReader(model.to(device), tiny_genome, STREAM), windows, memories=memories)
     assert found.shape == (len(windows), pooled_width(model, memories=memories)) == expected.shape
     np.testing.assert_allclose(found, expected, atol=HALF * max(1, np.abs(expected).max()))
 
@@ -89,17 +90,20 @@ def test_windows_of_any_length_meet_chunks_of_any_length(tiny_genome, model, wid
     settings = dataclasses.replace(STREAM, chunk=chunk, lanes=lanes, burn_in=8 * chunk)
     windows = tiled(tiny_genome, width, contigs={"I", "III", "IV"})
     expected = pooled_slowly(model, tiny_genome, windows)
-    np.testing.assert_allclose(pooled_states(model, tiny_genome, windows, settings), expected, atol=HALF)
+    np.testing.assert_allclose(pooled_states(GenomeReader(model, tiny_genome, settings), windows), expected, atol=HALF)
 
 
 def test_some_windows_are_pooled_as_among_all(tiny_genome, model):
     every = tiled(tiny_genome, 40)
     rows = np.sort(np.random.default_rng(2).choice(len(every), 20, replace=False))
     some = Windows(contig=every.contig[rows], start=every.start[rows], width=40)
-    found = pooled_states(model, tiny_genome, some, dataclasses.replace(STREAM, exact=True))
-    whole = pooled_states(model, tiny_genome, every, dataclasses.replace(STREAM, exact=True))
+    found = pooled_states(GenomeReader(model, tiny_genome, dataclasses.replace(STREAM, exact=True)), some)
+    whole = pooled_states(GenomeReader(model, tiny_genome, dataclasses.replace(STREAM, exact=True)), every)
     np.testing.assert_array_equal(found, whole[rows])
-    assert len(pooled_states(model, tiny_genome, Windows(every.contig[:0], every.start[:0], 40), STREAM)) == 0
+    assert (
+        len(pooled_states(GenomeReader(model, tiny_genome, STREAM), Windows(every.contig[:0], every.start[:0], 40)))
+        == 0
+    )
 
 
 def test_reverse_complement_of_the_genome_exchanges_the_passes(genome_of, drawn_codes, model):
@@ -109,8 +113,8 @@ def test_reverse_complement_of_the_genome_exchanges_the_passes(genome_of, drawn_
         genome_of({"a": np.array([3, 2, 1, 0, 4], dtype=np.uint8)[codes][::-1].copy()}),
     )
     exact = dataclasses.replace(STREAM, exact=True)
-    found = pooled_states(model, one, tiled(one, 40), exact).reshape(20, 2, -1)
-    mirrored = pooled_states(model, other, tiled(other, 40), exact).reshape(20, 2, -1)
+    found = pooled_states(GenomeReader(model, one, exact), tiled(one, 40)).reshape(20, 2, -1)
+    mirrored = pooled_states(GenomeReader(model, other, exact), tiled(other, 40)).reshape(20, 2, -1)
     np.testing.assert_allclose(found[:, ::-1], mirrored[::-1], atol=HALF)
 
 
@@ -122,19 +126,19 @@ def test_windows_read_again_after_a_repair_hold_the_repaired_states(genome_of, d
     windows = tiled(genome, 50)
     settings = StreamSettings(lanes=4, chunk=32, burn_in=32, repair=False, tolerance=1e-5)
     expected = pooled_slowly(model, genome, windows)
-    burned = pooled_states(model, genome, windows, settings)
+    burned = pooled_states(GenomeReader(model, genome, settings), windows)
     seams = Seams()
-    repaired = pooled_states(model, genome, windows, dataclasses.replace(settings, repair=True), seams=seams)
+    repaired = pooled_states(
+        GenomeReader(model, genome, dataclasses.replace(settings, repair=True)), windows, seams=seams
+    )
     assert seams.repaired > 0
     assert np.abs(burned - expected).max() > 5 * HALF
     np.testing.assert_allclose(repaired, expected, atol=HALF)
 
 
 def test_whoever_looks_beside_sees_every_block(tiny_genome, model):
-    seen, told = [], []
-    pooled_states(
-        model, tiny_genome, tiled(tiny_genome, 40), STREAM, beside=lambda block: seen.append(block.targets.numel()),
-        told=told.append,
-    )  # fmt: skip
-    assert told == np.cumsum(seen).tolist()
-    assert told[-1] >= 2 * sum(length for length in tiny_genome.lengths.tolist() if length >= 40)
+    seen, read = [], []
+    reader = GenomeReader(model, tiny_genome, STREAM, on_progress=lambda _, symbols: read.append(symbols))
+    pooled_states(reader, tiled(tiny_genome, 40), beside=lambda block: seen.append(block.targets.numel()))
+    assert read == np.cumsum(seen).tolist()
+    assert read[-1] >= 2 * sum(length for length in tiny_genome.lengths.tolist() if length >= 40)

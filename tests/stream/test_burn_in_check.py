@@ -11,6 +11,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.strands import SequenceFetcher
 from genolstm.stream.burn_in_check import burn_in_differences, forgets
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams, max_state_difference
 
@@ -27,7 +28,7 @@ def differences_of(model, genome, stretches, stream=STREAM):
 
 def read(model, genome, stretches, stream=STREAM):
     seams = Seams()
-    rows = [len(block.row) for block in read_stretches(model, genome, stretches, stream, seams=seams)]
+    rows = [len(block.row) for block in read_stretches(GenomeReader(model, genome, stream), stretches, seams=seams)]
     return seams, rows
 
 
@@ -67,7 +68,7 @@ def test_a_stretch_within_a_contig_is_then_read_from_the_contigs_ends(genome_of,
     genome, model = genome_of({"a": codes}), model_of("9")
     within = stretches_of(genome, [("a", 2000, 2100, Part.TEST)])
     seams = Seams()
-    for block in read_stretches(model, genome, within, STREAM, seams=seams, warmup=True):
+    for block in read_stretches(GenomeReader(model, genome, STREAM), within, seams=seams, warmup=True):
         last = block
     assert seams.in_sequence
     assert not seams.unchecked_starts

@@ -19,6 +19,7 @@ from genolstm.strands import Rows
 from genolstm.strands import rows_of as laid_out
 from genolstm.stream.blocks import traces_of
 from genolstm.stream.pieces import pieces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits, read_stretches
 from genolstm.stream.seams import Seams
 
@@ -69,10 +70,10 @@ def plain_bits(model, genome, stretches):
 def test_bits_of_pieces_equal_one_lane_from_start_to_end(device, tiny_genome, stretches_of, cell, layers):
     model, stretches = model_of(cell, layers=layers, device=device), stretches_of(tiny_genome)
     seams = Seams()
-    blocks = list(read_stretches(model, tiny_genome, stretches, PIECES, seams=seams))
+    blocks = list(read_stretches(GenomeReader(model, tiny_genome, PIECES), stretches, seams=seams))
     assert seams.count > 0
     assert len(blocks) > 1
-    bits, known = mean_bits(model, tiny_genome, stretches, PIECES)
+    bits, known = mean_bits(GenomeReader(model, tiny_genome, PIECES), stretches)
     expected, expected_known = plain_bits(model, tiny_genome, stretches)
     assert known == expected_known
     assert bits == pytest.approx(expected, abs=1e-6 if device.type == "cpu" else 1e-3)
@@ -84,13 +85,13 @@ PIECES = StreamSettings(lanes=5, chunk=16, burn_in=64)
 def test_bits_are_exact_when_pieces_are_whole_contigs(tiny_genome, stretches_of):
     model, stretches = model_of(forget_bias="6").double(), stretches_of(tiny_genome)
     seams = Seams()
-    for _ in read_stretches(model, tiny_genome, stretches, WHOLE, seams=seams):
+    for _ in read_stretches(GenomeReader(model, tiny_genome, WHOLE), stretches, seams=seams):
         pass
     assert seams == Seams()
     expected, _ = plain_bits(model, tiny_genome, stretches)
-    assert mean_bits(model, tiny_genome, stretches, WHOLE)[0] == pytest.approx(expected, rel=1e-9)
+    assert mean_bits(GenomeReader(model, tiny_genome, WHOLE), stretches)[0] == pytest.approx(expected, rel=1e-9)
     together = StreamSettings(lanes=64, chunk=100, exact=True)
-    assert mean_bits(model, tiny_genome, stretches, together)[0] == pytest.approx(expected, rel=1e-9)
+    assert mean_bits(GenomeReader(model, tiny_genome, together), stretches)[0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_every_block_holds_the_logits_and_states_of_one_lane(tiny_genome, stretches_of):
@@ -109,7 +110,7 @@ def test_every_block_holds_the_logits_and_states_of_one_lane(tiny_genome, stretc
                 steps.append((reading.logits[0, 0], state.hidden[:, 0], state.memory[:, 0]))
             plain.append(steps)
     checked = 0
-    for block in read_stretches(model, tiny_genome, stretches, WHOLE):
+    for block in read_stretches(GenomeReader(model, tiny_genome, WHOLE), stretches):
         memories = [trace.memory for trace in traces_of(model, block)]
         for lane, row in enumerate(block.row):
             for place in range(block.begin[lane], block.end[lane]):
@@ -141,7 +142,9 @@ def test_every_symbol_is_counted_once_after_what_was_taken_back(
     stretches = stretches_of(genome)
     rows, times = rows_of(genome, stretches), Counter()
     stream, seams = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact), Seams()
-    for block in read_stretches(model_of(hidden=2, forget_bias="4"), genome, stretches, stream, seams=seams):
+    for block in read_stretches(
+        GenomeReader(model_of(hidden=2, forget_bias="4"), genome, stream), stretches, seams=seams
+    ):
         assert len(block.row) <= max(lanes, 2)
         for lane, step in zip(*np.nonzero(block.scored.numpy()), strict=True):
             row, place = block.row[lane], block.first[lane] + step
@@ -160,13 +163,15 @@ def test_every_symbol_is_counted_once_after_what_was_taken_back(
 
 def test_mean_bits_counts_known_symbols_of_both_strands(genome_of, stretches_of):
     genome = genome_of({"a": "ACGTNNACG", "b": "NA"})
-    assert mean_bits(model_of(), genome, stretches_of(genome), PIECES)[1] == 2 * 8
+    assert mean_bits(GenomeReader(model_of(), genome, PIECES), stretches_of(genome))[1] == 2 * 8
 
 
 def test_mean_bits_of_an_undecided_model_are_two(tiny_genome, stretches_of):
     model = model_of()
     torch.nn.init.zeros_(model.head.weight)
-    assert mean_bits(model, tiny_genome, stretches_of(tiny_genome), PIECES)[0] == pytest.approx(2, abs=1e-7)
+    assert mean_bits(GenomeReader(model, tiny_genome, PIECES), stretches_of(tiny_genome))[0] == pytest.approx(
+        2, abs=1e-7
+    )
 
 
 def test_only_the_stretches_asked_for_are_scored(genome_of, drawn_codes, stretches_of):
@@ -174,13 +179,15 @@ def test_only_the_stretches_asked_for_are_scored(genome_of, drawn_codes, stretch
     whole, part = genome_of({"a": codes}), genome_of({"a": codes[100:300]})
     model = model_of()
     within = stretches_of(whole, [("a", 100, 300, Part.TEST)])
-    assert mean_bits(model, whole, within, PIECES) == mean_bits(model, part, stretches_of(part), PIECES)
+    assert mean_bits(GenomeReader(model, whole, PIECES), within) == mean_bits(
+        GenomeReader(model, part, PIECES), stretches_of(part)
+    )
 
 
 def test_a_protein_is_read_along_one_strand(genome_of, stretches_of):
     proteins = genome_of({"p": "MKVLAWX", "q": "GG"}, PROTEIN)
     model, stretches = model_of(alphabet="protein"), stretches_of(proteins)
-    bits, known = mean_bits(model, proteins, stretches, PIECES)
+    bits, known = mean_bits(GenomeReader(model, proteins, PIECES), stretches)
     assert known == 8
     assert bits == pytest.approx(plain_bits(model, proteins, stretches)[0], abs=1e-6)
 
@@ -188,28 +195,28 @@ def test_a_protein_is_read_along_one_strand(genome_of, stretches_of):
 def test_nothing_known_to_score_is_refused(genome_of, stretches_of):
     genome = genome_of({"a": "NNNNN"})
     with pytest.raises(ValueError, match="no known symbol to score"):
-        mean_bits(model_of(), genome, stretches_of(genome), PIECES)
+        mean_bits(GenomeReader(model_of(), genome, PIECES), stretches_of(genome))
 
 
 def test_a_look_stops_after_about_as_many_symbols_as_asked_for(genome_of, drawn_codes, stretches_of):
     genome = genome_of({"a": drawn_codes(1, 20_000)})
     model, stretches = model_of(), stretches_of(genome)
     stream = StreamSettings(lanes=4, chunk=50, burn_in=0)
-    _, known = mean_bits(model, genome, stretches, stream, symbols=1000)
+    _, known = mean_bits(GenomeReader(model, genome, stream), stretches, symbols=1000)
     assert known == 1000
-    assert mean_bits(model, genome, stretches, stream, symbols=10**9)[1] == 40_000
+    assert mean_bits(GenomeReader(model, genome, stream), stretches, symbols=10**9)[1] == 40_000
 
 
 def test_a_short_look_goes_on_until_a_symbol_is_known(genome_of, stretches_of):
     genome = genome_of({"a": "N" * 3000 + "ACGT" * 10})
     stream = StreamSettings(lanes=1, chunk=50, burn_in=50)
-    assert mean_bits(model_of(), genome, stretches_of(genome), stream, symbols=10)[1] > 0
+    assert mean_bits(GenomeReader(model_of(), genome, stream), stretches_of(genome), symbols=10)[1] > 0
 
 
 def read_all(model, genome, stretches, stream, *, warmup=False):
     """Nats of every symbol as last told, per row: (row, place) -> nats; their weighted sum; and the seams."""
     nats, total, seams = {}, 0.0, Seams()
-    for block in read_stretches(model, genome, stretches, stream, seams=seams, warmup=warmup):
+    for block in read_stretches(GenomeReader(model, genome, stream), stretches, seams=seams, warmup=warmup):
         values = model.nats(block.logits, block.targets).double().cpu().numpy()
         total += float((values * block.scored.cpu().numpy() * block.weight[:, None]).sum())
         for lane in np.flatnonzero(block.weight > 0):
@@ -387,7 +394,7 @@ def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths,
 
 def test_no_stretch_gives_no_block(tiny_genome, stretches_of):
     nothing = stretches_of(tiny_genome).of(Part.TEST)
-    assert list(read_stretches(model_of(), tiny_genome, nothing, PIECES)) == []
+    assert list(read_stretches(GenomeReader(model_of(), tiny_genome, PIECES), nothing)) == []
 
 
 def test_memory_does_not_grow_with_the_contig(genome_of, drawn_codes, stretches_of):
@@ -398,7 +405,7 @@ def test_memory_does_not_grow_with_the_contig(genome_of, drawn_codes, stretches_
         mapped = genome.all_codes.nbytes
         tensors, counts, blocks = [], [], 0
         tracemalloc.start()
-        for block in read_stretches(model, genome, stretches_of(genome), stream):
+        for block in read_stretches(GenomeReader(model, genome, stream), stretches_of(genome)):
             if blocks % 20 == 10:
                 del block
                 all_tensors = (item for item in gc.get_objects() if type(item) is torch.Tensor)
@@ -420,5 +427,5 @@ def test_memory_does_not_grow_with_the_contig(genome_of, drawn_codes, stretches_
 
 def test_a_model_in_training_mode_reads_the_same(tiny_genome, stretches_of):
     model, stretches = model_of(), stretches_of(tiny_genome)
-    before = mean_bits(model, tiny_genome, stretches, PIECES)
-    assert mean_bits(model.train(), tiny_genome, stretches, PIECES) == before
+    before = mean_bits(GenomeReader(model, tiny_genome, PIECES), stretches)
+    assert mean_bits(GenomeReader(model.train(), tiny_genome, PIECES), stretches) == before

@@ -15,6 +15,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.strands import rows_of
 from genolstm.stream.pieces import pieces_of
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.sharding import own_pieces, owners_at, owners_of
 
@@ -48,7 +49,7 @@ def test_processes_read_every_symbol_once_between_them(tiny_genome, stretches_of
     read, readers = Counter(), {}
     for rank in range(size):
         ranks = Ranks(rank=rank, size=size)
-        for block in read_stretches(model, tiny_genome, stretches, SETTINGS, ranks=ranks):
+        for block in read_stretches(GenomeReader(model, tiny_genome, SETTINGS, ranks=ranks), stretches):
             for lane, row in enumerate(block.row.tolist()):
                 count = int(block.scored[lane].sum())
                 read[row] += count

@@ -13,6 +13,7 @@ from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 from genolstm.training.loop import RECORDS, History, train
 from genolstm.training.steps import new_run, steps
@@ -103,7 +104,7 @@ def test_a_look_changes_nothing_in_training(tiny_genome, stretches_of):
 
         def look(run=run):
             run.model.eval()
-            return mean_bits(run.model, tiny_genome, stretches_of(tiny_genome), STREAM, symbols=500)[0]
+            return mean_bits(GenomeReader(run.model, tiny_genome, STREAM), stretches_of(tiny_genome), symbols=500)[0]
 
         for _ in train(run, lanes, look):
             assert run.model.training
@@ -150,7 +151,7 @@ def test_a_repeated_motif_is_learned(device, genome_of, stretches_of, cell):
     )  # fmt: skip
     for _ in train(run, lanes, None):
         pass
-    assert mean_bits(run.model, genome, stretches.of(Part.TEST), STREAM)[0] < 0.3
+    assert mean_bits(GenomeReader(run.model, genome, STREAM), stretches.of(Part.TEST))[0] < 0.3
 
 
 @pytest.mark.slow
@@ -170,4 +171,6 @@ def test_uniform_random_dna_scores_two_bits_per_base(device, genome_of, drawn_co
     )
     for _ in train(run, lanes, None):
         pass
-    assert mean_bits(run.model, genome, stretches.of(Part.TEST), STREAM)[0] == pytest.approx(2.000, abs=0.005)
+    assert mean_bits(GenomeReader(run.model, genome, STREAM), stretches.of(Part.TEST))[0] == pytest.approx(
+        2.000, abs=0.005
+    )

@@ -13,6 +13,7 @@ from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 from genolstm.training.loop import History, train
 from genolstm.training.snapshots import restore, snapshot
@@ -38,7 +39,7 @@ class Training:
 
     def _measured(self):
         stream = StreamSettings(lanes=4, chunk=32, burn_in=32)
-        return mean_bits(self.run.model, self.genome, self.stretches, stream, symbols=300)[0]
+        return mean_bits(GenomeReader(self.run.model, self.genome, stream), self.stretches, symbols=300)[0]
 
     def go(self, until=None, until_looks=None):
         """Train to the end, or to a step, or until some looks were taken."""

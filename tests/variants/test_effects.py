@@ -150,7 +150,7 @@ def test_a_model_that_does_not_forget_is_read_from_the_ends_of_contigs(genome_of
     fresh = Seams()
     effects_of(
         model_of(forget_bias="9"), genome, alleles_of(genome, rows), settings, seams=fresh,
-        told=lambda _, read: symbols.append(read),
+        on_progress=lambda _, read: symbols.append(read),
     )  # fmt: skip
     assert symbols[-1] < 2 * (1200 + 700)  # each contig once, not once for each variant on it
 
@@ -219,8 +219,10 @@ def test_reverse_strand_of_a_genome_is_the_forward_strand_of_its_complement(geno
     np.testing.assert_allclose(one.shift, two.shift[:, ::-1], rtol=0, atol=1e-4)
 
 
-def test_progress_is_told(genome_of, drawn_codes):
-    genome, told = genome_of({"a": drawn_codes(1, 300)}), []
-    effects_of(model_of(), genome, alleles_of(genome, [("a", 50, 51, "A")]), SMALL, told=lambda *at: told.append(at))
-    assert told == sorted(told)
-    assert 0 < told[0][0] <= told[-1][0] <= 1
+def test_progress_is_reported(genome_of, drawn_codes):
+    genome, reported = genome_of({"a": drawn_codes(1, 300)}), []
+    effects_of(
+        model_of(), genome, alleles_of(genome, [("a", 50, 51, "A")]), SMALL, on_progress=lambda *at: reported.append(at)
+    )
+    assert reported == sorted(reported)
+    assert 0 < reported[0][0] <= reported[-1][0] <= 1
