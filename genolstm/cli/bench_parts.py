@@ -1,12 +1,15 @@
 """What ``genolstm bench`` can time, and which options concern which part."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from genolstm.errors import UsageError
-from genolstm.settings.model import ModelSettings
+from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.option import option
+from genolstm.settings.quantities import parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import Precision, TrainSettings
 
@@ -29,17 +32,49 @@ class Part(StrEnum):
     ALL = "all"
 
 
-class Choice(NamedTuple):
-    """What was asked for on the command line. lanes, chunk : None takes what the part itself takes."""
+def _genome_size(text: str) -> int:
+    if bases := parse_size(text):
+        return bases
+    raise UsageError("--estimate 0: a genome has at least one base; write for example 3.1G.")
 
-    model: ModelSettings
-    lanes: int | None
-    chunk: int | None
-    precision: Precision
-    device: Any
-    fasta: Path | None
-    bam: Path | None
-    rounds: int
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What was asked for on the command line.
+
+    lanes, chunk : None takes what the part itself takes.   rounds : 0 takes those of the part, or of all.
+    estimate : bases of a genome.   device : a torch device.
+    """
+
+    fasta: Path | None = option(None, "File to read for 'fasta'; a made one of 20 Mb otherwise.")
+    bam: Path | None = option(None, "File to read for 'bam'; a made one of 1 M reads otherwise.")
+    cell: TrainableCell = option(ModelSettings.cell, "lstm, gru or rnn.")
+    layers: int = option(ModelSettings.layers, "Layers.", min=1)
+    hidden: int = option(
+        ModelSettings.hidden,
+        "Units a layer. 'all' without it takes 128 and 512 for 'score', 256 for 'gates'.",
+        min=1,
+    )
+    lanes: int | None = option(None, "Stretches read side by side; as the part itself by default.", min=1)
+    chunk: int | None = option(None, "Bases a step; as the part itself by default.", min=1)
+    precision: Precision = option(
+        TrainSettings.precision, "Of the matrix products of 'train'; all else is read in fp32."
+    )
+    rounds: int = option(
+        0, "Alternating rounds, of which the median is reported. [9, and 3 for 'all']", min=1, shown=None
+    )
+    estimate: int | None = option(
+        None,
+        "Bases of a genome, as 3.1G: estimate how long train, score, gates and fasta take for it.",
+        read=_genome_size,
+        shown=None,
+    )
+    device: Any = None
+
+    @property
+    def model(self) -> ModelSettings:
+        """Cell and shape that are timed."""
+        return ModelSettings(cell=self.cell, layers=self.layers, hidden=self.hidden)
 
     def stream(self) -> StreamSettings:
         """Lanes and chunk for reading a genome."""
@@ -127,21 +162,17 @@ CONCERNS: dict[str, tuple[Part, ...]] = {
 
 def refuse_idle(part: Part, typed: Iterable[str]) -> None:
     """Refuse options that a part does not look at. Raises UsageError."""
-    for option in typed:
-        if part is not Part.ALL and part not in CONCERNS.get(option, (part,)):
-            raise UsageError(f"--{option} has no effect on '{part}'; it concerns {', '.join(CONCERNS[option])}.")
+    for name in typed:
+        if part is not Part.ALL and part not in CONCERNS.get(name, (part,)):
+            raise UsageError(f"--{name} has no effect on '{part}'; it concerns {', '.join(CONCERNS[option])}.")
 
 
-def planned(part: Part, model: ModelSettings, *, hidden_given: bool) -> list[tuple[Part, ModelSettings]]:
-    """Give what is to be timed, in turn; 'all' takes each part, at the sizes at which something is asked of it."""
+def planned(part: Part, hidden: int, *, hidden_given: bool) -> list[tuple[Part, int]]:
+    """What is timed in turn, with its units a layer; 'all' takes each part, at the sizes that are asked of it."""
     if part is not Part.ALL:
-        return [(part, model)]
-    settings = model.to_json()
-    return [
-        (each, ModelSettings(**{**settings, "hidden": units}))
-        for each in PARTS
-        for units in (UNITS_OF_ALL.get(each, (model.hidden,)) if not hidden_given else (model.hidden,))
-    ]
+        return [(part, hidden)]
+    sizes = {} if hidden_given else UNITS_OF_ALL
+    return [(each, units) for each in PARTS for units in sizes.get(each, (hidden,))]
 
 
 def estimated(part: Part, timings: "list[Timing]", bases: int, choice: Choice) -> "list[Estimate]":

@@ -6,14 +6,16 @@ from importlib import metadata
 import typer
 
 from genolstm import __version__
-from genolstm.cli.terminal import Device, Json, Task, Threads
+from genolstm.cli.command import command
+from genolstm.cli.options import ComputeOptions, Json
+from genolstm.cli.terminal import Task
 from genolstm.settings.model import ModelSettings, TrainableCell
-from genolstm.settings.train import DeviceName
 
 PACKAGES = ("torch", "numpy", "h5py", "scipy", "pysam", "biopython", "typer", "rich")
 
 
-def doctor(device: Device = DeviceName.AUTO, threads: Threads = 0, as_json: Json = False) -> None:
+@command()
+def doctor(compute: ComputeOptions, as_json: Json = False) -> None:
     """Say which versions, device and threads a run would use, and try a tiny forward and backward pass of every cell.
 
     Example: genolstm doctor
@@ -25,7 +27,7 @@ def doctor(device: Device = DeviceName.AUTO, threads: Threads = 0, as_json: Json
     if not as_json:
         for name, version in found.items():
             typer.echo(f"{name} {version}")
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     cells = {str(cell): trial_step(ModelSettings(cell=cell, hidden=16, layers=2), on) for cell in TrainableCell}
     if not as_json:
         for name, agreement in cells.items():

@@ -5,35 +5,28 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model
-from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, report_memory
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, RunOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import DeviceName
 
 
+@command()
 def embed(
     model: Model,
-    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    genome: GenomeFile,
     sites: Annotated[
         Path, typer.Option("--sites", help="BED file (plain or gzip; - is stdin) of places.", show_default=False)
     ],
     output: Output,
+    settings: StreamSettings,
+    compute: ComputeOptions,
+    run: RunOptions,
     h5ad: Annotated[
         Path | None, typer.Option("--h5ad", help="Also write an AnnData file, as scanpy reads.", show_default=False)
     ] = None,
-    exact: Exact = StreamSettings.exact,
-    lanes: Lanes = StreamSettings.lanes,
-    chunk: Chunk = StreamSettings.chunk,
-    burn_in: BurnIn = StreamSettings.burn_in,
-    tolerance: Tolerance = StreamSettings.tolerance,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Keep the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
 
@@ -47,17 +40,13 @@ def embed(
     from genolstm.readers.bed import read_bed
     from genolstm.states.sites import embed_sites, hand_over
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.hidden import write_h5ad, write_hidden
     from genolstm.stream.reader import GenomeReader
 
-    task = Task("embed", quiet=quiet)
-    for target in (output, h5ad):
-        if target:
-            refuse_existing(target, force=force, inputs=[model, genome, sites])
-    check_figure(figure, force=force, inputs=[model, genome, sites, output])
-    settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
+    task = Task("embed", run)
+    refuse_all([output, h5ad], [model, genome, sites], force=run.force, figure=figure)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     task.refuse_stream(sites)
@@ -67,7 +56,7 @@ def embed(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
@@ -87,4 +76,4 @@ def embed(
     seams = embedding.seams.to_json()
     report_memory(seams)
     summary = {"sites": count, "features": width, "seams": seams}
-    task.done(output, embedding.records.to_json(), summary, as_json=as_json, word=f"{width} states at {count:,} sites")
+    task.done(output, embedding.records.to_json(), summary, word=f"{width} states at {count:,} sites")

@@ -1,14 +1,17 @@
 """``genolstm export``: any table of a result file for other programs, and a session for IGV."""
 
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.options import parse_region, refuse_all
-from genolstm.cli.terminal import Force, Json, Quiet, Task
+from genolstm.cli.command import command
+from genolstm.cli.options import RunOptions, parse_region, refuse_all
+from genolstm.cli.terminal import Task
 from genolstm.errors import InputError, UsageError
+from genolstm.settings.option import option
 
 if TYPE_CHECKING:
     from genolstm.regions import Region
@@ -23,41 +26,31 @@ LISTED = 5  # columns of a table that are shown in full; of more only their numb
 UNKNOWN_LENGTH = 1 << 62  # of a contig in a file that does not tell
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What is written where, and what a session opens."""
+
+    output: Path | None = option(
+        None,
+        "OUT.tsv[.gz], .bed[.gz], .bw, .bedgraph[.gz], or .xml for an IGV session; - is a TSV on stdout.",
+        "--output",
+        "-o",
+    )
+    table: str | None = option(None, "Which table or track; the main one when left out.")
+    tables: bool = option(False, "List tables, tracks, columns and units, and stop.")
+    region: str | None = option(None, "Only rows that overlap it, as chrI:1,001-2,000.")
+    genome: Path | None = option(None, "Genome file; a bigWig of methylation needs its lengths.")
+    fasta: Path | None = option(None, "Genome that a session opens.")
+    annotation: Path | None = option(None, "Genes that a session opens.")
+
+
+@command()
 def export(
-    files: Annotated[
+    results: Annotated[
         list[Path], typer.Argument(help="Result file; or, for a session, the tracks it opens.", show_default=False)
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            show_default=False,
-            help="OUT.tsv[.gz], .bed[.gz], .bw, .bedgraph[.gz], or .xml for an IGV session; - is a TSV on stdout.",
-        ),
-    ] = None,
-    table: Annotated[
-        str | None,
-        typer.Option("--table", help="Which table or track; the main one when left out.", show_default=False),
-    ] = None,
-    tables: Annotated[bool, typer.Option("--tables", help="List tables, tracks, columns and units, and stop.")] = False,
-    region: Annotated[
-        str | None,
-        typer.Option("--region", help="Only rows that overlap it, as chrI:1,001-2,000.", show_default=False),
-    ] = None,
-    genome: Annotated[
-        Path | None,
-        typer.Option("--genome", help="Genome file; a bigWig of methylation needs its lengths.", show_default=False),
-    ] = None,
-    fasta: Annotated[
-        Path | None, typer.Option("--fasta", help="Genome that a session opens.", show_default=False)
-    ] = None,
-    annotation: Annotated[
-        Path | None, typer.Option("--annotation", help="Genes that a session opens.", show_default=False)
-    ] = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    options: ExportOptions,
+    run: RunOptions,
 ) -> None:
     """Write any table of a result file as TSV or BED, and tracks as bigWig or bedGraph; or a session for IGV.
 
@@ -66,24 +59,25 @@ def export(
     Example: genolstm export fit.h5 -o sites.tsv; genolstm export score.h5 -o bits.bw; genolstm export bits.bw
     variants.vcf.gz -o igv.xml --fasta genome.fa --annotation genes.gff3
     """  # fmt: skip
-    task = Task("export", quiet=quiet or tables or output == Path("-"))
-    if tables:
-        _list_tables(_only(files))
+    output = options.output
+    task = Task("export", replace(run, quiet=run.quiet or options.tables or output == Path("-")))
+    if options.tables:
+        _list_tables(_only(results))
         return
     ending = _ending(output)
     if output is None:
         raise UsageError(f"where to? Give --output with one of {', '.join(ENDINGS)}, or --tables to see what there is.")
-    given = [*files, *(each for each in (genome, fasta, annotation) if each)]
     if output != Path("-"):
-        refuse_all([output], given, force=force)
+        refuse_all([output], [*results, options.genome, options.fasta, options.annotation], force=run.force)
     if ending in SESSION:
-        _refuse({"--table": table, "--region": region, "--genome": genome}, "a session")
-        told = _session(output, files, fasta, annotation)
+        _refuse({"--table": options.table, "--region": options.region, "--genome": options.genome}, "a session")
+        told = _session(output, results, options.fasta, options.annotation)
     else:
-        _refuse({"--fasta": fasta, "--annotation": annotation}, f"{ending}, only for a session (.xml)")
-        told = _write(_only(files), output, ending, table, region, genome)
+        of_session = {"--fasta": options.fasta, "--annotation": options.annotation}
+        _refuse(of_session, f"{ending}, only for a session (.xml)")
+        told = _write(_only(results), output, ending, options.table, options.region, options.genome)
     word = ", ".join(f"{value:,} {name}" if isinstance(value, int) else f"{value}" for name, value in told.items())
-    task.done(output, {}, told, as_json=as_json, word=word)
+    task.done(output, {}, told, word=word)
 
 
 def _only(files: list[Path]) -> Path:

@@ -1,13 +1,15 @@
 """``--figure``: the pictures of a result, drawn when its file is written; matplotlib is loaded only then."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from genolstm.cli.terminal import log
 from genolstm.errors import UsageError
 from genolstm.figures.formats import check_ending
+
+log = logging.getLogger("genolstm")
 
 Figure = Annotated[
     Path | None,

@@ -1,18 +1,27 @@
 """``genolstm gates``: what a model's gates do along a genome, and how long it remembers."""
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, chosen, parse_region
-from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Regions, Tolerance
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import (
+    ComputeOptions,
+    GenomeFile,
+    Model,
+    Output,
+    Regions,
+    RunOptions,
+    parse_region,
+    refuse_all,
+    stretches_asked,
+)
+from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings.quantities import parse_size
+from genolstm.settings.option import option
 from genolstm.settings.reading import GatesSettings, StreamSettings
-from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.gates.boundaries import Boundaries
@@ -24,78 +33,29 @@ ANNOTATION_SUFFIXES = (".gff", ".gff3", ".gtf")
 STRAND_NAMES: tuple[tuple[str, int | None], ...] = (("forward", 0), ("reverse", 1), ("mean", None))
 
 
+@dataclass(frozen=True, kw_only=True)
+class GatesFiles:
+    """What is wanted beside the tracks."""
+
+    bigwig_dir: Path | None = option(None, "Also write every track as bigWig into this folder.")
+    dump: str | None = option(None, "Keep all gates, h and c at each base of this region.")
+    boundaries: Path | None = option(
+        None, "GTF, GFF3 or BED: are gates different where features begin and end? Reads every base."
+    )
+
+
+@command(settings_file=True)
 def gates(
-    ctx: typer.Context,
     model: Model,
-    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    genome: GenomeFile,
     output: Output,
-    every: Annotated[
-        int, typer.Option("--every", min=1, help="Bases between samples of the tracks; 1 takes all.")
-    ] = GatesSettings.every,
-    units_every: Annotated[
-        int,
-        typer.Option("--units-every", min=1, help="Bases between samples of what each unit's gates do; 1 takes all."),
-    ] = GatesSettings.units_every,
+    settings: GatesSettings,
+    files: GatesFiles,
+    stream: StreamSettings,
+    compute: ComputeOptions,
+    run: RunOptions,
     region: Regions = None,
-    bigwig_dir: Annotated[
-        Path | None,
-        typer.Option("--bigwig-dir", help="Also write every track as bigWig into this folder.", show_default=False),
-    ] = None,
-    dump: Annotated[
-        str | None,
-        typer.Option("--dump", help="Keep all gates, h and c at each base of this region.", show_default=False),
-    ] = None,
-    boundaries: Annotated[
-        Path | None,
-        typer.Option(
-            "--boundaries",
-            show_default=False,
-            help="GTF, GFF3 or BED: are gates different where features begin and end? Reads every base.",
-        ),
-    ] = None,
-    memory_bases: Annotated[
-        str,
-        typer.Option("--memory-bases", help="Bases read for each K of the functional memory curve; 0 leaves it out."),
-    ] = str(GatesSettings.memory_bases),
-    reset_share: Annotated[
-        float, typer.Option("--reset-share", help="A reset lies in this lowest share of the mean forget gate.")
-    ] = GatesSettings.reset_share,
-    reach: Annotated[
-        int, typer.Option("--reach", min=1, help="Bases shown on either side of a boundary.")
-    ] = GatesSettings.reach,
-    near: Annotated[
-        int, typer.Option("--near", min=0, help="Bases on either side of a boundary over which gates are averaged.")
-    ] = GatesSettings.near,
-    match_kmer: Annotated[
-        int, typer.Option("--match-kmer", min=1, max=10, help="Letters that a matched position ends in too.")
-    ] = GatesSettings.match_kmer,
-    matches: Annotated[
-        int, typer.Option("--matches", min=1, max=100, help="Matched positions for each boundary.")
-    ] = GatesSettings.matches,
-    permutations: Annotated[
-        int, typer.Option("--permutations", min=1, help="Of the test of boundaries.")
-    ] = GatesSettings.permutations,
-    resamples: Annotated[
-        int, typer.Option("--resamples", min=20, help="Bootstrap resamples of intervals.")
-    ] = GatesSettings.resamples,
-    block_bp: Annotated[
-        int, typer.Option("--block-bp", min=1, help="Window of genome resampled together, for boundaries.")
-    ] = GatesSettings.block_bp,
-    exact: Exact = StreamSettings.exact,
-    lanes: Lanes = StreamSettings.lanes,
-    chunk: Chunk = StreamSettings.chunk,
-    burn_in: BurnIn = StreamSettings.burn_in,
-    tolerance: Tolerance = StreamSettings.tolerance,
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
-    seed: Seed = GatesSettings.seed,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Follow the gates along a genome: what each unit keeps, where the network forgets, how long it remembers.
 
@@ -111,53 +71,40 @@ def gates(
     from genolstm.gates.reading import tracks_of
     from genolstm.gates.whole import GateRequest, gates_of_genome
     from genolstm.model import trained_model
-    from genolstm.regions import Region, stretches_of
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.stream.reader import GenomeReader
 
-    task = Task("gates", quiet=quiet, seed=seed)
-    inputs = [model, genome, *([boundaries] if boundaries else [])]
-    refuse_existing(output, force=force, inputs=inputs)
-    check_figure(figure, force=force, inputs=[*inputs, output])
-    stream = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
-    options = {
-        "every": every, "units_every": units_every, "memory_bases": memory_bases,
-        "reset_share": reset_share, "reach": reach, "near": near,
-        "match_kmer": match_kmer, "matches": matches, "permutations": permutations, "resamples": resamples,
-        "block_bp": block_bp, "seed": seed,
-    }  # fmt: skip
-    settings = _settings(chosen(ctx, options, settings_file), every_base=boundaries is not None)
-    task.seed = settings.seed
+    task = Task("gates", run, seed=settings.seed)
+    boundaries = files.boundaries
+    refuse_all([output], [model, genome, boundaries], force=run.force, figure=figure)
+    if boundaries and settings.every > 1:  # a sample of the bases would miss them
+        settings = dataclasses.replace(settings, every=1)
+        log.info("--boundaries reads every base: --every is 1")
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    regions = [parse_region(text, opened.length_of) for text in region or ()]
-    regions = regions or [Region(contig=name, start=0, end=length) for name, length in opened.length_of.items()]
-    stretches = stretches_of(regions, opened.names)
-    records = Records(read=len(opened.names), used=len(stretches.names()))
-    if left_out := len(opened.names) - records.used:
-        records.skipped["contigs outside the regions asked for"] = left_out
+    stretches, records = stretches_asked(region, opened)
     task.refuse_stream(boundaries)
     network = trained_model(checkpoint.model, checkpoint.weights)
     asked = GateRequest(
-        dump=parse_region(dump, opened.length_of) if dump else None,
+        dump=parse_region(files.dump, opened.length_of) if files.dump else None,
         boundaries=_boundaries(boundaries, network, opened, records) if boundaries else {},
     )
     if asked.dump:
         check_dump(network, opened, asked.dump)
     plan = sample_plan(opened, stretches, settings.every)
     names, strands = tracks_of(network), 1 if opened.alphabet.complement is None else 2
-    wigs = _bigwigs(bigwig_dir, names, checkpoint.model.layers, strands)
+    wigs = _bigwigs(files.bigwig_dir, names, checkpoint.model.layers, strands)
     for path in wigs:
-        refuse_existing(path, force=force, inputs=inputs)
+        refuse_existing(path, force=run.force, inputs=[model, genome, *([boundaries] if boundaries else [])])
     provenance = task.provenance(
-        {**stream.to_json(), **settings.to_json(), "regions": region or [], "dump": dump or ""},
+        {**stream.to_json(), **settings.to_json(), "regions": region or [], "dump": files.dump or ""},
         {"model": file_sha256(model), "genome": opened.sha256,
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
-    on = task.use_device(device, threads)
-    with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=task.quiet) as line:
+    on = task.use_device(compute.device, compute.threads)
+    with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)
         findings = gates_of_genome(
             reader, checkpoint, plan, settings, asked, output, provenance, records,
@@ -167,16 +114,7 @@ def gates(
         return
     _write_bigwigs(output, wigs, opened)
     draw(output, figure)
-    _report(findings, records, output, task, as_json=as_json)
-
-
-def _settings(values: dict[str, Any], *, every_base: bool) -> GatesSettings:
-    """Check the settings. every_base : boundaries are asked for, which a sample of the bases would miss."""
-    values["memory_bases"] = parse_size(str(values["memory_bases"]))
-    if every_base and values["every"] > 1:
-        values["every"] = 1
-        log.info("--boundaries reads every base: --every is 1")
-    return GatesSettings.from_json(values, where="the options of gates")
+    _report(findings, records, output, task)
 
 
 def _boundaries(path: Path, network: Any, genome: "Genome", records: "Records") -> "dict[str, Boundaries]":  # noqa: ANN401  (a model; torch is imported late)
@@ -242,7 +180,7 @@ def _write_bigwigs(output: Path, wigs: dict[Path, tuple[str, int, int | None]], 
         log.info("wrote %d bigWig files into %s", len(wigs), next(iter(wigs)).parent)
 
 
-def _report(findings: "Findings", records: "Records", output: Path, task: Task, *, as_json: bool) -> None:
+def _report(findings: "Findings", records: "Records", output: Path, task: Task) -> None:
     """Say the three half-lives, the resets and what stands out at boundaries."""
     from genolstm.gates.whole import summary_of
 
@@ -262,7 +200,7 @@ def _report(findings: "Findings", records: "Records", output: Path, task: Task, 
         seams["found_max_state"], seams["repaired"], seams["max_state"],
     )  # fmt: skip
     summary["seams"] = seams
-    task.done(output, records.to_json(), summary, as_json=as_json, word=_word(summary))
+    task.done(output, records.to_json(), summary, word=_word(summary))
 
 
 def _say_layer(number: int, layer: dict[str, Any]) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
+from genolstm.cli.command import command
+from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.model import AlphabetName
 
 LOOK = 100_000  # residues that tell whether proteins are DNA
@@ -15,13 +17,12 @@ def _like_dna(letters: str) -> bool:
     return set(letters) <= set("ACGTNX")
 
 
+@command()
 def ingest(
     fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - is stdin.", show_default=False)],
     output: Output,
+    run: RunOptions,
     alphabet: Annotated[AlphabetName, typer.Option("--alphabet", help="What the letters mean.")] = AlphabetName.DNA,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Read a FASTA file into a genome file: one byte a base, soft mask as intervals, N counted.
 
@@ -31,16 +32,16 @@ def ingest(
 
     from genolstm.alphabet import ALPHABETS, decode
     from genolstm.readers.fasta import STOP, Stops, read_fasta
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome, write_genome
 
-    task = Task("ingest", quiet=quiet)
-    refuse_existing(output, force=force, inputs=[fasta])
+    task = Task("ingest", run)
+    refuse_all([output], [fasta], force=run.force)
     letters = ALPHABETS[alphabet]
     stops = Stops()
     blocks = read_fasta(fasta, letters, stops=stops)
     inputs = {} if str(fasta) == "-" or not fasta.is_file() else {"fasta": file_sha256(fasta)}
-    with ProgressLine("ingest", unit="symbols", quiet=quiet) as line:
+    with ProgressLine("ingest", unit="symbols", quiet=run.quiet) as line:
         counted = write_genome(
             output, line.watch(blocks), letters, task.provenance({"alphabet": alphabet}, inputs),
             left_out=lambda: {STOP: stops.ended},
@@ -68,6 +69,5 @@ def ingest(
             "masked_bases": counted.masked,
             "stops": {"ended": stops.ended, "within": stops.within, "broken": stops.broken},
         },
-        as_json=as_json,
         word=f"{counted.contigs:,} contigs, {counted.symbols:,} symbols, {counted.unknown:,} unknown",
     )

@@ -1,15 +1,19 @@
 """``genolstm methylation count``: reads with modified bases, or tables of counts, to a counts file."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.terminal import Force, Json, Output, Quiet, Task, log
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.terminal import Task, log
 from genolstm.errors import UsageError
 from genolstm.settings.methylation import CountSettings
+from genolstm.settings.option import option
 
 if TYPE_CHECKING:
     from genolstm.methylation.counting import Counted
@@ -17,6 +21,16 @@ if TYPE_CHECKING:
 SAMPLE_FIELD = "{sample}"  # in the name of a bedMethyl file: one file a sample
 
 
+@dataclass(frozen=True, kw_only=True)
+class CountFiles:
+    """Files beside the reads and the counts."""
+
+    genome: Path | None = option(None, "Genome file made by 'genolstm ingest'; tables can do without.")
+    reference: Path | None = option(None, "FASTA of a CRAM that does not carry its own.")
+    bedmethyl: Path | None = option(None, f"Also write bedMethyl; with {SAMPLE_FIELD} in the name, one a sample.")
+
+
+@command()
 def count(
     inputs: Annotated[
         list[Path],
@@ -27,38 +41,13 @@ def count(
         ),
     ],
     output: Output,
-    genome: Annotated[
-        Path | None, typer.Option("--genome", help="Genome file made by 'genolstm ingest'; tables can do without.")
-    ] = None,
-    code: Annotated[
-        str, typer.Option("--code", help="Modification: m 5mC, h 5hmC, a 6mA; mh takes 5mC and 5hmC as one.")
-    ] = CountSettings.code,
-    motif: Annotated[
-        str, typer.Option("--motif", help="IUPAC word and the offset of the modified base, as CG,0 or GATC,1.")
-    ] = CountSettings.motif,
-    threshold: Annotated[
-        float, typer.Option("--threshold", help="Probability from which a call counts, modified or canonical.")
-    ] = CountSettings.threshold,
-    merge_strands: Annotated[
-        bool, typer.Option("--merge-strands", help="Add both strands of a palindromic motif, at the forward base.")
-    ] = CountSettings.merge_strands,
-    min_mapq: Annotated[
-        int, typer.Option("--min-mapq", min=0, help="Mapping quality that a read needs.")
-    ] = CountSettings.min_mapq,
+    files: CountFiles,
+    settings: CountSettings,
+    run: RunOptions,
     sample: Annotated[
         list[str] | None, typer.Option("--sample", help="Name of a sample, once for each, in order.")
     ] = None,
-    reference: Annotated[
-        Path | None, typer.Option("--reference", help="FASTA of a CRAM that does not carry its own.")
-    ] = None,
-    bedmethyl: Annotated[
-        Path | None,
-        typer.Option("--bedmethyl", help=f"Also write bedMethyl; with {SAMPLE_FIELD} in the name, one a sample."),
-    ] = None,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Count modified and canonical reads at every site of a motif, one column a sample.
 
@@ -69,31 +58,26 @@ def count(
     """
     from genolstm.methylation.counting import count_files
     from genolstm.store.counts import write_counts
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
 
-    task = Task("methylation count", quiet=quiet)
-    settings = CountSettings(
-        code=code, motif=motif, threshold=threshold, merge_strands=merge_strands, min_mapq=min_mapq
-    )
-    read = [*inputs, *([genome] if genome else []), *([reference] if reference else [])]
-    refuse_existing(output, force=force, inputs=read)
-    if bedmethyl and SAMPLE_FIELD not in bedmethyl.name:
-        refuse_existing(bedmethyl, force=force, inputs=[*read, output])
-    check_figure(figure, force=force, inputs=[*read, output])
-    opened = open_genome(genome) if genome else None
+    task = Task("methylation count", run)
+    read = [*inputs, *(path for path in (files.genome, files.reference) if path)]
+    one_bed = files.bedmethyl if files.bedmethyl and SAMPLE_FIELD not in files.bedmethyl.name else None
+    refuse_all([output, one_bed], read, force=run.force, figure=figure)
+    opened = open_genome(files.genome) if files.genome else None
     hashes = {} if opened is None else {"genome": opened.sha256}
     hashes |= {str(path): file_sha256(path) for path in inputs if path.is_file()}
     counted = count_files(
-        inputs, sample or (), opened, settings, fasta=reference, told=lambda text: log.info("%s", text)
+        inputs, sample or (), opened, settings, fasta=files.reference, told=lambda text: log.info("%s", text)
     )
     for warning in counted.warnings:
         log.warning("%s", warning)
-    beds = _bedmethyl_paths(bedmethyl, counted.counts.samples, force=force, inputs=[*read, output])
+    beds = _bedmethyl_paths(files.bedmethyl, counted.counts.samples, force=run.force, inputs=[*read, output])
     write_counts(output, counted.counts, counted.records, task.provenance(settings.to_json(), hashes), counted.calling)
-    _write_beds(beds, counted, code)
+    _write_beds(beds, counted, settings.code)
     draw(output, figure)
-    _report(counted, output, task, as_json=as_json)
+    _report(counted, output, task)
 
 
 def _bedmethyl_paths(
@@ -129,7 +113,7 @@ def _write_beds(paths: dict[str, Path], counted: "Counted", code: str) -> None:
             log.info("wrote %s: %s sites", paths[name], f"{rows:,}")
 
 
-def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> None:
+def _report(counted: "Counted", output: Path, task: Task) -> None:
     """Say what each sample holds, and what was dropped."""
     for sample in counted.samples:
         log.info(
@@ -158,4 +142,4 @@ def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> N
         },
     }
     word = f"{len(counted.counts):,} sites, {calls:,} calls, {100 * modified / calls:.1f} % modified"
-    task.done(output, counted.records.to_json(), summary, as_json=as_json, word=word)
+    task.done(output, counted.records.to_json(), summary, word=word)

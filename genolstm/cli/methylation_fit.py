@@ -1,24 +1,25 @@
 """``genolstm methylation fit``: the constrained cell against read counts."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import chosen, refuse_all
-from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import Output, RunOptions, Threads, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.errors import InputError, UsageError
 from genolstm.settings.methylation import (
     FitModel,
     HeldOutSettings,
     MethylationSettings,
     PooledSettings,
-    ReadLikelihood,
     StartState,
-    StrandState,
-    TimeUnit,
 )
+from genolstm.settings.option import option
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
@@ -28,104 +29,46 @@ if TYPE_CHECKING:
 TRACKS = ("rate", "steady", "half_life")  # columns of a fit that make a track
 
 
+@dataclass(frozen=True, kw_only=True)
+class FitFiles:
+    """Files beside the counts and the fit."""
+
+    states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.")
+    table: Path | None = option(None, "Also write one row a CpG as TSV.")
+    bedgraph_prefix: str | None = option(None, "Also write PREFIX.rate.bedgraph, .steady, .half_life.")
+    bigwig_prefix: str | None = option(None, "Also write PREFIX.rate.bw, .steady, .half_life; needs --genome.")
+    genome: Path | None = option(None, "Genome file, for the lengths that a bigWig needs.")
+
+    def outputs(self) -> dict[tuple[str, str], Path]:
+        """(kind, column) -> path of every file beside the fit. Raises UsageError for a bigWig without a genome."""
+        if self.bigwig_prefix and self.genome is None:
+            raise UsageError("--bigwig-prefix needs --genome: a bigWig holds the length of each contig.")
+        found: dict[tuple[str, str], Path] = {("table", ""): self.table} if self.table else {}
+        for kind, prefix, ending in (
+            ("bedgraph", self.bedgraph_prefix, "bedgraph"),
+            ("bigwig", self.bigwig_prefix, "bw"),
+        ):
+            if prefix:
+                found |= {(kind, name): Path(f"{prefix}.{name}.{ending}") for name in TRACKS}
+        return found
+
+
+@command(settings_file=True)
 def fit(
-    ctx: typer.Context,
     counts: Annotated[
         list[Path],
         typer.Argument(
             help="Counts files of 'genolstm methylation count', samples in order of age.", show_default=False
         ),
     ],
-    times: Annotated[str, typer.Option("--times", help="Time of each sample, as 0,1,4,16.", show_default=False)],
     output: Output,
-    time_offset: Annotated[
-        float, typer.Option("--time-offset", help="Added to every time: the age of the strands at time 0.")
-    ] = MethylationSettings.time_offset,
-    unit: Annotated[
-        TimeUnit, typer.Option("--unit", help="What times are counted in; divisions also gives mu and delta.")
-    ] = MethylationSettings.unit,
-    model: Annotated[
-        FitModel, typer.Option("--model", help="site: each CpG alone; pooled: a network gives it a prior.")
-    ] = MethylationSettings.model,
-    start: Annotated[
-        StartState, typer.Option("--start", help="zero: unmethylated at age 0, as a nascent strand; free: fitted.")
-    ] = MethylationSettings.start,
-    state: Annotated[
-        StrandState, typer.Option("--state", help="Whose methylation: a new strand's, or a duplex's mean (mu, delta).")
-    ] = MethylationSettings.state,
-    likelihood: Annotated[
-        ReadLikelihood, typer.Option("--likelihood", help="How reads scatter about the methylation.")
-    ] = MethylationSettings.likelihood,
-    conversion_error: Annotated[
-        float, typer.Option("--conversion-error", help="Chance that an unmethylated base reads methylated.")
-    ] = MethylationSettings.conversion_error,
-    dispersion: Annotated[
-        str,
-        typer.Option("--dispersion", help="Beta-binomial: correlation of reads of one CpG and sample; or estimate."),
-    ] = MethylationSettings.dispersion,
-    rate_low: Annotated[
-        float, typer.Option("--rate-low", help="Lower bound of the rate k, per unit of time.")
-    ] = MethylationSettings.rate_low,
-    rate_high: Annotated[float, typer.Option("--rate-high", help="Upper bound of k.")] = MethylationSettings.rate_high,
-    steady_low: Annotated[
-        float, typer.Option("--steady-low", help="Lower bound of the steady fraction g.")
-    ] = MethylationSettings.steady_low,
-    steady_high: Annotated[
-        float, typer.Option("--steady-high", help="Upper bound of g.")
-    ] = MethylationSettings.steady_high,
-    level: Annotated[float, typer.Option("--level", help="Level of the intervals.")] = MethylationSettings.level,
-    min_reads: Annotated[
-        int, typer.Option("--min-reads", min=1, help="CpGs with fewer are flagged.")
-    ] = MethylationSettings.min_reads,
-    width: Annotated[
-        int, typer.Option("--width", min=1, help="Pooled: units of each of the network's two LSTMs.")
-    ] = PooledSettings.width,
-    epochs: Annotated[
-        int, typer.Option("--epochs", min=1, help="Pooled: passes over the CpGs.")
-    ] = PooledSettings.epochs,
-    folds: Annotated[
-        int, typer.Option("--folds", min=1, help="Pooled: networks; each judges CpGs that it was not trained on.")
-    ] = PooledSettings.folds,
-    draws: Annotated[
-        int, typer.Option("--draws", min=1, help="Pooled: draws of each CpG's posterior to keep.")
-    ] = PooledSettings.draws,
-    states: Annotated[
-        Path | None, typer.Option("--states", help="Pooled: hidden states at the sites, from 'genolstm embed'.")
-    ] = None,
-    components: Annotated[
-        int, typer.Option("--components", min=1, help="Pooled: principal components of --states to use.")
-    ] = PooledSettings.components,
-    hold_out: Annotated[
-        str,
-        typer.Option("--hold-out", help="Judge on held-out reads first: reads:0.2, or sample:3 for a whole sample."),
-    ] = HeldOutSettings.hold_out,
-    block_bp: Annotated[
-        int,
-        typer.Option("--block-bp", min=1, help="Genome that the bootstrap of --hold-out draws together, at most."),
-    ] = HeldOutSettings.block_bp,
-    resamples: Annotated[
-        int, typer.Option("--resamples", min=20, help="Bootstrap resamples of --hold-out.")
-    ] = HeldOutSettings.resamples,
-    table: Annotated[Path | None, typer.Option("--table", help="Also write one row a CpG as TSV.")] = None,
-    bedgraph_prefix: Annotated[
-        str | None, typer.Option("--bedgraph-prefix", help="Also write PREFIX.rate.bedgraph, .steady, .half_life.")
-    ] = None,
-    bigwig_prefix: Annotated[
-        str | None,
-        typer.Option("--bigwig-prefix", help="Also write PREFIX.rate.bw, .steady, .half_life; needs --genome."),
-    ] = None,
-    genome: Annotated[
-        Path | None, typer.Option("--genome", help="Genome file, for the lengths that a bigWig needs.")
-    ] = None,
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
-    seed: Seed = MethylationSettings.seed,
+    settings: MethylationSettings,
+    pooled: PooledSettings,
+    judging: HeldOutSettings,
+    files: FitFiles,
+    run: RunOptions,
     threads: Threads = 0,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Fit the methylation cell to read counts over time: rate k, steady fraction g and half-life of every CpG.
 
@@ -140,42 +83,27 @@ def fit(
     from genolstm.devices import allotted_threads
     from genolstm.methylation.fitting import fit_counts, log_likelihood_per_read, site_records, states_outside
     from genolstm.methylation.samples import by_age
-    from genolstm.settings.quantities import parse_numbers
     from genolstm.store.files import file_sha256
     from genolstm.store.methylation import write_methylation
 
-    task = Task("methylation fit", quiet=quiet, seed=seed)
-    extras = _extra_outputs(table, bedgraph_prefix, bigwig_prefix, genome)
-    refuse_all([output, *extras.values()], [*counts, *(path for path in (genome, states) if path)], force=force)
-    check_figure(figure, force=force, inputs=[*counts, output])
-    options = {
-        "model": model, "time_offset": time_offset, "unit": unit, "start": start, "state": state,
-        "likelihood": likelihood, "conversion_error": conversion_error, "dispersion": dispersion,
-        "rate_low": rate_low, "rate_high": rate_high, "steady_low": steady_low, "steady_high": steady_high,
-        "level": level, "min_reads": min_reads, "seed": seed,
-    }  # fmt: skip
-    network = {"width": width, "epochs": epochs, "folds": folds, "draws": draws, "components": components}
-    judged = {"hold_out": hold_out, "block_bp": block_bp, "resamples": resamples}
-    given = chosen(ctx, {**options, **network, **judged}, settings_file)
-    settings = MethylationSettings(times=parse_numbers(times, "times"), **{name: given[name] for name in options})
-    pooled = PooledSettings(**{name: given[name] for name in network})
-    judging = HeldOutSettings(**{name: given[name] for name in judged})
-    task.seed = settings.seed
+    task = Task("methylation fit", run, seed=settings.seed)
+    extras = files.outputs()
+    refuse_all([output, *extras.values()], [*counts, files.genome, files.states], force=run.force, figure=figure)
     both = _read(counts)
     by_age(both, settings.times)
     _warn_of_impossible(both, settings)
-    lengths = _lengths(genome, both) if bigwig_prefix else {}
-    extra = _extra(both, states, settings, pooled)
+    lengths = _lengths(files.genome, both) if files.bigwig_prefix else {}
+    extra = _extra(both, files.states, settings, pooled)
     task.use_device(DeviceName.CPU, threads)
     workers = threads or allotted_threads()
-    held_out = _judge(both, settings, pooled, judging, extra, workers, quiet=quiet)
-    with ProgressLine("fit", unit="CpGs", quiet=quiet) as line:
+    held_out = _judge(both, settings, pooled, judging, extra, workers, quiet=run.quiet)
+    with ProgressLine("fit", unit="CpGs", quiet=run.quiet) as line:
         found = fit_counts(both, settings, pooled, extra=extra, threads=workers, held_out=held_out, progress=line.show)
     records = site_records(found)
     saved = {**settings.to_json(), **pooled.to_json(), **judging.to_json()}
     inputs = {f"counts {place + 1}": file_sha256(path) for place, path in enumerate(counts)}
-    if states:
-        inputs["states"] = file_sha256(states)
+    if files.states:
+        inputs["states"] = file_sha256(files.states)
     write_methylation(output, found, records, task.provenance(saved, inputs))
     _write_extras(found, settings, extras, lengths)
     draw(output, figure)
@@ -187,7 +115,7 @@ def fit(
         "flags": _flag_counts(found), "median_half_life": _median_half_life(found), "unit": found.unit,
     }  # fmt: skip
     word = f"{records.used:,} of {len(found):,} CpGs fitted, {per_read:.4f} nats a read"
-    task.done(output, records.to_json(), summary, as_json=as_json, word=word)
+    task.done(output, records.to_json(), summary, word=word)
 
 
 def _read(paths: list[Path]) -> "Counts":
@@ -219,7 +147,6 @@ def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None
 
 def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings, pooled: PooledSettings) -> Any:  # noqa: ANN401  (an array; numpy is imported late)
     """What the pooled model may know beside neighbours: hidden states, where they are given."""
-    from genolstm.errors import UsageError
     from genolstm.methylation.fitting import check_pooled
 
     if settings.model is FitModel.POOLED:
@@ -234,24 +161,8 @@ def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings,
     return hidden_features(counts, read_hidden(states), pooled.components, str(states))
 
 
-def _extra_outputs(
-    table: Path | None, bedgraph_prefix: str | None, bigwig_prefix: str | None, genome: Path | None
-) -> dict[tuple[str, str], Path]:
-    """(kind, column) -> path of every file beside the fit."""
-    from genolstm.errors import UsageError
-
-    if bigwig_prefix and genome is None:
-        raise UsageError("--bigwig-prefix needs --genome: a bigWig holds the length of each contig.")
-    found: dict[tuple[str, str], Path] = {("table", ""): table} if table else {}
-    for kind, prefix, ending in (("bedgraph", bedgraph_prefix, "bedgraph"), ("bigwig", bigwig_prefix, "bw")):
-        if prefix:
-            found |= {(kind, name): Path(f"{prefix}.{name}.{ending}") for name in TRACKS}
-    return found
-
-
 def _lengths(genome: Path | None, counts: "Counts") -> dict[str, int]:
     """Length of each contig of the genome, which must hold those of the counts."""
-    from genolstm.errors import InputError
     from genolstm.store.genome import open_genome
 
     lengths = dict(open_genome(genome).length_of) if genome else {}

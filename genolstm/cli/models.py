@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.options import Model
-from genolstm.cli.terminal import Device, Force, Json, Output, Quiet, Task, Threads, log
-from genolstm.settings.train import DeviceName
+from genolstm.cli.command import command
+from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
+from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint
@@ -100,10 +100,13 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
 
 
 @app.command()
+@command()
 def pack(
     model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file that it was trained on.", show_default=False)],
     output: Output,
+    compute: ComputeOptions,
+    run: RunOptions,
     data: Annotated[
         str, typer.Option("--data", help="What the genome is, where it is from, what to cite.", show_default=False)
     ],
@@ -112,11 +115,6 @@ def pack(
         list[Path] | None,
         typer.Option("--probe", help="Result of a probe of this model; may be given again.", show_default=False),
     ] = None,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Make a model small for handing on: weights as float16, held-out bits measured again, and a card.
 
@@ -126,16 +124,16 @@ def pack(
     """
     from genolstm.packing import packed, without_folders
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint, write_checkpoint
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
 
     probes = probe or []
     checkpoint = read_checkpoint(model)
-    task = Task("models pack", quiet=quiet, seed=checkpoint.train.seed)
-    refuse_existing(output, force=force, inputs=[model, genome, *probes])
+    task = Task("models pack", run, seed=checkpoint.train.seed)
+    refuse_all([output], [model, genome, *probes], force=run.force)
     opened = open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     small = packed(checkpoint, model, opened, probes, data=data, licence=licence, device=on)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     inputs |= {f"probe {number}": file_sha256(path) for number, path in enumerate(probes, 1)}
@@ -145,4 +143,4 @@ def pack(
         log.info("  %s", line)
     records = {"read": len(checkpoint.bits), "used": len(small.bits), "skipped": {}}
     size = output.stat().st_size
-    task.done(output, records, _plain(output, small), as_json=as_json, word=f"{size / MEBI:.1f} MiB")
+    task.done(output, records, _plain(output, small), word=f"{size / MEBI:.1f} MiB")

@@ -1,18 +1,24 @@
-"""Options into settings: defaults, then the settings file, then what was typed."""
+"""Arguments and options that many commands share, and what they say of a genome."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genolstm.cli.figures import check_figure
 from genolstm.errors import InputError, UsageError
+from genolstm.settings.option import option
 from genolstm.settings.quantities import parse_size
 from genolstm.settings.record import read_settings_file
+from genolstm.settings.train import DeviceName
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
-    from genolstm.regions import Region
+    from genolstm.regions import Region, Stretches
+    from genolstm.store.files import Records
+    from genolstm.store.genome import Genome
 
 Model = Annotated[
     Path,
@@ -23,6 +29,39 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+GenomeFile = Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="File to write; it appears only when complete.", show_default=False)
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region", help="Only this region, as I:1,001-2,000 (from 1, both ends in it) or I; may be given again."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Threads = Annotated[
+    int, typer.Option("--threads", "-t", min=0, help="CPU threads; 0 takes the cores this job was given.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log nothing but warnings and errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What nearly every command takes: may outputs be replaced, what is logged, is the summary printed."""
+
+    force: bool = option(False, "Replace an output that exists.", "--force", "-f")
+    quiet: bool = option(False, "Log nothing but warnings and errors.", "--quiet", "-q")
+    as_json: bool = option(False, "Print the summary as one JSON object on stdout.", "--json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptions:
+    """Where a command computes."""
+
+    threads: int = option(0, "CPU threads; 0 takes the cores this job was given.", "--threads", "-t", min=0)
+    device: DeviceName = option(DeviceName.AUTO, "Where to compute; auto takes CUDA when there is one.")
 
 
 def typed(ctx: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,11 +125,29 @@ def parse_region(text: str, lengths: Mapping[str, int]) -> "Region":
     return Region(contig=contig, start=start - 1, end=end)
 
 
-def refuse_all(outputs: list[Path], inputs: list[Path], *, force: bool) -> None:
-    """Stop before any work when one of several outputs cannot be written. Raises UsageError."""
+def stretches_asked(texts: list[str] | None, genome: "Genome") -> "tuple[Stretches, Records]":
+    """Stretches of the regions asked for, all of the genome where none are, and how many contigs they leave out."""
+    from genolstm.regions import Region, stretches_of
+    from genolstm.store.files import Records
+
+    regions = [parse_region(text, genome.length_of) for text in texts or ()]
+    regions = regions or [Region(contig=name, start=0, end=length) for name, length in genome.length_of.items()]
+    stretches = stretches_of(regions, genome.names)
+    records = Records(read=len(genome.names), used=len(stretches.names()))
+    if left_out := len(genome.names) - records.used:
+        records.skipped["contigs outside the regions asked for"] = left_out
+    return stretches, records
+
+
+def refuse_all(
+    outputs: Iterable[Path | None], inputs: Iterable[Path | None], *, force: bool, figure: Path | None = None
+) -> None:
+    """Stop before any work when an output or the pictures of --figure cannot be written. Raises UsageError."""
     from genolstm.store.files import refuse_existing
 
-    if len(set(outputs)) < len(outputs):
+    targets, sources = ([path for path in paths if path] for paths in (outputs, inputs))
+    if len(set(targets)) < len(targets):
         raise UsageError("two outputs have one name; name each its own.")
-    for path in outputs:
-        refuse_existing(path, force=force, inputs=inputs)
+    for path in targets:
+        refuse_existing(path, force=force, inputs=sources)
+    check_figure(figure, force=force, inputs=[*sources, *targets])

@@ -5,15 +5,18 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.options import refuse_all
-from genolstm.cli.terminal import Force, Json, Output, Quiet, Task
+from genolstm.cli.command import command
+from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.terminal import Task
 from genolstm.errors import UsageError
 
 TITLE = "What the model has learned"
 
 
+@command()
 def report(
     output: Output,
+    run: RunOptions,
     results: Annotated[
         list[Path] | None, typer.Argument(help="Result files of any kind, in any order.", show_default=False)
     ] = None,
@@ -22,9 +25,6 @@ def report(
         typer.Option("--multiqc", help="Also write the numbers for MultiQC into this folder.", show_default=False),
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = TITLE,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Put results on one page: verdicts first, then figures, tables, controls, limits and what was run.
 
@@ -34,8 +34,8 @@ def report(
     """
     if not results:
         raise UsageError("there is nothing to report: name result files, as in genolstm report model.h5 splice.h5.")
-    task = Task("report", quiet=quiet)
-    refuse_all([output], results, force=force)
+    task = Task("report", run)
+    refuse_all([output], results, force=run.force)
     from genolstm.report.multiqc import multiqc_paths, write_multiqc
     from genolstm.report.page import sections_of, write_page
     from genolstm.report.reading import read_results
@@ -45,12 +45,12 @@ def report(
     content = multiqc_paths(multiqc, read, sections) if multiqc else {}
     if multiqc:
         _make(multiqc)
-        refuse_all(list(content), results, force=force)
+        refuse_all(content, results, force=run.force)
     figures = write_page(output, read, sections, title)
     write_multiqc(content)
     records = {"read": len(read), "used": len(read), "skipped": {}}
     summary = {"results": [each.name for each in read], "figures": figures, "multiqc": [str(path) for path in content]}
-    task.done(output, records, summary, as_json=as_json, word=f"{len(read)} results, {figures} figures")
+    task.done(output, records, summary, word=f"{len(read)} results, {figures} figures")
 
 
 def _make(folder: Path) -> None:

@@ -1,27 +1,25 @@
 """``genolstm score``: bits of every base of a genome under a trained model."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, parse_region
-from genolstm.cli.terminal import (
-    Device,
-    Force,
-    Json,
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import (
+    ComputeOptions,
+    GenomeFile,
+    Model,
     Output,
-    ProgressLine,
-    Quiet,
+    Regions,
+    RunOptions,
     Seed,
-    Task,
-    Threads,
-    log,
-    report_memory,
+    refuse_all,
+    stretches_asked,
 )
+from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
+from genolstm.settings.option import option
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.readers.annotation import Transcript
@@ -31,53 +29,29 @@ if TYPE_CHECKING:
 
 CONTIGS_TOLD = 12
 
-Regions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--region", help="Only this region, as I:1,001-2,000 (from 1, both ends in it) or I; may be given again."
-    ),
-]
-Exact = Annotated[
-    bool, typer.Option("--exact", help="One lane for each contig and strand, from end to end: no seams, less speed.")
-]
-Lanes = Annotated[int, typer.Option("--lanes", min=1, help="Pieces of genome read side by side.")]
-Chunk = Annotated[int, typer.Option("--chunk", min=1, help="Bases that every lane reads in one step.")]
-BurnIn = Annotated[
-    int, typer.Option("--burn-in", min=0, help="Bases read before a piece, to build the state that it starts with.")
-]
-Tolerance = Annotated[
-    float, typer.Option("--tolerance", help="Largest difference of states at a seam that is not read again.")
-]
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFiles:
+    """Files beside the genome and its scores."""
+
+    bigwig: Path | None = option(None, "Also write the mean of both strands as bigWig.")
+    annotation: Path | None = option(
+        None, "Genes (GTF or GFF3): also the mean bits in CDS, UTR, introns and between genes."
+    )
 
 
+@command()
 def score(
     model: Model,
-    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    genome: GenomeFile,
     output: Output,
-    bigwig: Annotated[
-        Path | None, typer.Option("--bigwig", help="Also write the mean of both strands as bigWig.", show_default=False)
-    ] = None,
-    annotation: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotation",
-            help="Genes (GTF or GFF3): also tell mean bits in CDS, UTR, introns and between genes.",
-            show_default=False,
-        ),
-    ] = None,
+    files: ScoreFiles,
+    settings: StreamSettings,
+    compute: ComputeOptions,
+    run: RunOptions,
     region: Regions = None,
-    exact: Exact = StreamSettings.exact,
-    lanes: Lanes = StreamSettings.lanes,
-    chunk: Chunk = StreamSettings.chunk,
-    burn_in: BurnIn = StreamSettings.burn_in,
-    tolerance: Tolerance = StreamSettings.tolerance,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
     seed: Seed = 1,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Tell how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
 
@@ -88,48 +62,38 @@ def score(
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
     """
     from genolstm.model import trained_model
-    from genolstm.regions import Region, stretches_of
     from genolstm.scoring.whole import score_genome
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.score import open_score
     from genolstm.stream.reader import GenomeReader
     from genolstm.writers.bigwig import write_bigwig
 
-    task = Task("score", quiet=quiet, seed=seed)
-    for target in (output, bigwig):
-        if target:
-            refuse_existing(target, force=force, inputs=[model, genome, *([annotation] if annotation else [])])
-    check_figure(figure, force=force, inputs=[model, genome, output])
-    settings = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in, exact=exact, tolerance=tolerance)
+    task = Task("score", run, seed=seed)
+    refuse_all([output, files.bigwig], [model, genome, files.annotation], force=run.force, figure=figure)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    regions = [parse_region(text, opened.length_of) for text in region or ()]
-    regions = regions or [Region(contig=name, start=0, end=length) for name, length in opened.length_of.items()]
-    stretches = stretches_of(regions, opened.names)
-    records = Records(read=len(opened.names), used=len(stretches.names()))
-    if left_out := len(opened.names) - records.used:
-        records.skipped["contigs outside the regions asked for"] = left_out
+    stretches, records = stretches_asked(region, opened)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
-    if annotation and annotation.is_file():  # a stream cannot be read twice
-        inputs["annotation"] = file_sha256(annotation)
-    task.refuse_stream(annotation)
-    genes = _genes(annotation, opened, str(genome), records) if annotation else ()
+    if files.annotation and files.annotation.is_file():  # a stream cannot be read twice
+        inputs["annotation"] = file_sha256(files.annotation)
+    task.refuse_stream(files.annotation)
+    genes = _genes(files.annotation, opened, str(genome), records) if files.annotation else ()
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
-    on = task.use_device(device, threads)
-    with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=task.quiet) as line:
+    on = task.use_device(compute.device, compute.threads)
+    with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
         tables = score_genome(reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed)
     if tables is None:  # another process writes
         return
-    if bigwig:
+    if files.bigwig:
         with open_score(output) as file:
-            write_bigwig(bigwig, opened.length_of, file.mean_runs())
-        log.info("wrote %s", bigwig)
+            write_bigwig(files.bigwig, opened.length_of, file.mean_runs())
+        log.info("wrote %s", files.bigwig)
     draw(output, figure)
-    _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit, as_json=as_json)
+    _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit)
 
 
 def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":
@@ -155,7 +119,6 @@ def _report(
     task: Task,
     *,
     unit: str,
-    as_json: bool,
 ) -> None:
     """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
     per_contig = _per_contig(tables, contigs)
@@ -202,7 +165,7 @@ def _report(
         "seams": dict(seams),
     }  # fmt: skip
     word = f"{mean:.4f} bits/{unit} over {symbols:,} {unit}s" if mean is not None else f"no known {unit}"
-    task.done(output, records.to_json(), summary, as_json=as_json, word=word)
+    task.done(output, records.to_json(), summary, word=word)
 
 
 def _per_contig(tables: "ScoreTables", contigs: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genolstm.cli.terminal import Json
+from genolstm.cli.options import Json
 from genolstm.shipped import model_path
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 import typer
 
 from genolstm import __version__
+from genolstm.cli.options import RunOptions
 from genolstm.errors import UsageError
 from genolstm.settings.train import DeviceName
 
@@ -59,8 +60,10 @@ class Task:
     for them: each would do all of it, and write the same file.
     """
 
-    def __init__(self, command: str, *, quiet: bool, seed: int = 0) -> None:
-        self.command, self.quiet, self.seed = command, quiet, seed
+    def __init__(self, command: str, run: RunOptions | None = None, *, quiet: bool = False, seed: int = 0) -> None:
+        self.command, self.seed = command, seed
+        self.run = run or RunOptions(quiet=quiet)
+        self.quiet = quiet = self.run.quiet
         self.began = time.perf_counter()
         self.device = "cpu"
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
@@ -117,13 +120,19 @@ class Task:
         return Provenance(command=line, settings=settings, seed=self.seed, inputs=inputs, device=self.device)
 
     def done(
-        self, output: Path | None, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool, word: str
+        self,
+        output: Path | None,
+        records: Mapping[str, Any],
+        summary: Mapping[str, Any],
+        *,
+        word: str,
+        as_json: bool = False,
     ) -> None:
         """Say what was written, how long it took and the one number that matters; print the summary when asked."""
         seconds = time.perf_counter() - self.began
         self._say_skipped(records.get("skipped", {}))
         log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))
-        if as_json:
+        if as_json or self.run.as_json:
             self._print(output, seconds, records, summary)
 
     def kept(self, output: Path, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool) -> None:

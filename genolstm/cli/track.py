@@ -1,14 +1,17 @@
 """``genolstm track``: aligned reads or fragments to counts per base."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.terminal import Force, Json, Output, ProgressLine, Quiet, Task, log
-from genolstm.errors import UsageError
-from genolstm.settings.track import Assay, Shift, TrackSettings
+from genolstm.cli.command import command
+from genolstm.cli.figures import Figure, draw
+from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.settings.option import option
+from genolstm.settings.track import Assay, TrackSettings
 
 if TYPE_CHECKING:
     from genolstm.readers.alignments import Counted
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
     from genolstm.store.track import Track, TrackOrigin
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrackFiles:
+    """Files beside the reads and the track."""
+
+    blacklist: Path | None = option(None, "BED of places to leave out; there nothing is observed.")
+    reference: Path | None = option(None, "FASTA that a CRAM must agree with; it is read without, too.")
+    bigwig: Path | None = option(None, "Also write the track as bigWig.")
+
+
+@command()
 def track(
     reads: Annotated[
         Path,
@@ -29,35 +42,10 @@ def track(
         Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
     ],
     output: Output,
-    assay: Annotated[
-        Assay, typer.Option("--assay", help="atac: Tn5 cut sites; coverage: reads over each base.")
-    ] = TrackSettings.assay,
-    min_mapq: Annotated[
-        int, typer.Option("--min-mapq", min=0, max=255, help="Mapping quality that a read needs.")
-    ] = TrackSettings.min_mapq,
-    proper_pairs: Annotated[
-        bool, typer.Option("--proper-pairs", help="Count only reads of proper pairs.")
-    ] = TrackSettings.proper_pairs,
-    keep_duplicates: Annotated[
-        bool, typer.Option("--keep-duplicates", help="Count reads marked as duplicates too.")
-    ] = TrackSettings.keep_duplicates,
-    shift: Annotated[
-        Shift,
-        typer.Option(
-            "--shift", help="Move ends by +4/-5 to the cut: apply; done already; auto: done in 10x fragments."
-        ),
-    ] = TrackSettings.shift,
-    blacklist: Annotated[
-        Path | None, typer.Option("--blacklist", help="BED of places to leave out; there nothing is observed.")
-    ] = None,
-    reference: Annotated[
-        Path | None, typer.Option("--reference", help="FASTA that a CRAM must agree with; it is read without, too.")
-    ] = None,
-    bigwig: Annotated[Path | None, typer.Option("--bigwig", help="Also write the track as bigWig.")] = None,
+    settings: TrackSettings,
+    files: TrackFiles,
+    run: RunOptions,
     figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Count Tn5 cut sites (+4/-5) or read coverage at each base of a genome.
 
@@ -69,44 +57,37 @@ def track(
     from genolstm.readers.alignments import count_reads
     from genolstm.readers.bed import read_bed
     from genolstm.readers.tally import Tally
-    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.files import Records, file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.track import Intervals, signals, write_track
     from genolstm.writers.bigwig import write_bigwig
 
-    task = Task("track", quiet=quiet)
-    given = {"reads": reads, "genome": genome, "blacklist": blacklist, "reference": reference}
-    files = {name: path for name, path in given.items() if path is not None and path.is_file()}
-    refuse_existing(output, force=force, inputs=files.values())
-    if bigwig is not None:
-        refuse_existing(bigwig, force=force, inputs=files.values())
-        if bigwig.resolve() == output.resolve():
-            raise UsageError(f"--bigwig and --output both name {output}; name two files.")
-    check_figure(figure, force=force, inputs=[*files.values(), output])
-    settings = TrackSettings(
-        assay=assay, min_mapq=min_mapq, proper_pairs=proper_pairs, keep_duplicates=keep_duplicates, shift=shift
-    )
+    task = Task("track", run)
+    given = {"reads": reads, "genome": genome, "blacklist": files.blacklist, "reference": files.reference}
+    read = {name: path for name, path in given.items() if path is not None and path.is_file()}
+    refuse_all([output, files.bigwig], read.values(), force=run.force, figure=figure)
     opened = open_genome(genome)
-    masked = read_bed(blacklist, opened.length_of, genome_name=str(genome)) if blacklist else None
+    masked = read_bed(files.blacklist, opened.length_of, genome_name=str(genome)) if files.blacklist else None
     tally = Tally(opened.length_of, _laid_out(masked, opened), output.parent)
-    with tally, ProgressLine("track", unit="reads", quiet=quiet) as line:
+    with tally, ProgressLine("track", unit="reads", quiet=run.quiet) as line:
         counted = count_reads(
-            reads, opened.length_of, settings, tally, genome_name=str(genome), reference=reference, progress=line.show
-        )
+            reads, opened.length_of, settings, tally, genome_name=str(genome), reference=files.reference,
+            progress=line.show,
+        )  # fmt: skip
         for note in (*(masked.warnings if masked else ()), *counted.warnings):
             log.warning("%s", note)
         records = Records(read=counted.read, used=counted.used, skipped=counted.skipped)
-        inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items()}
+        inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in read.items()}
         written = write_track(
             output, opened, tally.runs(), _origin(settings, counted), observed=counted.observed,
             blacklist=Intervals(*tally.blacklisted_intervals()), records=records,
             provenance=task.provenance(settings.to_json(), inputs),
         )  # fmt: skip
-    if bigwig is not None:
-        write_bigwig(bigwig, opened.length_of, signals(written))
-        log.info("wrote %s", bigwig)
+    if files.bigwig is not None:
+        write_bigwig(files.bigwig, opened.length_of, signals(written))
+        log.info("wrote %s", files.bigwig)
     draw(output, figure)
-    _report(written, counted, records.to_json(), task, as_json=as_json)
+    _report(written, counted, records.to_json(), task)
 
 
 def _laid_out(masked: "Bed | None", genome: "Genome") -> Any:  # noqa: ANN401  (an array; NumPy is imported late)
@@ -135,7 +116,7 @@ def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
     )
 
 
-def _report(written: "Track", counted: "Counted", records: dict[str, Any], task: Task, *, as_json: bool) -> None:
+def _report(written: "Track", counted: "Counted", records: dict[str, Any], task: Task) -> None:
     """Say what was counted; the one number that matters is that of cuts, or of bases covered."""
     origin = written.origin
     if origin.assay == Assay.ATAC:
@@ -154,4 +135,4 @@ def _report(written: "Track", counted: "Counted", records: dict[str, Any], task:
         "shifted_already": counted.shifted,
         "contigs_observed": int(counted.observed.sum()),
     }
-    task.done(written.path, records, {**summary, **more}, as_json=as_json, word=word)
+    task.done(written.path, records, {**summary, **more}, word=word)

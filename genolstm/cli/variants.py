@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genolstm.cli.options import Model
-from genolstm.cli.score import BurnIn, Exact, Lanes
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, report_memory
+from genolstm.cli.command import command
+from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, RunOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.settings.reading import VariantSettings
-from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.variants.annotated import Outcome
@@ -17,23 +16,15 @@ if TYPE_CHECKING:
 CONTIGS_TOLD = 8
 
 
+@command()
 def variants(
     model: Model,
-    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    genome: GenomeFile,
     vcf: Annotated[Path, typer.Argument(help="VCF (plain, gzip or bgzip) or BCF; - is stdin.", show_default=False)],
     output: Output,
-    window: Annotated[
-        int, typer.Option("--window", min=0, help="Bases after an allele that count, on either strand.")
-    ] = VariantSettings.window,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Alleles read side by side.")] = VariantSettings.batch,
-    exact: Exact = VariantSettings.exact,
-    lanes: Lanes = VariantSettings.lanes,
-    burn_in: BurnIn = VariantSettings.burn_in,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    settings: VariantSettings,
+    compute: ComputeOptions,
+    run: RunOptions,
 ) -> None:
     """Score variants: how much less likely each alternative makes the sequence, and how far it moves the state.
 
@@ -45,18 +36,17 @@ def variants(
     """
     from genolstm.model import trained_model
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.variants.annotated import annotate
     from genolstm.writers.vcf import vcf_suffix
 
-    task = Task("variants", quiet=quiet)
+    task = Task("variants", run)
     vcf_suffix(output)
-    refuse_existing(output, force=force, inputs=[model, genome, vcf])
-    settings = VariantSettings(window=window, batch=batch, lanes=lanes, burn_in=burn_in, exact=exact)
+    refuse_all([output], [model, genome, vcf], force=run.force)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     notes = {
         "command": task.provenance({}, {}).command.encode("utf-8", "backslashreplace").decode(),
         "model_sha256": file_sha256(model),
@@ -66,15 +56,15 @@ def variants(
         log.warning(
             "%s is not the genome that %s was trained on: contigs are held to be the same by name", genome, model
         )
-    with ProgressLine("variants", unit="bases", quiet=quiet) as line:
+    with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
             vcf, output, trained_model(checkpoint.model, checkpoint.weights).to(on), opened, settings,
             seen=checkpoint.seen, notes=notes, on_progress=line.show,
         )  # fmt: skip
-    _report(outcome, vcf, genome, output, task, as_json=as_json)
+    _report(outcome, vcf, genome, output, task)
 
 
-def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Task, *, as_json: bool) -> None:
+def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Task) -> None:
     """Say what was skipped and where first, what is not held out, and how exact the states are."""
     from genolstm.variants.records import DISAGREES
 
@@ -107,7 +97,7 @@ def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Tas
         "seams": seams,
     }
     word = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
-    task.done(output, alleles.to_json(), summary, as_json=as_json, word=word)
+    task.done(output, alleles.to_json(), summary, word=word)
 
 
 def _alleles(count: int) -> str:

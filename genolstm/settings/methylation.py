@@ -7,6 +7,8 @@ from enum import StrEnum
 from itertools import pairwise
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.quantities import parse_numbers
 from genolstm.settings.record import Settings
 
 
@@ -58,6 +60,11 @@ def number_or_estimate(text: str, name: str) -> float | None:
     raise UsageError(f"{name} '{text}' is neither a share from 0 to below 1 nor '{ESTIMATE}'.")
 
 
+def parse_times(text: str) -> tuple[float, ...]:
+    """Read '0,1,4,16'. Raises UsageError."""
+    return parse_numbers(text, "times")
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
@@ -70,22 +77,24 @@ class MethylationSettings(Settings):
     min_reads : fewer are flagged.
     """
 
-    model: FitModel = FitModel.SITE
-    times: tuple[float, ...] = ()
-    time_offset: float = 0.0
-    unit: TimeUnit = TimeUnit.HOURS
-    start: StartState = StartState.ZERO
-    state: StrandState = StrandState.STRAND
-    likelihood: ReadLikelihood = ReadLikelihood.BINOMIAL
-    conversion_error: float = 0.0
-    dispersion: str = ESTIMATE
-    rate_low: float = 0.01
-    rate_high: float = 10.0
-    steady_low: float = 0.0
-    steady_high: float = 1.0
-    level: float = 0.95
-    min_reads: int = 10
-    seed: int = 1
+    model: FitModel = option(FitModel.SITE, "site: each CpG alone; pooled: a network gives it a prior.")
+    times: tuple[float, ...] = option((), "Time of each sample, as 0,1,4,16.", read=parse_times, required=True)
+    time_offset: float = option(0.0, "Added to every time: the age of the strands at time 0.")
+    unit: TimeUnit = option(TimeUnit.HOURS, "What times are counted in; divisions also gives mu and delta.")
+    start: StartState = option(StartState.ZERO, "zero: unmethylated at age 0, as a nascent strand; free: fitted.")
+    state: StrandState = option(
+        StrandState.STRAND, "Whose methylation: a new strand's, or a duplex's mean (mu, delta)."
+    )
+    likelihood: ReadLikelihood = option(ReadLikelihood.BINOMIAL, "How reads scatter about the methylation.")
+    conversion_error: float = option(0.0, "Probability that an unmethylated base reads methylated.")
+    dispersion: str = option(ESTIMATE, "Beta-binomial: correlation of reads of one CpG and sample; or estimate.")
+    rate_low: float = option(0.01, "Lower bound of the rate k, per unit of time.")
+    rate_high: float = option(10.0, "Upper bound of k.")
+    steady_low: float = option(0.0, "Lower bound of the steady fraction g.")
+    steady_high: float = option(1.0, "Upper bound of g.")
+    level: float = option(0.95, "Level of the intervals.")
+    min_reads: int = option(10, "CpGs with fewer are flagged.", min=1)
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -123,17 +132,17 @@ class PooledSettings(Settings):
     draws : of each CpG's posterior that the file keeps.   components : of hidden states, where there are any.
     """
 
-    width: int = 48
-    epochs: int = 8
-    folds: int = 2
+    width: int = option(48, "Pooled: units of each of the network's two LSTMs.", min=1)
+    epochs: int = option(8, "Pooled: passes over the CpGs.", min=1)
+    folds: int = option(2, "Pooled: networks; each judges CpGs that it was not trained on.", min=1)
     stretch: int = 2_000
     core: int = 128
     margin: int = 32
     batch: int = 16
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
-    draws: int = 64
-    components: int = 16
+    draws: int = option(64, "Pooled: draws of each CpG's posterior to keep.", min=1)
+    components: int = option(16, "Pooled: principal components of --states to use.", min=1)
 
     def __post_init__(self) -> None:
         for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws", "components"):
@@ -156,20 +165,20 @@ class SimulateSettings(Settings):
     over which neighbours share them, 0 for not at all.   start_fraction : state when the clock starts.
     """
 
-    sites: int = 1_000
-    times: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
-    time_offset: float = 0.0
-    unit: TimeUnit = TimeUnit.HOURS
-    state: StrandState = StrandState.STRAND
-    coverage: float = 10.0
-    even_coverage: bool = False
-    start_fraction: float = 0.0
-    conversion_error: float = 0.0
-    dispersion: float = 0.0
-    spread: float = 0.0
-    coupling_bp: float = 0.0
-    spacing_bp: float = 100.0
-    seed: int = 1
+    sites: int = option(1_000, "CpGs to make.", min=1)
+    times: tuple[float, ...] = option((0.0, 1.0, 4.0, 16.0), "Time of each sample.", read=parse_times)
+    time_offset: float = option(0.0, "Added to every time.")
+    unit: TimeUnit = option(TimeUnit.HOURS, "What times count.")
+    state: StrandState = option(StrandState.STRAND, "What mu and delta move: a new strand, or a duplex's mean.")
+    coverage: float = option(10.0, "Mean reads of a CpG and sample.", min=0)
+    even_coverage: bool = option(False, "The same number of reads everywhere, not Poisson's.")
+    start_fraction: float = option(0.0, "State at age 0.")
+    conversion_error: float = option_of(MethylationSettings, "conversion_error")
+    dispersion: float = option(0.0, "Correlation of the reads of one CpG and sample.")
+    spread: float = option(0.0, "Standard deviation of ln k and logit g among CpGs.", min=0)
+    coupling_bp: float = option(0.0, "Distance over which neighbours share it; 0: not at all.", min=0)
+    spacing_bp: float = option(100.0, "Mean distance between CpGs.", min=2)
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", TimeUnit(self.unit))
@@ -217,9 +226,9 @@ class HeldOutSettings(Settings):
     block_bp : genome resampled together; shorter where the sites span fewer than 20 such blocks.
     """
 
-    hold_out: str = "none"
-    block_bp: int = 100_000
-    resamples: int = 1_000
+    hold_out: str = option("none", "Judge on held-out reads first: reads:0.2, or sample:3 for a whole sample.")
+    block_bp: int = option(100_000, "Genome that the bootstrap of --hold-out draws together, at most.", min=1)
+    resamples: int = option(1_000, "Bootstrap resamples of --hold-out.", min=20)
 
     def __post_init__(self) -> None:
         _ = self.share, self.sample
@@ -263,11 +272,11 @@ class CountSettings(Settings):
     the forward strand's.   min_mapq : mapping quality that a read needs.
     """
 
-    code: str = "m"
-    motif: str = "CG,0"
-    threshold: float = 0.8
-    merge_strands: bool = False
-    min_mapq: int = 10
+    code: str = option("m", "Modification: m 5mC, h 5hmC, a 6mA; mh takes 5mC and 5hmC as one.")
+    motif: str = option("CG,0", "IUPAC motif and the offset of the modified base, as CG,0 or GATC,1.")
+    threshold: float = option(0.8, "Probability from which a call counts, modified or canonical.")
+    merge_strands: bool = option(False, "Add both strands of a palindromic motif, at the forward base.")
+    min_mapq: int = option(10, "Mapping quality that a read needs.", min=0)
 
     def __post_init__(self) -> None:
         if not self.code or set(self.code) - set(BASE_OF_CODE) or len(set(self.code)) < len(self.code):

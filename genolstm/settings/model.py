@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import option
 from genolstm.settings.record import Settings
 
 
@@ -57,10 +58,10 @@ class ModelSettings(Settings):
     """
 
     alphabet: AlphabetName = AlphabetName.DNA
-    cell: TrainableCell = TrainableCell.LSTM
-    layers: int = 1
-    hidden: int = 128
-    forget_bias: str = "3"
+    cell: TrainableCell = option(TrainableCell.LSTM, "Which memory cell.")
+    layers: int = option(1, "Layers; overrides --size.", min=1, shown=None)
+    hidden: int = option(128, "Units a layer; overrides --size.", min=1, shown=None)
+    forget_bias: str = option("3", "Effective forget bias, or chrono:T for memories of 1 to T bases.")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabet", AlphabetName(self.alphabet))

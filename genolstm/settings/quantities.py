@@ -29,3 +29,16 @@ def parse_size(text: str) -> int:
     if number != int(number):
         raise UsageError(f"'{text}' is not a whole number; write for example 40M, 1.5G, 200k or 1,000,000.")
     return int(number)
+
+
+def parse_whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """Read '5,20,80'. Raises UsageError for anything but whole numbers with commas between."""
+    values = parse_numbers(text, name)
+    if any(value != int(value) for value in values):
+        raise UsageError(f"{name} must be whole numbers, unlike {text}.")
+    return tuple(int(value) for value in values)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Read names with commas between; '' is none."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.quantities import parse_size
 from genolstm.settings.record import Settings
 
 
@@ -17,12 +19,12 @@ class StreamSettings(Settings):
     tolerance : largest difference of any unit, of h as it is and of c as a share of 1 + |c|.
     """
 
-    lanes: int = 64
-    chunk: int = 512
-    burn_in: int = 16_384
-    exact: bool = False
+    lanes: int = option(64, "Pieces of genome read side by side.", min=1)
+    chunk: int = option(512, "Bases that every lane reads in one step.", min=1)
+    burn_in: int = option(16_384, "Bases read before a piece, to build the state that it starts with.", min=0)
+    exact: bool = option(False, "One lane for each contig and strand, from end to end: no seams, but slower.")
     repair: bool = True
-    tolerance: float = 5e-6
+    tolerance: float = option(5e-6, "Largest difference of states at a seam that is not read again.")
 
     def __post_init__(self) -> None:
         for name, least in (("lanes", 1), ("chunk", 1), ("burn_in", 0)):
@@ -45,18 +47,20 @@ class GatesSettings(Settings):
     bootstraps.   block_bp : bases resampled together.
     """
 
-    every: int = 100
-    units_every: int = 100
-    memory_bases: int = 300_000
-    reset_share: float = 0.001
-    reach: int = 50
-    near: int = 10
-    match_kmer: int = 6
-    matches: int = 5
-    permutations: int = 10_000
-    resamples: int = 1_000
-    block_bp: int = 100_000
-    seed: int = 1
+    every: int = option(100, "Bases between samples of the tracks; 1 takes all.", min=1)
+    units_every: int = option(100, "Bases between samples of what each unit's gates do; 1 takes all.", min=1)
+    memory_bases: int = option(
+        300_000, "Bases read for each K of the functional memory curve; 0 leaves it out.", read=parse_size
+    )
+    reset_share: float = option(0.001, "A reset lies in this lowest fraction of the mean forget gate.")
+    reach: int = option(50, "Bases shown on either side of a boundary.", min=1)
+    near: int = option(10, "Bases on either side of a boundary over which gates are averaged.", min=0)
+    match_kmer: int = option(6, "Length of the k-mer in which a matched position ends too.", min=1, max=10)
+    matches: int = option(5, "Matched positions for each boundary.", min=1, max=100)
+    permutations: int = option(10_000, "Of the test of boundaries.", min=1)
+    resamples: int = option(1_000, "Bootstrap resamples of intervals.", min=20)
+    block_bp: int = option(100_000, "Window of genome resampled together, for boundaries.", min=1)
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         for name in ("every", "units_every", "reach", "match_kmer", "matches", "permutations", "resamples", "block_bp"):
@@ -79,12 +83,12 @@ class VariantSettings(Settings):
     `StreamSettings`; an allele is read from the last chunk that begins before it, so that short chunks save work.
     """
 
-    window: int = 64
-    batch: int = 256
-    lanes: int = StreamSettings.lanes
+    window: int = option(64, "Bases after an allele that count, on either strand.", min=0)
+    batch: int = option(256, "Alleles read side by side.", min=1)
+    lanes: int = option_of(StreamSettings, "lanes")
     chunk: int = 16
-    burn_in: int = StreamSettings.burn_in
-    exact: bool = StreamSettings.exact
+    burn_in: int = option_of(StreamSettings, "burn_in")
+    exact: bool = option_of(StreamSettings, "exact")
 
     def __post_init__(self) -> None:
         for name, least in (("window", 0), ("batch", 1)):

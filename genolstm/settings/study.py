@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import SAME_SEED, option
+from genolstm.settings.quantities import parse_numbers, parse_whole_numbers
 from genolstm.settings.record import Settings
 
 
@@ -38,19 +42,40 @@ class StudySettings(Settings):
     sees in one layer, its own included.   longest : largest n of a^n b^n that `counting` trains on.
     """
 
-    quick: bool = False
-    repeats: int = 5
-    seed: int = 1
-    prices: str = ""
-    exogenous: str = ""
-    biases: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0, 5.0)
-    chrono: int = 100
-    lags: tuple[int, ...] = ()
-    delays: tuple[int, ...] = ()
-    distances: tuple[int, ...] = ()
-    length: int = 0
-    window: int = 16
-    longest: int = 20
+    quick: bool = option(False, "Smaller sizes, fewer steps and seeds: all of them in five minutes.")
+    repeats: int = option(5, "Networks trained from seeds of their own behind each interval.")
+    seed: int = option(1, SAME_SEED, min=0)
+    prices: str = option(
+        "", "volatility: CSV of date and close, in place of the S&P 500.", read=str, kind=Path, shown=None
+    )
+    exogenous: str = option(
+        "", "volatility: CSV of date and close, in place of the VIX.", read=str, kind=Path, shown=None
+    )
+    biases: tuple[float, ...] = option(
+        (0.0, 1.0, 2.0, 3.0, 5.0), "half-life: forget biases.", read=partial(parse_numbers, name="biases")
+    )
+    chrono: int = option(100, "half-life: horizon T of 'chrono:T', in steps.")
+    lags: tuple[int, ...] = option(
+        (),
+        "vanishing: steps from the symbol to the question, as 5,20,80.",
+        read=partial(parse_whole_numbers, name="lags"),
+        shown=None,
+    )
+    delays: tuple[int, ...] = option(
+        (),
+        "copy: blanks between symbols and cue, as 10,50,200.",
+        read=partial(parse_whole_numbers, name="delays"),
+        shown=None,
+    )
+    distances: tuple[int, ...] = option(
+        (),
+        "brackets: symbols from an opening brace to its closing one.",
+        read=partial(parse_whole_numbers, name="distances"),
+        shown=None,
+    )
+    length: int = option(0, "copy: symbols in each sequence; 0 takes what its delay needs.")
+    window: int = option(16, "copy, brackets: symbols that a layer of the windowed Transformer sees.")
+    longest: int = option(20, "counting: largest n of a^n b^n in training.")
 
     def __post_init__(self) -> None:
         if self.repeats < 2:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import option
 from genolstm.settings.record import Settings
 
 
@@ -33,11 +34,13 @@ class TrackSettings(Settings):
     of overlap, so both name the middle base of the same cut (Buenrostro et al. 2013, +4/-5).
     """
 
-    assay: Assay = Assay.ATAC
-    min_mapq: int = 10
-    proper_pairs: bool = False
-    keep_duplicates: bool = False
-    shift: Shift = Shift.AUTO
+    assay: Assay = option(Assay.ATAC, "atac: Tn5 cut sites; coverage: reads over each base.")
+    min_mapq: int = option(10, "Mapping quality that a read needs.", min=0, max=255)
+    proper_pairs: bool = option(False, "Count only reads of proper pairs.")
+    keep_duplicates: bool = option(False, "Count reads marked as duplicates too.")
+    shift: Shift = option(
+        Shift.AUTO, "Move ends by +4/-5 to the cut: apply; done already; auto: done in 10x fragments."
+    )
     forward_shift: int = 4
     reverse_shift: int = -5
 
