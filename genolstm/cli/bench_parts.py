@@ -164,7 +164,7 @@ def refuse_idle(part: Part, typed: Iterable[str]) -> None:
     """Refuse options that a part does not look at. Raises UsageError."""
     for name in typed:
         if part is not Part.ALL and part not in CONCERNS.get(name, (part,)):
-            raise UsageError(f"--{name} has no effect on '{part}'; it concerns {', '.join(CONCERNS[option])}.")
+            raise UsageError(f"--{name} has no effect on '{part}'; it concerns {', '.join(CONCERNS[name])}.")
 
 
 def planned(part: Part, hidden: int, *, hidden_given: bool) -> list[tuple[Part, int]]:

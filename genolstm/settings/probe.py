@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
 # what a sweep tries: states read once, and read at several places together (a donor is spelled out over six bases)
@@ -45,21 +47,23 @@ class ProbeSettings(Settings):
     gaps are frameshifts.
     """
 
-    decoys: int = 10
-    decoys_from: DecoySource = DecoySource.GENES
-    offsets: str = "sweep"
-    states: States = States.HIDDEN
-    twins: int = 3
-    window: int = 50
-    kmer: int = 4
-    block_bp: int = 100_000
-    resamples: int = 1_000
-    max_sites: int = 5_000
-    min_intron: int = 20
+    decoys: int = option(10, "Other GT or AG for each true site.", min=1)
+    decoys_from: DecoySource = option(
+        DecoySource.GENES, "genes: mRNA spans, same strand; contig: anywhere, either strand."
+    )
+    offsets: str = option("sweep", "Bases read beyond the site, as 0,2,4; or sweep, to choose on validation.")
+    states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
+    twins: int = option(3, "Random-init models of the same shape.", min=1)
+    window: int = option(50, "Bases on each side that sequence controls see.", min=16)
+    kmer: int = option(4, "Length of k-mers of the k-mer control.", min=1, max=6)
+    block_bp: int = option(100_000, "Window of genome resampled together.", min=1)
+    resamples: int = option(1_000, "Bootstrap resamples.", min=20)
+    max_sites: int = option(5_000, "True sites of each kind and part used at most.", min=1)
+    min_intron: int = option(20, "Shorter gaps are not taken for introns.", min=4)
     valid_share: float = 0.15
-    train_contigs: tuple[str, ...] = ()
-    test_contigs: tuple[str, ...] = ()
-    seed: int = 1
+    train_contigs: tuple[str, ...] = option((), "Fit probes on these (comma separated).", read=parse_names)
+    test_contigs: tuple[str, ...] = option((), "Judge on these; the model must not have seen them.", read=parse_names)
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         if self.offsets != "sweep":
@@ -95,30 +99,30 @@ class AccessibilitySettings(Settings):
     tested.   edge_word : letters that matched positions share. edge_matches : positions matched to each edge.
     """
 
-    window: int = 200
+    window: int = option(200, "Bases of a window.", min=2)
     peak_share: float = 0.5
-    top_share: float = 0.03
+    top_share: float = option(0.03, "Fraction of each part's windows that are open where no peaks are given.")
     mappable_bp: int = 1_000
-    states: States = States.HIDDEN
-    twins: int = 3
-    kmers: str = "3,4,6"
+    states: States = option_of(ProbeSettings, "states")
+    twins: int = option_of(ProbeSettings, "twins")
+    kmers: str = option("3,4,6", "Lengths of k-mers of the k-mer controls.")
     bin_bp: int = 10
-    matches: int = 5
-    block_bp: int = 100_000
-    resamples: int = 1_000
-    max_windows: int = 100_000
+    matches: int = option(5, "Closed windows of the same GC for each open one, second score.", min=1)
+    block_bp: int = option_of(ProbeSettings, "block_bp")
+    resamples: int = option_of(ProbeSettings, "resamples")
+    max_windows: int = option(100_000, "Windows of each part used at most.", min=1)
     valid_share: float = 0.15
-    exclude_contigs: tuple[str, ...] = ()
-    train_contigs: tuple[str, ...] = ()
-    valid_contigs: tuple[str, ...] = ()
-    test_contigs: tuple[str, ...] = ()
+    exclude_contigs: tuple[str, ...] = option((), "Leave these out (comma separated).", read=parse_names)
+    train_contigs: tuple[str, ...] = option_of(ProbeSettings, "train_contigs")
+    valid_contigs: tuple[str, ...] = option((), "Choose their strengths on these.", read=parse_names)
+    test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
     edge_reach: int = 500
     edge_step: int = 20
     edge_near: int = 50
     edge_word: int = 6
     edge_matches: int = 5
-    permutations: int = 10_000
-    seed: int = 1
+    permutations: int = option(10_000, "Of the test of forgetting at the edges of peaks.", min=1)
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         parse_kmers(self.kmers)

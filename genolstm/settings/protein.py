@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
-from genolstm.settings.probe import States
+from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.probe import ProbeSettings, States
+from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
 MIN_PROTEIN_WINDOW = 4  # symbols of the longest word that is counted
@@ -55,22 +57,22 @@ class ProteinProbeSettings(Settings):
     blocks of block_bp.
     """
 
-    positions: int = 8
+    positions: int = option(8, "Places drawn in each protein.", min=1)
     shortest: int = 10
     ahead: int = 30
-    states: States = States.BOTH
-    twins: int = 3
-    window: int = 30
+    states: States = option(States.BOTH, "Hidden state h, or h and the memory c.")
+    twins: int = option_of(ProbeSettings, "twins")
+    window: int = option(30, "Symbols up to the place that k-mer controls see.", min=4)
     near: int = 10
-    genetic_code: int = 1
-    resamples: int = 1_000
-    max_proteins: int = 2_000
+    genetic_code: int = option(1, "Number of NCBI's translation table.", min=1)
+    resamples: int = option_of(ProbeSettings, "resamples")
+    max_proteins: int = option(2_000, "Proteins of each part used at most.", min=1)
     valid_share: float = 0.15
     test_share: float = 0.2
     block_bp: int = 100_000
-    train_contigs: tuple[str, ...] = ()
-    test_contigs: tuple[str, ...] = ()
-    seed: int = 1
+    train_contigs: tuple[str, ...] = option((), "Fit probes on genes of these contigs.", read=parse_names)
+    test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
+    seed: int = option(1, SAME_SEED, min=0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "states", States(self.states))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
+from genolstm.settings.option import SAME_SEED, option
+from genolstm.settings.quantities import parse_names, parse_size
 from genolstm.settings.record import Settings
 
 CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
@@ -35,6 +37,21 @@ class AuxiliaryTask(StrEnum):
     HYDROPATHY = "hydropathy"
 
 
+def auxiliary_tasks(names: Iterable[str]) -> tuple[AuxiliaryTask, ...]:
+    """Read names of auxiliary tasks. Raises UsageError for one that is unknown or stands twice."""
+    names = tuple(names)
+    for name in names:
+        if name not in set(AuxiliaryTask):
+            raise UsageError(f"multitask '{name}' is not known; known are {', '.join(AuxiliaryTask)}.")
+        if names.count(name) > 1:
+            raise UsageError(f"multitask '{name}' is named twice; name it once.")
+    return tuple(AuxiliaryTask(name) for name in names)
+
+
+def _tasks(text: str) -> tuple[AuxiliaryTask, ...]:
+    return auxiliary_tasks(parse_names(text))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(Settings):
     """How a model is trained.
@@ -49,27 +66,31 @@ class TrainSettings(Settings):
     of its error beside the bits.
     """
 
-    lanes: int = 16
-    chunk: int = 64
-    bases: int = 40_000_000
-    minutes: float = 0.0
-    learning_rate: float = 3e-3
+    lanes: int = option(16, "Stretches of genome read side by side; default 16, 128 on a GPU.", min=1, shown=None)
+    chunk: int = option(64, "Bases between weight updates; default 64, 128 on a GPU.", min=1, shown=None)
+    bases: int = option(
+        40_000_000, "Stop after this many bases, both strands counted (40M, 1G); 0 for no such limit.", read=parse_size
+    )
+    minutes: float = option(0.0, "Stop after this long; 0 for no such limit.", min=0)
+    learning_rate: float = option(3e-3, "Peak learning rate of AdamW.", "--lr")
     warmup_share: float = 0.02
     final_share: float = 0.02  # the cosine ends at this share of the peak learning rate
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    precision: Precision = Precision.FP32
+    precision: Precision = option(Precision.FP32, "Of the matrix products; weights stay float32.")
     valid_looks: int = 10
     valid_bases: int = 1_000_000
-    early_stop: int = 0
-    checkpoint_minutes: float = 10.0
-    train_contigs: tuple[str, ...] = ()
-    valid_contigs: tuple[str, ...] = ()
-    test_contigs: tuple[str, ...] = ()
-    clusters: str = ""
-    multitask: tuple[AuxiliaryTask, ...] = ()
-    multitask_weight: float = 0.3
-    seed: int = 1
+    early_stop: int = option(0, "Stop after this many validations without a better one; 0 never.", min=0)
+    checkpoint_minutes: float = option(10.0, "Between two resumable checkpoints (OUTPUT.resume).", min=0)
+    train_contigs: tuple[str, ...] = option((), "Train on these alone (comma separated).", read=parse_names)
+    valid_contigs: tuple[str, ...] = option((), "Validate on these, whole.", read=parse_names)
+    test_contigs: tuple[str, ...] = option((), "Never train on these; score them at the end.", read=parse_names)
+    clusters: str = option("", "Proteins: TSV of representative and member (MMseqs2), in place of our own clusters.")
+    multitask: tuple[AuxiliaryTask, ...] = option(
+        (), "Proteins: also predict charge, hydropathy or both (comma separated).", read=_tasks
+    )
+    multitask_weight: float = option(0.3, "Of their squared error, beside the bits.", min=0)
+    seed: int = option(1, SAME_SEED, min=0)
 
     @property
     def look_bases(self) -> int:
@@ -94,14 +115,3 @@ class TrainSettings(Settings):
                 raise UsageError(f"{name} must lie between 0 and 1, not {getattr(self, name)}.")
         if self.bases <= 0 and self.minutes <= 0:
             raise UsageError("training needs an end: give --bases or --minutes.")
-
-
-def auxiliary_tasks(names: Iterable[str]) -> tuple[AuxiliaryTask, ...]:
-    """Read names of auxiliary tasks. Raises UsageError for one that is unknown or stands twice."""
-    names = tuple(names)
-    for name in names:
-        if name not in set(AuxiliaryTask):
-            raise UsageError(f"multitask '{name}' is not known; known are {', '.join(AuxiliaryTask)}.")
-        if names.count(name) > 1:
-            raise UsageError(f"multitask '{name}' is named twice; name it once.")
-    return tuple(AuxiliaryTask(name) for name in names)
