@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
-from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, RunOptions, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.settings.reading import StreamSettings
 
@@ -22,11 +22,10 @@ def embed(
     output: Output,
     settings: StreamSettings,
     compute: ComputeOptions,
-    run: RunOptions,
+    run: ResultOptions,
     h5ad: Annotated[
         Path | None, typer.Option("--h5ad", help="Also write an AnnData file, as scanpy reads.", show_default=False)
     ] = None,
-    figure: Figure = None,
 ) -> None:
     """Keep the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
 
@@ -46,7 +45,7 @@ def embed(
     from genolstm.stream.reader import GenomeReader
 
     task = Task("embed", run)
-    refuse_all([output, h5ad], [model, genome, sites], force=run.force, figure=figure)
+    refuse_all([output, h5ad], [model, genome, sites], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     task.refuse_stream(sites)
@@ -71,7 +70,7 @@ def embed(
     if h5ad:
         write_h5ad(h5ad, output)
         log.info("wrote %s", h5ad)
-    draw(output, figure)
+    draw(output, run.figure)
     count, width = len(embedding.sites), len(embedding.features)
     seams = embedding.seams.to_json()
     report_memory(seams)

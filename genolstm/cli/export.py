@@ -68,7 +68,7 @@ def export(
     if output is None:
         raise UsageError(f"where to? Give --output with one of {', '.join(ENDINGS)}, or --tables to see what there is.")
     if output != Path("-"):
-        refuse_all([output], [*results, options.genome, options.fasta, options.annotation], force=run.force)
+        refuse_all([output], [*results, options.genome, options.fasta, options.annotation], run)
     if ending in SESSION:
         _refuse({"--table": options.table, "--region": options.region, "--genome": options.genome}, "a session")
         told = _session(output, results, options.fasta, options.annotation)

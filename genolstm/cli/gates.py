@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
+from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
     GenomeFile,
     Model,
     Output,
     Regions,
-    RunOptions,
+    ResultOptions,
     parse_region,
     refuse_all,
     stretches_asked,
@@ -53,9 +53,8 @@ def gates(
     files: GatesFiles,
     stream: StreamSettings,
     compute: ComputeOptions,
-    run: RunOptions,
+    run: ResultOptions,
     region: Regions = None,
-    figure: Figure = None,
 ) -> None:
     """Follow the gates along a genome: what each unit keeps, where the network forgets, how long it remembers.
 
@@ -78,7 +77,7 @@ def gates(
 
     task = Task("gates", run, seed=settings.seed)
     boundaries = files.boundaries
-    refuse_all([output], [model, genome, boundaries], force=run.force, figure=figure)
+    refuse_all([output], [model, genome, boundaries], run)
     if boundaries and settings.every > 1:  # a sample of the bases would miss them
         settings = dataclasses.replace(settings, every=1)
         log.info("--boundaries reads every base: --every is 1")
@@ -113,7 +112,7 @@ def gates(
     if findings is None:  # another process writes
         return
     _write_bigwigs(output, wigs, opened)
-    draw(output, figure)
+    draw(output, run.figure)
     _report(findings, records, output, task)
 
 

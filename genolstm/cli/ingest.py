@@ -36,7 +36,7 @@ def ingest(
     from genolstm.store.genome import open_genome, write_genome
 
     task = Task("ingest", run)
-    refuse_all([output], [fasta], force=run.force)
+    refuse_all([output], [fasta], run)
     letters = ALPHABETS[alphabet]
     stops = Stops()
     blocks = read_fasta(fasta, letters, stops=stops)

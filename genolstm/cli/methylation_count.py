@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
-from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import Task, log
 from genolstm.errors import UsageError
 from genolstm.settings.methylation import CountSettings
@@ -43,11 +43,10 @@ def count(
     output: Output,
     files: CountFiles,
     settings: CountSettings,
-    run: RunOptions,
+    run: ResultOptions,
     sample: Annotated[
         list[str] | None, typer.Option("--sample", help="Name of a sample, once for each, in order.")
     ] = None,
-    figure: Figure = None,
 ) -> None:
     """Count modified and canonical reads at every site of a motif, one column a sample.
 
@@ -64,7 +63,7 @@ def count(
     task = Task("methylation count", run)
     read = [*inputs, *(path for path in (files.genome, files.reference) if path)]
     one_bed = files.bedmethyl if files.bedmethyl and SAMPLE_FIELD not in files.bedmethyl.name else None
-    refuse_all([output, one_bed], read, force=run.force, figure=figure)
+    refuse_all([output, one_bed], read, run)
     opened = open_genome(files.genome) if files.genome else None
     hashes = {} if opened is None else {"genome": opened.sha256}
     hashes |= {str(path): file_sha256(path) for path in inputs if path.is_file()}
@@ -76,7 +75,7 @@ def count(
     beds = _bedmethyl_paths(files.bedmethyl, counted.counts.samples, force=run.force, inputs=[*read, output])
     write_counts(output, counted.counts, counted.records, task.provenance(settings.to_json(), hashes), counted.calling)
     _write_beds(beds, counted, settings.code)
-    draw(output, figure)
+    draw(output, run.figure)
     _report(counted, output, task)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
-from genolstm.cli.options import Output, RunOptions, Threads, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import Output, ResultOptions, Threads, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.methylation import (
@@ -66,9 +66,8 @@ def fit(
     pooled: PooledSettings,
     judging: HeldOutSettings,
     files: FitFiles,
-    run: RunOptions,
+    run: ResultOptions,
     threads: Threads = 0,
-    figure: Figure = None,
 ) -> None:
     """Fit the methylation cell to read counts over time: rate k, steady fraction g and half-life of every CpG.
 
@@ -88,7 +87,7 @@ def fit(
 
     task = Task("methylation fit", run, seed=settings.seed)
     extras = files.outputs()
-    refuse_all([output, *extras.values()], [*counts, files.genome, files.states], force=run.force, figure=figure)
+    refuse_all([output, *extras.values()], [*counts, files.genome, files.states], run)
     both = _read(counts)
     by_age(both, settings.times)
     _warn_of_impossible(both, settings)
@@ -106,7 +105,7 @@ def fit(
         inputs["states"] = file_sha256(files.states)
     write_methylation(output, found, records, task.provenance(saved, inputs))
     _write_extras(found, settings, extras, lengths)
-    draw(output, figure)
+    draw(output, run.figure)
     per_read = log_likelihood_per_read(found)
     told_per_read = None if np.isnan(per_read) else per_read  # JSON knows no NaN
     summary: dict[str, Any] = {

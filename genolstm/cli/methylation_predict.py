@@ -34,7 +34,7 @@ def predict(
     from genolstm.writers.tables import write_table
 
     task = Task("methylation predict", run)
-    refuse_all([output], [fit], force=run.force)
+    refuse_all([output], [fit], run)
     found = read_methylation(fit)
     asked = parse_times(times)
     if len(set(asked)) < len(asked):

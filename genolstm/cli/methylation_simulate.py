@@ -49,7 +49,7 @@ def simulate(
     from genolstm.writers.tables import write_table
 
     task = Task("methylation simulate", run, seed=settings.seed)
-    refuse_all([output, truth], [rates], force=run.force)
+    refuse_all([output, truth], [rates], run)
     table = read_rates(rates, settings.unit.removesuffix("s")) if rates else None
     asked = dataclasses.asdict(gates)
     true = truth_of(table, settings, **asked, rng=spawn(settings.seed, "gates"))

@@ -130,7 +130,7 @@ def pack(
     probes = probe or []
     checkpoint = read_checkpoint(model)
     task = Task("models pack", run, seed=checkpoint.train.seed)
-    refuse_all([output], [model, genome, *probes], force=run.force)
+    refuse_all([output], [model, genome, *probes], run)
     opened = open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     on = task.use_device(compute.device, compute.threads)

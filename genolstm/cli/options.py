@@ -51,9 +51,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSO
 class RunOptions:
     """What nearly every command takes: may outputs be replaced, what is logged, is the summary printed."""
 
+    figure: Path | None = None  # an option of `ResultOptions` alone
     force: bool = option(False, "Replace an output that exists.", "--force", "-f")
     quiet: bool = option(False, "Log nothing but warnings and errors.", "--quiet", "-q")
     as_json: bool = option(False, "Print the summary as one JSON object on stdout.", "--json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions(RunOptions):
+    """The same, of a command whose result can be drawn."""
+
+    figure: Path | None = option(
+        None,
+        "Also draw the result: .svg, .png or .pdf by the ending. The first picture goes to this file, further ones"
+        " beside it, as NAME-calibration.svg and the like.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +151,13 @@ def stretches_asked(texts: list[str] | None, genome: "Genome") -> "tuple[Stretch
     return stretches, records
 
 
-def refuse_all(
-    outputs: Iterable[Path | None], inputs: Iterable[Path | None], *, force: bool, figure: Path | None = None
-) -> None:
+def refuse_all(outputs: Iterable[Path | None], inputs: Iterable[Path | None], run: RunOptions) -> None:
     """Stop before any work when an output or the pictures of --figure cannot be written. Raises UsageError."""
     from genolstm.store.files import refuse_existing
 
     targets, sources = ([path for path in paths if path] for paths in (outputs, inputs))
-    if len(set(targets)) < len(targets):
+    if len({path.resolve() for path in targets}) < len(targets):
         raise UsageError("two outputs have one name; name each its own.")
     for path in targets:
-        refuse_existing(path, force=force, inputs=sources)
-    check_figure(figure, force=force, inputs=[*sources, *targets])
+        refuse_existing(path, force=run.force, inputs=sources)
+    check_figure(run.figure, force=run.force, inputs=[*sources, *targets])

@@ -35,7 +35,7 @@ def report(
     if not results:
         raise UsageError("there is nothing to report: name result files, as in genolstm report model.h5 splice.h5.")
     task = Task("report", run)
-    refuse_all([output], results, force=run.force)
+    refuse_all([output], results, run)
     from genolstm.report.multiqc import multiqc_paths, write_multiqc
     from genolstm.report.page import sections_of, write_page
     from genolstm.report.reading import read_results
@@ -45,7 +45,7 @@ def report(
     content = multiqc_paths(multiqc, read, sections) if multiqc else {}
     if multiqc:
         _make(multiqc)
-        refuse_all(content, results, force=run.force)
+        refuse_all(content, results, run)
     figures = write_page(output, read, sections, title)
     write_multiqc(content)
     records = {"read": len(read), "used": len(read), "skipped": {}}

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
+from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
     GenomeFile,
     Model,
     Output,
     Regions,
-    RunOptions,
+    ResultOptions,
     Seed,
     refuse_all,
     stretches_asked,
@@ -48,10 +48,9 @@ def score(
     files: ScoreFiles,
     settings: StreamSettings,
     compute: ComputeOptions,
-    run: RunOptions,
+    run: ResultOptions,
     region: Regions = None,
     seed: Seed = 1,
-    figure: Figure = None,
 ) -> None:
     """Tell how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
 
@@ -71,7 +70,7 @@ def score(
     from genolstm.writers.bigwig import write_bigwig
 
     task = Task("score", run, seed=seed)
-    refuse_all([output, files.bigwig], [model, genome, files.annotation], force=run.force, figure=figure)
+    refuse_all([output, files.bigwig], [model, genome, files.annotation], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     stretches, records = stretches_asked(region, opened)
@@ -92,7 +91,7 @@ def score(
         with open_score(output) as file:
             write_bigwig(files.bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", files.bigwig)
-    draw(output, figure)
+    draw(output, run.figure)
     _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.command import Given, command
-from genolstm.cli.figures import Figure, draw
-from genolstm.cli.options import Output, RunOptions, Threads, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import Output, ResultOptions, Threads, refuse_all
 from genolstm.cli.terminal import FIRST_LINE_SECONDS, LINE_SECONDS, Task, log
 from genolstm.errors import UsageError
 from genolstm.settings.study import STUDY_OPTIONS, StudyName, StudySettings
@@ -27,9 +27,8 @@ def study(
     output: Output,
     settings: StudySettings,
     given: Given,
-    run: RunOptions,
+    run: ResultOptions,
     threads: Threads = 0,
-    figure: Figure = None,
 ) -> None:
     """Put the claims about such a memory to the test: each holds or does not, with its number and interval.
 
@@ -66,14 +65,14 @@ def study(
     _refuse_idle(given, wanted)
     paths = {"prices": settings.prices, "exogenous": settings.exogenous}
     files = {key: Path(path) for key, path in paths.items() if path}
-    refuse_all([output], files.values(), force=run.force, figure=figure)
+    refuse_all([output], files.values(), run)
     sums = {key: file_sha256(path) for key, path in files.items()}
     task.use_device(DeviceName.CPU, threads)  # the networks are far too small for a GPU
     found: dict[str, Study] = {}
     for each in wanted:
         found[each] = STUDIES[each](settings, _Teller(each))
     write_studies(output, found, Records(), task.provenance(settings.to_json(), sums))
-    draw(output, figure)
+    draw(output, run.figure)
     if not run.as_json:
         _print(found)
     claims = [claim for each in found.values() for claim in each.claims]

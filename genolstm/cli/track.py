@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.figures import Figure, draw
-from genolstm.cli.options import Output, RunOptions, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.option import option
 from genolstm.settings.track import Assay, TrackSettings
@@ -44,8 +44,7 @@ def track(
     output: Output,
     settings: TrackSettings,
     files: TrackFiles,
-    run: RunOptions,
-    figure: Figure = None,
+    run: ResultOptions,
 ) -> None:
     """Count Tn5 cut sites (+4/-5) or read coverage at each base of a genome.
 
@@ -65,7 +64,7 @@ def track(
     task = Task("track", run)
     given = {"reads": reads, "genome": genome, "blacklist": files.blacklist, "reference": files.reference}
     read = {name: path for name, path in given.items() if path is not None and path.is_file()}
-    refuse_all([output, files.bigwig], read.values(), force=run.force, figure=figure)
+    refuse_all([output, files.bigwig], read.values(), run)
     opened = open_genome(genome)
     masked = read_bed(files.blacklist, opened.length_of, genome_name=str(genome)) if files.blacklist else None
     tally = Tally(opened.length_of, _laid_out(masked, opened), output.parent)
@@ -86,7 +85,7 @@ def track(
     if files.bigwig is not None:
         write_bigwig(files.bigwig, opened.length_of, signals(written))
         log.info("wrote %s", files.bigwig)
-    draw(output, figure)
+    draw(output, run.figure)
     _report(written, counted, records.to_json(), task)
 
 

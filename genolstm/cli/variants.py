@@ -43,7 +43,7 @@ def variants(
 
     task = Task("variants", run)
     vcf_suffix(output)
-    refuse_all([output], [model, genome, vcf], force=run.force)
+    refuse_all([output], [model, genome, vcf], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     on = task.use_device(compute.device, compute.threads)

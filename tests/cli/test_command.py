@@ -188,7 +188,7 @@ def test_an_option_of_another_record_is_the_same_option():
 def test_settings_know_nothing_of_typer_or_torch():
     code = (
         "import sys, pkgutil, importlib, genolstm.settings as package\n"
-        "for each in pkgutil.iter_modules(package.__path__): importlib.import_module(f'{package.__name__}.{each.name}')\n"
+        "for each in pkgutil.iter_modules(package.__path__): importlib.import_module(f'{package.__name__}.{each.name}')\n"  # noqa: E501
         "print([name for name in ('typer', 'torch', 'numpy') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
