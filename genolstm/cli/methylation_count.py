@@ -51,7 +51,8 @@ def count(
     """Count modified and canonical reads at every site of a motif, one column a sample.
 
     A call counts as modified when its probability reaches the threshold, as canonical when that of no modification
-    does; other calls are dropped, and told. Bases that MM leaves out count as canonical unless its mode is '?'.
+    does; other calls are dropped, and their number is reported. Bases that MM leaves out count as canonical unless
+    its mode is '?'.
 
     Example: genolstm methylation count t00h.bam t04h.bam --genome genome.h5 --merge-strands -o counts.h5
     """

@@ -52,7 +52,7 @@ def score(
     region: Regions = None,
     seed: Seed = 1,
 ) -> None:
-    """Tell how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
+    """Score how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
 
     Contigs are read in pieces side by side. Where two pieces meet, their states are held against each other, and what
     differs is read again; the file lists every such seam. Beside the means stand those of Markov models.
