@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from genolstm.bench import alignments, fitting, hidden, made, mods, room
+from genolstm.bench import alignments, fitting, hidden, made, memory_check, mods
 from genolstm.cli.app import main
 from genolstm.cli.bench import ROUNDS, ROUNDS_OF_ALL
 from genolstm.cli.bench_parts import CONCERNS, PARTS, Part, planned
@@ -130,7 +130,7 @@ def test_estimate_of_no_genome_is_refused(run, text, said):
 
 @pytest.mark.parametrize("part", ["train", "score", "gates"])
 def test_sizes_that_do_not_fit_are_refused_with_those_that_do(run, monkeypatch, part):
-    monkeypatch.setattr(room, "free_bytes", lambda _device: 1_000_000)
+    monkeypatch.setattr(memory_check, "free_bytes", lambda _device: 1_000_000)
     code, out, err = run(part, *TINY, "--lanes", "2000", "--chunk", "64")
     assert (code, out) == (2, "")
     assert err.startswith("genolstm: lstm 1x8, 2000 lanes x 64 needs at least ")
