@@ -1,4 +1,4 @@
-"""Numbers as people write them: 40M, 0,1,4,16."""
+"""Numbers and lists as people write them: 40M, 0,1,4,16, chrA,chrB."""
 
 import math
 import re
@@ -20,6 +20,14 @@ def parse_numbers(text: str, name: str) -> tuple[float, ...]:
     raise UsageError(f"{name} '{text}' are not numbers with commas between, as in 0,1,4,16.")
 
 
+def parse_whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """Read '5,20,80'. Raises UsageError for anything but whole numbers with commas between."""
+    values = parse_numbers(text, name)
+    if any(value != int(value) for value in values):
+        raise UsageError(f"{name} must be whole numbers, unlike {text}.")
+    return tuple(int(value) for value in values)
+
+
 def parse_size(text: str) -> int:
     """Read a whole number that may carry a suffix: '40M' is 40,000,000. Raises UsageError."""
     match = _SIZE.fullmatch(text.strip())
@@ -31,14 +39,6 @@ def parse_size(text: str) -> int:
     return int(number)
 
 
-def parse_whole_numbers(text: str, name: str) -> tuple[int, ...]:
-    """Read '5,20,80'. Raises UsageError for anything but whole numbers with commas between."""
-    values = parse_numbers(text, name)
-    if any(value != int(value) for value in values):
-        raise UsageError(f"{name} must be whole numbers, unlike {text}.")
-    return tuple(int(value) for value in values)
-
-
-def parse_names(text: str) -> tuple[str, ...]:
-    """Read names with commas between; '' is none."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def parse_names(text: str | None) -> tuple[str, ...]:
+    """Names in a list with commas between, as contigs; () for nothing."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
