@@ -35,9 +35,13 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file
 
 @dataclass(frozen=True)
 class Given:
-    """What stood on the command line or in the settings file: name of the parameter or field -> value."""
+    """What stood on the command line or in the settings file: name of the parameter or field -> value.
+
+    settings : those of records of settings alone, which a settings file may hold.
+    """
 
     values: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 def command(*, settings_file: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -69,10 +73,10 @@ def _with_options(function: Callable[..., None], *, settings_file: bool) -> Call
         arguments |= {
             name: record(**{each: read[each] for each in options_of(record)}) for name, record in records.items()
         }
-        arguments |= {
-            name: Given({each: read[each] for each in given}) for name, each in own.items() if each.annotation is Given
-        }
-        function(**arguments)
+        told = Given(
+            *({name: read[name] for name in given if name in of} for of in (read, _of_settings(records.values())))
+        )
+        function(**arguments, **{name: told for name, each in own.items() if each.annotation is Given})
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
@@ -140,23 +144,28 @@ def _source(ctx: typer.Context, name: str) -> str:
     return source.name if source else ""
 
 
-def _in_file(ctx: typer.Context, records: Iterable[type], settings_file: Path | None) -> dict[str, Any]:
-    """Options of a settings file. Raises InputError for a key that is no option, or a value that its option refuses."""
-    found = read_settings_file(settings_file) if settings_file else {}
-    known = {
-        name: field.default
+def _of_settings(records: Iterable[type]) -> dict[str, "Field[Any]"]:
+    """Fields of the records of settings that a settings file may hold; what must be typed it may not."""
+    return {
+        name: field
         for record in records
         if issubclass(record, Settings)
         for name, (field, option) in options_of(record).items()
         if not option.required
     }
+
+
+def _in_file(ctx: typer.Context, records: Iterable[type], settings_file: Path | None) -> dict[str, Any]:
+    """Options of a settings file. Raises InputError for a key that is no option, or a value that its option refuses."""
+    found = read_settings_file(settings_file) if settings_file else {}
+    known = _of_settings(records)
     options = {option.name: option for option in ctx.command.params}
     for key, value in found.items():
         where = f"settings file {settings_file}"
         if key not in known:
             raise InputError(f"{where} has the unknown key '{key}'; known are {', '.join(known)}.")
         names = isinstance(value, list) and all(isinstance(each, str) for each in value)
-        if names and isinstance(known[key], tuple):
+        if names and isinstance(known[key].default, tuple):
             found[key] = tuple(value)
             continue
         if isinstance(value, list | dict):

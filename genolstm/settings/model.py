@@ -51,6 +51,13 @@ SIZES: dict[Size, tuple[int, int]] = {Size.SMALL: (1, 128), Size.BASE: (1, 512),
 
 
 @dataclass(frozen=True, kw_only=True)
+class SizeSettings(Settings):
+    """The named shape of a new model; None follows the device."""
+
+    size: Size | None = option(None, "small 1x128, base 1x512, large 2x1024; default small on a CPU, base on a GPU.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSettings(Settings):
     """Everything that rebuilds the network without its weights.
 

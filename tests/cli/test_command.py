@@ -120,9 +120,9 @@ def test_what_is_typed_wins_over_the_settings_file(called, tmp_path):
 def test_given_is_what_was_typed_or_stood_in_the_file(called, tmp_path):
     file = tmp_path / "s.toml"
     file.write_text("chunk = 64\n")
-    assert called("--settings", file, "--size", "1k")["given"].values == {
-        "genome": "g.h5", "key": "k", "bed": Path("a.bed"), "size": 1000, "chunk": 64,
-    }  # fmt: skip
+    given = called("--settings", file, "--size", "1k")["given"]
+    assert given.values == {"genome": "g.h5", "key": "k", "bed": Path("a.bed"), "size": 1000, "chunk": 64}
+    assert given.settings == {"size": 1000, "chunk": 64}
 
 
 @pytest.mark.parametrize(
