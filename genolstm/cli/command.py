@@ -73,10 +73,10 @@ def _with_options(function: Callable[..., None], *, settings_file: bool) -> Call
         arguments |= {
             name: record(**{each: read[each] for each in options_of(record)}) for name, record in records.items()
         }
-        told = Given(
-            *({name: read[name] for name in given if name in of} for of in (read, _of_settings(records.values())))
-        )
-        function(**arguments, **{name: told for name, each in own.items() if each.annotation is Given})
+        values = {name: read[name] for name in given}
+        of_settings = _of_settings(records.values())
+        all_given = Given(values, {name: value for name, value in values.items() if name in of_settings})
+        function(**arguments, **{name: all_given for name, each in own.items() if each.annotation is Given})
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
