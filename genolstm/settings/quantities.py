@@ -1,4 +1,4 @@
-"""Numbers as people write them: 40M, 0,1,4,16."""
+"""Numbers and lists as people write them: 40M, 0,1,4,16, chrA,chrB."""
 
 import math
 import re
@@ -29,3 +29,8 @@ def parse_size(text: str) -> int:
     if number != int(number):
         raise UsageError(f"'{text}' is not a whole number; write for example 40M, 1.5G, 200k or 1,000,000.")
     return int(number)
+
+
+def parse_names(text: str | None) -> tuple[str, ...]:
+    """Names in a list with commas between, as contigs; () for nothing."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
