@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.options import parse_region, refuse_all
+from genolstm.cli.options import refuse_all
 from genolstm.cli.terminal import Force, Json, Quiet, Task
 from genolstm.errors import InputError, UsageError
 
@@ -128,6 +128,8 @@ def _write(
 
 
 def _region(file: "TableFile", text: str | None) -> "Region | None":
+    from genolstm.readers.region_text import parse_region
+
     if text is None:
         return None
     return parse_region(text, file.lengths or dict.fromkeys(file.contigs, UNKNOWN_LENGTH))

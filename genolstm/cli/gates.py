@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, chosen, parse_region
+from genolstm.cli.options import Model, chosen
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Regions, Tolerance
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
 from genolstm.errors import UsageError
@@ -111,7 +111,8 @@ def gates(
     from genolstm.gates.reading import tracks_of
     from genolstm.gates.whole import GateRequest, gates_of_genome
     from genolstm.model import trained_model
-    from genolstm.regions import Region, stretches_of
+    from genolstm.readers.region_text import parse_region
+    from genolstm.regions import stretches_of
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
@@ -132,8 +133,7 @@ def gates(
     task.seed = settings.seed
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    regions = [parse_region(text, opened.length_of) for text in region or ()]
-    regions = regions or [Region(contig=name, start=0, end=length) for name, length in opened.length_of.items()]
+    regions = [parse_region(text, opened.length_of) for text in region or opened.names]
     stretches = stretches_of(regions, opened.names)
     records = Records(read=len(opened.names), used=len(stretches.names()))
     if left_out := len(opened.names) - records.used:

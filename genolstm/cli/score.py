@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, parse_region
+from genolstm.cli.options import Model
 from genolstm.cli.terminal import (
     Device,
     Force,
@@ -88,6 +88,7 @@ def score(
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
     """
     from genolstm.model import trained_model
+    from genolstm.readers.region_text import parse_region
     from genolstm.regions import Region, stretches_of
     from genolstm.scoring.whole import score_genome
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint

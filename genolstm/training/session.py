@@ -50,7 +50,7 @@ def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str)
     values, on_gpu = dict(given), device.type == "cuda"
     layers, hidden = SIZES[_size(values.pop("size", None) or (Size.BASE if on_gpu else Size.SMALL))]
     shape = {"layers": values.pop("layers", None) or layers, "hidden": values.pop("hidden", None) or hidden}
-    model = {name: values.pop(name) for name in ("cell", "forget_bias") if name in values}
+    model: dict[str, Any] = {name: values.pop(name) for name in ("cell", "forget_bias") if name in values}
     if "forget_bias" in model:
         model["forget_bias"] = str(model["forget_bias"])
     values["lanes"] = values.get("lanes") or (CUDA_LANES if on_gpu else TrainSettings.lanes)
