@@ -235,10 +235,10 @@ class Training:
 
     Examples
     --------
-    >>> genome = gl.Genome.from_fasta("genome.fa.gz")
-    >>> training = gl.Training(genome, hidden=8, bases="50k", test_contigs="chrC", device="cpu")
+    >>> genome = gl.Genome.from_fasta("small.fa")
+    >>> training = gl.Training(genome, hidden=8, bases="20k", test_contigs="chrC", device="cpu")
     >>> records = [step.record for step in training if step.record]
-    >>> records[-1].bases >= 50_000
+    >>> records[-1].bases >= 20_000
     True
     >>> training.model().bits["test"].model < 2.1
     True
@@ -299,8 +299,8 @@ def train(genome: Genome, *, device: str = "auto", **settings: Any) -> Model:  #
 
     Examples
     --------
-    >>> genome = gl.Genome.from_fasta("genome.fa.gz")
-    >>> model = gl.train(genome, hidden=8, bases="50k", test_contigs="chrC", device="cpu")
+    >>> genome = gl.Genome.from_fasta("small.fa")
+    >>> model = gl.train(genome, hidden=8, bases="20k", test_contigs="chrC", device="cpu")
     >>> model.seen
     ('chrA', 'chrB')
     """

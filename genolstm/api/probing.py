@@ -78,6 +78,10 @@ def read_probe_file(path: Path) -> Probe:
     return Probe(provenance=provenance, records=records, task=read_probe_task(path), targets=read_probe(path))
 
 
+def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
+    return {str(target): targets[target] for target in sorted(targets)}  # the order in which files are read
+
+
 def _log(text: str) -> None:
     log.info("%s", text)
 
@@ -112,7 +116,9 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
     Examples
     --------
     >>> model, genome = gl.load("model.h5"), gl.Genome.from_fasta("genome.fa.gz")
-    >>> result = gl.probe_splice(model, genome, "genes.gff3", offsets="2", twins=1, max_sites=100, resamples=20)
+    >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
+    >>> few = {"offsets": "2", "twins": 1, "max_sites": 100, "resamples": 20}  # the defaults ask for more
+    >>> result = gl.probe_splice(model, genome, "genes.gff3", **contigs, **few)
     >>> sorted(result.verdicts)
     ['acceptor', 'donor']
     >>> scores = result.table()
@@ -130,7 +136,7 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
     return Probe(
         provenance=made_by("probe_splice", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
         records=Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped}),
-        task="splice", targets=targets,
+        task="splice", targets=_by_name(targets),
     )  # fmt: skip
 
 
@@ -176,9 +182,9 @@ def probe_accessibility(
     Examples
     --------
     >>> model, genome = gl.load("model.h5"), gl.open_genome("genome.h5")
-    >>> result = gl.probe_accessibility(
-    ...     model, genome, "atac.h5", peaks="peaks.narrowPeak", twins=1, max_windows=400, resamples=20, permutations=20
-    ... )
+    >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
+    >>> few = {"twins": 1, "max_windows": 400, "resamples": 20, "permutations": 20}  # the defaults ask for more
+    >>> result = gl.probe_accessibility(model, genome, "atac.h5", peaks="peaks.narrowPeak", **contigs, **few)
     >>> sorted(result.verdicts)
     ['peaks', 'signal']
     """
@@ -194,7 +200,7 @@ def probe_accessibility(
     used = len(next(iter(targets.values())).sites)
     return Probe(
         provenance=made_by("probe_accessibility", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
-        records=Records(read=read, used=used, skipped=skipped), task="accessibility", targets=targets,
+        records=Records(read=read, used=used, skipped=skipped), task="accessibility", targets=_by_name(targets),
     )  # fmt: skip
 
 
@@ -244,7 +250,9 @@ def probe_protein(
     Examples
     --------
     >>> model, genome = gl.load("model.h5"), gl.Genome.from_fasta("genome.fa.gz")
-    >>> result = gl.probe_protein(model, genome, "genes.gff3", twins=1, positions=2, resamples=20, max_proteins=60)
+    >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
+    >>> few = {"twins": 1, "positions": 2, "max_proteins": 60, "resamples": 20}  # the defaults ask for more
+    >>> result = gl.probe_protein(model, genome, "genes.gff3", **contigs, **few)
     >>> "frame" in result.verdicts
     True
     """
@@ -266,5 +274,5 @@ def probe_protein(
     inputs = {"model": model.sha256, "genome": genome.sha256 if genome else "", **files}
     return Probe(
         provenance=made_by("probe_protein", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
-        records=records, task="protein", targets=targets,
+        records=records, task="protein", targets=_by_name(targets),
     )  # fmt: skip
