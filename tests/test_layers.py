@@ -1,6 +1,7 @@
 """Imports point down, siblings are strangers, and foreign packages have one home each."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ NO_TORCH = {
 DOOR = {"api", "errors"}  # what 'import genolstm' names, and fetches when it is asked for
 HOMES = {
     "h5py": {"store"}, "pysam": {"readers", "writers"}, "Bio": {"readers", "homology"}, "matplotlib": {"figures"},
+    "typer": {"cli"},
 }  # fmt: skip
 HOMELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 
@@ -87,6 +89,36 @@ def test_every_import_points_down():
     assert not found, "\n".join(found)
 
 
+def circles(sources):
+    """Modules that import each other, directly or by way of others. sources : module -> text."""
+    below = {name: set() for name in sources}
+    for name, source in sources.items():
+        for imported in imports_of(source):
+            target = imported if imported in sources else imported.rpartition(".")[0]
+            if target in sources and target != "genolstm":  # the package itself is asked for its version
+                below[name].add(target)
+    order = TopologicalSorter(below)
+    try:
+        order.prepare()
+    except CycleError as problem:
+        return problem.args[1]
+    return []
+
+
+def test_no_modules_import_each_other():
+    sources = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        sources[".".join(parts).removesuffix(".__init__")] = path.read_text()
+    del sources["genolstm"]  # the door names what it fetches when asked, for type checkers
+    assert circles(sources) == []
+
+
+def test_planted_circle_is_found():
+    sources = {"a": "def f():\n    from c import x", "b": "import a", "c": "from b import y", "d": "import a"}
+    assert set(circles(sources)) == {"a", "b", "c"}
+
+
 @pytest.mark.parametrize(
     ("path", "source", "fault"),
     [
@@ -104,6 +136,8 @@ def test_every_import_points_down():
         ("readers/fasta.py", "import h5py", "only ['store'] may import h5py"),
         ("report/page.py", "import matplotlib.pyplot", "only ['figures'] may import matplotlib"),
         ("store/genome.py", "import pysam", "only ['readers', 'writers'] may import pysam"),
+        ("training/session.py", "import typer", "only ['cli'] may import typer"),
+        ("__init__.py", "from genolstm.store import files", "the package itself offers what ['api', 'errors'] hold"),
         ("writers/vcf.py", "from Bio import SeqIO", "only ['homology', 'readers'] may import Bio"),
         ("store/utils.py", "", "'utils' names no job"),
         ("cli/helpers.py", "", "'helpers' names no job"),

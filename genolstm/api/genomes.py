@@ -43,7 +43,7 @@ class Genome(stored.Genome):
     >>> genome.names
     ('chrA', 'chrB', 'chrC')
     >>> genome.length_of["chrC"]
-    250000
+    220809
     """
 
     @classmethod

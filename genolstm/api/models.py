@@ -17,9 +17,17 @@ from genolstm.model import NextSymbolModel, trained_model
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import DeviceName
 from genolstm.shipped import model_path
-from genolstm.store.checkpoint import HISTORY, LOOKS, Checkpoint, PartBits, check_alphabet, read_checkpoint
-from genolstm.store.checkpoint import write_checkpoint as _write_checkpoint
-from genolstm.store.files import Records, file_sha256
+from genolstm.store.checkpoint import (
+    HISTORY,
+    LOOKS,
+    Checkpoint,
+    PartBits,
+    Weights,
+    check_alphabet,
+    read_checkpoint,
+    write_checkpoint,
+)
+from genolstm.store.files import Provenance, Records, file_sha256
 from genolstm.store.genome import Genome
 from genolstm.training.loop import StepResult
 from genolstm.training.session import TrainingSession, begin, settings_from
@@ -102,7 +110,11 @@ class Model(Result):
         UsageError
             The device is not known, or not there.
         """
-        return _model(self.trained, self.name, self.source, self.sha256, self.provenance, device, self.checkpoint)
+        weights = self.network.weight_arrays()
+        return _model(
+            self.trained, weights, device, name=self.name, source=self.source, sha256=self.sha256,
+            provenance=self.provenance,
+        )  # fmt: skip
 
     @as_found()
     def random_init(self, index: int = 1, *, seed: int = 1) -> "Model":
@@ -152,15 +164,15 @@ class Model(Result):
         check_alphabet(self.trained, Path(self.source), genome)
 
     def _write(self, path: Path) -> None:
-        _write_checkpoint(path, self.checkpoint, self.provenance)
+        write_checkpoint(path, self.checkpoint, self.provenance)
 
 
 @as_found()
 def _model(
-    trained: Checkpoint, name: str, source: str, sha256: str, provenance: Any, device: str,  # noqa: ANN401
-    present: Checkpoint | None = None,
-) -> Model:  # fmt: skip
-    network = trained_model(trained.model, (present or trained).weights).to(chosen_device(device))
+    trained: Checkpoint, weights: Weights, device: str, *, name: str, source: str, sha256: str, provenance: Provenance
+) -> Model:
+    """A model with a network of its own. weights : of the network; those of `trained`, or changed since."""
+    network = trained_model(trained.model, weights).to(chosen_device(device))
     return Model(
         provenance=provenance, records=Records(), name=name, network=network, source=source, sha256=sha256,
         trained=trained,
@@ -205,7 +217,10 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
     path = model_path(str(model))
     checkpoint = read_checkpoint(path)
     provenance, _ = read_provenance(path)
-    return _model(checkpoint, path.stem, str(path), file_sha256(path), provenance, device)
+    return _model(
+        checkpoint, checkpoint.weights, device, name=path.stem, source=str(path), sha256=file_sha256(path),
+        provenance=provenance,
+    )  # fmt: skip
 
 
 class Training:
@@ -263,13 +278,14 @@ class Training:
             With a network of its own: the training may go on.
         """
         run = self.session.run
-        training = run.model.training
-        bits = self.session.evaluate()
+        training, device = run.model.training, run.model.head.weight.device
+        checkpoint = self.session.checkpoint(self.session.evaluate())
         run.model.train(training)
-        (settings, inputs), seed = self.session.provenance, run.settings.seed
-        device = run.model.head.weight.device
-        came = made_by("train", settings, inputs, device=device, seed=seed)
-        return _model(self.session.checkpoint(bits), "trained model", "the trained model", "", came, device.type)
+        settings, inputs = self.session.provenance
+        return _model(
+            checkpoint, checkpoint.weights, device.type, name="trained model", source="the trained model", sha256="",
+            provenance=made_by("train", settings, inputs, device=device, seed=run.settings.seed),
+        )  # fmt: skip
 
 
 @as_found()

@@ -257,8 +257,10 @@ def probe_protein(
     True
     """
     chosen = ProteinProbeSettings.from_json(listed(settings), where="probe_protein")
-    if (proteins is None) == (genome is None or annotation is None):
-        raise UsageError("give proteins for a protein model, or both genome and annotation for a DNA model.")
+    if proteins is not None and (genome is not None or annotation is not None):
+        raise UsageError("--proteins is for a protein model, --genome and --annotation for a DNA model; give one kind.")
+    if proteins is None and (genome is None or annotation is None):
+        raise UsageError("give --proteins for a protein model, or both --genome and --annotation for a DNA model.")
     check_fits(model.trained, model.source, proteins=proteins is not None)
     if genome is not None and annotation is not None:
         model.check_reads(genome)

@@ -337,9 +337,9 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     for rows, reading, states in found.states:
         values[rows, reading * half : (reading + 1) * half] = states
     inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"sites": places.source})}
-    features: dict[str, Any] = dict(zip(FEATURE_COLUMNS, zip(*found.features, strict=True), strict=True))
-    for name in ("layer", "unit"):
-        features[name] = np.array(features[name], dtype=np.int32)
+    columns = dict(zip(FEATURE_COLUMNS, zip(*found.features, strict=True), strict=True))
+    features: dict[str, Any] = {name: columns[name] for name in ("pass", "part")}
+    features |= {name: np.array(columns[name], dtype=np.int32) for name in ("layer", "unit")}
     return Embedding(
         provenance=made_by("embed", stream.to_json(), inputs, device=model.device), records=found.records,
         values=values, sites=found.sites, features=features, seams=found.seams.to_json(),

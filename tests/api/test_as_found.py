@@ -134,6 +134,10 @@ MISTAKES = {
             gl.load("model.h5"), gl.open_genome("genome.h5"), "genes.gff3", train_contigs="chrC", test_contigs="chrA"
         ),
     ),
+    "neither proteins nor genes": (
+        ["probe", "protein", "model.h5", "--genome", "genome.h5", "-o", "x.h5"],
+        lambda: gl.probe_protein(gl.load("model.h5"), gl.open_genome("genome.h5")),
+    ),
     "too few times": (
         ["methylation", "fit", "counts.h5", "--times", "0,1", "-o", "x.h5"],
         lambda: gl.fit_methylation("counts.h5", [0, 1]),
@@ -174,11 +178,6 @@ def test_a_mistake_is_the_same_error_with_the_same_sentence(name):
             lambda _: gl.Genome.from_fasta("small.fa", alphabet="rna"),
             gl.UsageError,
             "alphabet 'rna' is not known; known are dna, protein.",
-        ),
-        (
-            lambda g: gl.probe_protein(gl.load("model.h5"), g),
-            gl.UsageError,
-            "give proteins for a protein model, or both genome and annotation for a DNA model.",
         ),
     ],
 )
