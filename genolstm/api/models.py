@@ -148,6 +148,16 @@ class Model(Result):
             records=Records(), name=name, network=network.to(self.device), source=name, sha256="", trained=drawn,
         )  # fmt: skip
 
+    def evaluated(self) -> NextSymbolModel:
+        """A copy of the network for reading, in evaluation mode on the same device: `network` stays as it is.
+
+        Returns
+        -------
+        genolstm.model.NextSymbolModel
+            With the present weights.
+        """
+        return trained_model(self.settings, self.network.weight_arrays()).to(self.device)
+
     def check_reads(self, genome: Genome) -> None:
         """Refuse a genome of another alphabet.
 

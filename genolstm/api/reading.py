@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from genolstm.api.genomes import Sites, genes_of, sites_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import UsageError
+from genolstm.readers.annotation import Transcript
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import Region, Stretches, stretches_of
 from genolstm.scoring.along_genome import score_along
@@ -33,6 +34,7 @@ from genolstm.store.hidden import (
     write_hidden,
 )
 from genolstm.store.score import ScoreTables, open_score, read_score_tables, write_score
+from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 if TYPE_CHECKING:
@@ -49,15 +51,8 @@ class _Bits:
             self.values = np.memmap(file, dtype=np.float32, mode="w+", shape=(strands, bases))
         self.values[:] = np.nan
 
-    @property
-    def strands(self) -> int:
-        return len(self.values)
-
     def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None:
         self.values[strand, first : first + len(bits)] = bits
-
-    def read(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
-        return self.values[strand, first:end]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,30 +182,29 @@ def score(
     """
     stream = StreamSettings.from_json(settings, where="score")
     model.check_reads(genome)
-    strands = 1 if genome.alphabet.complement is None else 2
+    reader = GenomeReader(model.evaluated(), genome, stream)
     if region is not None:
         stretches = stretches_of([parse_region(region, genome.length_of)], genome.names)
-        kept = _Bits(strands, stretches.bases)
-        score_along(model.network, genome, stretches, stream, kept, seams=Seams())
+        kept = _Bits(reader.strands, stretches.bases)
+        score_along(reader, stretches, kept, seams=Seams())
         return np.array(kept.values)
     everything = [Region(contig=name, start=0, end=length) for name, length in genome.length_of.items()]
-    stretches = stretches_of(everything, genome.names)
-    kept = _Bits(strands, stretches.bases)
     records = Records(read=len(genome.names), used=len(genome.names))
-    transcripts: Sequence[Any] = ()
+    transcripts: Sequence[Transcript] = ()
     if annotation is not None:
         genes = genes_of(annotation, genome)
         transcripts = genes.transcripts
         records.read, records.used = records.read + genes.read, records.used + genes.used
         records.skipped.update(genes.skipped)
-    tables = score_genome(
-        model.checkpoint, genome, stretches, stream, kept, device=model.device, transcripts=transcripts, seed=seed
-    )
     inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"annotation": annotation})}
     came = made_by("score", {**stream.to_json(), "regions": []}, inputs, device=model.device, seed=seed)
-    return Scores(
-        provenance=came, records=records, stretches=stretches, lengths=genome.length_of, bits=kept.values, tables=tables
-    )
+    with TemporaryDirectory() as folder:  # bits may be more than memory holds
+        path = Path(folder) / "score.h5"
+        score_genome(
+            reader, model.checkpoint, stretches_of(everything, genome.names), path, came, records,
+            transcripts=transcripts, seed=seed,
+        )  # fmt: skip
+        return read_scores(path)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -331,7 +325,7 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     stream = StreamSettings.from_json(settings, where="embed")
     model.check_reads(genome)
     places = sites_of(sites, genome)
-    found = embed_sites(model.checkpoint, genome, places, stream, device=model.device, bed_name=places.source)
+    found = embed_sites(GenomeReader(model.evaluated(), genome, stream), places, bed_name=places.source)
     values = np.zeros((len(found.sites), len(found.features)), dtype=np.float16)
     half = len(found.features) // 2
     for rows, reading, states in found.states:
