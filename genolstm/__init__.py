@@ -1,3 +1,70 @@
-"""What has a sequence model learned from your genome? Next-nucleotide LSTMs, linear probes, honest controls."""
+"""What has a sequence model learned from your genome? Next-nucleotide LSTMs, linear probes, honest controls.
+
+``import genolstm as gl`` loads nothing heavy: each name below is fetched when it is first asked for. Nothing prints or
+writes a file unless it is told to; messages go to the logger ``genolstm``, which is silent until it is given a handler.
+"""
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genolstm.api.fitting import Methylation, fit_methylation
+    from genolstm.api.genomes import Genome, Sites, open_genome
+    from genolstm.api.models import Model, Training, load, train
+    from genolstm.api.opening import open_result
+    from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_splice
+    from genolstm.api.reading import Embedding, Scores, embed, score
+    from genolstm.errors import GenolstmError, InputError, UsageError
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Embedding",
+    "GenolstmError",
+    "Genome",
+    "InputError",
+    "Methylation",
+    "Model",
+    "Probe",
+    "Scores",
+    "Sites",
+    "Training",
+    "UsageError",
+    "__version__",
+    "embed",
+    "fit_methylation",
+    "load",
+    "open_genome",
+    "open_result",
+    "probe_accessibility",
+    "probe_protein",
+    "probe_splice",
+    "score",
+    "train",
+]  # fmt: skip
+
+_HOMES = {  # module -> names that it gives
+    "errors": ("GenolstmError", "InputError", "UsageError"),
+    "api.fitting": ("Methylation", "fit_methylation"),
+    "api.genomes": ("Genome", "Sites", "open_genome"),
+    "api.models": ("Model", "Training", "load", "train"),
+    "api.opening": ("open_result",),
+    "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_splice"),
+    "api.reading": ("Embedding", "Scores", "embed", "score"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # without one, Python prints warnings to stderr
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'genolstm' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"genolstm.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -69,6 +69,7 @@ def steps_of(folder: Path, example: Path) -> list[Step]:
 
 
 def demo(
+    ctx: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the results; made when missing.", show_default=False)
     ],
@@ -100,11 +101,11 @@ def demo(
         refuse_existing(file, force=force)
     if not quiet:
         typer.echo("\nwhat a model of a real genome knows; it comes along, to be used by name:", err=True)
-        _run("models")
+        _run(ctx, "models")
         typer.echo("\nnow the same path on a made organism, from its sequence on:", err=True)
     common = [*(["--force"] if force else []), *(["--quiet"] if quiet else [])]
     for step in steps:
-        _run(*step.arguments, *common, *(["--threads", str(threads)] if step.computes else []))
+        _run(ctx, *step.arguments, *common, *(["--threads", str(threads)] if step.computes else []))
     if not quiet:
         typer.echo(
             "the organism is made up (see example_data/README.md);"
@@ -122,10 +123,9 @@ def _example_data() -> Path:
     return inside if inside.is_dir() else package.parent / "example_data"
 
 
-def _run(*arguments: str) -> None:
-    from genolstm.cli.app import app
-
+def _run(ctx: typer.Context, *arguments: str) -> None:
+    """Run another command of the program that runs this one."""
     if "--quiet" not in arguments:
         typer.echo(f"\n$ genolstm {shlex.join(arguments)}", err=True)
-    if code := app(list(arguments), standalone_mode=False):
+    if code := ctx.find_root().command.main(list(arguments), standalone_mode=False):
         raise typer.Exit(code)  # stopped by a signal

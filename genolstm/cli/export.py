@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.options import RunOptions, parse_region, refuse_all
+from genolstm.cli.options import RunOptions, refuse_all
 from genolstm.cli.terminal import Task
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
@@ -122,6 +122,8 @@ def _write(
 
 
 def _region(file: "TableFile", text: str | None) -> "Region | None":
+    from genolstm.readers.region_text import parse_region
+
     if text is None:
         return None
     return parse_region(text, file.lengths or dict.fromkeys(file.contigs, UNKNOWN_LENGTH))

@@ -14,7 +14,6 @@ from genolstm.cli.options import (
     Output,
     Regions,
     ResultOptions,
-    parse_region,
     refuse_all,
     stretches_asked,
 )
@@ -70,6 +69,7 @@ def gates(
     from genolstm.gates.reading import tracks_of
     from genolstm.gates.whole import GateRequest, gates_of_genome
     from genolstm.model import trained_model
+    from genolstm.readers.region_text import parse_region
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome

@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from genolstm.cli.figures import check_figure
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
-from genolstm.settings.quantities import parse_size
 from genolstm.settings.record import read_settings_file
 from genolstm.settings.train import DeviceName
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
-    from genolstm.regions import Region, Stretches
+    from genolstm.regions import Stretches
     from genolstm.store.files import Records
     from genolstm.store.genome import Genome
 
@@ -113,32 +112,9 @@ def chosen(ctx: typer.Context, values: Mapping[str, Any], settings_file: Path | 
     return {**values, **given(ctx, values, settings_file)}
 
 
-def parse_region(text: str, lengths: Mapping[str, int]) -> "Region":
-    """Read a region as samtools spells it, 1-based with both ends in it: 'I', 'I:1,001-2,000', 'I:1M-2M' or 'I:5000-'.
-
-    lengths : contig name -> symbols; a contig whose own name looks like a region is found first.
-    Raises InputError for a contig that is not there, UsageError for what is no region or lies past the contig's end.
-    """
-    from genolstm.regions import Region
-
-    if text in lengths:
-        return Region(contig=text, start=0, end=lengths[text])
-    contig, colon, span = text.rpartition(":")
-    if not colon or contig not in lengths:
-        known = ", ".join(list(lengths)[:8]) + (", ..." if len(lengths) > 8 else "")
-        raise InputError(f"region '{text}' names no contig of the genome, which has {known}. Correct the name.")
-    first, dash, last = span.partition("-")
-    start = parse_size(first)
-    end = parse_size(last) if last else lengths[contig] if dash else start
-    if not 1 <= start <= end:
-        raise UsageError(f"region '{text}' is empty: write it as {contig}:FIRST-LAST, counted from 1, both ends in it.")
-    if end > lengths[contig]:
-        raise UsageError(f"region '{text}' ends past contig '{contig}' of {lengths[contig]:,} symbols; end it there.")
-    return Region(contig=contig, start=start - 1, end=end)
-
-
 def stretches_asked(texts: list[str] | None, genome: "Genome") -> "tuple[Stretches, Records]":
     """Stretches of the regions asked for, all of the genome where none are, and how many contigs they leave out."""
+    from genolstm.readers.region_text import parse_region
     from genolstm.regions import Region, stretches_of
     from genolstm.store.files import Records
 

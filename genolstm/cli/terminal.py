@@ -16,12 +16,14 @@ import typer
 from genolstm import __version__
 from genolstm.cli.options import RunOptions
 from genolstm.errors import UsageError
+from genolstm.settings.quantities import parse_names
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.ranks import Ranks
 
 log = logging.getLogger("genolstm")
+names = parse_names  # of contigs, as options list them
 
 REASONS_TOLD = 6
 WARMUP_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
@@ -251,8 +253,3 @@ def clock(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def names(text: str | None) -> tuple[str, ...]:
-    """Split a comma-separated list of contigs."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from cycler import cycler
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 
 from genolstm.figures.formats import check_ending
 from genolstm.figures.words import literal

@@ -63,7 +63,7 @@ def _tables(
     file: ScoreFile, checkpoint: Checkpoint, genome: Genome, stretches: Stretches, calibration: Calibration,
     seams: Seams, transcripts: Sequence[Transcript], seed: int,
 ) -> ScoreTables:  # fmt: skip
-    with open_soft_mask(genome.path) as masked:
+    with open_soft_mask(genome) as masked:
         total = contig_bits(file.read, stretches, masked, file.strands)
     own = checkpoint.genome_sha256 == genome.sha256
     return ScoreTables(

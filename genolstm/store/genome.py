@@ -47,6 +47,8 @@ class Genome:
 
     names, lengths, starts : contigs in file order.   unknown : N (or X) per contig.   all_codes : uint8 [symbols].
     sha256 : hash of names and codes, by which a checkpoint knows its genome whatever file holds it.
+    soft_mask : intervals of each contig, as `soft_mask` gives them, of a genome without a file of its own; path is then
+    where its sequence came from. None where the file at path holds them.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Genome:
     unknown: NDArray[np.int64]
     all_codes: Codes
     sha256: str
+    soft_mask: tuple[NDArray[np.int64], ...] | None = None
 
     @property
     def length_of(self) -> dict[str, int]:
@@ -105,18 +108,21 @@ def open_genome(path: Path) -> Genome:
 
 def soft_mask(path: Path, contig: str) -> NDArray[np.int64]:
     """Soft-masked intervals of one contig, int64 [k, 2], 0-based half open, sorted and disjoint."""
-    with open_file(path, Kind.GENOME) as file:
-        names = strings(file["contigs/name"])
-    if contig not in names:
-        raise InputError(f"contig '{contig}' is not in {path}; it has {', '.join(names[:8])}. Rename or re-ingest.")
-    with open_soft_mask(path) as masked:
-        return masked(names.index(contig))
+    genome = open_genome(path)
+    if contig not in genome.names:
+        known = ", ".join(genome.names[:8])
+        raise InputError(f"contig '{contig}' is not in {path}; it has {known}. Rename or re-ingest.")
+    with open_soft_mask(genome) as masked:
+        return masked(genome.names.index(contig))
 
 
 @contextmanager
-def open_soft_mask(path: Path) -> Iterator[Callable[[int], NDArray[np.int64]]]:
+def open_soft_mask(genome: Genome) -> Iterator[Callable[[int], NDArray[np.int64]]]:
     """Open the soft mask of a genome, as a function from contig index to intervals as `soft_mask` gives them."""
-    with open_file(path, Kind.GENOME) as file:
+    if genome.soft_mask is not None:
+        yield genome.soft_mask.__getitem__
+        return
+    with open_file(genome.path, Kind.GENOME) as file:
         group = file["soft_mask"]
         bounds = np.searchsorted(group["contig"][()], np.arange(len(file["contigs/name"]) + 1))
 

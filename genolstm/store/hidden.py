@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -96,17 +96,22 @@ def _write_features(group: h5py.Group, features: Sequence[tuple[str, int, str, i
 
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """A file of hidden states, read whole. features : columns by name.   states : float16 [N, features]."""
+    """A file of hidden states, read whole. features : columns by name.   states : float16 [N, features].
+
+    seams : summary of how the genome was read, see `stream.seams.Seams.to_json`.
+    """
 
     sites: SiteTable
     features: dict[str, Any]
     states: NDArray[np.float16]
+    seams: dict[str, float] = field(default_factory=dict)
 
 
 def read_hidden(path: Path) -> Hidden:
     """Read a file of hidden states. Raises InputError as `files.open_file`."""
     with open_file(path, Kind.HIDDEN) as file:
-        return Hidden(sites=_sites(file), features=_features(file), states=file["states"][()])
+        seams = json.loads(file.attrs["seams"])
+        return Hidden(sites=_sites(file), features=_features(file), states=file["states"][()], seams=seams)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,15 +168,31 @@ def write_h5ad(path: Path, hidden_path: Path) -> None:
         _encode(matrix, "array", "0.2.0")
         for first in range(0, len(sites), SLAB):
             matrix[first : first + SLAB] = states[first : first + SLAB]
-        contig = [sites.contigs[index] for index in sites.contig]
-        places = [f"{name}:{start + 1}-{end}" for name, start, end in zip(contig, sites.start, sites.end, strict=True)]
-        _frame(file, "obs", _distinct(places), {
-            "contig": contig, "start": sites.start, "end": sites.end, "strand": sites.strand, "name": list(sites.name),
-        })  # fmt: skip
-        names = ["_".join(map(str, row)) for row in zip(*(features[name] for name in FEATURE_COLUMNS), strict=True)]
-        _frame(file, "var", names, features)
+        _frame(file, "obs", site_names(sites), site_columns(sites))
+        _frame(file, "var", feature_names(features), features)
         for name in ("obsm", "varm", "obsp", "varp", "layers", "uns"):
             _encode(file.create_group(name), "dict", "0.1.0")
+
+
+def site_columns(sites: SiteTable) -> dict[str, Any]:
+    """Columns of `obs`: where each site is, and its name."""
+    contig = [sites.contigs[index] for index in sites.contig]
+    return {
+        "contig": contig, "start": sites.start, "end": sites.end, "strand": sites.strand, "name": list(sites.name),
+    }  # fmt: skip
+
+
+def site_names(sites: SiteTable) -> list[str]:
+    """Names of the rows, all different: regions as samtools writes them."""
+    contig = [sites.contigs[index] for index in sites.contig]
+    return _distinct(
+        [f"{name}:{start + 1}-{end}" for name, start, end in zip(contig, sites.start, sites.end, strict=True)]
+    )
+
+
+def feature_names(features: Mapping[str, Any]) -> list[str]:
+    """Names of the columns: pass, layer, part and unit."""
+    return ["_".join(map(str, row)) for row in zip(*(features[name] for name in FEATURE_COLUMNS), strict=True)]
 
 
 def _encode(item: h5py.Group | h5py.Dataset, kind: str, version: str) -> None:

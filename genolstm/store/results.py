@@ -213,6 +213,12 @@ def _write_estimates(group: h5py.Group, column: str, estimates: Mapping[str, Est
         group[end] = np.array([getattr(estimate, end) for estimate in estimates.values()], dtype=np.float64)
 
 
+def read_probe_task(path: Path) -> str:
+    """What a probe's result file is of: splice, accessibility, protein. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.PROBE) as file:
+        return str(file.attrs["task"])
+
+
 def read_probe(path: Path) -> dict[str, ProbeResult]:
     """Read a probe's result file: target -> result. Raises InputError as `files.open_file`."""
     with open_file(path, Kind.PROBE, verify=True) as file:

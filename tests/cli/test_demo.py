@@ -1,6 +1,7 @@
 """`genolstm demo`: the whole path, and what stands in its way."""
 
 import shlex
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -73,7 +74,7 @@ def test_file_in_place_of_the_folder_is_refused(run, tmp_path):
 def steps(monkeypatch):
     """The commands that a demo would run."""
     taken = []
-    monkeypatch.setattr(command, "_run", lambda *arguments: arguments == ("models",) or taken.append(arguments))
+    monkeypatch.setattr(command, "_run", lambda _, *arguments: arguments == ("models",) or taken.append(arguments))
     return taken
 
 
@@ -102,7 +103,14 @@ def test_folder_is_made_and_the_steps_hand_on_their_files(run, tmp_path, steps):
     assert not any({"--force", "--quiet"} & set(step) for step in steps)
 
 
-def test_step_that_was_stopped_ends_the_demo_with_its_code(tmp_path, monkeypatch):
+def within(main):
+    """The context of a program that does this one thing whatever it is called with."""
+    context = SimpleNamespace(command=SimpleNamespace(main=main))
+    context.find_root = lambda: context
+    return context
+
+
+def test_step_that_was_stopped_ends_the_demo_with_its_code(tmp_path):
     taken = []
 
     def stopped(arguments, *, standalone_mode):
@@ -110,18 +118,17 @@ def test_step_that_was_stopped_ends_the_demo_with_its_code(tmp_path, monkeypatch
         taken.append(arguments[0])
         return 143 if arguments[0] == "train" else None
 
-    monkeypatch.setattr("genolstm.cli.app.app", stopped)
     with pytest.raises(typer.Exit) as stop:
-        command.demo(tmp_path / "demo")
+        command.demo(within(stopped), tmp_path / "demo")
     assert stop.value.exit_code == 143
     assert taken == ["models", "ingest", "train"]
 
 
-def test_steps_are_shown_as_they_would_be_typed_unless_quiet(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("genolstm.cli.app.app", lambda *_, **__: None)
-    command.demo(tmp_path / "my demo")
+def test_steps_are_shown_as_they_would_be_typed_unless_quiet(tmp_path, capsys):
+    nothing = within(lambda *_, **__: None)
+    command.demo(nothing, tmp_path / "my demo")
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("$ ")]
     assert [shlex.split(line)[2] for line in shown] == ["models", *COMMANDS]
     assert shlex.split(shown[1])[-1] == str(tmp_path / "my demo" / "genome.h5")
-    command.demo(tmp_path / "quiet", quiet=True)
+    command.demo(nothing, tmp_path / "quiet", quiet=True)
     assert capsys.readouterr() == ("", "")

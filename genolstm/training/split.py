@@ -1,38 +1,43 @@
-"""What ``genolstm train`` trains on, validates and tests: the split of a genome, or of proteins by homology."""
+"""What a training trains on, validates and tests: the split of a genome, or of proteins by homology."""
 
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from genolstm.cli.terminal import log
+import numpy as np
+from numpy.typing import NDArray
+
 from genolstm.errors import InputError, UsageError
+from genolstm.homology import clusters_of, largest_identity
+from genolstm.readers.clusters import read_clusters
+from genolstm.regions import Part, Stretches, split_chains, split_genome
+from genolstm.scoring.beside_markov import blocks_of
+from genolstm.seeds import spawn
 from genolstm.settings.train import TrainSettings
+from genolstm.store.files import file_sha256
+from genolstm.store.genome import Genome
 
-NAMES_TOLD = 6  # contigs named in a line of the log
+log = logging.getLogger(__name__)
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from genolstm.regions import Part, Stretches
-    from genolstm.store.genome import Genome
+CONTIGS_NAMED = 6  # in a line of the log
 
 
-class Parts(NamedTuple):
-    """A split, and what is to be told of it.
+class TrainingSplit(NamedTuple):
+    """A split, and what is reported of it.
 
-    homology : of proteins, for the summary; None for DNA.   clusters_file : content hash of the clusters given.
+    homology : of proteins, for the summary; None for DNA.   inputs : further files read, name -> SHA-256.
     """
 
-    split: "Stretches"
+    split: Stretches
     homology: dict[str, Any] | None
     inputs: dict[str, str]
 
 
-def parts_of(genome: "Genome", settings: TrainSettings) -> Parts:
-    """Split a genome into blocks or named contigs, proteins into whole clusters. Raises UsageError for DNA clusters."""
-    from genolstm.regions import split_chains, split_genome
-    from genolstm.seeds import spawn
+def training_split(genome: Genome, settings: TrainSettings) -> TrainingSplit:
+    """Split of a genome into blocks or named contigs, of proteins into whole clusters.
 
+    Raises UsageError for clusters of DNA.
+    """
     named = {name: getattr(settings, name) for name in ("train_contigs", "valid_contigs", "test_contigs")}
     rng = spawn(settings.seed, "split")
     if genome.alphabet.complement is not None:
@@ -40,18 +45,14 @@ def parts_of(genome: "Genome", settings: TrainSettings) -> Parts:
             raise UsageError(
                 f"--clusters is for proteins, and {genome.path} holds {genome.alphabet.name}; leave it out."
             )
-        return Parts(split_genome(genome.length_of, rng, **named), None, {})
+        return TrainingSplit(split_genome(genome.length_of, rng, **named), None, {})
     clusters, inputs = _clusters(genome, settings)
     split = split_chains(genome.length_of, clusters, rng, **named)
-    return Parts(split, _homology(genome, split, clusters), inputs)
+    return TrainingSplit(split, _homology(genome, split, clusters), inputs)
 
 
-def _clusters(genome: "Genome", settings: TrainSettings) -> "tuple[NDArray[np.int64], dict[str, str]]":
-    """Cluster of each protein: from a file where one is given, else by shared words."""
-    from genolstm.homology import clusters_of
-    from genolstm.readers.clusters import read_clusters
-    from genolstm.store.files import file_sha256
-
+def _clusters(genome: Genome, settings: TrainSettings) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """Cluster of each protein: from a file where one is given, else by shared k-mers."""
     if not settings.clusters:
         return clusters_of(_chains(genome, range(len(genome.names)))), {}
     path = Path(settings.clusters)
@@ -61,18 +62,13 @@ def _clusters(genome: "Genome", settings: TrainSettings) -> "tuple[NDArray[np.in
     return clusters, {"clusters": file_sha256(path)}
 
 
-def _chains(genome: "Genome", places: "range | NDArray[np.int32]") -> "list[NDArray[np.uint8]]":
+def _chains(genome: Genome, places: range | NDArray[np.int32]) -> list[NDArray[np.uint8]]:
     """Codes of some proteins, by their place in the file."""
     return [genome.all_codes[genome.starts[at] : genome.starts[at] + genome.lengths[at]] for at in places]
 
 
-def _homology(genome: "Genome", split: "Stretches", clusters: "NDArray[np.int64]") -> dict[str, Any]:
-    """Measure, and say, how far the split keeps relatives together."""
-    import numpy as np
-
-    from genolstm.homology import largest_identity
-    from genolstm.regions import Part
-
+def _homology(genome: Genome, split: Stretches, clusters: NDArray[np.int64]) -> dict[str, Any]:
+    """How far the split keeps relatives together, measured and logged."""
     members = np.bincount(clusters)
     training, held = split.of(Part.TRAIN).contig, split.contig[split.part != Part.TRAIN]
     closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list asks
@@ -102,18 +98,16 @@ def _homology(genome: "Genome", split: "Stretches", clusters: "NDArray[np.int64]
     }
 
 
-def held_out_parts(genome: "Genome", path: Path, split: "Stretches") -> "tuple[Part, ...]":
-    """Say what each part holds; gives the held-out parts that can be scored. InputError if training is all N."""
-    from genolstm.regions import Part
-
+def held_out_parts(genome: Genome, split: Stretches) -> tuple[Part, ...]:
+    """Held-out parts that can be scored; what each part holds is logged. Raises InputError if training is all N."""
     known = [part for part in Part if _has_known(genome, split, part)]
     unknown = genome.alphabet.unknown_letter
     for part in Part:
         here = split.of(part)
         if part not in known and part is Part.TRAIN:
             raise InputError(
-                f"the training part of {path} ({_shortly(here.names())}) holds nothing but {unknown}; give a genome, or"
-                " --train-contigs, with known symbols."
+                f"the training part of {genome.path} ({_shortly(here.names())}) holds nothing but {unknown}; give a"
+                " genome, or --train-contigs, with known symbols."
             )
         if part not in known and here.bases:
             log.warning("%s part: nothing but %s, so it is not scored", part.name.lower(), unknown)
@@ -121,14 +115,12 @@ def held_out_parts(genome: "Genome", path: Path, split: "Stretches") -> "tuple[P
     return tuple(part for part in known if part is not Part.TRAIN)
 
 
-def _has_known(genome: "Genome", split: "Stretches", part: "Part") -> bool:
-    """Tell whether a part of the split holds any symbol that can be a target."""
-    from genolstm.scoring.beside_markov import blocks_of
-
+def _has_known(genome: Genome, split: Stretches, part: Part) -> bool:
+    """Whether a part of the split holds any symbol that can be a target."""
     unknown = genome.alphabet.unknown
     return any(bool((block != unknown).any()) for blocks in blocks_of(genome, split.of(part)) for block in blocks)
 
 
 def _shortly(contigs: tuple[str, ...]) -> str:
-    more = f" and {len(contigs) - NAMES_TOLD} more" if len(contigs) > NAMES_TOLD else ""
-    return ", ".join(contigs[:NAMES_TOLD]) + more or "no contig"
+    more = f" and {len(contigs) - CONTIGS_NAMED} more" if len(contigs) > CONTIGS_NAMED else ""
+    return ", ".join(contigs[:CONTIGS_NAMED]) + more or "no contig"

@@ -1,63 +1,44 @@
-"""How ``genolstm train`` ends: bits of the held-out parts beside Markov models, and what is said of them."""
+"""How ``genolstm train`` reports: bits of the held-out parts beside Markov models, in words and as JSON."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.terminal import Task, log
-from genolstm.settings.reading import StreamSettings
 
 if TYPE_CHECKING:
-    from genolstm.cli.train import Job
     from genolstm.store.checkpoint import PartBits
+    from genolstm.training.session import TrainingSession
 
 
-def evaluated(job: "Job") -> "tuple[PartBits, ...]":
-    """Bits per base of the held-out parts, each beside its Markov lines."""
-    from genolstm.regions import Part
-    from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
-    from genolstm.stream.reader import GenomeReader
-
-    if not job.held_out:
-        return ()
-    job.run.model.eval()
-    markov = markov_of(job.genome, job.split.of(Part.TRAIN))
-    reader = GenomeReader(job.run.model, job.genome, StreamSettings())
-    return tuple(bits_beside_markov(reader, markov, job.split, part) for part in job.held_out)
-
-
-def auxiliary_errors(job: "Job") -> dict[str, float]:
-    """Last error of each auxiliary task in training: mean squared, of standardised targets."""
-    told = job.run.auxiliary and job.history.errors
-    return dict(zip(job.run.auxiliary.tasks, job.history.errors[-1], strict=True)) if told else {}  # type: ignore[union-attr]
-
-
-def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool) -> None:
-    """Say bits per base of each part, always beside what Markov models reach."""
-    unit = job.genome.alphabet.unit
+def report(
+    session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool
+) -> None:
+    """Log bits per base of each part, always beside what Markov models reach."""
+    unit = session.genome.alphabet.unit
     for row in bits:
         log.info(
             "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov %.4f",
             row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, row.interpolated,
         )  # fmt: skip
-    progress = job.run.progress
+    progress = session.run.progress
     summary = {
         "bases_seen": progress.bases,
         "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
-        **_figures(bits, job.history.last_bits, unit),
-        "homology": job.homology,
-        "auxiliary_errors": auxiliary_errors(job),
+        **_figures(bits, session.history.last_bits, unit),
+        "homology": session.homology,
+        "auxiliary_errors": session.auxiliary_errors,
     }
     word = (
         f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
         if bits
-        else f"{job.history.last_bits:.4f} bits/{unit} in training"
+        else f"{session.history.last_bits:.4f} bits/{unit} in training"
     )
-    records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
+    records = {"read": len(session.genome.names), "used": len(session.split.names()), "skipped": {}}
     task.done(output, records, summary, as_json=as_json, word=word)
 
 
 def report_again(output: Path, task: Task, *, as_json: bool) -> None:
-    """Say that a complete output was kept; its figures are those that it holds, and nothing was trained now."""
+    """Report a complete output that was kept; its figures are those that it holds, and nothing was trained now."""
     from genolstm.alphabet import ALPHABETS
     from genolstm.store.checkpoint import read_checkpoint
     from genolstm.training.loop import History

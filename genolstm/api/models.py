@@ -1,0 +1,336 @@
+"""Models: loaded from a file or by name, trained, and saved."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genolstm.api.found import as_found
+from genolstm.api.records import Result, made_by, read_provenance
+from genolstm.devices import choose_device
+from genolstm.errors import UsageError
+from genolstm.model import NextSymbolModel, trained_model
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import DeviceName
+from genolstm.shipped import model_path
+from genolstm.store.checkpoint import (
+    HISTORY,
+    LOOKS,
+    Checkpoint,
+    PartBits,
+    Weights,
+    check_alphabet,
+    read_checkpoint,
+    write_checkpoint,
+)
+from genolstm.store.files import Provenance, Records, file_sha256
+from genolstm.store.genome import Genome
+from genolstm.training.loop import StepResult
+from genolstm.training.session import TrainingSession, begin, settings_from
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model(Result):
+    """A network with what is known of it: what it was trained on, how good it is, what it has seen.
+
+    Attributes
+    ----------
+    name
+        Of a model that comes with the package, else of its file.
+    network
+        The torch module. Calls compute on its device with its present weights, and leave it as it is.
+    source
+        What messages call it: its file, where it has one.
+    sha256
+        Of its file; ``""`` without one.
+
+    Examples
+    --------
+    >>> model = gl.load("pombe-256")
+    >>> model.settings.hidden, len(model.seen) > 0
+    (256, True)
+    """
+
+    name: str
+    network: NextSymbolModel
+    source: str
+    sha256: str
+    trained: Checkpoint
+
+    @property
+    def settings(self) -> ModelSettings:
+        """Alphabet, cell and shape."""
+        return self.network.settings
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Names of the contigs of which any base was trained on."""
+        return self.trained.seen
+
+    @property
+    def bits(self) -> dict[str, PartBits]:
+        """Bits per base of the held-out parts by name, each beside its Markov models."""
+        return {row.part: row for row in self.trained.bits}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies, and where calls compute."""
+        return self.network.head.weight.device
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Everything that a model file holds, with the network's present weights.
+
+        Weights that were changed since are in none of the figures, so that these are left out.
+        """
+        weights, known = self.network.weight_arrays(), self.trained.weights
+        if all(np.array_equal(weights[name], known[name]) for name in weights):
+            return self.trained
+        return dataclasses.replace(self.trained, weights=weights, bits=(), card=None)
+
+    def to(self, device: str) -> "Model":
+        """The same model on another device.
+
+        Parameters
+        ----------
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+        Returns
+        -------
+        Model
+            With a network of its own; this one stays where it is.
+
+        Raises
+        ------
+        UsageError
+            The device is not known, or not there.
+        """
+        weights = self.network.weight_arrays()
+        return _model(
+            self.trained, weights, device, name=self.name, source=self.source, sha256=self.sha256,
+            provenance=self.provenance,
+        )  # fmt: skip
+
+    @as_found()
+    def random_init(self, index: int = 1, *, seed: int = 1) -> "Model":
+        """A randomly initialised model of the same shape: what probes hold this one against.
+
+        Parameters
+        ----------
+        index
+            Which one; 1, 2, ... are drawn independently of each other.
+        seed
+            Of the draw.
+
+        Returns
+        -------
+        Model
+            On the same device, with the same split; it has seen nothing of it.
+
+        Examples
+        --------
+        >>> gl.load("pombe-256").random_init().bits
+        {}
+        """
+        network = NextSymbolModel(self.settings, seed=seed, index=index).eval()
+        drawn = dataclasses.replace(
+            self.trained, weights=network.weight_arrays(), bits=(), card=None, auxiliary=None,
+            history={name: [] for name in HISTORY}, looks={name: [] for name in LOOKS},
+        )  # fmt: skip
+        name = f"{self.name}, random-init {index}"
+        return Model(
+            provenance=made_by("Model.random_init", {"index": index}, {"model": self.sha256}, seed=seed),
+            records=Records(), name=name, network=network.to(self.device), source=name, sha256="", trained=drawn,
+        )  # fmt: skip
+
+    def evaluated(self) -> NextSymbolModel:
+        """A copy of the network for reading, in evaluation mode on the same device: `network` stays as it is.
+
+        Returns
+        -------
+        genolstm.model.NextSymbolModel
+            With the present weights.
+        """
+        return trained_model(self.settings, self.network.weight_arrays()).to(self.device)
+
+    def check_reads(self, genome: Genome) -> None:
+        """Refuse a genome of another alphabet.
+
+        Parameters
+        ----------
+        genome
+            To be read.
+
+        Raises
+        ------
+        InputError
+            The model reads DNA and the genome holds proteins, or the other way round.
+        """
+        check_alphabet(self.trained, Path(self.source), genome)
+
+    def _write(self, path: Path) -> None:
+        write_checkpoint(path, self.checkpoint, self.provenance)
+
+
+@as_found()
+def _model(
+    trained: Checkpoint, weights: Weights, device: str, *, name: str, source: str, sha256: str, provenance: Provenance
+) -> Model:
+    """A model with a network of its own. weights : of the network; those of `trained`, or changed since."""
+    network = trained_model(trained.model, weights).to(chosen_device(device))
+    return Model(
+        provenance=provenance, records=Records(), name=name, network=network, source=source, sha256=sha256,
+        trained=trained,
+    )  # fmt: skip
+
+
+def chosen_device(name: str) -> torch.device:
+    """Device by its name. Raises UsageError for one that is not known, or not there."""
+    if name not in set(DeviceName):
+        raise UsageError(f"device '{name}' is not known; known are {', '.join(DeviceName)}.")
+    return choose_device(DeviceName(name))
+
+
+def load(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    model
+        File that `train` or ``genolstm train`` made, or the name of a model that comes with the package (``genolstm
+        models`` lists them).
+    device
+        ``"auto"`` (CUDA where there is a GPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Returns
+    -------
+    Model
+        In evaluation mode.
+
+    Raises
+    ------
+    InputError
+        There is no such model, or the file is damaged or of another kind.
+    UsageError
+        The device is not there.
+
+    Examples
+    --------
+    >>> gl.load("pombe-256").name
+    'pombe-256'
+    """
+    path = model_path(str(model))
+    checkpoint = read_checkpoint(path)
+    provenance, _ = read_provenance(path)
+    return _model(
+        checkpoint, checkpoint.weights, device, name=path.stem, source=str(path), sha256=file_sha256(path),
+        provenance=provenance,
+    )  # fmt: skip
+
+
+class Training:
+    """A training to step through: what `train` and ``genolstm train`` run.
+
+    Parameters
+    ----------
+    genome
+        To be trained on.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    **settings
+        Any field of ``genolstm.settings.model.ModelSettings`` and ``genolstm.settings.train.TrainSettings``, or
+        ``size``: ``hidden=256, bases="40M", test_contigs="III"``.
+
+    Attributes
+    ----------
+    session
+        What is trained and where it stands: ``session.history`` holds all records and looks so far.
+
+    Raises
+    ------
+    InputError
+        A setting is not known or of a wrong type, or the genome has no contig of a name given.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> genome = gl.Genome.from_fasta("small.fa")
+    >>> training = gl.Training(genome, hidden=8, bases="20k", test_contigs="chrC", device="cpu")
+    >>> records = [step.record for step in training if step.record]
+    >>> records[-1].bases >= 20_000
+    True
+    >>> training.model().bits["test"].model < 2.1
+    True
+    """
+
+    @as_found()
+    def __init__(self, genome: Genome, *, device: str = "auto", **settings: Any) -> None:  # noqa: ANN401
+        on = chosen_device(device)
+        shape, how = settings_from(settings, on, where="train")
+        self.session: TrainingSession = begin(genome, shape, how, device=on)
+
+    def __iter__(self) -> Iterator[StepResult]:
+        """Train to the end, or to the early stop; yields after each weight update. Stop it whenever you like."""
+        return self.session.steps()
+
+    def model(self) -> Model:
+        """The model as it is now, measured on the parts that were held out.
+
+        Returns
+        -------
+        Model
+            With a network of its own: the training may go on.
+        """
+        run = self.session.run
+        training, device = run.model.training, run.model.head.weight.device
+        checkpoint = self.session.checkpoint(self.session.evaluate())
+        run.model.train(training)
+        settings, inputs = self.session.provenance
+        return _model(
+            checkpoint, checkpoint.weights, device.type, name="trained model", source="the trained model", sha256="",
+            provenance=made_by("train", settings, inputs, device=device, seed=run.settings.seed),
+        )  # fmt: skip
+
+
+@as_found()
+def train(genome: Genome, *, device: str = "auto", **settings: Any) -> Model:  # noqa: ANN401
+    """Train a model to predict the next base.
+
+    Parameters
+    ----------
+    genome
+        To be trained on: its contigs and their reverse complements.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    **settings
+        As of `Training`. Without ``valid_contigs`` and ``test_contigs`` a twentieth of the genome is held out for each.
+
+    Returns
+    -------
+    Model
+        The same weights, to the bit, as those of ``genolstm train`` with the same settings, seed and threads.
+
+    Raises
+    ------
+    InputError
+        A setting is not known or of a wrong type, or the genome has no contig of a name given.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> genome = gl.Genome.from_fasta("small.fa")
+    >>> model = gl.train(genome, hidden=8, bases="20k", test_contigs="chrC", device="cpu")
+    >>> model.seen
+    ('chrA', 'chrB')
+    """
+    training = Training(genome, device=device, **settings)
+    for _ in training:
+        pass
+    return training.model()

@@ -1,0 +1,239 @@
+"""One training from settings to checkpoint: what a command or a notebook steps through.
+
+`settings_from` fills in what depends on the device, `begin` prepares a new training or one that was saved,
+`TrainingSession.steps` trains, `evaluate` measures the held-out parts beside Markov models, and `checkpoint` gives the
+record that a model file holds. Nothing here writes a file, prints, or knows of signals: that is the caller's.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from genolstm.errors import InputError, UsageError
+from genolstm.lanes import ChainLanes, Lanes, batches_of
+from genolstm.model import NextSymbolModel
+from genolstm.ranks import ALONE, Ranks
+from genolstm.regions import Part, Stretches
+from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
+from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
+from genolstm.settings.quantities import parse_names, parse_size
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
+from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
+from genolstm.store.genome import Genome
+from genolstm.stream.reader import GenomeReader
+from genolstm.stream.reading import mean_bits
+from genolstm.training.loop import History, StepResult, train
+from genolstm.training.multitask import auxiliary_of, refuse_multitask
+from genolstm.training.snapshots import restore, snapshot
+from genolstm.training.split import held_out_parts, training_split
+from genolstm.training.steps import Run, fraction_done, new_run
+
+log = logging.getLogger(__name__)
+
+LISTS = ("train_contigs", "valid_contigs", "test_contigs", "multitask")  # settings that are typed with commas between
+
+
+def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str) -> tuple[ModelSettings, TrainSettings]:
+    """Settings of a new training; what was not given follows the device and the settings' defaults.
+
+    given : any field of ModelSettings and TrainSettings by name, and 'size', which names a shape; bases may be text as
+    '40M', lists text with commas between.   where : what messages call these values.
+    Raises InputError for an unknown name or a value of a wrong type, UsageError for one that cannot be.
+    """
+    if "multitask_weight" in given and not given.get("multitask"):
+        raise UsageError("--multitask-weight weighs the errors of --multitask, which is not given; give both.")
+    values, on_gpu = dict(given), device.type == "cuda"
+    layers, hidden = SIZES[_size(values.pop("size", None) or (Size.BASE if on_gpu else Size.SMALL))]
+    shape = {"layers": values.pop("layers", None) or layers, "hidden": values.pop("hidden", None) or hidden}
+    model: dict[str, Any] = {name: values.pop(name) for name in ("cell", "forget_bias") if name in values}
+    if "forget_bias" in model:
+        model["forget_bias"] = str(model["forget_bias"])
+    values["lanes"] = values.get("lanes") or (CUDA_LANES if on_gpu else TrainSettings.lanes)
+    values["chunk"] = values.get("chunk") or (CUDA_CHUNK if on_gpu else TrainSettings.chunk)
+    return ModelSettings.from_json({**model, **shape}, where=where), TrainSettings.from_json(plain(values), where=where)
+
+
+def _size(name: str) -> Size:
+    if name not in set(Size):
+        raise UsageError(f"size '{name}' is not known; known are {', '.join(Size)}.")
+    return Size(name)
+
+
+def plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as settings hold them: bases as a number, lists as tuples of names."""
+    values = dict(given)
+    if "bases" in values:
+        values["bases"] = parse_size(str(values["bases"]))
+    for name in LISTS:
+        if isinstance(values.get(name), str):
+            values[name] = parse_names(values[name])
+        elif isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    return values
+
+
+@dataclass(kw_only=True)
+class TrainingSession:
+    """One training: what it reads, where it stands, and what is known of it so far.
+
+    split : what is for training, validation and test.   held_out : parts whose bits can be measured, as they hold
+    known symbols.   homology : of proteins, when the split was drawn; None of DNA and of a training that was resumed.
+    inputs : further files read, name -> SHA-256.
+    """
+
+    genome: Genome
+    split: Stretches
+    run: Run
+    lanes: Lanes | ChainLanes
+    history: History
+    held_out: tuple[Part, ...]
+    homology: dict[str, Any] | None
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    def steps(self) -> Iterator[StepResult]:
+        """Train to the end, or to the early stop; yields after each step. The caller may stop in between."""
+        for result in train(self.run, self.lanes, self._validation()):
+            self.history.add(result)
+            yield result
+
+    def _validation(self) -> Callable[[], float] | None:
+        """Measure of the validation part, in bits per known symbol; None where there is none."""
+        if Part.VALID not in self.held_out:
+            return None
+        run, valid = self.run, self.split.of(Part.VALID)
+
+        def look() -> float:
+            bits = 0.0
+            if run.ranks.is_main_process:
+                bits = mean_bits(self._reader, valid, symbols=run.settings.look_bases)[0]
+            return run.ranks.from_main(bits)
+
+        return look
+
+    @property
+    def _reader(self) -> GenomeReader:
+        return GenomeReader(self.run.model, self.genome, StreamSettings())
+
+    @property
+    def fraction_done(self) -> float:
+        """How much of the training is behind us, 0 to 1."""
+        return fraction_done(self.run.progress, self.run.settings)
+
+    @property
+    def auxiliary_errors(self) -> dict[AuxiliaryTask, float]:
+        """Last error of each auxiliary task: mean squared, of standardised targets; empty before the first record."""
+        auxiliary, errors = self.run.auxiliary, self.history.errors
+        return dict(zip(auxiliary.tasks, errors[-1], strict=True)) if auxiliary and errors else {}
+
+    def evaluate(self) -> tuple[PartBits, ...]:
+        """Bits per known symbol of the held-out parts, each beside its Markov models."""
+        if not self.held_out:
+            return ()
+        self.run.model.eval()
+        markov = markov_of(self.genome, self.split.of(Part.TRAIN))
+        return tuple(bits_beside_markov(self._reader, markov, self.split, part) for part in self.held_out)
+
+    def checkpoint(self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False) -> Checkpoint:
+        """The model as it is now. bits : of `evaluate`.
+
+        resumable : with all that the training needs to go on to the same bits; of several processes all must ask.
+        """
+        run, history = self.run, self.history
+        return Checkpoint(
+            model=run.model.settings,
+            train=run.settings,
+            weights=run.model.weight_arrays(),
+            split=self.split,
+            lengths=self.genome.lengths,
+            genome_sha256=self.genome.sha256,
+            history=history.records,
+            looks=history.looks,
+            bits=bits,
+            resumable=snapshot(run) if resumable else None,
+            auxiliary=run.auxiliary.kept(history.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
+        )
+
+    @property
+    def provenance(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Settings and inputs (name -> SHA-256) for the model file."""
+        settings = {"model": self.run.model.settings.to_json(), "train": self.run.settings.to_json()}
+        return settings, {"genome": self.genome.sha256, **self.inputs}
+
+
+def begin(
+    genome: Genome,
+    model_settings: ModelSettings,
+    settings: TrainSettings,
+    *,
+    device: torch.device,
+    saved: Checkpoint | None = None,
+    ranks: Ranks = ALONE,
+) -> TrainingSession:
+    """A new training, or the saved one where it stood; alone, or with other processes.
+
+    saved : resumable checkpoint of a training with these settings.
+    Raises InputError for another genome than the saved training's or one without a known symbol to train on, UsageError
+    for what cannot be trained.
+    """
+    if saved and saved.genome_sha256 != genome.sha256:
+        raise InputError(f"{genome.path} is not the genome file that the unfinished training read; give that one.")
+    if settings.multitask:
+        refuse_multitask(genome, settings.multitask)  # before anything that takes time
+    split, homology, inputs = (saved.split, None, {}) if saved else training_split(genome, settings)
+    shaped = dataclasses.replace(model_settings, alphabet=AlphabetName(genome.alphabet.name))
+    run = _run(genome, split.of(Part.TRAIN), shaped, settings, device, saved, ranks)
+    held_out = held_out_parts(genome, split)
+    lanes = batches_of(
+        genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed
+    )
+    _log_shape(run, genome.alphabet.unit)
+    return TrainingSession(
+        genome=genome, split=split, run=run, lanes=lanes, history=_history(saved), held_out=held_out,
+        homology=homology, inputs=inputs,
+    )  # fmt: skip
+
+
+def _run(
+    genome: Genome, training: Stretches, model_settings: ModelSettings, settings: TrainSettings, device: torch.device,
+    saved: Checkpoint | None, ranks: Ranks,
+) -> Run:  # fmt: skip
+    """Model and optimiser, new or as they were saved."""
+    model = NextSymbolModel(model_settings, seed=settings.seed)
+    if saved:
+        model.load_weights(saved.weights)
+    model = model.to(device)
+    heads: AuxiliaryHeads | None = saved.auxiliary if saved else None
+    run = new_run(model, settings, auxiliary_of(genome, training, settings.multitask, model, saved=heads), ranks)
+    if saved and saved.resumable:
+        restore(run, saved.resumable)
+        log.info("resuming after %s %ss", f"{run.progress.bases:,}", genome.alphabet.unit)
+    return run
+
+
+def _history(saved: Checkpoint | None) -> History:
+    if saved is None:
+        return History()
+    errors = saved.auxiliary.errors.tolist() if saved.auxiliary else []
+    return History(records=saved.history, looks=saved.looks, errors=[tuple(row) for row in errors])
+
+
+def _log_shape(run: Run, unit: str) -> None:
+    """Log what is trained: cell, layers and units, lanes, processes, auxiliary tasks."""
+    model, settings = run.model, run.settings
+    log.info(
+        "%s %dx%d, %s weights; %s lanes x %s %ss a step",
+        model.settings.cell, model.settings.layers, model.settings.hidden, f"{model.n_weights:,}", settings.lanes,
+        settings.chunk, unit,
+    )  # fmt: skip
+    if run.ranks.size > 1:
+        log.info("%d processes, %d lanes each", run.ranks.size, settings.lanes // run.ranks.size)
+    if run.auxiliary:
+        log.info(
+            "auxiliary tasks, weight %g: %s", settings.multitask_weight,
+            ", ".join(f"{task} (mean {mean:.3g}, sd {sd:.3g})" for task, mean, sd in run.auxiliary.scales()),
+        )  # fmt: skip

@@ -1,0 +1,99 @@
+"""A training as a notebook steps through it, without a command."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from genolstm.errors import InputError, UsageError
+from genolstm.settings.model import ModelSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, TrainSettings
+from genolstm.training.session import begin, settings_from
+
+CPU = torch.device("cpu")
+SHAPE = ModelSettings(hidden=8)
+SETTINGS = TrainSettings(lanes=2, chunk=16, bases=4000, test_contigs=("III",))
+
+
+@pytest.fixture
+def session(tiny_genome):
+    return begin(tiny_genome, SHAPE, SETTINGS, device=CPU)
+
+
+def weights_of(session):
+    return session.run.model.weight_arrays()
+
+
+def test_steps_end_where_the_settings_say(session):
+    steps = list(session.steps())
+    assert [step.step for step in steps] == list(range(1, len(steps) + 1))
+    assert session.fraction_done == 1
+    assert session.run.progress.bases >= SETTINGS.bases
+    assert sum(step.look is not None for step in steps) == len(session.history.looks["bits"]) > 0
+
+
+def test_a_saved_session_goes_on_to_the_same_bits(tiny_genome, session):
+    stopped = begin(tiny_genome, SHAPE, SETTINGS, device=CPU)
+    for step in stopped.steps():
+        if step.step == 20:
+            break
+    saved = stopped.checkpoint(resumable=True)
+    resumed = begin(tiny_genome, saved.model, saved.train, device=CPU, saved=saved)
+    for each in (session, resumed):
+        for _ in each.steps():
+            pass
+    for name, weight in weights_of(session).items():
+        np.testing.assert_array_equal(weight, weights_of(resumed)[name], err_msg=name)
+    assert resumed.history.looks == session.history.looks
+    assert resumed.evaluate() == session.evaluate()
+
+
+def test_a_session_is_resumed_on_its_own_genome_alone(genome_of, session):
+    other = genome_of({"I": "ACGT" * 300})
+    saved = session.checkpoint(resumable=True)
+    with pytest.raises(InputError, match="is not the genome file that the unfinished training read"):
+        begin(other, saved.model, saved.train, device=CPU, saved=saved)
+
+
+def test_held_out_parts_are_measured_beside_markov_models(session):
+    bits = {row.part: row for row in session.evaluate()}
+    assert bits.keys() == {"valid", "test"}
+    assert bits["test"].symbols > 0
+    assert bits["test"].uniform == 2
+
+
+def test_settings_follow_the_device_where_nothing_is_given():
+    _, on_cpu = settings_from({}, CPU, where="a test")
+    shape, on_gpu = settings_from({}, torch.device("cuda"), where="a test")
+    assert (on_cpu.lanes, on_cpu.chunk) == (TrainSettings.lanes, TrainSettings.chunk)
+    assert (on_gpu.lanes, on_gpu.chunk, shape.hidden) == (CUDA_LANES, CUDA_CHUNK, 512)
+    assert on_cpu == TrainSettings()
+
+
+def test_settings_are_read_as_people_write_them():
+    given = {"size": "large", "hidden": 32, "bases": "40k", "test_contigs": "I, II", "forget_bias": 1}
+    shape, settings = settings_from(given, CPU, where="a test")
+    assert (shape.layers, shape.hidden, shape.forget_bias) == (2, 32, "1")
+    assert (settings.bases, settings.test_contigs) == (40_000, ("I", "II"))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "sentence"),
+    [
+        ({"lane": 3}, InputError, "a test has the unknown key 'lane'"),
+        ({"lanes": "many"}, InputError, "a test: lanes must be a whole number, not 'many'."),
+        ({"size": "tiny"}, UsageError, "size 'tiny' is not known"),
+        ({"bases": 0}, UsageError, "training needs an end"),
+        ({"multitask_weight": 0.1}, UsageError, "--multitask-weight weighs the errors of --multitask"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_sentence(given, kind, sentence):
+    with pytest.raises(kind) as problem:
+        settings_from(given, CPU, where="a test")
+    assert sentence in str(problem.value)
+
+
+def test_clusters_are_refused_for_dna(tiny_genome):
+    with pytest.raises(UsageError, match="--clusters is for proteins"):
+        begin(tiny_genome, SHAPE, dataclasses.replace(SETTINGS, clusters="x.tsv"), device=CPU)
