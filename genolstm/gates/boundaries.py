@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import Codes
+from genolstm.estimate import Estimate
 from genolstm.gates.enrichment import (
-    Difference,
     block_interval,
     matched_positions,
     permutation_test,
@@ -103,7 +103,7 @@ class EdgeTest:
     boundaries: int
     value: float
     matched: float
-    difference: Difference
+    difference: Estimate
     sd: float
     p: float
 

@@ -6,12 +6,13 @@ truth lacks a class that the score needs, or does not vary, it is NaN.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
@@ -25,14 +26,6 @@ class Score(Protocol):
 
     def __call__(self, truth: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, /) -> Floats:
         """Give the score under each row of weights."""
-
-
-class Interval(NamedTuple):
-    """A number with the ends of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +195,7 @@ def resampled(labels: ArrayLike, scores: ArrayLike, resamples: BlockResamples, s
     return np.concatenate([score(labels, scores, resamples.weights(*chunk)) for chunk in chunks])
 
 
-def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) -> Interval:
+def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Give the percentile interval (Efron 1981) of a value from its resampled values [R].
 
     Undefined resamples (NaN: no positive or no negative was drawn) are left out, which is the same as drawing them
@@ -217,12 +210,12 @@ def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) 
         )
     tail = (1 - level) / 2
     low, high = np.quantile(resampled_values[~undefined], [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
+    return Estimate(float(value), float(low), float(high))
 
 
 def score_interval(
     labels: ArrayLike, scores: ArrayLike, resamples: BlockResamples, score: Score, *, level: float = 0.95
-) -> Interval:
+) -> Estimate:
     """Give a score of all rows with its block-bootstrap interval."""
     return interval(float(score(labels, scores)), resampled(labels, scores, resamples, score), level=level)
 
@@ -235,7 +228,7 @@ def paired_difference(
     score: Score,
     *,
     level: float = 0.95,
-) -> Interval:
+) -> Estimate:
     """Give how much better a scores than b on the same rows, both being scored in the same resamples."""
     value = float(score(labels, scores_a)) - float(score(labels, scores_b))
     change = resampled(labels, scores_a, resamples, score) - resampled(labels, scores_b, resamples, score)
@@ -244,7 +237,7 @@ def paired_difference(
 
 def class_mean_interval(
     labels: ArrayLike, log_odds: Floats, resamples: BlockResamples, score: Score, *, level: float = 0.95
-) -> Interval:
+) -> Estimate:
     """Give the mean over classes of a score of each class against all others, with its interval.
 
     labels : int [N], 0 .. K-1.   log_odds : [N, K].

@@ -35,7 +35,7 @@ def probe_split(
     *,
     valid_contigs: tuple[str, ...] = (),
 ) -> Stretches:
-    """Give the split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
+    """Split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
 
     valid_contigs : what strengths are chosen on; in the model's own split they take the place of its validation part,
     which is then for training.
@@ -81,7 +81,7 @@ def _by_contigs(genome: Genome, settings: SplitSettings, valid_contigs: tuple[st
 
 
 def _validated_on(split: Stretches, names: tuple[str, ...]) -> Stretches:
-    """Give the same stretches: those of named contigs for validation, those for test left, all others for training."""
+    """The same stretches: those of named contigs for validation, those for test left, all others for training."""
     part = split.part.copy()
     part[part != Part.TEST] = Part.TRAIN
     for name in names:

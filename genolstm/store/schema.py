@@ -39,9 +39,10 @@ class Kind(StrEnum):
     STUDY = "study"
 
 
-# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; files of earlier
-# versions are read as they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 3, Kind.CHECKPOINT: 3}
+# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the
+# attribute standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as
+# they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 4, Kind.CHECKPOINT: 3}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
+from genolstm.estimate import Estimate
 from genolstm.figures.of_file import pictures_of
 from genolstm.figures.probe_curves import curves_of
 from genolstm.regions import Sites
 from genolstm.store.files import Records
-from genolstm.store.results import CalibrationBin, Estimate, FeatureSet, ProbeResult, SweepFit, write_probe
+from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
 
 SETS = {
     "trained": 2.0,
