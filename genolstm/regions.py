@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 
+STRAND_NAMES = ("forward", "reverse")  # in the order in which arrays and files hold them
+N_STRANDS = len(STRAND_NAMES)
+STRAND_LETTERS = {1: "+", -1: "-", 0: "."}
+STRAND_SIGNS = {letter: sign for sign, letter in STRAND_LETTERS.items()}
 BLOCK_BP = 1_000_000  # a split cuts the genome into blocks of this length, or of a twentieth of the genome
 BLOCKS_AT_LEAST = 20  # of a split, and of a bootstrap: an interval from fewer means little
 CONTIG_SHIFT = 40  # a block number has the contig above this bit

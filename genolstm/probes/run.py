@@ -44,7 +44,7 @@ def run_tasks(
             for each in evaluations:
                 each.comparison.fit(name, features)
     log("scoring on the test part")
-    results = {}
+    results: dict[str, ProbeResult] = {}
     for task, evaluations in zip(tasks, of_tasks, strict=True):
         homology = task.homology()
         results |= {each.target.name: each.result(homology) for each in evaluations}

@@ -12,7 +12,8 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites, Stretches
 from genolstm.states.sequences import states_in_sequences
 from genolstm.states.sites import states_at as _old_states_at
-from genolstm.states.windows import Windows, contigs_read, pooled_states as _old_pooled_states
+from genolstm.states.windows import Windows, contigs_read
+from genolstm.states.windows import pooled_states as _old_pooled_states
 from genolstm.stream.blocks import Block
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams

@@ -60,17 +60,23 @@ def likeliest(log_odds: Floats) -> Floats:
     return best
 
 
-_COARSE = {"grid": SWEEP_GRID, "tolerance": SWEEP_TOLERANCE}
 BINARY = TargetType(
-    ranked="auprc", score=auprc, fit=fit_logistic, fit_coarsely=partial(fit_logistic, **_COARSE), judged=_as_it_is
-)  # fmt: skip
+    ranked="auprc",
+    score=auprc,
+    fit=fit_logistic,
+    fit_coarsely=partial(fit_logistic, grid=SWEEP_GRID, tolerance=SWEEP_TOLERANCE),
+    judged=_as_it_is,
+)
 MULTICLASS = TargetType(
-    ranked="accuracy", score=accuracy, fit=fit_multinomial, fit_coarsely=partial(fit_multinomial, **_COARSE),
+    ranked="accuracy",
+    score=accuracy,
+    fit=fit_multinomial,
+    fit_coarsely=partial(fit_multinomial, grid=SWEEP_GRID, tolerance=SWEEP_TOLERANCE),
     judged=likeliest,
-)  # fmt: skip
+)
 CONTINUOUS = TargetType(
     ranked="r2", score=r2, fit=fit_ridge, fit_coarsely=partial(fit_ridge, grid=SWEEP_GRID), judged=_as_it_is
-)  # fmt: skip
+)
 
 
 class MatchedRows(NamedTuple):
