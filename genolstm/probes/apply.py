@@ -11,8 +11,8 @@ from scipy.special import expit
 from genolstm.errors import InputError
 from genolstm.probes.task import TRAINED
 from genolstm.regions import Sites
-from genolstm.probes.state_sources import pooled_states, states_at
-from genolstm.states.windows import POOLS, Windows
+from genolstm.states.sites import states_at
+from genolstm.states.windows import POOLS, Windows, pooled_states
 from genolstm.store.files import open_file
 from genolstm.store.results import LinearProbe, read_probe
 from genolstm.store.schema import Kind

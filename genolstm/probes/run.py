@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from genolstm.model import NextSymbolModel
 from genolstm.probes.comparison import ProbeComparison, verdict_of
-from genolstm.probes.state_sources import ModelStates, Progress, StateSource
+from genolstm.probes.state_sources import ModelStates, StateSource
 from genolstm.probes.task import (
     BINARY,
     CONTROL_TASK,
@@ -19,6 +19,7 @@ from genolstm.probes.task import (
 )
 from genolstm.seeds import spawn
 from genolstm.store.results import ProbeResult, SweepFit
+from genolstm.stream.reader import part_of
 
 
 def run_tasks(
@@ -59,22 +60,10 @@ def _add_model(
     if index:
         device = next(model.parameters()).device
         model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(device)
-    on_progress = _part_of(source.on_progress, index, settings.twins + 1)
+    on_progress = part_of(source.on_progress, index, settings.twins + 1) if source.on_progress else None
     for evaluations, states in zip(of_tasks, source.states(model, name, on_progress), strict=True):
         for each in evaluations:
             each.add_model(states)
-
-
-def _part_of(on_progress: Progress | None, place: int, of: int) -> Progress | None:
-    """Progress of one of several models."""
-    if on_progress is None:
-        return None
-
-    def show(fraction: float, read: int) -> None:
-        per_model = read / max(fraction, 1e-9)
-        on_progress((place + fraction) / of, round((place + fraction) * per_model))
-
-    return show
 
 
 class ProbeEvaluation:

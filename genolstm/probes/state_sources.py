@@ -11,58 +11,14 @@ from genolstm.alphabet import Codes
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites, Stretches
 from genolstm.states.sequences import states_in_sequences
-from genolstm.states.sites import states_at as _old_states_at
-from genolstm.states.windows import Windows, contigs_read
-from genolstm.states.windows import pooled_states as _old_pooled_states
+from genolstm.states.sites import states_at
+from genolstm.states.windows import Windows, contigs_read, pooled_states
 from genolstm.stream.blocks import Block
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 Progress = Callable[[float, int], None]
 Half = NDArray[np.float16]
-
-
-# SHIM
-def _told(reader, contig):
-    to_read = 2 * int(reader.genome.lengths[np.unique(contig)].sum())
-
-    def told(read):
-        if reader.on_progress:
-            of_all = read * reader.ranks.size
-            reader.on_progress(min(1.0, of_all / to_read), of_all)
-
-    return told
-
-
-def states_at(reader, sites, offsets, *, memories, seams):
-    return _old_states_at(
-        reader.model,
-        reader.genome,
-        sites,
-        offsets,
-        reader.settings,
-        memories=memories,
-        seams=seams,
-        told=_told(reader, sites.contig),
-        ranks=reader.ranks,
-    )
-
-
-def pooled_states(reader, windows, *, memories, seams, beside):
-    return _old_pooled_states(
-        reader.model,
-        reader.genome,
-        windows,
-        reader.settings,
-        memories=memories,
-        seams=seams,
-        told=_told(reader, windows.contig),
-        beside=beside,
-        ranks=reader.ranks,
-    )
-
-
-# END SHIM
 
 
 @dataclass(frozen=True, kw_only=True)
