@@ -89,9 +89,9 @@ def splice(
 ) -> None:
     """Ask whether hidden states tell splice donors and acceptors from decoys that carry the same GT or AG.
 
-    Sites follow the model's own split unless contigs are named. Beside the trained states stand untrained twins, the
-    sequence window, word counts, composition, shuffled labels and a control task. The verdict is a gain only when the
-    interval of the paired difference from the strongest control excludes zero.
+    Sites follow the model's own split unless contigs are named. Beside the trained states stand random-init models,
+    the sequence window, k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when
+    the interval of the paired difference from the strongest control excludes zero.
     torchrun -m genolstm probe splice ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5

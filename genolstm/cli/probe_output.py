@@ -22,8 +22,8 @@ def report(
     for result in results.values():
         _log_result(result)
     word = "; ".join(f"{target}: {result.verdict}" for target, result in results.items())
-    told = summary(task.command.removeprefix("probe "), results)
-    task.done(output, records.to_json(), told, as_json=as_json, word=word)
+    found = summary(task.command.removeprefix("probe "), results)
+    task.done(output, records.to_json(), found, as_json=as_json, word=word)
 
 
 def summary(task: str, results: Mapping[str, ProbeResult]) -> dict[str, Any]:
@@ -107,19 +107,19 @@ def _sites(result: ProbeResult) -> str:
     """How many test sites there are, of what kind, how they were read, and how near they are to training."""
     test = result.sites.part == Part.TEST
     what = "windows" if result.width > 1 else "places" if result.chains else "sites"
-    told = [f"{test.sum():,} test {what}"]
+    parts = [f"{test.sum():,} test {what}"]
     if (positive := _positive(result)) is not None:
-        told[0] += f", {positive:,} of them positive"
+        parts[0] += f", {positive:,} of them positive"
     if result.chains:
-        told[0] += f" in {len(set(result.sites.block[test].tolist())):,} clusters of proteins"
-        told.insert(0, str(result.definition["target"]))
+        parts[0] += f" in {len(set(result.sites.block[test].tolist())):,} clusters of proteins"
+        parts.insert(0, str(result.definition["target"]))
     else:
-        told.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
+        parts.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
     if result.pooling:
-        told.insert(-1, f"{' and '.join(result.pooling)} of the states")
+        parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
     elif not result.chains:
-        told.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
-    return "; ".join(told)
+        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
+    return "; ".join(parts)
 
 
 def _signed(estimate: Estimate, score: str) -> str:

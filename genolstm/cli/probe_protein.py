@@ -69,9 +69,9 @@ def protein(
     """Ask whether hidden states know the net charge and hydropathy of the polypeptide made so far, and of what follows.
 
     A protein model is asked after residues, a DNA model after codons of the spliced mRNA (one transcript a gene, that
-    of the longest CDS), and after any base for its codon frame. Proteins that share words with a test protein are not
-    fitted to. Beside the trained states stand untrained twins, prefix length, the composition and word counts of the
-    last symbols, shuffled labels, and the composition of the prefix, which is the ceiling of what is asked of it.
+    of the longest CDS), and after any base for its codon frame. Proteins that share k-mers with a test protein are not
+    fitted to. Beside the trained states stand random-init models, prefix length, the composition and k-mer counts of
+    the last symbols, shuffled labels, and the composition of the prefix, which is the ceiling of what is asked of it.
 
     Example: genolstm probe protein model.h5 --genome genome.h5 --annotation genes.gff3.gz -o protein.h5
     """

@@ -51,11 +51,13 @@ def fit_multinomial(
     own = np.eye(n_kinds)[labels[train]]  # [N_train, K]
 
     def path() -> Iterator[LinearProbe]:
-        at = np.zeros((scale.size, n_kinds)), np.log(own.mean(axis=0))
+        slopes, intercept = np.zeros((scale.size, n_kinds)), np.log(own.mean(axis=0))
         for c in sorted(grid):
-            *at, converged = _minimise(standardised, own, gram, c, *at, max_iterations, tolerance)
+            slopes, intercept, converged = _minimise(
+                standardised, own, gram, c, slopes, intercept, max_iterations, tolerance
+            )
             yield LinearProbe(
-                mean=mean, scale=scale, coefficients=at[0].astype(np.float32), intercept=at[1], regularisation=c,
+                mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept, regularisation=c,
                 converged=converged,
             )  # fmt: skip
 

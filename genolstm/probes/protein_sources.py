@@ -24,7 +24,7 @@ NO_PROVENANCE = Provenance(command="", settings={}, seed=0, inputs={}, device="c
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """Chains, and what is to be told of them.
+    """Chains, and what is reported of them.
 
     contigs : names in the genome or protein file.   records : transcripts or proteins; those used are not yet counted.
     definition : how the chains were chosen.   notes : sentences for the log.   sha256 : of names and codes.
@@ -52,9 +52,9 @@ def protein_source(path: Path, checkpoint: Checkpoint, settings: ProteinProbeSet
     definition: dict[str, float | int | str] = {"parts": how}
     notes = [f"split: {how}"]
     if letters:
-        told = ", ".join(f"{count:,} {letter}" for letter, count in letters.items())
-        definition["letters_without_value"] = told
-        notes.append(f"residues without charge and hydropathy: {told}")
+        counted = ", ".join(f"{count:,} {letter}" for letter, count in letters.items())
+        definition["letters_without_value"] = counted
+        notes.append(f"residues without charge and hydropathy: {counted}")
     if stops.ended:
         definition["stop_signs_left_out"] = stops.ended
         notes.append(f"{stops.ended:,} proteins end in a stop sign (*), which is no residue and was left out")
