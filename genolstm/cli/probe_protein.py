@@ -11,6 +11,7 @@ from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Qui
 from genolstm.errors import UsageError
 from genolstm.settings.probe import States
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
 
 CONTIG_LISTS = ("train_contigs", "test_contigs")
@@ -83,6 +84,7 @@ def protein(
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe protein", quiet=quiet, seed=seed)
     given = {"model": model, "proteins": proteins, "genome": genome, "annotation": annotation}
@@ -112,9 +114,8 @@ def protein(
     on = task.use_device(device, threads)
     trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with ProgressLine("read states", unit="symbols", quiet=quiet) as line:
-        results, records = probe_protein(
-            checkpoint, trained, source, settings, log=log.info, on_progress=line.show
-        )  # fmt: skip
+        reader = GenomeReader(trained, source.genome, StreamSettings(), on_progress=line.show)
+        results, records = probe_protein(checkpoint, reader, source, settings, log=log.info)
     write_probe(output, "protein", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, figure)
     report(results, records, output, task, as_json=as_json)

@@ -1,6 +1,7 @@
 """The one loop of every probe: models, feature sets, scores; all choices on validation, the test part opened once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from genolstm.model import NextSymbolModel
 from genolstm.probes.comparison import ProbeComparison, verdict_of
@@ -14,31 +15,37 @@ from genolstm.probes.task import (
     Log,
     ProbeTarget,
     ProbeTask,
-    RunSettings,
     random_init,
 )
 from genolstm.seeds import spawn
+from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.results import ProbeResult, SweepFit
-from genolstm.stream.reader import part_of
+from genolstm.stream.reader import GenomeReader, part_of
 
 
 def run_tasks(
-    tasks: Sequence[ProbeTask], source: StateSource, settings: RunSettings, log: Log
+    tasks: Sequence[ProbeTask], source: StateSource, reader: GenomeReader, settings: AnyProbeSettings, log: Log
 ) -> dict[str, ProbeResult]:
     """Result of every target of some tasks, from one pass of each model; nothing but in the main process.
 
-    source : reads the states of all tasks.   log : called with a sentence as each step is done.
+    source : reads the states of all tasks.   reader : with the trained model.   log : called with a sentence as each
+    step is done.
     Raises InputError where the test rows give no interval, before anything is read.
     """
+    main = reader.ranks.is_main_process
     of_tasks = [
-        [ProbeEvaluation(task, target, settings, log) for target in task.targets if source.is_main_process]
-        for task in tasks
-    ]
-    for index in range(settings.twins + 1):
+        [ProbeEvaluation(task, target, settings, log) for target in task.targets if main] for task in tasks
+    ]  # fmt: skip
+    models = settings.twins + 1
+    for index in range(models):
         name = random_init(index) if index else TRAINED
-        log(f"reading {source.what} with the {name} model, {index + 1} of {settings.twins + 1}")
-        _add_model(of_tasks, source, name, index, settings)
-    if not source.is_main_process:
+        log(f"reading with the {name} model, {index + 1} of {models}")
+        model = reader.model
+        if index:
+            model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(reader.device)
+        on_progress = part_of(reader.on_progress, index, models) if reader.on_progress else None
+        _add_model(of_tasks, source(replace(reader, model=model, on_progress=on_progress), name))
+    if not main:
         return {}
     for task, evaluations in zip(tasks, of_tasks, strict=True):
         for name, features in task.controls():
@@ -52,16 +59,9 @@ def run_tasks(
     return results
 
 
-def _add_model(
-    of_tasks: Sequence[Sequence["ProbeEvaluation"]], source: StateSource, name: str, index: int, settings: RunSettings
-) -> None:
-    """Read with one model and fit its states, which are let go before the next model reads."""
-    model = source.model
-    if index:
-        device = next(model.parameters()).device
-        model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(device)
-    on_progress = part_of(source.on_progress, index, settings.twins + 1) if source.on_progress else None
-    for evaluations, states in zip(of_tasks, source.states(model, name, on_progress), strict=True):
+def _add_model(of_tasks: Sequence[Sequence["ProbeEvaluation"]], source: Iterator[ModelStates]) -> None:
+    """Fit the states of one model, which are let go before the next model reads."""
+    for evaluations, states in zip(of_tasks, source, strict=True):
         for each in evaluations:
             each.add_model(states)
 
@@ -72,7 +72,7 @@ class ProbeEvaluation:
     Raises InputError where the test rows give no interval.
     """
 
-    def __init__(self, task: ProbeTask, target: ProbeTarget, settings: RunSettings, log: Log) -> None:
+    def __init__(self, task: ProbeTask, target: ProbeTarget, settings: AnyProbeSettings, log: Log) -> None:
         self.task, self.target, self.settings, self.log = task, target, settings, log
         self.comparison = ProbeComparison(
             target.name, target.type, target.truth, task.sites.part, task.sites.block,

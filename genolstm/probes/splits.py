@@ -1,36 +1,21 @@
 """Which parts of a genome a probe is fitted to, chosen on and judged on."""
 
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
 from genolstm.errors import InputError, UsageError
 from genolstm.regions import Part, Stretches, split_genome
 from genolstm.seeds import spawn
+from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
-
-
-class SplitSettings(Protocol):
-    """What of a probe's settings says how a genome is split."""
-
-    @property
-    def train_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def test_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def block_bp(self) -> int: ...  # noqa: D102
-    @property
-    def valid_share(self) -> float: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
 
 
 def probe_split(
     checkpoint: Checkpoint,
     genome: Genome,
-    settings: SplitSettings,
+    settings: AnyProbeSettings,
     model_name: str,
     *,
     valid_contigs: tuple[str, ...] = (),
@@ -65,7 +50,7 @@ def probe_split(
     return _by_contigs(genome, settings, valid_contigs)
 
 
-def _by_contigs(genome: Genome, settings: SplitSettings, valid_contigs: tuple[str, ...]) -> Stretches:
+def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
     """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
     held = (*settings.test_contigs, *valid_contigs)
     training = settings.train_contigs or tuple(name for name in genome.names if name not in held)

@@ -6,7 +6,7 @@ A target has one of two classes (logistic regression), one of several (multinomi
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from genolstm.probes.linear import REGULARISATION_GRID, fit_logistic, fit_ridge
 from genolstm.probes.multinomial import fit_multinomial
 from genolstm.probes.scores import Score, accuracy, auprc, r2
 from genolstm.regions import Sites
-from genolstm.settings.probe import States
 from genolstm.store.results import LinearProbe
 
 Floats = NDArray[np.float64]
@@ -135,16 +134,3 @@ class ProbeTask:
     definition: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Any] = field(default_factory=dict)
     chains: Mapping[str, Any] = field(default_factory=dict)
-
-
-class RunSettings(Protocol):
-    """What of a probe's settings is the same for every task."""
-
-    @property
-    def twins(self) -> int: ...  # noqa: D102
-    @property
-    def states(self) -> States: ...  # noqa: D102
-    @property
-    def resamples(self) -> int: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
-from genolstm.settings.probe import States
+from genolstm.settings.probe import AccessibilitySettings, ProbeSettings, States
 from genolstm.settings.record import Settings
 
 MIN_PROTEIN_WINDOW = 4  # symbols of the longest word that is counted
@@ -86,3 +86,7 @@ class ProteinProbeSettings(Settings):
         for name in ("valid_share", "test_share"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UsageError(f"{name} must lie between 0 and 0.5, not {getattr(self, name)}.")
+
+
+# what is the same in all of them: states, twins, resamples, seed, and how a genome is split
+AnyProbeSettings = ProbeSettings | AccessibilitySettings | ProteinProbeSettings

@@ -13,7 +13,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.probes.apply import read_fitted
 from genolstm.probes.controls import composition
 from genolstm.probes.run import run_tasks
-from genolstm.probes.state_sources import PointStates, WindowStates
+from genolstm.probes.state_sources import point_states, window_states
 from genolstm.probes.task import BINARY, CONTINUOUS, MULTICLASS, ProbeTarget, ProbeTask
 from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings
@@ -71,8 +71,8 @@ def of_points(reader, sites, provenance, tmp_path_factory):
         ProbeTarget(name="value", type=CONTINUOUS, truth=value),
     )
     sets = ((0,), (2, 5))
-    source = PointStates(reader, True, (sites,), (0, 2, 5))
-    results = run_tasks([task_of(sites, targets, offset_sets=sets)], source, SETTINGS, lambda _: None)
+    source = point_states([sites], (0, 2, 5), memories=True)
+    results = run_tasks([task_of(sites, targets, offset_sets=sets)], source, reader, SETTINGS, lambda _: None)
     return written(results, tmp_path_factory.mktemp("points") / "p.h5", provenance, model="abc")
 
 
@@ -92,7 +92,7 @@ def test_a_probe_of_windows_says_of_fresh_states_what_its_file_says(reader, site
     windows = Windows(sites.contig.astype(np.int64), sites.position, WIDTH)
     target = ProbeTarget(name="open", type=BINARY, truth=sites.label)
     task = task_of(sites, (target,), pooling=POOLS, width=WIDTH)
-    results = run_tasks([task], WindowStates(reader, True, windows), SETTINGS, lambda _: None)
+    results = run_tasks([task], window_states(windows, memories=True), reader, SETTINGS, lambda _: None)
     probe = read_fitted(written(results, tmp_path / "p.h5", provenance), "open")
     assert (probe.pooling, probe.width, probe.offsets) == (POOLS, WIDTH, ())
     said = probe.in_windows(reader, windows)

@@ -15,10 +15,12 @@ from genolstm.regions import Part, Stretches, split_genome
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe
+from genolstm.stream.reader import GenomeReader
 
 SETTINGS = ProteinProbeSettings(twins=2, resamples=40, positions=4)
 SENSE = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in {"TAA", "TAG", "TGA"}]
@@ -83,7 +85,8 @@ def made_genes(tmp_path_factory, genome_of):
 
 def probed(checkpoint, source, settings=SETTINGS, *, log=lambda _: None, on_progress=None):
     model = trained_model(checkpoint.model, checkpoint.weights)
-    return probe_protein(checkpoint, model, source, settings, log=log, on_progress=on_progress)
+    reader = GenomeReader(model, source.genome, StreamSettings(), on_progress=on_progress)
+    return probe_protein(checkpoint, reader, source, settings, log=log)
 
 
 @pytest.fixture(scope="module")

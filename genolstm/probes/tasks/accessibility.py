@@ -27,7 +27,7 @@ from genolstm.probes.counted_windows import (
 from genolstm.probes.peak_edges import EdgeSets, ForgetAtEdges, edge_sets, forgetting, has_forget_gate
 from genolstm.probes.run import run_tasks
 from genolstm.probes.splits import probe_split
-from genolstm.probes.state_sources import WindowStates
+from genolstm.probes.state_sources import window_states
 from genolstm.probes.task import (
     BINARY,
     CONTINUOUS,
@@ -49,7 +49,7 @@ from genolstm.probes.window_controls import (
     shifted,
     window_codes,
 )
-from genolstm.regions import Part, Sites
+from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import AccessibilitySettings, States, parse_kmers
@@ -72,23 +72,6 @@ class Chromatin:
     track: Track
     peaks: Intervals | None = None
     blacklist: Intervals | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Labelled:
-    """Windows with their labels.
-
-    label : int8 [N], 1 where open.   signal : float32 [N].   mean_cuts : of the training windows.   how : what open
-    means.   block_bp : resampled together.
-    """
-
-    counted: CountedWindows
-    sites: Sites
-    label: NDArray[np.int8]
-    signal: NDArray[np.float32]
-    mean_cuts: float
-    how: str
-    block_bp: int
 
 
 def probe_accessibility(
@@ -114,8 +97,9 @@ def probe_accessibility(
     _check_contigs(genome, settings)
     split = probe_split(checkpoint, genome, settings, model_name, valid_contigs=settings.valid_contigs)
     counted = counted_windows(genome, split, chromatin.track, chromatin.blacklist, settings)
-    labelled = _labelled(genome, counted, chromatin, settings, log)
-    edges = _edges(reader, chromatin.peaks, labelled.counted, settings, log)
+    counted = at_most(counted, settings.max_windows, spawn(settings.seed, "windows"))
+    task = _task(genome, counted, chromatin, settings, log)
+    edges = _edges(reader, chromatin.peaks, counted, settings, log)
     gates: dict[str, ForgetAtEdges] = {}
 
     def beside(name: str, reader: GenomeReader) -> ForgetAtEdges | None:
@@ -124,15 +108,13 @@ def probe_accessibility(
         gates[name] = ForgetAtEdges(reader.model, genome, edges)
         return gates[name]
 
-    task = _task(genome, labelled, settings)
-    source = WindowStates(reader, settings.states is States.BOTH, labelled.counted.windows, beside)
-    results = run_tasks([task], source, settings, log)
+    source = window_states(counted.windows, memories=settings.states is States.BOTH, beside=beside)
+    results = run_tasks([task], source, reader, settings, log)
     if results:
-        edge_rows, profiles = forgetting(gates, settings, labelled.block_bp)
-        results[PEAKS] = replace(results[PEAKS], edges=edge_rows, profiles=profiles)
-        results[PEAKS] = _with_matched(results[PEAKS], task.targets[0].matched)
-    used = labelled.counted
-    return results, Records(read=used.read, used=len(labelled.sites), skipped=dict(used.skipped))
+        edge_rows, profiles = forgetting(gates, settings, task.definition["block_bp"])
+        of_peaks = replace(results[PEAKS], edges=edge_rows, profiles=profiles)
+        results[PEAKS] = _with_matched(of_peaks, task.targets[0].matched)
+    return results, Records(read=counted.read, used=len(task.sites), skipped=dict(counted.skipped))
 
 
 def _check_contigs(genome: Genome, settings: AccessibilitySettings) -> None:
@@ -142,31 +124,6 @@ def _check_contigs(genome: Genome, settings: AccessibilitySettings) -> None:
             raise InputError(f"contig '{name}' is not in {genome.path}, which has {known}; correct --exclude-contigs.")
         if name in settings.test_contigs:
             raise InputError(f"contig '{name}' is to be tested on and to be excluded; choose one.")
-
-
-def _labelled(
-    genome: Genome, counted: CountedWindows, chromatin: Chromatin, settings: AccessibilitySettings, log: Log
-) -> _Labelled:
-    counted = at_most(counted, settings.max_windows, spawn(settings.seed, "windows"))
-    signal, mean_cuts = depth_normalised(counted)
-    if chromatin.peaks is not None:
-        label = open_by_peaks(counted, chromatin.peaks, len(genome.names), settings.peak_share)
-        how = f"at least {settings.peak_share:.0%} of the window lies in a peak"
-    else:
-        label = open_by_signal(counted, settings.top_share)
-        unit = chromatin.track.unit.partition("/")[0]
-        how = f"among the {settings.top_share:.1%} of its part with most {unit}; no peaks given"
-    parts = ", ".join(
-        f"{part.name.lower()} {int((counted.part == part).sum()):,} ({int(label[counted.part == part].sum()):,} open)"
-        for part in Part
-    )
-    log(f"{len(label):,} windows of {settings.window} bp: {parts}; open: {how}")
-    require_both(label, counted.part, how)
-    block_bp = tested_block_length(counted, settings.block_bp)
-    sites = sites_of(counted, label, genome.names, block_bp)
-    return _Labelled(
-        counted=counted, sites=sites, label=label, signal=signal, mean_cuts=mean_cuts, how=how, block_bp=block_bp
-    )
 
 
 def _edges(
@@ -187,10 +144,20 @@ def _edges(
     return sets
 
 
-def _task(genome: Genome, labelled: _Labelled, settings: AccessibilitySettings) -> ProbeTask:
+def _task(
+    genome: Genome, counted: CountedWindows, chromatin: Chromatin, settings: AccessibilitySettings, log: Log
+) -> ProbeTask:
     """Open or not, and the signal, with controls of each window's own sequence."""
-    counted, part = labelled.counted, labelled.sites.part
-    train, test = part == Part.TRAIN, part == Part.TEST
+    label, how = _open(genome, counted, chromatin, settings)
+    parts = ", ".join(
+        f"{part.name.lower()} {int((counted.part == part).sum()):,} ({int(label[counted.part == part].sum()):,} open)"
+        for part in Part
+    )
+    log(f"{len(label):,} windows of {settings.window} bp: {parts}; open: {how}")
+    require_both(label, counted.part, how)
+    cuts, mean_cuts = depth_normalised(counted)
+    block_bp = tested_block_length(counted, settings.block_bp)
+    train, test = counted.part == Part.TRAIN, counted.part == Part.TEST
 
     @cache
     def codes() -> Codes:
@@ -215,20 +182,33 @@ def _task(genome: Genome, labelled: _Labelled, settings: AccessibilitySettings) 
 
     order = shifted(counted.windows.contig, counted.part, spawn(settings.seed, "shifted labels"))
     peaks = ProbeTarget(
-        name=PEAKS, type=BINARY, truth=labelled.label, label_controls={"shifted": labelled.label[order]},
-        matched=MatchedRows(MATCHED, "windows of the same GC", of_same_gc),
-        prevalence=float(labelled.label[test].mean()), definition={"open": labelled.how},
+        name=PEAKS, type=BINARY, truth=label, label_controls={"shifted": label[order]},
+        matched=MatchedRows(MATCHED, "windows of the same GC", of_same_gc), prevalence=float(label[test].mean()),
+        definition={"open": how},
     )  # fmt: skip
-    how = "log2(1 + c / m), c the cuts of a window, m their mean over the training windows"
+    in_words = "log2(1 + c / m), c the cuts of a window, m their mean over the training windows"
     signal = ProbeTarget(
-        name=SIGNAL, type=CONTINUOUS, truth=labelled.signal, label_controls={"shifted": labelled.signal[order]},
-        definition={"signal": how, "mean_cuts": labelled.mean_cuts},
+        name=SIGNAL, type=CONTINUOUS, truth=cuts, label_controls={"shifted": cuts[order]},
+        definition={"signal": in_words, "mean_cuts": mean_cuts},
     )  # fmt: skip
     return ProbeTask(
-        sites=labelled.sites, targets=(peaks, signal), controls=controls, pooling=POOLS, width=counted.windows.width,
+        sites=sites_of(counted, label, genome.names, block_bp), targets=(peaks, signal), controls=controls,
         homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
-        definition={"window_bp": counted.windows.width, "block_bp": labelled.block_bp},
+        pooling=POOLS, width=counted.windows.width,
+        definition={"window_bp": counted.windows.width, "block_bp": block_bp},
     )  # fmt: skip
+
+
+def _open(
+    genome: Genome, counted: CountedWindows, chromatin: Chromatin, settings: AccessibilitySettings
+) -> tuple[NDArray[np.int8], str]:
+    """Which windows are open, int8 [N], and what that means."""
+    if chromatin.peaks is not None:
+        label = open_by_peaks(counted, chromatin.peaks, len(genome.names), settings.peak_share)
+        return label, f"at least {settings.peak_share:.0%} of the window lies in a peak"
+    unit = chromatin.track.unit.partition("/")[0]
+    how = f"among the {settings.top_share:.1%} of its part with most {unit}; no peaks given"
+    return open_by_signal(counted, settings.top_share), how
 
 
 def _with_matched(result: ProbeResult, matched: MatchedRows | None) -> ProbeResult:

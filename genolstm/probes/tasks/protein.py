@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from genolstm.alphabet import DNA, PROTEIN
-from genolstm.model import NextSymbolModel
 from genolstm.probes.protein_chains import Chains, homology_left, residues_without_value, without_homologues
 from genolstm.probes.protein_controls import (
     last_symbols,
@@ -30,7 +29,7 @@ from genolstm.probes.protein_places import (
 )
 from genolstm.probes.protein_sources import Source
 from genolstm.probes.run import run_tasks
-from genolstm.probes.state_sources import Progress, SequenceStates
+from genolstm.probes.state_sources import sequence_states
 from genolstm.probes.task import CONTINUOUS, MULTICLASS, Features, Log, ProbeTarget, ProbeTask
 from genolstm.regions import Part
 from genolstm.seeds import spawn
@@ -39,6 +38,7 @@ from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
+from genolstm.stream.reader import GenomeReader
 
 CEILING = "prefix_composition"
 Said = Mapping[str, float | int | str]
@@ -46,17 +46,15 @@ Said = Mapping[str, float | int | str]
 
 def probe_protein(
     checkpoint: Checkpoint,
-    model: NextSymbolModel,
+    reader: GenomeReader,
     source: Source,
     settings: ProteinProbeSettings,
     *,
     log: Log,
-    on_progress: Progress | None = None,
 ) -> tuple[dict[str, ProbeResult], Records]:
     """Result of each target, and what became of the records.
 
-    model : of the checkpoint, on the device that computes.   log : called with a sentence as each step is done.
-    on_progress : called with the fraction done and the symbols read.
+    reader : with the trained model and the genome of the source.   log : called with a sentence as each step is done.
     Raises InputError when a part has too few proteins.
     """
     chains, skipped, related = without_homologues(source.chains, settings)
@@ -66,7 +64,7 @@ def probe_protein(
         f" {left['largest_identity']:.2f} over {left['largest_identity_residues']} residues; {related:,} test proteins"
         " had a relative in the training part, which the probes do not see"
     )
-    rounds, unknown = _places(chains, source.contigs, settings)
+    rounds, unknown = _places(chains, source.genome.names, settings)
     said = {
         **source.definition, **_said(chains, settings, checkpoint, unknown), **left,
         "test_proteins_with_relatives_in_the_training_part": related,
@@ -77,11 +75,10 @@ def probe_protein(
             f"the model was taught {' and '.join(checkpoint.auxiliary.tasks)} while it was trained, the random-init"
             " models were not"
         )
-    states = SequenceStates(
-        model=model, sequence=chains.sequence, rows=tuple((each.chain, each.place) for each in rounds),
-        memories=settings.states is States.BOTH, on_progress=on_progress,
-    )  # fmt: skip
-    results = run_tasks([_task(chains, places, settings, said) for places in rounds], states, settings, log)
+    rows = [(places.chain, places.place) for places in rounds]
+    states = sequence_states(chains.sequence, rows, memories=settings.states is States.BOTH)
+    tasks = [_task(chains, places, settings, said) for places in rounds]
+    results = run_tasks(tasks, states, reader, settings, log)
     return results, replace(source.records, used=len(chains.names), skipped={**source.records.skipped, **skipped})
 
 

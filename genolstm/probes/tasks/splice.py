@@ -16,7 +16,7 @@ from genolstm.probes.run import run_tasks
 from genolstm.probes.scores import auprc_at_prevalence
 from genolstm.probes.splice_sites import Target, splice_sites
 from genolstm.probes.splits import probe_split
-from genolstm.probes.state_sources import PointStates
+from genolstm.probes.state_sources import point_states
 from genolstm.probes.task import BINARY, CONTROL_TASK, Features, Log, ProbeTarget, ProbeTask
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites
@@ -66,9 +66,8 @@ def probe_splice(
         log(f"{target}: {_counted(sites)}")
         _require_both_classes(target, sites)
         tasks.append(splice_task(target, genome, sites, found.prevalence, settings))
-    sites_of_tasks = tuple(task.sites for task in tasks)
-    source = PointStates(reader, settings.states is States.BOTH, sites_of_tasks, offsets)
-    return run_tasks(tasks, source, settings, log), skipped
+    source = point_states([task.sites for task in tasks], offsets, memories=settings.states is States.BOTH)
+    return run_tasks(tasks, source, reader, settings, log), skipped
 
 
 def splice_task(target: str, genome: Genome, sites: Sites, prevalence: float, settings: ProbeSettings) -> ProbeTask:
