@@ -26,7 +26,8 @@ NO_PROVENANCE = Provenance(command="", settings={}, seed=0, inputs={}, device="c
 class Source:
     """Chains, and what is reported of them.
 
-    genome : that the chains lie on, or the proteins themselves.   records : transcripts or proteins; those used are not yet counted.
+    genome : that the chains lie on, or the proteins themselves.   records : transcripts or proteins; those used are not
+    yet counted.
     definition : how the chains were chosen.   notes : sentences for the log.
     """
 
