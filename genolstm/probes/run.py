@@ -112,10 +112,10 @@ class ProbeEvaluation:
             ranked = float(target.type.score(target.truth[valid], at_best))
             self.sweep.append(SweepFit(states.name, offsets, dict(probe.strengths)[probe.regularisation], ranked))
         mine = [fit for fit in self.sweep if fit.model == states.name]
-        chosen = max(mine, key=lambda fit: fit.valid_log_likelihood)
+        chosen = max(mine, key=lambda fit: fit.searched)
         self.log(
             f"{target.name}, {states.name}: offsets {', '.join(map(str, chosen.offsets))} are best on validation,"
-            f" {target.type.ranked.upper()} {chosen.valid_auprc:.3f}"
+            f" {target.type.ranked.upper()} {chosen.ranked:.3f}"
         )
         return chosen.offsets
 

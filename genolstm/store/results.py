@@ -66,12 +66,16 @@ class FeatureSet(LinearProbe):
 
 
 class SweepFit(NamedTuple):
-    """One entry of the offset sweep: model, offsets read together, scores on validation (nats a site, AUPRC)."""
+    """One entry of the offset sweep: model, offsets read together, and two scores on validation.
+
+    searched : by which the best offsets are chosen, nats a site of classes, R2 of values.   ranked : that of the
+    verdict.
+    """
 
     model: str
     offsets: tuple[int, ...]
-    valid_log_likelihood: float
-    valid_auprc: float
+    searched: float
+    ranked: float
 
 
 class CalibrationBin(NamedTuple):
@@ -101,6 +105,7 @@ MULTICLASS_COLUMNS = _Columns(
 
 
 ROWS_IN_MEMORY = 4096  # rows of features turned to float64 at once
+SWEEP_ALWAYS = ("log_likelihood", "auprc")  # columns of every sweep; NaN where they are not the scores of the target
 CEILING_NAMES = ("fraction_of_ceiling", "standing")  # the second in versions before 4
 POOLED_ALWAYS = ("mean", "max")  # what versions before 4 made of the states of a window, and did not say
 COLUMN_GROUPS = ("edges", "profiles", "places", "chains")  # tables of a result that are columns by name
@@ -188,15 +193,36 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         _write_features(group.create_group(f"features/{name}"), features)
     _write_scores(group.create_group("scores"), result.features)
     _write_estimates(group.create_group("differences"), "control", result.differences)
-    sweep = group.create_group("sweep")
-    write_strings(sweep, "model", [fit.model for fit in result.sweep])
-    write_strings(sweep, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
-    for name in ("valid_log_likelihood", "valid_auprc"):
-        sweep[name] = np.array([getattr(fit, name) for fit in result.sweep], dtype=np.float64)
+    _write_sweep(group.create_group("sweep"), result)
     bins = group.create_group("calibration")
     for name in CalibrationBin._fields:
         dtype = np.int64 if name == "sites" else np.float64
         bins[name] = np.array([getattr(row, name) for row in result.calibration], dtype=dtype)
+
+
+def _write_sweep(group: h5py.Group, result: ProbeResult) -> None:
+    write_strings(group, "model", [fit.model for fit in result.sweep])
+    write_strings(group, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
+    columns = {name: np.full(len(result.sweep), np.nan) for name in SWEEP_ALWAYS}
+    if result.sweep:
+        columns[_searched(result.ranked)] = np.array([fit.searched for fit in result.sweep], dtype=np.float64)
+        columns[result.ranked] = np.array([fit.ranked for fit in result.sweep], dtype=np.float64)
+    for name, column in columns.items():
+        group[f"valid_{name}"] = column
+
+
+def _read_sweep(group: h5py.Group, ranked: str) -> tuple[SweepFit, ...]:
+    models, offsets = strings(group["model"]), strings(group["offsets"])
+    if not models:
+        return ()
+    scores = (group[f"valid_{name}"][()].tolist() for name in (_searched(ranked), ranked))
+    rows = zip(models, offsets, *scores, strict=True)
+    return tuple(SweepFit(model, tuple(map(int, each.split(","))), *both) for model, each, *both in rows)
+
+
+def _searched(ranked: str) -> str:
+    """Score by which offsets are chosen, from the one that ranks feature sets."""
+    return "r2" if ranked == "r2" else "log_likelihood"
 
 
 def _write_column(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401  (an array, or text)
@@ -251,7 +277,7 @@ def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> Pr
     scores = group["scores"]
     names = strings(scores["score"])
     table = np.stack([scores[end][()] for end in Estimate._fields], axis=2)  # [features, scores, 3]
-    sweep, bins = group["sweep"], group["calibration"]
+    bins, ranked = group["calibration"], str(group.attrs.get("ranked", "auprc"))  # version 1 knew no other
     ceiling = next((group.attrs[name] for name in CEILING_NAMES if name in group.attrs), None)
     pooled = json.dumps(POOLED_ALWAYS if end is not None else ())
     return ProbeResult(
@@ -273,22 +299,13 @@ def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> Pr
         selectivity=_number(group, "selectivity"),
         prevalence=_number(group, "prevalence"),
         homology=float(group.attrs["homology"]),
-        sweep=tuple(
-            SweepFit(model, tuple(map(int, offsets.split(","))), *scores)
-            for model, offsets, *scores in zip(
-                strings(sweep["model"]),
-                strings(sweep["offsets"]),
-                sweep["valid_log_likelihood"][()].tolist(),
-                sweep["valid_auprc"][()].tolist(),
-                strict=True,
-            )
-        ),
+        sweep=_read_sweep(group["sweep"], ranked),
         calibration=tuple(
             CalibrationBin(*row)
             for row in zip(*(bins[name][()].tolist() for name in CalibrationBin._fields), strict=True)
         ),
         seams=json.loads(group.attrs["seams"]),
-        ranked=str(group.attrs.get("ranked", "auprc")),  # version 1 knew no other
+        ranked=ranked,
         width=int(end[0] - columns["position"][0]) if end is not None else 1,
         states=str(group.attrs.get("states", states)),
         pooling=tuple(json.loads(group.attrs.get("pooling", pooled))),

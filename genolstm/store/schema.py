@@ -207,6 +207,8 @@ PROBE = (
     Dataset("*/sweep/offsets", ("fits",), "string", "", "symbols after the dinucleotide, read together"),
     Dataset("*/sweep/valid_log_likelihood", ("fits",), "float64", "nats/site", "on validation; the best is chosen"),
     Dataset("*/sweep/valid_auprc", ("fits",), "float64", "", "on validation sites: test sites are never looked at"),
+    Dataset("*/sweep/valid_accuracy", ("fits",), "float64", "", "the same, of several classes", required=False),
+    Dataset("*/sweep/valid_r2", ("fits",), "float64", "", "the same, of values", required=False),
     Dataset("*/calibration/edge_log_odds", ("bins",), "float64", "log odds", "lowest log odds in each bin, test sites"),
     Dataset("*/calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
     Dataset("*/calibration/observed", ("bins",), "float64", "", "share of true sites"),

@@ -141,7 +141,7 @@ def test_sweep_draws_every_fit_once(drawn):
     result = made_probe()
     axes = drawn(result)["donor-offsets"].figure.axes
     shown = sorted(value for panel in axes for line in panel.lines for value in line.get_ydata())
-    assert shown == sorted(fit.valid_auprc for fit in result.sweep)
+    assert shown == sorted(fit.ranked for fit in result.sweep)
 
 
 def test_calibration_draws_the_bins_with_wilson_intervals(drawn):

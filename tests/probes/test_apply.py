@@ -86,6 +86,11 @@ def test_a_probe_of_sites_says_of_fresh_states_what_its_file_says(of_points, rea
     np.testing.assert_array_equal(said.astype(np.float32), result.features[features].log_odds)
     assert {fit.model for fit in result.sweep} == {"trained", "untrained_1"}
     assert [fit.offsets for fit in result.sweep] == [(0,), (2, 5)] * 2
+    with h5py.File(of_points) as file:
+        sweep = file[target]["sweep"]
+        columns = {"two": "valid_auprc", "three": "valid_accuracy", "value": "valid_r2"}
+        assert sweep[columns[target]][()].tolist() == [fit.ranked for fit in result.sweep]
+        assert np.isnan(sweep["valid_auprc"][()]).all() == (target != "two")
 
 
 def test_a_probe_of_windows_says_of_fresh_states_what_its_file_says(reader, sites, provenance, tmp_path):

@@ -152,9 +152,9 @@ def test_sweep_is_written_down_for_every_model_and_its_best_is_taken(planted, se
     for model in (TRAINED, "untrained_1", "untrained_2"):
         mine = [fit for fit in planted.sweep if fit.model == model]
         assert tuple(fit.offsets for fit in mine) == OFFSET_SETS
-        best = max(mine, key=lambda fit: fit.valid_log_likelihood)
+        best = max(mine, key=lambda fit: fit.searched)
         said = ", ".join(map(str, best.offsets))
-        assert f"donor, {model}: offsets {said} are best on validation, AUPRC {best.valid_auprc:.3f}" in sentences
+        assert f"donor, {model}: offsets {said} are best on validation, AUPRC {best.ranked:.3f}" in sentences
         assert len(planted.features[model].coefficients) == len(best.offsets) * 2 * WIDTH
         if model == TRAINED:
             assert planted.offsets == best.offsets
