@@ -84,7 +84,7 @@ def _log_result(result: ProbeResult) -> None:
     log.info("%s: %s", result.target, _sites(result))
     shown = [name for name in next(iter(result.features.values())).scores if name not in IN_THE_FILE_ONLY]
     width = max(13, *map(len, result.features))
-    log.info("  %-*s %s", width, "features", " ".join(f"{name:22}" for name in shown).rstrip())
+    log.info("  %-*s %s", width, "features", " ".join(f"{name + ' [95 %]':22}" for name in shown).rstrip())
     for name, features in result.features.items():
         row = " ".join(f"{INTERVAL.format(*features.scores[each]):22}" for each in shown)
         log.info("  %-*s %s", width, name, row.rstrip())
