@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.cli.terminal import Task, log
-from genolstm.estimate import Estimate
 from genolstm.probes.task import RANDOM_INIT
 from genolstm.regions import Part
 from genolstm.store.files import Records
-from genolstm.store.results import FeatureSet, ProbeResult
+from genolstm.store.results import ProbeResult
 
 INTERVAL = "{:.3f} [{:.3f}, {:.3f}]"
 IN_THE_FILE_ONLY = ("mcc", "calibration_error")  # a table of all scores would be too wide to read
@@ -38,7 +37,10 @@ def summary(task: str, results: Mapping[str, ProbeResult]) -> dict[str, Any]:
 
 def _of_target(result: ProbeResult) -> dict[str, Any]:
     test = result.sites.part == Part.TEST
-    scores = {name: _scores(each) for name, each in result.features.items()}
+    scores = {
+        name: {score: list(estimate) for score, estimate in each.scores.items()}
+        for name, each in result.features.items()
+    }
     fraction = list(result.fraction_of_ceiling) if result.fraction_of_ceiling else None
     edges = {
         name: list(column) if isinstance(column, list) else column.tolist() for name, column in result.edges.items()
@@ -63,10 +65,6 @@ def _of_target(result: ProbeResult) -> dict[str, Any]:
     }
 
 
-def _scores(features: FeatureSet) -> dict[str, list[float]]:
-    return {score: list(estimate) for score, estimate in features.scores.items()}
-
-
 def _positive(result: ProbeResult) -> int | None:
     """Test sites of the second of two classes; None where the sites are of no class, or of more."""
     if result.sites.label.max(initial=0) != 1:
@@ -88,11 +86,11 @@ def _log_result(result: ProbeResult) -> None:
     for name, features in result.features.items():
         row = " ".join(f"{INTERVAL.format(*features.scores[each]):22}" for each in shown)
         log.info("  %-*s %s", width, name, row.rstrip())
-    against = result.differences[result.best_control]
+    value, *ends = result.differences[result.best_control]
     selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
     log.info(
-        "%s: %s; trained states %s against the strongest control (%s)%s",
-        result.target, result.verdict, _signed(against, result.ranked.upper()), result.best_control, selectivity,
+        "%s: %s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
+        result.target, result.verdict, value, result.ranked.upper(), *ends, result.best_control, selectivity,
     )  # fmt: skip
     if result.fraction_of_ceiling:
         log.info(
@@ -120,10 +118,6 @@ def _sites(result: ProbeResult) -> str:
     elif not result.chains:
         parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
     return "; ".join(parts)
-
-
-def _signed(estimate: Estimate, score: str) -> str:
-    return f"{estimate.value:+.3f} {score} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
 
 
 def _log_edges(result: ProbeResult) -> None:

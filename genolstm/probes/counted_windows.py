@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.readers.bed import Bed
 from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.states.windows import Windows
@@ -22,21 +23,10 @@ SLAB = 1 << 20  # bases looked at at a time
 FEWEST = 10  # open and closed windows that each part needs
 
 
-class Intervals(Protocol):
-    """Intervals on a genome in any order (`readers.bed.Bed`): contig (index), start, end, 0-based, half open."""
-
-    @property
-    def contig(self) -> NDArray[np.int32]: ...  # noqa: D102
-    @property
-    def start(self) -> Ints: ...  # noqa: D102
-    @property
-    def end(self) -> Ints: ...  # noqa: D102
-
-
 class Covered:
     """How many bases of a contig below a place lie in some intervals; intervals that overlap count once."""
 
-    def __init__(self, intervals: Intervals, n_contigs: int) -> None:
+    def __init__(self, intervals: Bed, n_contigs: int) -> None:
         self.edges: list[tuple[Ints, Ints, Ints]] = []  # starts, ends, covered bases before each
         for contig in range(n_contigs):
             mine = np.flatnonzero(intervals.contig == contig)
@@ -98,7 +88,7 @@ def counted_windows(
     genome: Genome,
     split: Stretches,
     track: Track,
-    blacklist: Intervals | None,
+    blacklist: Bed | None,
     settings: AccessibilitySettings,
 ) -> CountedWindows:
     """Tile every contig from its first base, and leave out what cannot be judged, each window by its first reason.
@@ -195,7 +185,7 @@ def depth_normalised(counted: CountedWindows) -> tuple[NDArray[np.float32], floa
     return np.log2(1 + counted.cuts / mean).astype(np.float32), mean
 
 
-def open_by_peaks(counted: CountedWindows, peaks: Intervals, n_contigs: int, fraction: float) -> NDArray[np.int8]:
+def open_by_peaks(counted: CountedWindows, peaks: Bed, n_contigs: int, fraction: float) -> NDArray[np.int8]:
     """1 where at least a fraction of a window lies in peaks, int8 [N]."""
     covered = Covered(peaks, n_contigs)
     inside = np.zeros(len(counted.cuts), dtype=np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genolstm.gates.enrichment import block_interval, matched_positions, permutation_test
 from genolstm.gates.factors import FORGET, FactorReader, readers_of, steps_at
 from genolstm.model import NextSymbolModel
-from genolstm.probes.counted_windows import Intervals
+from genolstm.readers.bed import Bed
 from genolstm.regions import Stretches, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.probe import AccessibilitySettings
@@ -45,7 +45,7 @@ class EdgeSets:
 
 
 def edge_sets(
-    genome: Genome, peaks: Intervals, contigs: Ints, settings: AccessibilitySettings, rng: np.random.Generator
+    genome: Genome, peaks: Bed, contigs: Ints, settings: AccessibilitySettings, rng: np.random.Generator
 ) -> EdgeSets:
     """Edges of peaks on some contigs, both strands, with matched positions of the same contig and strand.
 

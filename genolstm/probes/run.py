@@ -15,7 +15,6 @@ from genolstm.probes.task import (
     Log,
     ProbeTarget,
     ProbeTask,
-    random_init,
 )
 from genolstm.seeds import spawn
 from genolstm.settings.protein import AnyProbeSettings
@@ -38,7 +37,7 @@ def run_tasks(
     ]  # fmt: skip
     models = settings.twins + 1
     for index in range(models):
-        name = random_init(index) if index else TRAINED
+        name = f"{RANDOM_INIT}{index}" if index else TRAINED
         log(f"reading with the {name} model, {index + 1} of {models}")
         model = reader.model
         if index:

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import Codes
-from genolstm.regions import Sites, Stretches
+from genolstm.probes.peak_edges import ForgetAtEdges
+from genolstm.regions import Sites
 from genolstm.states.sequences import states_in_sequences
 from genolstm.states.sites import states_at
 from genolstm.states.windows import Windows, contigs_read, pooled_states
-from genolstm.stream.blocks import Block
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
@@ -41,16 +40,7 @@ class ModelStates:
 
 # from a reader with one of the models, and that model's name, to its states of each task, from one pass
 StateSource = Callable[[GenomeReader, str], Iterator[ModelStates]]
-
-
-class Beside(Protocol):
-    """Whoever wants to see more of a pass along a genome."""
-
-    def look(self, block: Block) -> None:
-        """Take what is wanted from a block."""
-
-    def gather_into(self, reader: GenomeReader, stretches: Stretches) -> None:
-        """Add in the main process what the others saw. stretches : what all have read."""
+Beside = Callable[[str, GenomeReader], ForgetAtEdges | None]
 
 
 def point_states(several: Sequence[Sites], offsets: tuple[int, ...], *, memories: bool) -> StateSource:
@@ -67,18 +57,21 @@ def point_states(several: Sequence[Sites], offsets: tuple[int, ...], *, memories
 
 
 def window_states(
-    windows: Windows, *, memories: bool, beside: Callable[[str, GenomeReader], Beside | None] = lambda _, __: None
+    windows: Windows,
+    *,
+    memories: bool,
+    beside: Beside = lambda _, __: None,
 ) -> StateSource:
     """Pooled states [N, 2 * 2 * D] of windows of a genome, for one task.
 
-    beside : from a model's name and its reader to whoever wants to see more of its pass, or None.
+    beside : from a model's name and its reader to what looks at its gates in the same pass, or None.
     """
 
     def states(reader: GenomeReader, name: str) -> Iterator[ModelStates]:
-        seams, other = Seams(), beside(name, reader)
-        found = pooled_states(reader, windows, memories=memories, seams=seams, beside=other.look if other else None)
-        if other:
-            other.gather_into(reader, contigs_read(reader.genome, windows))
+        seams, gates = Seams(), beside(name, reader)
+        found = pooled_states(reader, windows, memories=memories, seams=seams, beside=gates.look if gates else None)
+        if gates:
+            gates.gather_into(reader, contigs_read(reader.genome, windows))
         yield ModelStates(name=name, states=found, seams=seams.to_json())
 
     return states

@@ -23,14 +23,9 @@ Features = NDArray[np.floating]
 Log = Callable[[str], None]
 
 TRAINED, SHUFFLED, CONTROL_TASK = "trained", "shuffled", "control_task"
-RANDOM_INIT = "untrained_"  # begins the names of random-init models
+RANDOM_INIT = "untrained_"  # then the number of the random-init model, from 1
 SWEEP_GRID = REGULARISATION_GRID[::2]  # a coarse search ranks the offsets; the best of them get the whole grid
 SWEEP_TOLERANCE = 1e-3
-
-
-def random_init(index: int) -> str:
-    """Name of a feature set: states of the random-init model of that index, from 1."""
-    return f"{RANDOM_INIT}{index}"
 
 
 @dataclass(frozen=True, kw_only=True)

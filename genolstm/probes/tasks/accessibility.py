@@ -14,7 +14,6 @@ from genolstm.probes.controls import shared_with_training
 from genolstm.probes.counted_windows import (
     FEWEST,
     CountedWindows,
-    Intervals,
     at_most,
     counted_windows,
     depth_normalised,
@@ -31,6 +30,7 @@ from genolstm.probes.state_sources import window_states
 from genolstm.probes.task import (
     BINARY,
     CONTINUOUS,
+    RANDOM_INIT,
     TRAINED,
     Features,
     Log,
@@ -38,7 +38,6 @@ from genolstm.probes.task import (
     ProbeTarget,
     ProbeTask,
     Truth,
-    random_init,
 )
 from genolstm.probes.window_controls import (
     canonical_kmer_counts,
@@ -49,6 +48,7 @@ from genolstm.probes.window_controls import (
     shifted,
     window_codes,
 )
+from genolstm.readers.bed import Bed
 from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
@@ -70,8 +70,8 @@ class Chromatin:
     """What was measured: cuts along the genome, and what is known of them. peaks : what is open; without, most cut."""
 
     track: Track
-    peaks: Intervals | None = None
-    blacklist: Intervals | None = None
+    peaks: Bed | None = None
+    blacklist: Bed | None = None
 
 
 def probe_accessibility(
@@ -103,7 +103,7 @@ def probe_accessibility(
     gates: dict[str, ForgetAtEdges] = {}
 
     def beside(name: str, reader: GenomeReader) -> ForgetAtEdges | None:
-        if edges is None or name not in {TRAINED, random_init(1)}:  # the trained gate, and one to hold it against
+        if edges is None or name not in {TRAINED, f"{RANDOM_INIT}1"}:  # the trained gate, and one to hold it against
             return None
         gates[name] = ForgetAtEdges(reader.model, genome, edges)
         return gates[name]
@@ -127,7 +127,7 @@ def _check_contigs(genome: Genome, settings: AccessibilitySettings) -> None:
 
 
 def _edges(
-    reader: GenomeReader, peaks: Intervals | None, counted: CountedWindows, settings: AccessibilitySettings, log: Log
+    reader: GenomeReader, peaks: Bed | None, counted: CountedWindows, settings: AccessibilitySettings, log: Log
 ) -> EdgeSets | None:
     """Edges of peaks on the contigs that are read, or None where there is nothing to ask."""
     if peaks is None:
