@@ -56,12 +56,7 @@ def point_states(several: Sequence[Sites], offsets: tuple[int, ...], *, memories
     return states
 
 
-def window_states(
-    windows: Windows,
-    *,
-    memories: bool,
-    beside: Beside = lambda _, __: None,
-) -> StateSource:
+def window_states(windows: Windows, *, memories: bool, beside: Beside = lambda _, __: None) -> StateSource:
     """Pooled states [N, 2 * 2 * D] of windows of a genome, for one task.
 
     beside : from a model's name and its reader to what looks at its gates in the same pass, or None.
