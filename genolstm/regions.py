@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 
+STRAND_NAMES = ("forward", "reverse")  # in the order in which arrays and files hold them
+N_STRANDS = len(STRAND_NAMES)
+STRAND_LETTERS = {1: "+", -1: "-", 0: "."}
+STRAND_SIGNS = {letter: sign for sign, letter in STRAND_LETTERS.items()}
 BLOCK_BP = 1_000_000  # a split cuts the genome into blocks of this length, or of a twentieth of the genome
-BLOCKS_AT_LEAST = 20
+BLOCKS_AT_LEAST = 20  # of a split, and of a bootstrap: an interval from fewer means little
+CONTIG_SHIFT = 40  # a block number has the contig above this bit
 MARGIN_BP = 1_000  # dropped between stretches of different parts, so that no window straddles them
 HELD_OUT_SHARE = 0.05  # of the genome, for validation and again for test, when no contigs are named
 
@@ -122,6 +127,22 @@ class Sites:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
+def block_length(block_bp: int, bases: int, *, least: int = 1) -> int:
+    """Bases that are resampled together: those asked for, or a twentieth of `bases` where that is less.
+
+    One block drawn again and again would give an interval of no width, and any difference would seem certain.
+    """
+    return max(least, min(block_bp, bases // BLOCKS_AT_LEAST))
+
+
+def block_numbers(
+    contig: NDArray[np.int32] | NDArray[np.int64], position: NDArray[np.int64], block_bp: int
+) -> NDArray[np.int64]:
+    """Number of the block of a genome that each place lies in, int64 [N], by contig and position."""
+    blocks: NDArray[np.int64] = (contig.astype(np.int64) << CONTIG_SHIFT) + position // block_bp
+    return blocks
+
+
 def split_genome(
     lengths: dict[str, int],
     rng: np.random.Generator,
@@ -147,7 +168,7 @@ def split_genome(
     rest = [name for name in lengths if name not in whole and (not train_contigs or name in train_contigs)]
     if not rest:
         raise InputError("no contig is left for training: every contig is named for validation or test; name fewer.")
-    block_bp = min(block_bp, max(1, sum(lengths[name] for name in rest) // BLOCKS_AT_LEAST))
+    block_bp = block_length(block_bp, sum(lengths[name] for name in rest))
     drawn = (*([] if valid_contigs else [Part.VALID]), *([] if valid_contigs or test_contigs else [Part.TEST]))
     index = {name: place for place, name in enumerate(lengths)}
     rows = [(index[name], 0, lengths[name], part) for name, part in whole.items() if lengths[name]]

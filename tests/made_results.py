@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from genolstm.estimate import Estimate
 from genolstm.regions import Sites
 from genolstm.store.files import Provenance, Records
-from genolstm.store.results import CalibrationBin, Estimate, FeatureSet, ProbeResult, SweepFit, write_probe
+from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
 from genolstm.store.study import Claim, Column, Study, write_studies
 
 AWKWARD = "<script>alert('x')</script>&\"q\""  # a contig that somebody might have

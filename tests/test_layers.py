@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genolstm"
 LAYERS = (
     ("errors",),
-    ("alphabet", "regions", "settings", "seeds", "shipped"),
+    ("alphabet", "estimate", "regions", "settings", "seeds", "shipped"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "ranks"),
@@ -27,6 +27,7 @@ LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 NO_TORCH = {
     "errors",
     "alphabet",
+    "estimate",
     "regions",
     "settings",
     "seeds",

@@ -19,6 +19,7 @@ from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import GateStatistics, walk
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
+from genolstm.regions import N_STRANDS
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import Precision
@@ -26,7 +27,6 @@ from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 
 CHUNKS_A_LANE = 8
-STRANDS = 2
 SAMPLED = {  # bases between samples of the tracks, and of all gates of each unit
     "1 % of positions": (100, 100),
     "tracks at all positions": (1, 100),
@@ -38,7 +38,7 @@ class _OnDisk:
     """Tracks of both strands in an unnamed file."""
 
     def __init__(self, samples: int, tracks: int, layers: int) -> None:
-        shape = (STRANDS, samples, tracks, layers)
+        shape = (N_STRANDS, samples, tracks, layers)
         with TemporaryFile() as file:  # the map outlives it
             self.tracks = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
 
@@ -70,7 +70,7 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
         DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
     ).to(device)
     symbols = stream.lanes * stream.chunk * CHUNKS_A_LANE
-    genome, everything = random_genome(symbols // STRANDS)
+    genome, everything = random_genome(symbols // N_STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
     stream = dataclasses.replace(stream, burn_in=0, repair=False)
     reader = GenomeReader(network, genome, stream)

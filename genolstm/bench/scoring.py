@@ -14,6 +14,7 @@ from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
+from genolstm.regions import N_STRANDS
 from genolstm.scoring.along_genome import score_along
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
@@ -22,7 +23,6 @@ from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
 CHUNKS_A_LANE = 8
-STRANDS = 2
 ONE_LANE_SHARE, ONE_LANE_MOST = 8, 1 << 16  # the one lane is slow: it reads this part of the bases, so many at most
 
 
@@ -31,7 +31,7 @@ class _OnDisk:
 
     def __init__(self, bases: int) -> None:
         with TemporaryFile() as file:  # its pages live on in the map
-            self.tracks = np.memmap(file, dtype=np.float32, mode="w+", shape=(STRANDS, bases))
+            self.tracks = np.memmap(file, dtype=np.float32, mode="w+", shape=(N_STRANDS, bases))
 
     def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None:
         """Write the bits of some bases, float32 [n]."""
@@ -56,7 +56,7 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
         DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
     ).to(device)
     symbols = stream.lanes * stream.chunk * CHUNKS_A_LANE
-    genome, everything = random_genome(symbols // STRANDS)
+    genome, everything = random_genome(symbols // N_STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)
     one = torch.randn(1, min(symbols // ONE_LANE_SHARE, ONE_LANE_MOST), DNA.n_symbols, device=device)
     reader = GenomeReader(network, genome, dataclasses.replace(stream, burn_in=0, repair=False))

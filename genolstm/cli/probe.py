@@ -1,8 +1,7 @@
 """``genolstm probe``: what a model's hidden states know."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +13,6 @@ from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Qui
 from genolstm.settings.probe import DecoySource, ProbeSettings, States
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
-
-if TYPE_CHECKING:
-    from genolstm.store.results import ProbeResult
 
 app = typer.Typer(
     help="Read biology out of a model's hidden states with linear probes, each beside its controls.",
@@ -93,19 +89,22 @@ def splice(
 ) -> None:
     """Ask whether hidden states tell splice donors and acceptors from decoys that carry the same GT or AG.
 
-    Sites follow the model's own split unless contigs are named. Beside the trained states stand untrained twins, the
-    sequence window, word counts, composition, shuffled labels and a control task. The verdict is a gain only when the
-    interval of the paired difference from the strongest control excludes zero.
+    Sites follow the model's own split unless contigs are named. Beside the trained states stand random-init models,
+    the sequence window, k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when
+    the interval of the paired difference from the strongest control excludes zero.
     torchrun -m genolstm probe splice ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5
     """
-    from genolstm.probes.splice_probe import probe_splice
+    from genolstm.cli.probe_output import report
+    from genolstm.model import trained_model
+    from genolstm.probes.tasks.splice import probe_splice
     from genolstm.readers.annotation import clip_to_genome, read_annotation
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe splice", quiet=quiet, seed=seed)
     refuse_existing(output, force=force, inputs=[model, genome, annotation])
@@ -129,18 +128,18 @@ def splice(
     for note in (*genes.warnings, *notes):
         log.warning("%s", note)
     on = task.use_device(device, threads)
+    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
+        reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
         results, skipped = probe_splice(
-            checkpoint, opened, genes.transcripts, settings, StreamSettings(), device=on, model_name=str(model),
-            told=lambda text: log.info("%s", text), progress=line.show,
-            ranks=ranks,
+            checkpoint, reader, genes.transcripts, settings, model_name=str(model), log=log.info
         )  # fmt: skip
     if not ranks.is_main_process:
         return
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, figure)
-    _report(results, records.to_json(), output, task, as_json=as_json)
+    report(results, records, output, task, as_json=as_json)
 
 
 app.command()(accessibility)
@@ -151,63 +150,3 @@ def _settings(values: dict[str, Any]) -> ProbeSettings:
     for part in ("train_contigs", "test_contigs"):
         values[part] = names(values[part]) if isinstance(values[part], str) else tuple(values[part])
     return ProbeSettings.from_json(values, where="the options of probe splice")
-
-
-def _report(
-    results: "dict[str, ProbeResult]", records: dict[str, Any], output: Path, task: Task, *, as_json: bool
-) -> None:
-    """Say the verdict of each target, with every control beside it."""
-    for target, result in results.items():
-        _table(target, result, log.info)
-    told = {target: _summary(result) for target, result in results.items()}
-    verdicts = {target: result.verdict for target, result in results.items()}
-    overall = (
-        "gain" if set(verdicts.values()) == {"gain"} else "no gain" if "gain" not in verdicts.values() else "mixed"
-    )
-    summary = {"task": "splice", "verdict": overall, "targets": told}
-    word = "; ".join(f"{target}: {verdict}" for target, verdict in verdicts.items())
-    task.done(output, records, summary, as_json=as_json, word=word)
-
-
-def _table(target: str, result: "ProbeResult", say: Callable[..., None]) -> None:
-    test = result.sites.part == 2
-    say(
-        "%s: %s test sites, %s of them true; offsets %s; %.1f %% of test windows share a 31-mer with training",
-        target, f"{test.sum():,}", f"{result.sites.label[test].sum():,}", ",".join(map(str, result.offsets)),
-        100 * result.homology,
-    )  # fmt: skip
-    say("  %-13s %-22s %-22s %-6s %-6s", "features", "AUPRC [95 %]", "AUROC [95 %]", "top-k", "AUPRC at natural ratio")
-    for name, features in result.features.items():
-        scores = features.scores
-        say(
-            "  %-13s %-22s %-22s %-6s %-6s", name, "{:.3f} [{:.3f}, {:.3f}]".format(*scores["auprc"]),
-            "{:.3f} [{:.3f}, {:.3f}]".format(*scores["auroc"]), f"{scores['topk'].value:.3f}",
-            f"{scores['auprc_natural'].value:.3f}",
-        )  # fmt: skip
-    against = result.differences[result.best_control]
-    say(
-        "%s: %s; trained states %+.3f AUPRC [%+.3f, %+.3f] against the strongest control (%s); selectivity %+.3f",
-        target, result.verdict, *against, result.best_control, result.selectivity,
-    )  # fmt: skip
-
-
-def _summary(result: "ProbeResult") -> dict[str, Any]:
-    test = result.sites.part == 2
-    twins = [name for name in result.features if name.startswith("untrained")]
-    strongest = max(twins, key=lambda name: result.features[name].scores["auprc"].value)
-    scores = {
-        name: {score: list(value) for score, value in each.scores.items()} for name, each in result.features.items()
-    }
-    return {
-        "verdict": result.verdict,
-        "best_control": result.best_control,
-        "difference": list(result.differences[result.best_control]),
-        "n_test": int(test.sum()),
-        "n_positive": int(result.sites.label[test].sum()),
-        "offsets": list(result.offsets),
-        "selectivity": result.selectivity,
-        "natural_prevalence": result.prevalence,
-        "homology": result.homology,
-        "seams": result.seams,
-        "scores": {**scores, "untrained": scores[strongest]},
-    }

@@ -1,8 +1,7 @@
 """``genolstm probe accessibility``: what hidden states know of open chromatin."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +11,6 @@ from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Qui
 from genolstm.settings.probe import AccessibilitySettings, States
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
-
-if TYPE_CHECKING:
-    from genolstm.store.results import ProbeResult
 
 CONTIG_LISTS = ("exclude_contigs", "train_contigs", "valid_contigs", "test_contigs")
 
@@ -80,20 +76,24 @@ def accessibility(
 ) -> None:
     """Ask whether hidden states, pooled over windows, tell open chromatin: peaks (logistic) and signal (ridge).
 
-    Windows follow the model's own split unless contigs are named. Beside the trained states stand untrained twins, GC,
-    word counts, the binned sequence, shuffled and shifted labels. The verdict is a gain only when the interval of the
-    paired difference from the strongest control excludes zero. With peaks, the forget gate is tested at their edges.
+    Windows follow the model's own split unless contigs are named. Beside the trained states stand random-init models,
+    GC, k-mer counts, the binned sequence, shuffled and shifted labels. The verdict is a gain only when the interval of
+    the paired difference from the strongest control excludes zero. With peaks, the forget gate is tested at their
+    edges.
     torchrun -m genolstm probe accessibility ... divides contigs and strands over its processes, each on its own GPU.
 
     Example: genolstm probe accessibility model.h5 --genome genome.h5 --track atac.h5 --peaks p.narrowPeak -o access.h5
     """
-    from genolstm.probes.accessibility_probe import probe_accessibility
+    from genolstm.cli.probe_output import report
+    from genolstm.model import trained_model
+    from genolstm.probes.tasks.accessibility import Chromatin, probe_accessibility
     from genolstm.readers.bed import read_bed
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.store.track import open_track
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe accessibility", quiet=quiet, seed=seed)
     given = {"model": model, "genome": genome, "track": track, "peaks": peaks, "blacklist": blacklist}
@@ -122,92 +122,21 @@ def accessibility(
         name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items() if path.is_file()
     }
     on = task.use_device(device, threads)
+    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
+    chromatin = Chromatin(track=counted, **beds)
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
-        results, read, skipped = probe_accessibility(
-            checkpoint, opened, counted, beds["peaks"], beds["blacklist"], settings, StreamSettings(), device=on,
-            model_name=str(model), told=lambda text: log.info("%s", text), progress=line.show,
-            ranks=ranks,
+        reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
+        results, records = probe_accessibility(
+            checkpoint, reader, chromatin, settings, model_name=str(model), log=log.info
         )  # fmt: skip
     if not ranks.is_main_process:
         return
-    used = len(next(iter(results.values())).sites)
-    records = Records(read=read, used=used, skipped=skipped)
     write_probe(output, "accessibility", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, figure)
-    _report(results, records.to_json(), output, task, as_json=as_json)
+    report(results, records, output, task, as_json=as_json)
 
 
 def _settings(values: dict[str, Any]) -> AccessibilitySettings:
     for part in CONTIG_LISTS:
         values[part] = names(values[part]) if isinstance(values[part], str) else tuple(values[part])
     return AccessibilitySettings.from_json(values, where="the options of probe accessibility")
-
-
-def _report(
-    results: "dict[str, ProbeResult]", records: dict[str, Any], output: Path, task: Task, *, as_json: bool
-) -> None:
-    """Say the verdict of each target, with every control beside it."""
-    for target, result in results.items():
-        _table(target, result, log.info)
-        _say_edges(result, log.info)
-    verdicts = {target: result.verdict for target, result in results.items()}
-    summary = {
-        "task": "accessibility",
-        "verdict": next(iter(verdicts.values())) if len(set(verdicts.values())) == 1 else "mixed",
-        "targets": {target: _summary(result) for target, result in results.items()},
-    }
-    word = "; ".join(f"{target}: {verdict}" for target, verdict in verdicts.items())
-    task.done(output, records, summary, as_json=as_json, word=word)
-
-
-def _table(target: str, result: "ProbeResult", say: Callable[..., None]) -> None:
-    test = result.sites.part == 2
-    say(
-        "%s: %s test windows, %s of them open; %.1f %% share a 31-mer with training",
-        target, f"{test.sum():,}", f"{result.sites.label[test].sum():,}", 100 * result.homology,
-    )  # fmt: skip
-    shown = list(next(iter(result.features.values())).scores)
-    say("  %-13s %s", "features", " ".join(f"{name:22}" for name in shown))
-    for name, features in result.features.items():
-        say("  %-13s %s", name, " ".join("{:.3f} [{:.3f}, {:.3f}]".format(*features.scores[each]) for each in shown))
-    against = result.differences[result.best_control]
-    say(
-        "%s: %s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)",
-        target, result.verdict, against.value, result.ranked.upper(), against.low, against.high, result.best_control,
-    )  # fmt: skip
-
-
-def _say_edges(result: "ProbeResult", say: Callable[..., None]) -> None:
-    """Say what the forget gate does at the edges of peaks."""
-    for row, model in enumerate(result.edges.get("model", ())):
-        edges = {name: values[row] for name, values in result.edges.items()}
-        say(
-            "forget gate reading %s peaks, %s, layer %d: %.4f at %d edges, %.4f at matched positions,"
-            " %+.4f [%+.4f, %+.4f], p %.2g (%.2g after correction)",
-            edges["direction"], model, edges["layer"], edges["value"], edges["edges"], edges["matched"],
-            edges["difference"], edges["low"], edges["high"], edges["p"], edges["p_adjusted"],
-        )  # fmt: skip
-
-
-def _summary(result: "ProbeResult") -> dict[str, Any]:
-    test = result.sites.part == 2
-    twins = [name for name in result.features if name.startswith("untrained")]
-    strongest = max(twins, key=lambda name: result.features[name].scores[result.ranked].value)
-    scores = {
-        name: {score: list(value) for score, value in each.scores.items()} for name, each in result.features.items()
-    }
-    edges = {
-        name: list(values) if isinstance(values, list) else values.tolist() for name, values in result.edges.items()
-    }
-    return {
-        "verdict": result.verdict,
-        "best_control": result.best_control,
-        "difference": list(result.differences[result.best_control]),
-        "n_test": int(test.sum()),
-        "n_positive": int(result.sites.label[test].sum()),
-        "definition": dict(result.definition),
-        "homology": result.homology,
-        "seams": result.seams,
-        "scores": {**scores, "untrained": scores[strongest]},
-        **({"edges": edges} if edges else {}),
-    }

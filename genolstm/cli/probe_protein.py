@@ -1,8 +1,7 @@
 """``genolstm probe protein``: what hidden states know of the polypeptide made so far."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,13 +11,10 @@ from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Qui
 from genolstm.errors import UsageError
 from genolstm.settings.probe import States
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
 
-if TYPE_CHECKING:
-    from genolstm.store.results import ProbeResult
-
 CONTIG_LISTS = ("train_contigs", "test_contigs")
-TEST = 2  # regions.Part, which the import of numpy would slow down
 
 
 def protein(
@@ -74,18 +70,21 @@ def protein(
     """Ask whether hidden states know the net charge and hydropathy of the polypeptide made so far, and of what follows.
 
     A protein model is asked after residues, a DNA model after codons of the spliced mRNA (one transcript a gene, that
-    of the longest CDS), and after any base for its codon frame. Proteins that share words with a test protein are not
-    fitted to. Beside the trained states stand untrained twins, prefix length, the composition and word counts of the
-    last symbols, shuffled labels, and the composition of the prefix, which is the ceiling of what is asked of it.
+    of the longest CDS), and after any base for its codon frame. Proteins that share k-mers with a test protein are not
+    fitted to. Beside the trained states stand random-init models, prefix length, the composition and k-mer counts of
+    the last symbols, shuffled labels, and the composition of the prefix, which is the ceiling of what is asked of it.
 
     Example: genolstm probe protein model.h5 --genome genome.h5 --annotation genes.gff3.gz -o protein.h5
     """
-    from genolstm.probes.protein_probe import probe_protein
+    from genolstm.cli.probe_output import report
+    from genolstm.model import trained_model
     from genolstm.probes.protein_sources import check_fits, gene_source, protein_source
+    from genolstm.probes.tasks.protein import probe_protein
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
+    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe protein", quiet=quiet, seed=seed)
     given = {"model": model, "proteins": proteins, "genome": genome, "annotation": annotation}
@@ -113,13 +112,13 @@ def protein(
     for note in source.notes:
         log.info("%s", note)
     on = task.use_device(device, threads)
+    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with ProgressLine("read states", unit="symbols", quiet=quiet) as line:
-        results, records = probe_protein(
-            checkpoint, source, settings, device=on, told=lambda text: log.info("%s", text), progress=line.show
-        )
+        reader = GenomeReader(trained, source.genome, StreamSettings(), on_progress=line.show)
+        results, records = probe_protein(checkpoint, reader, source, settings, log=log.info)
     write_probe(output, "protein", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, figure)
-    _report(results, records.to_json(), output, task, as_json=as_json)
+    report(results, records, output, task, as_json=as_json)
 
 
 def _settings(values: dict[str, Any]) -> ProteinProbeSettings:
@@ -137,63 +136,3 @@ def _refuse_mixture(files: dict[str, Path], settings: ProteinProbeSettings) -> N
         raise UsageError("give --proteins for a protein model, or both --genome and --annotation for a DNA model.")
     if "proteins" in files and (settings.train_contigs or settings.test_contigs):
         raise UsageError("--train-contigs and --test-contigs split a genome; with --proteins whole clusters are split.")
-
-
-def _report(
-    results: "dict[str, ProbeResult]", records: dict[str, Any], output: Path, task: Task, *, as_json: bool
-) -> None:
-    """Say the verdict of each target, with every control beside it."""
-    for target, result in results.items():
-        _table(target, result, log.info)
-    verdicts = {target: result.verdict for target, result in results.items()}
-    summary = {
-        "task": "protein",
-        "verdict": next(iter(verdicts.values())) if len(set(verdicts.values())) == 1 else "mixed",
-        "targets": {target: _summary(result) for target, result in results.items()},
-    }
-    word = "; ".join(f"{target}: {verdict}" for target, verdict in verdicts.items())
-    task.done(output, records, summary, as_json=as_json, word=word)
-
-
-def _table(target: str, result: "ProbeResult", say: Callable[..., None]) -> None:
-    test = result.sites.part == TEST
-    say(
-        "%s: %s; %s test places in %s clusters of proteins", target, result.definition["target"], f"{test.sum():,}",
-        f"{len(set(result.sites.block[test].tolist())):,}",
-    )  # fmt: skip
-    shown = list(next(iter(result.features.values())).scores)
-    say("  %-18s %s", "features", " ".join(f"{name:22}" for name in shown))
-    for name, features in result.features.items():
-        say("  %-18s %s", name, " ".join("{:.3f} [{:.3f}, {:.3f}]".format(*features.scores[each]) for each in shown))
-    against = result.differences[result.best_control]
-    say(
-        "%s: %s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)",
-        target, result.verdict, against.value, result.ranked.upper(), against.low, against.high, result.best_control,
-    )  # fmt: skip
-    if result.standing is not None:
-        say(
-            "%s: between the best untrained twin (0) and the composition of the prefix (1) the trained states stand at"
-            " %.2f [%.2f, %.2f]",
-            target, *result.standing,
-        )  # fmt: skip
-
-
-def _summary(result: "ProbeResult") -> dict[str, Any]:
-    test = result.sites.part == TEST
-    twins = [name for name in result.features if name.startswith("untrained")]
-    strongest = max(twins, key=lambda name: result.features[name].scores[result.ranked].value)
-    scores = {
-        name: {score: list(value) for score, value in each.scores.items()} for name, each in result.features.items()
-    }
-    return {
-        "verdict": result.verdict,
-        "best_control": result.best_control,
-        "difference": list(result.differences[result.best_control]),
-        "standing": list(result.standing) if result.standing is not None else None,
-        "n_test": int(test.sum()),
-        "n_positive": None,
-        "offsets": list(result.offsets),
-        "definition": dict(result.definition),
-        "homology": result.homology,
-        "scores": {**scores, "untrained": scores[strongest]},
-    }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
 from genolstm.regions import Region
-from genolstm.store.tables import SLAB_VALUES, STRANDS, Column, Table
+from genolstm.store.tables import LETTERS, SLAB_VALUES, Column, Table
 
 Values = NDArray[Any] | list[str]
 
@@ -109,7 +109,7 @@ def _slab(
         span.end[rows],
         [names[row] for row in rows.tolist()],
         score,
-        STRANDS[span.strand[rows]].tolist(),
+        LETTERS[span.strand[rows]].tolist(),
     ]
 
 

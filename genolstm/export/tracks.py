@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
 from genolstm.methylation.tracks import runs as rate_runs
-from genolstm.regions import Region
+from genolstm.regions import STRAND_NAMES, Region
 from genolstm.store.gates import GatesFile
 from genolstm.store.methylation import column_names, read_methylation
 from genolstm.store.schema import Kind
-from genolstm.store.score import STRANDS, ScoreFile
+from genolstm.store.score import ScoreFile
 from genolstm.store.tables import Table, TableFile
 from genolstm.store.track import open_track, signals
 
@@ -75,7 +75,7 @@ def known_rows(runs: Iterator[Runs]) -> Iterator[list[NDArray[np.generic] | list
 
 def _scores(file: TableFile) -> tuple[TrackSource, ...]:
     score = ScoreFile(file.file, len(file.file["bits"]))
-    strands = STRANDS[: score.strands]
+    strands = STRAND_NAMES[: score.strands]
     mean = [TrackSource(f"bits/{MEAN}", lambda _: score.mean_runs())]
     return (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
 
@@ -112,8 +112,8 @@ def _by_contig(
 
 def _gates(file: TableFile) -> tuple[TrackSource, ...]:
     gates = GatesFile(file.file)
-    ways: Mapping[str, int | None] = {MEAN: None, **{name: place for place, name in enumerate(STRANDS)}}
-    used = list(ways.items()) if gates.strands > 1 else [(STRANDS[0], 0)]
+    ways: Mapping[str, int | None] = {MEAN: None, **{name: place for place, name in enumerate(STRAND_NAMES)}}
+    used = list(ways.items()) if gates.strands > 1 else [(STRAND_NAMES[0], 0)]
     return tuple(
         TrackSource(
             f"tracks/{name}/layer{layer}/{way}",

@@ -11,7 +11,7 @@ from genolstm.store.hidden import HiddenSample, read_hidden_sample
 
 MOST_SITES = 4_000  # drawn at random, seeded: a picture of more would be one blot
 MOST_NAMES = 6  # names of sites that are told apart by colour
-STRANDS = {1: "forward strand", -1: "reverse strand", 0: "no strand"}
+STRAND_WORDS = {1: "forward strand", -1: "reverse strand", 0: "no strand"}
 FEWEST = 3  # sites that have two components
 MARKS = ("o", "^", "s", "v", "D", "P")
 
@@ -55,4 +55,4 @@ def _groups(sample: HiddenSample) -> tuple[list[str], str]:
     names = set(sample.name)
     if 1 < len(names) <= MOST_NAMES:
         return list(sample.name), "name"
-    return [STRANDS[int(strand)] for strand in sample.strand], "strand"
+    return [STRAND_WORDS[int(strand)] for strand in sample.strand], "strand"

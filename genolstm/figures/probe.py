@@ -85,13 +85,13 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
 
 def _sweep(result: ProbeResult) -> Picture:
     """Draw the validation score of every offset, read alone (lines) or together (marks at the right)."""
-    figure = new_figure(6.8, 3.2)
+    figure, score = new_figure(6.8, 3.2), result.ranked.upper()
     alone, together = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     styles = colours_of(dict.fromkeys(fit.model for fit in result.sweep))
     joined = list(dict.fromkeys(fit.offsets for fit in result.sweep if len(fit.offsets) > 1))
     for name, (colour, dashes) in styles.items():
         single = sorted(
-            (fit.offsets[0], fit.valid_auprc) for fit in result.sweep if fit.model == name and len(fit.offsets) == 1
+            (fit.offsets[0], fit.ranked) for fit in result.sweep if fit.model == name and len(fit.offsets) == 1
         )
         alone.plot(
             *np.array(single).reshape(-1, 2).T,
@@ -102,28 +102,28 @@ def _sweep(result: ProbeResult) -> Picture:
             label=called(name),
         )
         places = [
-            (joined.index(fit.offsets), fit.valid_auprc)
+            (joined.index(fit.offsets), fit.ranked)
             for fit in result.sweep
             if fit.model == name and len(fit.offsets) > 1
         ]
         together.plot(*np.array(places).reshape(-1, 2).T, color=colour, linestyle=dashes, marker="s", markersize=4)
-    alone.set(xlabel="symbols read after the site", ylabel="AUPRC on validation", title="one offset")
+    alone.set(xlabel="symbols read after the site", ylabel=f"{score} on validation", title="one offset")
     together.set_xticks(range(len(joined)), [f"{len(each)}" for each in joined])
     together.set(xlabel="offsets read together", title="several")
     if not joined:
         together.set_visible(False)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)
-    best = max((fit for fit in result.sweep if fit.model == TRAINED), key=lambda fit: fit.valid_auprc, default=None)
+    best = max((fit for fit in result.sweep if fit.model == TRAINED), key=lambda fit: fit.ranked, default=None)
     chosen = ", ".join(map(str, result.offsets))
     valid = int((result.sites.part == Part.VALID).sum())
     return Picture(
         f"{result.target}-offsets",
         f"{shortened(result.target)}: states read at {chosen} symbols after the site were chosen",
-        f"AUPRC on the validation sites (n = {valid:,}) of states read some symbols after the site, alone or several"
+        f"{score} on the validation sites (n = {valid:,}) of states read some symbols after the site, alone or several"
         f" together ({'; '.join(','.join(map(str, each)) for each in joined)}). The offsets are chosen by the log"
         " likelihood on validation; test sites are not looked at.",
-        "Line plot of validation AUPRC against the offset for the trained model and its untrained twins"
-        + (f"; best of the trained {best.valid_auprc:.3f} at {', '.join(map(str, best.offsets))}." if best else "."),
+        f"Line plot of validation {score} against the offset for the trained model and random-init models"
+        + (f"; best of the trained {best.ranked:.3f} at {', '.join(map(str, best.offsets))}." if best else "."),
         figure,
     )
 

@@ -10,7 +10,8 @@ from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, 
 from genolstm.figures.markov_lines import by_order
 from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
 from genolstm.figures.words import shortened
-from genolstm.store.score import SLAB, STRANDS, ScoreFile, ScoreTables, open_score, read_score_tables
+from genolstm.regions import STRAND_NAMES
+from genolstm.store.score import SLAB, ScoreFile, ScoreTables, open_score, read_score_tables
 
 SEEN = {1: "trained on", 0: "held out", -1: "of another genome"}
 STRAND_COLOURS = (BLUE, ORANGE)
@@ -61,7 +62,7 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
         if reference:
             axes.axhline(reference.interpolated, color=BLACK, linewidth=0.9, linestyle="-.")
     beyond = limit(grid, drawn, [reference.interpolated] if reference else [])
-    words = [f"{name} strand" for name in STRANDS[: scores.strands]]
+    words = [f"{name} strand" for name in STRAND_NAMES[: scores.strands]]
     handles = [Line2D([], [], color=colour) for colour in STRAND_COLOURS[: scores.strands]]
     if reference:
         handles.append(Line2D([], [], color=BLACK, linewidth=0.9, linestyle="-."))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import Codes
+from genolstm.estimate import Estimate
 from genolstm.gates.enrichment import (
-    Difference,
     block_interval,
     matched_positions,
     permutation_test,
@@ -18,7 +18,7 @@ from genolstm.gates.enrichment import (
 )
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import Bed
-from genolstm.regions import Stretches
+from genolstm.regions import Stretches, block_length, block_numbers
 from genolstm.settings.reading import GatesSettings
 from genolstm.store.genome import Genome
 
@@ -27,11 +27,9 @@ Floats = NDArray[np.float64]
 ReadForget = Callable[[int, int, int, int, int], NDArray[np.float32]]  # stretch, strand, layer, start, end
 ReadResets = Callable[[int, int, int], Ints]  # stretch, strand, layer -> positions, ascending
 
-FEWEST_BLOCKS = 20  # that a bootstrap needs: shorter genomes are cut into shorter blocks
 MIN_INTRON = 20  # bases; shorter gaps are frameshifts, not introns
 MOST_BOUNDARIES = 10_000  # of a kind, drawn by the seed
 DIRECTIONS = {1: "into", -1: "out"}
-CONTIG_SHIFT = 40  # a block number has the contig above this bit
 MEASURES = ("forget at", "forget around", "resets around")
 
 
@@ -103,7 +101,7 @@ class EdgeTest:
     boundaries: int
     value: float
     matched: float
-    difference: Difference
+    difference: Estimate
     sd: float
     p: float
 
@@ -154,8 +152,7 @@ def compare_edges(
     end in the same word, have the same GC (`enrichment.matched_positions`), and lie further than the reach from any
     boundary of the kind. Boundaries nearer than the reach to an end of their stretch are left out.
     """
-    block_bp = min(settings.block_bp, stretches.bases // FEWEST_BLOCKS)
-    settings = dataclasses.replace(settings, block_bp=max(1, block_bp))
+    settings = dataclasses.replace(settings, block_bp=block_length(settings.block_bp, stretches.bases))
     tests: list[EdgeTest] = []
     profiles: list[EdgeProfile] = []
     skipped: dict[str, int] = {}
@@ -240,7 +237,8 @@ def _one(
         high = np.searchsorted(resets, flat + settings.near, side="right")
         values[2] = high > low
         measured.append(values.reshape(len(MEASURES), *positions.shape))
-        blocks.append((int(stretches.contig[each.stretch]) << CONTIG_SHIFT) + positions[:, 0] // settings.block_bp)
+        contig = np.broadcast_to(stretches.contig[each.stretch], len(positions))
+        blocks.append(block_numbers(contig, positions[:, 0], settings.block_bp))
     if not measured:
         return None
     with np.errstate(invalid="ignore"):

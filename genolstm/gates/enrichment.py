@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA, Codes
+from genolstm.estimate import Estimate
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,14 +33,6 @@ class PermutationResult(NamedTuple):
 
     difference: float
     p: float
-
-
-class Difference(NamedTuple):
-    """A mean difference with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def composition_keys(codes: Codes, start: int, end: int, *, sign: int, word: int) -> Ints:
@@ -178,14 +171,14 @@ def permutation_test(values: Floats, rng: np.random.Generator, *, permutations: 
     return PermutationResult(observed, (1 + extreme) / (1 + permutations))
 
 
-def block_interval(differences: Floats, block: Ints, rng: np.random.Generator, *, resamples: int) -> Difference:
+def block_interval(differences: Floats, block: Ints, rng: np.random.Generator, *, resamples: int) -> Estimate:
     """Mean with a 95 % interval from a bootstrap over blocks. differences : [N].   block : [N], any numbers."""
     _, index = np.unique(block, return_inverse=True)
     sums = np.bincount(index, weights=differences)
     sizes = np.bincount(index)
     drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)  # [R, blocks]
     low, high = np.quantile((drawn @ sums) / (drawn @ sizes), (0.025, 0.975))
-    return Difference(float(differences.mean()), float(low), float(high))
+    return Estimate(float(differences.mean()), float(low), float(high))
 
 
 ReadSpan = Callable[[int, int], NDArray[np.float32]]  # start, end on a contig -> track

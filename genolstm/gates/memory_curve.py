@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
-from genolstm.regions import Part, Stretches, stretches_of
+from genolstm.regions import Part, Stretches, block_length, stretches_of
 from genolstm.regions import Region as Window
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
@@ -24,7 +24,6 @@ LANES = 1_024  # pieces between two emptyings that are read side by side, at mos
 CHUNK = 512  # bases that they are read in one step
 STEP_SYMBOLS = 1 << 15  # of all lanes in one step, at most: memory is that of their states
 FLAT = (0.01, 0.001)  # bits above the largest K within which the curve is called flat
-FEWEST_BLOCKS = 20  # an interval from fewer means little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ def memory_curve(
     strands = 1 if genome.alphabet.complement is None else 2
     length, windows = memory_windows(source[0], symbols, strands, rng)
     every = 2 ** np.arange(length.bit_length())
-    block = min(BLOCK, max(1, length * len(windows.start) // FEWEST_BLOCKS))
+    block = block_length(BLOCK, length * len(windows.start))
     sums = [_bits_by_block(model, genome, windows, int(k), min(block, length)) for k in every]
     bits = np.stack([each for each, _ in sums])  # [n, blocks]
     known = sums[0][1]

@@ -22,13 +22,13 @@ from genolstm.methylation.likelihood import Floats, ReadModel
 from genolstm.methylation.pooled import read_chances, train_pooled
 from genolstm.methylation.samples import LEAST_SAMPLES, by_age
 from genolstm.methylation.site_fit import fit_sites, read_model
+from genolstm.regions import block_length, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.methylation import FitModel, HeldOutSettings, MethylationSettings, PooledSettings
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 
 EDGE = 0.005  # a read's chance is kept this far off 0 and 1: maximum likelihood is often sure, and wrong
-BLOCKS_AT_LEAST = 20  # an interval from fewer blocks means little
 NO_ENDS = (np.nan, np.nan)
 READ_GROUPS = ((0, 4), (5, 9), (10, 19), (20, None))  # CpGs by their training reads, ends included
 
@@ -154,7 +154,7 @@ def scores(
     for low, high in READ_GROUPS:
         label = f"{low}-{high} training reads" if high is not None else f"{low} or more training reads"
         groups[label] = use & (trained >= low) & ((trained <= high) if high is not None else True)
-    block = _blocks(split.training, block_length(split.training, asked))
+    block = _blocks(split.training, asked.block_bp)
     found = []
     for label, chosen in groups.items():
         if not chosen.any():
@@ -180,16 +180,12 @@ def _nats(split: Split, chance: Floats) -> Floats:
     return nats
 
 
-def block_length(training: Training, asked: HeldOutSettings) -> int:
-    """Length of the blocks that are resampled together, bp: as asked, or shorter where the sites span few of them."""
-    ends = [training.position[training.contig == contig] for contig in np.unique(training.contig)]
-    return max(1, min(asked.block_bp, sum(int(np.ptp(each)) + 1 for each in ends) // BLOCKS_AT_LEAST))
-
-
 def _blocks(training: Training, block_bp: int) -> NDArray[np.int64]:
-    """Number of the block of the genome that each CpG lies in, [N]."""
-    key = training.contig.astype(np.int64) << 40 | training.position // block_bp
-    block: NDArray[np.int64] = np.unique(key, return_inverse=True)[1].astype(np.int64)
+    """Number of the block of the genome that each CpG lies in, [N]; blocks are shorter where the sites span few."""
+    ends = [training.position[training.contig == contig] for contig in np.unique(training.contig)]
+    length = block_length(block_bp, sum(int(np.ptp(each)) + 1 for each in ends))
+    numbers = block_numbers(training.contig, training.position, length)
+    block: NDArray[np.int64] = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
     return block
 
 

@@ -11,7 +11,8 @@ from genolstm.methylation.ascent import Box, climb
 from genolstm.methylation.grid import fractions
 from genolstm.methylation.likelihood import Floats, ReadModel, Reads, Tilt, log_likelihood, state_at
 from genolstm.methylation.site_fit import CHUNK_SITES, reads_of
-from genolstm.methylation.tracks import STRANDS, widths
+from genolstm.methylation.tracks import widths
+from genolstm.regions import STRAND_LETTERS
 from genolstm.store.methylation import MethylationFit, Posterior
 
 MOST_TILTS = 40  # weights tried per end of an interval
@@ -72,7 +73,7 @@ def predict_columns(
         ("contig", [fit.contigs[index] for index in fit.contig[rows].tolist()]),
         ("start", start),
         ("end", start + widths(fit)[rows]),
-        ("strand", [STRANDS[sign] for sign in fit.strand[rows].tolist()]),
+        ("strand", [STRAND_LETTERS[sign] for sign in fit.strand[rows].tolist()]),
         (f"time_{fit.unit}", np.tile(np.array(times), len(fit))),
         ("fraction", predicted.fraction.ravel()),
         ("fraction_low", predicted.low.ravel()),

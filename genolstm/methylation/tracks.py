@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.methylation.trajectory import upkeep_columns
+from genolstm.regions import STRAND_LETTERS
 from genolstm.settings.methylation import StrandState, TimeUnit
 from genolstm.store.methylation import MethylationFit, column_names
 
-STRANDS = {1: "+", -1: "-", 0: "."}
 CPG_BP = 2  # of a site whose strands are merged; one base else
 
 
@@ -24,7 +24,7 @@ def table_columns(fit: MethylationFit, state: StrandState) -> list[tuple[str, ND
         ("contig", [fit.contigs[index] for index in fit.contig.tolist()]),
         ("start", start),
         ("end", start + widths(fit)),
-        ("strand", [STRANDS[sign] for sign in fit.strand.tolist()]),
+        ("strand", [STRAND_LETTERS[sign] for sign in fit.strand.tolist()]),
         *((written, getattr(fit, name)) for name, written in column_names(fit.unit).items() if name != "flags"),
     ]
     if fit.unit == TimeUnit.DIVISIONS:

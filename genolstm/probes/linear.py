@@ -6,8 +6,9 @@ training rows. The chosen probe stays as fitted on the training rows and is not 
 that these may go on to choose thresholds and offsets and to judge calibration.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from genolstm.errors import InputError
-from genolstm.probes.scores import Score, log_likelihood, r2
+from genolstm.probes.scores import log_likelihood, r2
+from genolstm.store.results import ROWS_IN_MEMORY, LinearProbe
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -28,46 +30,6 @@ GRADIENT_TOLERANCE = 1e-6  # of the mean loss, in whitened coordinates: about sq
 SEARCH_TOLERANCE = 1e-3  # enough to rank strengths; the chosen one is then fitted to the caller's tolerance
 FLOAT32_TOLERANCE = 1e-3  # from here on the rounding of float32 products cannot be seen; they take half the time
 ROWS_IN_CACHE = 128  # rows read once from memory, then used in float64 for both loss and gradient
-ROWS_IN_MEMORY = 4096  # rows turned to float64 at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinearProbe:
-    """Everything that is needed to recompute a probe's predictions, and how it was chosen.
-
-    Attributes
-    ----------
-    mean, scale : float32 [D], of the training rows; scale is 1 where a feature is constant
-    coefficients : float32 [D], per standard deviation of the feature
-    intercept : prediction at the mean of the features
-    regularisation : C, the inverse strength of the penalty, chosen on the validation rows
-    iterations : steps of the solver at that C, from the solution for the C before it; 0 for ridge (closed form)
-    converged : whether the solver reached its gradient tolerance at that C
-    validation : (C, score) of every C tried, from strong to weak
-    """
-
-    mean: Float32s
-    scale: Float32s
-    coefficients: Float32s
-    intercept: float
-    regularisation: float
-    iterations: int
-    converged: bool
-    validation: tuple[tuple[float, float], ...] = ()
-
-    def decision(self, features: NDArray[np.floating]) -> Floats:
-        """Give log-odds (logistic) or predicted values (ridge), float64 [N], of features [N, D]."""
-        slopes = self.coefficients.astype(np.float64) / self.scale
-        offset = self.intercept - self.mean.astype(np.float64) @ slopes
-        decision = np.empty(len(features))
-        for rows in _row_slices(len(features), ROWS_IN_MEMORY):
-            decision[rows] = features[rows].astype(np.float64) @ slopes + offset
-        return decision
-
-    def probability(self, features: NDArray[np.floating]) -> Floats:
-        """Give the probability of being a positive, float64 [N], of features [N, D]; for logistic probes."""
-        probability: Floats = expit(self.decision(features))
-        return probability
 
 
 def fit_logistic(
@@ -108,12 +70,12 @@ def fit_logistic(
     prevalence = is_positive.mean()
 
     def fitted(c: float, start: tuple[Floats, float], tolerance: float) -> tuple[LinearProbe, tuple[Floats, float]]:
-        slopes, intercept, iterations, converged = _minimise_logistic(
+        slopes, intercept, converged = _minimise_logistic(
             standardised, is_positive, gram, c, *start, max_iterations, tolerance
         )
         probe = LinearProbe(
             mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
-            regularisation=c, iterations=iterations, converged=converged,
+            regularisation=c, converged=converged,
         )  # fmt: skip
         return probe, (slopes, intercept)
 
@@ -123,11 +85,11 @@ def fit_logistic(
             probe, at = fitted(c, at, max(tolerance, SEARCH_TOLERANCE))
             yield probe
 
-    chosen = _best_on_validation(path(), features[valid], positive[valid], log_likelihood)
+    chosen = best_on_validation(path(), features[valid], positive[valid], log_likelihood)
     if tolerance >= SEARCH_TOLERANCE:
         return chosen
-    start = chosen.coefficients.astype(np.float64), chosen.intercept
-    return replace(fitted(chosen.regularisation, start, tolerance)[0], validation=chosen.validation)
+    start = chosen.coefficients.astype(np.float64), float(chosen.intercept)
+    return replace(fitted(chosen.regularisation, start, tolerance)[0], strengths=chosen.strengths)
 
 
 def fit_ridge(
@@ -155,16 +117,22 @@ def fit_ridge(
             slopes = cho_solve(factor, moments, check_finite=False)
             yield LinearProbe(
                 mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
-                regularisation=c, iterations=0, converged=True,
+                regularisation=c, converged=True,
             )  # fmt: skip
 
-    return _best_on_validation(path(), features[valid], targets[valid], r2)
+    return best_on_validation(path(), features[valid], targets[valid], r2)
 
 
-def _best_on_validation(
-    path: Iterator[LinearProbe], features: NDArray[np.floating], truth: NDArray[np.generic], score: Score
+def best_on_validation(
+    path: Iterator[LinearProbe],
+    features: NDArray[np.floating],
+    truth: NDArray[np.generic],
+    score: Callable[[Any, Floats], Any],
 ) -> LinearProbe:
-    """Walk a path of probes from strong to weak penalty; give the best, the stronger penalty winning ties."""
+    """The best of a path of probes from strong to weak penalty, the stronger penalty winning ties.
+
+    The path is left once two steps in a row have clearly fallen below the best.
+    """
     probes: list[LinearProbe] = []
     tried: list[tuple[float, float]] = []
     for probe in path:
@@ -174,7 +142,7 @@ def _best_on_validation(
         if max(value for _, value in tried[-2:]) < best - CLEAR_FALL * abs(best):
             break
     chosen = int(np.argmax([value for _, value in tried]))
-    return replace(probes[chosen], validation=tuple(tried))
+    return replace(probes[chosen], strengths=tuple(tried))
 
 
 def _minimise_logistic(
@@ -186,8 +154,8 @@ def _minimise_logistic(
     intercept: float,
     max_iterations: int,
     tolerance: float,
-) -> tuple[Floats, float, int, bool]:
-    """Give slopes [D], intercept, number of steps and convergence of the logistic regression at one C.
+) -> tuple[Floats, float, bool]:
+    """Slopes [D], intercept and convergence of the logistic regression at one C.
 
     L-BFGS in coordinates u = L' w, where L L' is the Hessian at the training prevalence p without slopes,
     p (1 - p) X'X / N + 1 / (C N). There the problem is nearly round: about ten steps instead of a hundred.
@@ -210,13 +178,13 @@ def _minimise_logistic(
     start = np.append(factor.T @ slopes, intercept * np.sqrt(curvature))
     options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 0.0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    return *unwhitened(found.x), int(found.nit), bool(np.abs(found.jac).max() <= tolerance)
+    return *unwhitened(found.x), bool(np.abs(found.jac).max() <= tolerance)
 
 
 def _mean_loss(
     standardised: Float32s, is_positive: Mask, slopes: Floats, intercept: float, precision: type[np.floating]
 ) -> tuple[float, Floats, float]:
-    """Give the mean logistic loss in nats, its gradient by slope [D] and by intercept, in one pass over the rows."""
+    """Mean logistic loss in nats, its gradient by slope [D] and by intercept, in one pass over the rows."""
     loss, gradient, gradient_intercept = 0.0, np.zeros(slopes.size), 0.0
     weights = slopes.astype(precision)
     for rows in _row_slices(is_positive.size, ROWS_IN_CACHE):
@@ -232,7 +200,7 @@ def _mean_loss(
 
 
 def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
-    """Give mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
+    """Mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
     _require_finite(features)
     rows = features[train].astype(np.float32, copy=False)  # a copy already: the mask made it
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -245,7 +213,7 @@ def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Floa
 
 
 def gram_of(standardised: Float32s) -> Floats:
-    """Give X'X, float64 [D, D], without a float64 copy of X."""
+    """X'X, float64 [D, D], without a float64 copy of X."""
     gram = np.zeros((standardised.shape[1], standardised.shape[1]))
     for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
         block = standardised[rows].astype(np.float64)
@@ -254,7 +222,7 @@ def gram_of(standardised: Float32s) -> Floats:
 
 
 def _weighted_sum(standardised: Float32s, weights: Floats) -> Floats:
-    """Give X' weights, float64 [D], without a float64 copy of X."""
+    """X' weights, float64 [D], without a float64 copy of X."""
     total = np.zeros(standardised.shape[1])
     for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
         total += weights[rows] @ standardised[rows].astype(np.float64)

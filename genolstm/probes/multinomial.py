@@ -1,7 +1,6 @@
 """Linear probe of several classes: L2 multinomial regression, its strength chosen on validation as in `linear`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,40 +10,16 @@ from scipy.special import log_softmax, logsumexp
 
 from genolstm.errors import InputError
 from genolstm.probes.linear import (
-    CLEAR_FALL,
     GRADIENT_TOLERANCE,
     REGULARISATION_GRID,
-    ROWS_IN_MEMORY,
     Float32s,
     Floats,
     Mask,
+    best_on_validation,
     gram_of,
     standardised_rows,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MulticlassProbe:
-    """As `linear.LinearProbe`, for K classes. coefficients : float32 [D, K].   intercept : float64 [K]."""
-
-    mean: Float32s
-    scale: Float32s
-    coefficients: Float32s
-    intercept: Floats
-    regularisation: float
-    iterations: int
-    converged: bool
-    validation: tuple[tuple[float, float], ...] = ()
-
-    def decision(self, features: NDArray[np.floating]) -> Floats:
-        """Log odds of each class up to a constant of the row, float64 [N, K], of features [N, D]."""
-        slopes = self.coefficients.astype(np.float64) / self.scale[:, None]
-        offset = self.intercept - self.mean.astype(np.float64) @ slopes
-        decision = np.empty((len(features), slopes.shape[1]))
-        for first in range(0, len(features), ROWS_IN_MEMORY):
-            rows = slice(first, first + ROWS_IN_MEMORY)
-            decision[rows] = features[rows].astype(np.float64) @ slopes + offset
-        return decision
+from genolstm.store.results import ROWS_IN_MEMORY, LinearProbe
 
 
 def fit_multinomial(
@@ -56,8 +31,8 @@ def fit_multinomial(
     grid: Sequence[float] = REGULARISATION_GRID,
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
-) -> MulticlassProbe:
-    """Fit a multinomial probe; C is the one of best mean log likelihood on the validation rows.
+) -> LinearProbe:
+    """Multinomial probe; C is the one of best mean log likelihood on the validation rows.
 
     features : float [N, D].   labels : int [N], 0 .. K-1.   Other arguments as in `linear.fit_logistic`.
     Raises InputError where the training or validation rows lack a class.
@@ -74,27 +49,22 @@ def fit_multinomial(
     mean, scale, standardised = standardised_rows(features, train)
     gram = gram_of(standardised)
     own = np.eye(n_kinds)[labels[train]]  # [N_train, K]
-    slopes, intercept = np.zeros((scale.size, n_kinds)), np.log(own.mean(axis=0))
-    probes: list[MulticlassProbe] = []
-    tried: list[tuple[float, float]] = []
-    for c in sorted(grid):
-        slopes, intercept, iterations, converged = _minimise(
-            standardised, own, gram, c, slopes, intercept, max_iterations, tolerance
-        )
-        probe = MulticlassProbe(
-            mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
-            regularisation=c, iterations=iterations, converged=converged,
-        )  # fmt: skip
-        probes.append(probe)
-        tried.append((c, _mean_log_likelihood(labels[valid], probe.decision(features[valid]))))
-        best = max(value for _, value in tried)
-        if max(value for _, value in tried[-2:]) < best - CLEAR_FALL * abs(best):
-            break
-    chosen = int(np.argmax([value for _, value in tried]))
-    return replace(probes[chosen], validation=tuple(tried))
+
+    def path() -> Iterator[LinearProbe]:
+        slopes, intercept = np.zeros((scale.size, n_kinds)), np.log(own.mean(axis=0))
+        for c in sorted(grid):
+            slopes, intercept, converged = _minimise(
+                standardised, own, gram, c, slopes, intercept, max_iterations, tolerance
+            )
+            yield LinearProbe(
+                mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept, regularisation=c,
+                converged=converged,
+            )  # fmt: skip
+
+    return best_on_validation(path(), features[valid], labels[valid], _mean_log_likelihood)
 
 
-def _mean_log_likelihood(labels: NDArray[np.int64], log_odds: Floats) -> float:
+def _mean_log_likelihood(labels: NDArray[np.generic], log_odds: Floats) -> float:
     """Nats a row, 0 at best."""
     return float(log_softmax(log_odds, axis=1)[np.arange(len(labels)), labels].mean())
 
@@ -108,8 +78,8 @@ def _minimise(
     intercept: Floats,
     max_iterations: int,
     tolerance: float,
-) -> tuple[Floats, Floats, int, bool]:
-    """Give slopes [D, K], intercepts [K], steps and convergence at one C; whitened as `linear._minimise_logistic`."""
+) -> tuple[Floats, Floats, bool]:
+    """Slopes [D, K], intercepts [K] and convergence at one C; whitened as `linear._minimise_logistic`."""
     n_rows, n_kinds = own.shape
     penalty = 1 / (c * n_rows)
     curvature = 1 / n_kinds * (1 - 1 / n_kinds)
@@ -140,4 +110,4 @@ def _minimise(
     start = np.vstack([factor.T @ slopes, intercept * np.sqrt(curvature)]).ravel()
     options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 0.0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    return *unwhitened(found.x), int(found.nit), bool(np.abs(found.jac).max() <= tolerance)
+    return *unwhitened(found.x), bool(np.abs(found.jac).max() <= tolerance)

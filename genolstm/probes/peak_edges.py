@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from genolstm.gates.enrichment import block_interval, matched_positions, permutation_test
 from genolstm.gates.factors import FORGET, FactorReader, readers_of, steps_at
 from genolstm.model import NextSymbolModel
-from genolstm.probes.accessibility import CONTIG_SHIFT, Intervals
-from genolstm.regions import Stretches
+from genolstm.readers.bed import Bed
+from genolstm.regions import Stretches, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.states.sites import Wanted
@@ -45,7 +45,7 @@ class EdgeSets:
 
 
 def edge_sets(
-    genome: Genome, peaks: Intervals, contigs: Ints, settings: AccessibilitySettings, rng: np.random.Generator
+    genome: Genome, peaks: Bed, contigs: Ints, settings: AccessibilitySettings, rng: np.random.Generator
 ) -> EdgeSets:
     """Edges of peaks on some contigs, both strands, with matched positions of the same contig and strand.
 
@@ -125,7 +125,7 @@ class ForgetAtEdges:
                 flat[request[some]] = gate.mean(dim=1).float().cpu().numpy()
 
     def gather_into(self, reader: GenomeReader, stretches: Stretches) -> None:
-        """Add at rank 0 what the other processes saw. stretches : what all have read."""
+        """Add in the main process what the other processes saw. stretches : what all have read."""
         first = self.genome.starts[self.sets.contig] + self.sets.positions[:, 0]
         owner = owners_at(reader, stretches, first, self.sets.sign < 0, warmup=False)
         for values in self.values:
@@ -157,7 +157,7 @@ def forgetting(
                     continue
                 table = values[mine][:, :, near].mean(axis=2, dtype=np.float64)  # [n, 1 + M]
                 rng = spawn(settings.seed, f"edges of peaks, {name}, layer {layer}, {direction}")
-                block = (sets.contig[mine] << CONTIG_SHIFT) + sets.positions[mine, 0] // block_bp
+                block = block_numbers(sets.contig[mine], sets.positions[mine, 0], block_bp)
                 away = table[:, 0] - table[:, 1:].mean(axis=1)
                 _, low, high = block_interval(away, block, rng, resamples=settings.resamples)
                 rows.append(

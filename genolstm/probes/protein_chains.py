@@ -195,8 +195,8 @@ def without_homologues(chains: Chains, settings: ProteinProbeSettings) -> tuple[
         mine = kept[chains.part[kept] == part]
         if not len(mine):
             raise InputError(
-                f"no protein is left in the {part.name.lower()} part (left out: {_told(skipped)}); give more proteins,"
-                " or name --train-contigs and --test-contigs with more genes."
+                f"no protein is left in the {part.name.lower()} part (left out: {_counted(skipped)}); give more"
+                " proteins, or name --train-contigs and --test-contigs with more genes."
             )
         order = spawn(settings.seed, "proteins", int(part)).permutation(len(mine))[: settings.max_proteins]
         drawn.append(np.sort(mine[order]))
@@ -206,7 +206,7 @@ def without_homologues(chains: Chains, settings: ProteinProbeSettings) -> tuple[
     return chains.only(chosen), {reason: count for reason, count in skipped.items() if count}, related
 
 
-def _told(skipped: Mapping[str, int]) -> str:
+def _counted(skipped: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count) or "nothing"
 
 
@@ -215,13 +215,13 @@ def homology_left(chains: Chains) -> dict[str, float | int | str]:
     test = np.flatnonzero(chains.part == Part.TEST)
     other = np.flatnonzero(chains.part != Part.TEST)
     largest = largest_identity([chains.proteins[each] for each in test], [chains.proteins[each] for each in other])
-    told: dict[str, float | int | str] = {
+    left: dict[str, float | int | str] = {
         "largest_identity": float(largest.identity),
         "largest_identity_residues": int(largest.aligned_residues),
     }
     if largest.one >= 0:
-        told["largest_identity_pair"] = f"{chains.names[test[largest.one]]}, {chains.names[other[largest.other]]}"
-    return told
+        left["largest_identity_pair"] = f"{chains.names[test[largest.one]]}, {chains.names[other[largest.other]]}"
+    return left
 
 
 def residues_without_value(chains: Chains) -> int:

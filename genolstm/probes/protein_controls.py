@@ -9,8 +9,8 @@ from genolstm.readers.genetic_codes import CODON
 
 Columns = NDArray[np.float32]
 
-PROTEIN_WORDS = (2,)  # 400 columns; of 3 there would be 8,000
-DNA_WORDS = (3, 4)  # a codon, and one base more
+PROTEIN_KMERS = (2,)  # 400 columns; of 3 there would be 8,000
+DNA_KMERS = (3, 4)  # a codon, and one base more
 
 
 def length_features(*lengths: NDArray[np.int64]) -> Columns:
@@ -29,9 +29,9 @@ def length_in_codons(symbols: NDArray[np.int64]) -> Columns:
 
 
 def prefix_composition(proteins: tuple[Codes, ...], chain: NDArray[np.int64], residues: NDArray[np.int64]) -> Columns:
-    """Count and share of each known residue among 1..t, with t and 1/t; float32 [N, 42].
+    """Count and fraction of each known residue among 1..t, with t and 1/t; float32 [N, 42].
 
-    Charge is linear in the counts (all but for the two ends of the chain) and hydropathy in the shares: for what is
+    Charge is linear in the counts (all but for the two ends of the chain) and hydropathy in the fractions: for what is
     asked of a prefix this is the ceiling. proteins : [P].   chain, residues : int64 [N], which protein, and t.
     """
     counts = np.zeros((len(chain), PROTEIN.n_known))
@@ -39,13 +39,13 @@ def prefix_composition(proteins: tuple[Codes, ...], chain: NDArray[np.int64], re
         rows = np.flatnonzero(chain == number)
         running = np.cumsum(proteins[number][:, None] == np.arange(PROTEIN.n_known), axis=0)  # [L, 20]
         counts[rows] = running[residues[rows] - 1]
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    fractions = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     read = residues[:, None].astype(np.float64)
-    return np.concatenate([counts, shares, read, 1 / read], axis=1).astype(np.float32)
+    return np.concatenate([counts, fractions, read, 1 / read], axis=1).astype(np.float32)
 
 
 def last_symbols(sequence: Codes, places: NDArray[np.int64], width: int, unknown: int) -> Codes:
-    """Return the last `width` symbols read at each place, that at the place included; unknown before the beginning.
+    """The last `width` symbols read at each place, that at the place included; unknown before the beginning.
 
     sequence : uint8 [L].   places : int64 [n], 0-based.   Returns uint8 [n, width].
     """
@@ -53,17 +53,17 @@ def last_symbols(sequence: Codes, places: NDArray[np.int64], width: int, unknown
     return np.where(at >= 0, sequence[np.maximum(at, 0)], np.uint8(unknown))
 
 
-def recent_words(codes: Codes, n_known: int) -> Columns:
-    """How often each short word stands in the last symbols; float32 [N, words]. codes : uint8 [N, W]."""
-    lengths = PROTEIN_WORDS if n_known == PROTEIN.n_known else DNA_WORDS
+def recent_kmers(codes: Codes, n_known: int) -> Columns:
+    """How often each short k-mer stands in the last symbols; float32 [N, k-mers]. codes : uint8 [N, W]."""
+    lengths = PROTEIN_KMERS if n_known == PROTEIN.n_known else DNA_KMERS
     return np.concatenate([kmer_counts(codes, k, n_known) for k in lengths], axis=1)
 
 
 def recent_composition(codes: Codes, n_known: int) -> Columns:
-    """Share of each known symbol among the last ones; float32 [N, n_known]. codes : uint8 [N, W]."""
+    """Fraction of each known symbol among the last ones; float32 [N, n_known]. codes : uint8 [N, W]."""
     counts = kmer_counts(codes, 1, n_known)
-    shares: Columns = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    return shares
+    fractions: Columns = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    return fractions
 
 
 def nearest_bases(codes: Codes, near: int, n_known: int) -> Columns:

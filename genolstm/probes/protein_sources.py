@@ -24,17 +24,17 @@ NO_PROVENANCE = Provenance(command="", settings={}, seed=0, inputs={}, device="c
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
-    """Chains, and what is to be told of them.
+    """Chains, and what is reported of them.
 
-    contigs : names in the genome or protein file.   records : transcripts or proteins; those used are not yet counted.
-    definition : how the chains were chosen.   notes : sentences for the log.   sha256 : of names and codes.
+    genome : that the chains lie on, or the proteins themselves.   records : transcripts or proteins; those used are not
+    yet counted.
+    definition : how the chains were chosen.   notes : sentences for the log.
     """
 
     chains: Chains
-    contigs: tuple[str, ...]
+    genome: Genome
     records: Records
     definition: dict[str, float | int | str]
-    sha256: str
     notes: tuple[str, ...] = field(default=())
 
 
@@ -52,18 +52,17 @@ def protein_source(path: Path, checkpoint: Checkpoint, settings: ProteinProbeSet
     definition: dict[str, float | int | str] = {"parts": how}
     notes = [f"split: {how}"]
     if letters:
-        told = ", ".join(f"{count:,} {letter}" for letter, count in letters.items())
-        definition["letters_without_value"] = told
-        notes.append(f"residues without charge and hydropathy: {told}")
+        counted = ", ".join(f"{count:,} {letter}" for letter, count in letters.items())
+        definition["letters_without_value"] = counted
+        notes.append(f"residues without charge and hydropathy: {counted}")
     if stops.ended:
         definition["stop_signs_left_out"] = stops.ended
         notes.append(f"{stops.ended:,} proteins end in a stop sign (*), which is no residue and was left out")
     return Source(
         chains=chains,
-        contigs=opened.names,
+        genome=opened,
         records=Records(read=len(opened.names)),
         definition=definition,
-        sha256=opened.sha256,
         notes=tuple(notes),
     )
 
@@ -109,13 +108,12 @@ def gene_source(
     said: Sequence[str] = (*genes.warnings, *notes, *([f"feature lines not used: {lines}"] if lines else []))
     return Source(
         chains=chains,
-        contigs=genome.names,
+        genome=genome,
         records=Records(read=len(everything.transcripts), skipped={**skipped, **+away}),
         definition={
             "transcript": "of each gene, that of the longest whole CDS, read from the start of its first exon",
             "genetic_code": f"{code.number} ({code.name})",
             "feature_lines_not_used": lines,
         },
-        sha256=genome.sha256,
         notes=tuple(said),
     )

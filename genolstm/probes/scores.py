@@ -6,33 +6,26 @@ truth lacks a class that the score needs, or does not vary, it is NaN.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
-ROUNDING = 1e-24  # a sum of squares that is this share of the uncentred one is what float64 leaves of a constant
+ROUNDING = 1e-24  # a sum of squares that is this fraction of the uncentred one is what float64 leaves of a constant
 CHUNK_WEIGHTS = 1 << 20  # weights held at once while resampling: 8 MB, so that a chunk stays in the cache
-MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the rest no longer stand for the sample
+MOST_UNDEFINED = 0.05  # fraction of resamples that may lack a class before the rest no longer stand for the sample
 
 
 class Score(Protocol):
     """What every score below is, once ``functools.partial`` has set its options."""
 
     def __call__(self, truth: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, /) -> Floats:
-        """Give the score under each row of weights."""
-
-
-class Interval(NamedTuple):
-    """A number with the ends of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
+        """Score under each row of weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +42,7 @@ class BlockResamples:
     multiplicity: NDArray[np.uint16]
 
     def weights(self, first: int, last: int) -> Floats:
-        """Give how often each row counts in the resamples first .. last-1, float64 [last - first, N]."""
+        """How often each row counts in the resamples first .. last-1, float64 [last - first, N]."""
         return np.take(self.multiplicity[first:last].astype(np.float64), self.block, axis=1)
 
 
@@ -61,7 +54,7 @@ def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
 def auprc_at_prevalence(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, *, prevalence: float
 ) -> Floats:
-    """AUPRC as it would be if positives were a share ``prevalence`` of all rows, the same negatives being typical.
+    """AUPRC as it would be if positives were a fraction ``prevalence`` of all rows, the same negatives being typical.
 
     Each negative counts (1 - prevalence) / prevalence x n_positive / n_negative times.
     """
@@ -108,7 +101,7 @@ def mcc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, 
 def expected_calibration_error(
     labels: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None, *, bins: int = 15
 ) -> Floats:
-    """Mean over bins of |share of positives - mean probability|, bins of equal mass weighted by their rows.
+    """Mean over bins of |fraction of positives - mean probability|, bins of equal mass weighted by their rows.
 
     Naeini et al. 2015; Guo et al. 2017, eq. 3. Tied probabilities stay in one bin: their order means nothing.
     """
@@ -135,7 +128,7 @@ def log_likelihood(labels: ArrayLike, log_odds: ArrayLike, weights: ArrayLike | 
 
 
 def r2(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> Floats:
-    """Share of the variance of the targets that is explained: 1 - residual / total sum of squares."""
+    """Fraction of the variance of the targets that is explained: 1 - residual / total sum of squares."""
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     weights = _weights(weights, targets.size)
     residual = np.sum(weights * np.square(targets - predictions), axis=-1)
@@ -158,7 +151,7 @@ def spearman(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | No
 
 
 def accuracy(labels: ArrayLike, called: ArrayLike, weights: ArrayLike | None = None) -> Floats:
-    """Share of the rows whose called class is their own."""
+    """Fraction of the rows whose called class is their own."""
     right = (np.asarray(labels) == np.asarray(called)).astype(np.float64)
     weights = _weights(weights, right.size)
     return np.asarray(np.sum(weights * right, axis=-1) / weights.sum(axis=-1))
@@ -184,7 +177,7 @@ def block_bootstrap(blocks: ArrayLike, n_resamples: int, rng: np.random.Generato
 
 
 def resampled(labels: ArrayLike, scores: ArrayLike, resamples: BlockResamples, score: Score) -> Floats:
-    """Give the score in each resample, float64 [R]; NaN where the resample leaves it undefined.
+    """Score in each resample, float64 [R]; NaN where the resample leaves it undefined.
 
     ``score`` is any of the scores above, with ``functools.partial`` for its options.
     """
@@ -202,8 +195,8 @@ def resampled(labels: ArrayLike, scores: ArrayLike, resamples: BlockResamples, s
     return np.concatenate([score(labels, scores, resamples.weights(*chunk)) for chunk in chunks])
 
 
-def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Give the percentile interval (Efron 1981) of a value from its resampled values [R].
+def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Percentile interval (Efron 1981) of a value from its resampled values [R].
 
     Undefined resamples (NaN: no positive or no negative was drawn) are left out, which is the same as drawing them
     again; where they are more than a twentieth the blocks are too few and InputError says so.
@@ -217,13 +210,13 @@ def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) 
         )
     tail = (1 - level) / 2
     low, high = np.quantile(resampled_values[~undefined], [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
+    return Estimate(float(value), float(low), float(high))
 
 
 def score_interval(
     labels: ArrayLike, scores: ArrayLike, resamples: BlockResamples, score: Score, *, level: float = 0.95
-) -> Interval:
-    """Give a score of all rows with its block-bootstrap interval."""
+) -> Estimate:
+    """A score of all rows with its block-bootstrap interval."""
     return interval(float(score(labels, scores)), resampled(labels, scores, resamples, score), level=level)
 
 
@@ -235,8 +228,8 @@ def paired_difference(
     score: Score,
     *,
     level: float = 0.95,
-) -> Interval:
-    """Give how much better a scores than b on the same rows, both being scored in the same resamples."""
+) -> Estimate:
+    """How much better a scores than b on the same rows, both being scored in the same resamples."""
     value = float(score(labels, scores_a)) - float(score(labels, scores_b))
     change = resampled(labels, scores_a, resamples, score) - resampled(labels, scores_b, resamples, score)
     return interval(value, change, level=level)
@@ -244,8 +237,8 @@ def paired_difference(
 
 def class_mean_interval(
     labels: ArrayLike, log_odds: Floats, resamples: BlockResamples, score: Score, *, level: float = 0.95
-) -> Interval:
-    """Give the mean over classes of a score of each class against all others, with its interval.
+) -> Estimate:
+    """Mean over classes of a score of each class against all others, with its interval.
 
     labels : int [N], 0 .. K-1.   log_odds : [N, K].
     """
@@ -260,13 +253,13 @@ def _weights(weights: ArrayLike | None, n_rows: int) -> Floats:
 
 
 def _positive_and_weights(labels: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
-    """Give labels as 0. and 1. [N], and weights [..., N]."""
+    """Labels as 0. and 1. [N], and weights [..., N]."""
     positive = np.asarray(labels, bool).astype(np.float64)
     return positive, _weights(weights, positive.size)
 
 
 def _order_and_ends(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give the rows by rising score [N], and where in that order each group of tied scores ends [K]."""
+    """Rows by rising score [N], and where in that order each group of tied scores ends [K]."""
     if np.isnan(scores).any():
         raise ValueError(f"{np.isnan(scores).sum()} of {scores.size} scores are NaN; they cannot be ranked")
     order = np.argsort(scores, kind="stable")
@@ -274,13 +267,13 @@ def _order_and_ends(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def _cumulated(values: Floats, order: NDArray[np.intp], ends: NDArray[np.intp]) -> Floats:
-    """Give the sums of values [..., N] up to the end of each tied group [..., K]."""
+    """Sums of values [..., N] up to the end of each tied group [..., K]."""
     sums: Floats = np.cumsum(np.take(values, order, axis=-1), axis=-1)
     return sums if ends.size == order.size else np.take(sums, ends, axis=-1)
 
 
 def _counts_by_threshold(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
-    """Give the positives and the negatives that score at least as high as each of K thresholds, [..., K] each.
+    """Positives and the negatives that score at least as high as each of K thresholds, [..., K] each.
 
     The thresholds are the distinct scores, less those between two runs of nothing but negatives: they change no score
     here, and being most of them they would cost most of the time.
@@ -305,12 +298,12 @@ def _average_precision(positives: Floats, negatives: Floats) -> Floats:
 
 
 def _gains(cumulated: Floats) -> Floats:
-    """Give what each of K thresholds adds to sums [..., K]."""
+    """What each of K thresholds adds to sums [..., K]."""
     return np.diff(cumulated, axis=-1, prepend=0.0)
 
 
 def _mean_ranks(values: Floats, weights: Floats) -> Floats:
-    """Give each row's mean rank [..., N] where a row of weight n stands for n tied rows; ranks begin at 1/2."""
+    """Each row's mean rank [..., N] where a row of weight n stands for n tied rows; ranks begin at 1/2."""
     order, ends = _order_and_ends(values)
     mass = _cumulated(weights, order, ends)  # [..., K]
     group = np.empty(order.size, np.intp)
@@ -319,13 +312,13 @@ def _mean_ranks(values: Floats, weights: Floats) -> Floats:
 
 
 def _deviations(values: Floats, weights: Floats) -> Floats:
-    """Give values [..., N] less their weighted mean."""
+    """Values [..., N] less their weighted mean."""
     mean: Floats = np.sum(weights * values, axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
     return values - mean
 
 
 def _spread(values: Floats, weights: Floats) -> Floats:
-    """Give the weighted sum of squared deviations [...]; exactly 0 where the values do not vary."""
+    """Weighted sum of squared deviations [...]; exactly 0 where the values do not vary."""
     spread = np.sum(weights * np.square(_deviations(values, weights)), axis=-1)
     return np.where(spread > ROUNDING * np.sum(weights * np.square(values), axis=-1), spread, 0.0)
 

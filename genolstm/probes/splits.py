@@ -1,41 +1,26 @@
 """Which parts of a genome a probe is fitted to, chosen on and judged on."""
 
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
 from genolstm.errors import InputError, UsageError
 from genolstm.regions import Part, Stretches, split_genome
 from genolstm.seeds import spawn
+from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
-
-
-class SplitSettings(Protocol):
-    """What of a probe's settings says how a genome is split."""
-
-    @property
-    def train_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def test_contigs(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def block_bp(self) -> int: ...  # noqa: D102
-    @property
-    def valid_share(self) -> float: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
 
 
 def probe_split(
     checkpoint: Checkpoint,
     genome: Genome,
-    settings: SplitSettings,
+    settings: AnyProbeSettings,
     model_name: str,
     *,
     valid_contigs: tuple[str, ...] = (),
 ) -> Stretches:
-    """Give the split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
+    """Split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
 
     valid_contigs : what strengths are chosen on; in the model's own split they take the place of its validation part,
     which is then for training.
@@ -65,7 +50,7 @@ def probe_split(
     return _by_contigs(genome, settings, valid_contigs)
 
 
-def _by_contigs(genome: Genome, settings: SplitSettings, valid_contigs: tuple[str, ...]) -> Stretches:
+def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
     """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
     held = (*settings.test_contigs, *valid_contigs)
     training = settings.train_contigs or tuple(name for name in genome.names if name not in held)
@@ -81,7 +66,7 @@ def _by_contigs(genome: Genome, settings: SplitSettings, valid_contigs: tuple[st
 
 
 def _validated_on(split: Stretches, names: tuple[str, ...]) -> Stretches:
-    """Give the same stretches: those of named contigs for validation, those for test left, all others for training."""
+    """The same stretches: those of named contigs for validation, those for test left, all others for training."""
     part = split.part.copy()
     part[part != Part.TEST] = Part.TRAIN
     for name in names:

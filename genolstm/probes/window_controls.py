@@ -4,14 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA, Codes
-from genolstm.probes.comparison import Subset
-from genolstm.probes.controls import words
+from genolstm.probes.controls import kmers
 from genolstm.regions import Part
 from genolstm.states.windows import Windows
 from genolstm.store.genome import Genome
 
 ROWS = 4096  # windows counted at a time
-GC_WIDTH = 0.02  # share of GC within which two windows are matched
+GC_WIDTH = 0.02  # difference of GC fractions within which two windows are matched
 LEAST_SHIFT, MOST_SHIFT = 0.25, 0.75  # of a contig's windows: far from where the labels belong
 _IS_GC = np.isin(np.arange(DNA.n_symbols), [DNA.letters.index(letter) for letter in "GC"])
 
@@ -23,20 +22,20 @@ def window_codes(genome: Genome, windows: Windows) -> Codes:
     return codes
 
 
-def gc_share(codes: Codes) -> NDArray[np.float64]:
-    """Share of G and C among the bases of each window, [N]. codes : [N, W], without N."""
-    share: NDArray[np.float64] = _IS_GC[codes].mean(axis=1)
-    return share
+def gc_fraction(codes: Codes) -> NDArray[np.float64]:
+    """Fraction of G and C among the bases of each window, [N]. codes : [N, W], without N."""
+    fraction: NDArray[np.float64] = _IS_GC[codes].mean(axis=1)
+    return fraction
 
 
 def gc_features(codes: Codes) -> NDArray[np.float32]:
     """GC and its square, float32 [N, 2]: open chromatin may have neither much nor little of it."""
-    share = gc_share(codes)
-    return np.stack([share, share**2], axis=1).astype(np.float32)
+    gc = gc_fraction(codes)
+    return np.stack([gc, gc**2], axis=1).astype(np.float32)
 
 
-def strandless_words(k: int) -> tuple[NDArray[np.int64], int]:
-    """Column of each word of k bases, a word and its reverse complement sharing one, int64 [4**k]; how many columns."""
+def canonical_kmers(k: int) -> tuple[NDArray[np.int64], int]:
+    """Column of each k-mer, which shares one with its reverse complement, int64 [4**k]; how many columns."""
     number = np.arange(DNA.n_known**k)
     flipped, rest = np.zeros_like(number), number
     for _ in range(k):
@@ -47,15 +46,15 @@ def strandless_words(k: int) -> tuple[NDArray[np.int64], int]:
 
 
 def canonical_kmer_counts(codes: Codes, k: int) -> NDArray[np.float16]:
-    """How often each word of k bases or its reverse complement stands in each window, float16 [N, columns].
+    """How often each k-mer or its reverse complement stands in each window, float16 [N, columns].
 
-    A window has no strand, so that two columns for one word would only be twice as many to learn.
+    A window has no strand, so that two columns for one would only be twice as many to learn.
     codes : [N, W].
     """
-    column, width = strandless_words(k)
+    column, width = canonical_kmers(k)
     counts = np.empty((len(codes), width), dtype=np.float16)
     for first in range(0, len(codes), ROWS):
-        found = words(codes[first : first + ROWS], k, DNA.n_known)
+        found = kmers(codes[first : first + ROWS], k, DNA.n_known)
         row, place = np.nonzero(found >= 0)
         flat = row * width + column[found[row, place]]
         counts[first : first + ROWS] = np.bincount(flat, minlength=len(found) * width).reshape(-1, width)
@@ -63,7 +62,7 @@ def canonical_kmer_counts(codes: Codes, k: int) -> NDArray[np.float16]:
 
 
 def one_hot_bins(codes: Codes, bin_bp: int) -> NDArray[np.float32]:
-    """Share of each base in each stretch of `bin_bp` of a window, float32 [N, bins * 4]; the last one may be shorter.
+    """Fraction of each base in each stretch of `bin_bp` of a window, float32 [N, bins * 4]; the last may be shorter.
 
     codes : [N, W]. What is where in the window, as far as a linear probe can use it.
     """
@@ -90,20 +89,20 @@ def shifted(contig: NDArray[np.int64], part: NDArray[np.int8], rng: np.random.Ge
 
 def gc_matched(
     label: NDArray[np.integer] | NDArray[np.floating],
-    share: NDArray[np.float64],
+    fraction: NDArray[np.float64],
     matches: int,
     rng: np.random.Generator,
-) -> Subset:
+) -> NDArray[np.int64]:
     """Open windows and up to `matches` closed ones for each, of the same GC to within two hundredths.
 
-    label, share : of the test windows. No closed window is drawn twice; open ones without any of their GC are left out.
+    label, fraction : of the test windows, their label and their GC.   Returns indices into them, sorted. No closed
+    window is drawn twice; open ones without any of their GC are left out.
     """
-    gc = np.floor(share / GC_WIDTH).astype(np.int64)
+    gc = np.floor(fraction / GC_WIDTH).astype(np.int64)
     kept: list[NDArray[np.intp]] = []
     for each in np.unique(gc[label == 1]):
         positive, negative = (np.flatnonzero((gc == each) & (label == kind)) for kind in (1, 0))
         if len(negative):
             some = min(matches * len(positive), len(negative))
             kept += [positive, rng.choice(negative, some, replace=False)]
-    rows = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
-    return Subset("matched", rows)
+    return np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)

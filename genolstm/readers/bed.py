@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.readers.gzipped import STDIN, decompressed, opened
 from genolstm.readers.text_lines import numbered_lines
+from genolstm.regions import STRAND_SIGNS
 
 BLOCK_BYTES = 1 << 18
 NAMES_SHOWN = 8  # contigs that a message lists before '...'
 LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 COLUMNS_NEEDED = 3  # contig, start, end
 NAME_COLUMN, STRAND_COLUMN = 3, 5
-STRANDS = {"+": 1, "-": -1, ".": 0}
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the intervals
 FOREIGN_CONTIG, NO_BASES = "contig not in genome", "interval without a base"
 
@@ -146,12 +146,12 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
 def _strand(columns: list[str], source: str, number: int) -> int:
     """+1, -1, or 0 where the line does not say. Raises InputError for anything else in its column."""
     text = columns[STRAND_COLUMN] if len(columns) > STRAND_COLUMN else "."
-    if text not in STRANDS:
+    if text not in STRAND_SIGNS:
         raise InputError(
             f"{source}, line {number}: the strand (column 6) is '{text[:LONGEST_SHOWN]}', not +, - or a dot;"
             " correct it, or keep only the columns before it."
         )
-    return STRANDS[text]
+    return STRAND_SIGNS[text]
 
 
 def _shown(line: str) -> str:

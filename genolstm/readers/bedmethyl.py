@@ -2,10 +2,10 @@
 
 from genolstm.readers.call_kernels import CHEBI, LETTER
 from genolstm.readers.table_rows import BadRow, Row, whole
+from genolstm.regions import STRAND_SIGNS
 
 BEDMETHYL_COLUMNS, WITH_COUNTS = 11, 18
 CONTIG, START, END, NAME, STRAND, COVERAGE, PERCENT, MODIFIED, CANONICAL = 0, 1, 2, 3, 5, 9, 10, 11, 12
-STRANDS = {"+": 1, "-": -1, ".": 0}
 # how files name a modification; any other name is that of a sample, and says nothing
 CODES = {
     **{chr(letter): chr(letter) for letter in LETTER},
@@ -24,7 +24,7 @@ def bedmethyl_row(fields: list[str], code: str) -> Row | None:
         raise BadRow(f"it has {len(fields)} columns, not {BEDMETHYL_COLUMNS} or {WITH_COUNTS}")
     if CODES.get(fields[NAME].partition(",")[0], code) != code:
         return None
-    if fields[STRAND] not in STRANDS:
+    if fields[STRAND] not in STRAND_SIGNS:
         raise BadRow(f"its strand is '{fields[STRAND][:9]}', not +, - or .")
     start, end = whole(fields[START]), whole(fields[END])
     if end != start + 1:
@@ -41,4 +41,4 @@ def bedmethyl_row(fields: list[str], code: str) -> Row | None:
         if not 0 <= percent <= 100:
             raise BadRow(f"its percentage is {percent:g}")
         counts = round(covered * percent / 100), covered
-    return Row(fields[CONTIG], start, STRANDS[fields[STRAND]], (counts,))
+    return Row(fields[CONTIG], start, STRAND_SIGNS[fields[STRAND]], (counts,))

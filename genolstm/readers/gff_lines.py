@@ -40,7 +40,7 @@ WANTED = "give the gene annotation as GTF or GFF3, plain or gzipped"
 GET_AGAIN = "copy or download it again, and check it with 'gzip -t'"
 
 N_COLUMNS = 9  # contig, source, type, start, end, score, strand, phase, attributes
-STRANDS = frozenset("+-.?")
+STRAND_MARKS = frozenset("+-.?")
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the features
 LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 
@@ -104,7 +104,7 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
                     raise _bad_line(path, number, columns) from None
                 feature = _without_attributes(path, number, columns)
             else:
-                if not (0 <= start < end and strand in STRANDS):
+                if not (0 <= start < end and strand in STRAND_MARKS):
                     raise _bad_line(path, number, columns)
                 feature = Feature(contig, kind, start, end, strand, attributes, phase)
             n_features += 1
@@ -118,7 +118,7 @@ def _without_attributes(path: Path | str, number: int, columns: list[str]) -> Fe
         start, end = int(first) - 1, int(last)
     except ValueError:
         raise _bad_line(path, number, columns) from None
-    if not (0 <= start < end and strand in STRANDS):
+    if not (0 <= start < end and strand in STRAND_MARKS):
         raise _bad_line(path, number, columns)
     return Feature(contig, kind, start, end, strand, "")
 

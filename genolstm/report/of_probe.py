@@ -152,10 +152,10 @@ def _limits(result: Result, targets: Mapping[str, ProbeResult]) -> list[str]:
             )
         if each.prevalence:
             limits.append(f"{name}: true sites are {100 * each.prevalence:.2f} % of all candidates in nature.")
-        if each.standing is not None:
+        if each.fraction_of_ceiling is not None:
             limits.append(
-                f"{name}: between the best untrained twin (0) and the composition of the whole prefix (1), the trained"
-                f" states stand at {interval(*each.standing)}."
+                f"{name}: between the best random-init model (0) and the composition of the whole prefix (1), the"
+                f" trained states stand at {interval(*each.fraction_of_ceiling)}."
             )
         unready = [label for label, features in each.features.items() if not features.converged]
         if unready:

@@ -65,6 +65,16 @@ class ProbeSettings(Settings):
     test_contigs: tuple[str, ...] = option((), "Judge on these; the model must not have seen them.", read=parse_names)
     seed: int = option(1, SAME_SEED, min=0)
 
+    @property
+    def offset_sets(self) -> tuple[tuple[int, ...], ...]:
+        """Offsets that are read together: those named, or those of the sweep, of which the best on validation wins."""
+        return OFFSET_SETS if self.offsets == "sweep" else (parse_offsets(self.offsets),)
+
+    @property
+    def offsets_to_read(self) -> tuple[int, ...]:
+        """Every offset at which states are needed."""
+        return tuple(sorted({offset for each in self.offset_sets for offset in each}))
+
     def __post_init__(self) -> None:
         if self.offsets != "sweep":
             parse_offsets(self.offsets)

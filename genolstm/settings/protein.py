@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import SAME_SEED, option, option_of
-from genolstm.settings.probe import ProbeSettings, States
+from genolstm.settings.probe import AccessibilitySettings, ProbeSettings, States
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
@@ -88,3 +88,7 @@ class ProteinProbeSettings(Settings):
         for name in ("valid_share", "test_share"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UsageError(f"{name} must lie between 0 and 0.5, not {getattr(self, name)}.")
+
+
+# what is the same in all of them: states, twins, resamples, seed, and how a genome is split
+AnyProbeSettings = ProbeSettings | AccessibilitySettings | ProteinProbeSettings

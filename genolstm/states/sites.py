@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 from genolstm.ranks import Ranks
-from genolstm.regions import Region, Sites, Stretches, stretches_of
+from genolstm.regions import N_STRANDS, Region, Sites, Stretches, stretches_of
 from genolstm.settings.model import ModelSettings
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -23,7 +23,6 @@ from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import owners_at
 
-STRANDS = 2  # the pass along the site's own strand, then the pass along the other
 PASSES = ("own", "other")
 
 
@@ -150,7 +149,7 @@ def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embed
     states = _states_of(reader, sites, near, seams)
     features = _features(reader.model.settings)
     if reader.ranks.size > 1 and reader.ranks.is_main_process:
-        states = itertools.chain(states, _states_of_others(reader.ranks, owner, len(features) // STRANDS))
+        states = itertools.chain(states, _states_of_others(reader.ranks, owner, len(features) // N_STRANDS))
     return Embedding(sites, features, states, seams, records, owner)
 
 
@@ -159,9 +158,9 @@ def hand_over(embedding: Embedding, ranks: Ranks, beside: Path) -> None:
 
     They are kept in a file without a name in the folder of `beside`.
     """
-    width = len(embedding.features) // STRANDS
+    width = len(embedding.features) // N_STRANDS
     with TemporaryFile(dir=beside.parent) as spool:
-        kept = np.memmap(spool, dtype=np.float16, mode="w+", shape=(len(embedding.sites), STRANDS, width))
+        kept = np.memmap(spool, dtype=np.float16, mode="w+", shape=(len(embedding.sites), N_STRANDS, width))
         for site, reading, values in embedding.states:
             kept[site, reading] = values
         ranks.gather_into(kept.reshape(-1, width), embedding.owner.ravel())
@@ -171,9 +170,9 @@ def _states_of_others(
     ranks: Ranks, owner: NDArray[np.int64], width: int
 ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
     for row, states in ranks.incoming(owner.ravel(), (width,), np.dtype(np.float16)):
-        for reading in range(STRANDS):
-            mine = row % STRANDS == reading
-            yield row[mine] // STRANDS, reading, states[mine]
+        for reading in range(N_STRANDS):
+            mine = row % N_STRANDS == reading
+            yield row[mine] // N_STRANDS, reading, states[mine]
 
 
 def _features(settings: ModelSettings) -> list[Feature]:
@@ -193,10 +192,10 @@ def _states_of(
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
     wanted = Wanted(last.ravel(), reverse.ravel())
     for request, states in _wanted_states(reader, near, wanted, memories=True, seams=seams):
-        for strand in range(STRANDS):
-            mine = request % STRANDS == strand
+        for strand in range(N_STRANDS):
+            mine = request % N_STRANDS == strand
             if mine.any():
-                yield request[mine] // STRANDS, strand, states[mine]
+                yield request[mine] // N_STRANDS, strand, states[mine]
 
 
 def neighbourhoods(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.model import NextSymbolModel
-from genolstm.regions import Region, Stretches, stretches_of
+from genolstm.regions import N_STRANDS, Region, Stretches, stretches_of
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reader import GenomeReader
@@ -26,7 +26,6 @@ from genolstm.stream.sharding import owners_at
 Ints = NDArray[np.int64]
 Half = NDArray[np.float16]
 
-STRANDS = 2  # the forward pass, then the pass along the reverse complement
 POOLS = ("mean", "max")
 MERGED_AT_ONCE = 4096  # windows whose pieces are turned to float32 together
 
@@ -48,7 +47,7 @@ class Windows:
 
 def pooled_width(reader: GenomeReader, *, memories: bool) -> int:
     """How many features a window has."""
-    return STRANDS * len(POOLS) * reader.state_width(memories=memories)
+    return N_STRANDS * len(POOLS) * reader.state_width(memories=memories)
 
 
 @torch.inference_mode()
@@ -134,7 +133,7 @@ class _PieceTable:
         pieces = np.maximum(last // chunk - self.first_chunk + 1, 0)
         self.first_target, self.last_target = first, last
         self.first_slot = np.concatenate([[0], np.cumsum(np.maximum(pieces.max(axis=0), 1))])
-        self.values = np.zeros((int(self.first_slot[-1]), STRANDS, len(POOLS), width), dtype=np.float16)
+        self.values = np.zeros((int(self.first_slot[-1]), N_STRANDS, len(POOLS), width), dtype=np.float16)
 
     def pieces_in(self, block: Block, lane: int, contig: int) -> tuple[Ints, Ints, Ints]:
         """Slots of the pieces that a lane of a block reads, and their steps begin .. end in it; each [k]."""

@@ -22,7 +22,6 @@ Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 CHUNK = 1 << 13  # samples of one strand that lie together on disk
 ROWS = 1 << 12  # of tables that grow
 SLAB = 1 << 18  # samples read back at a time
-STRANDS = ("forward", "reverse")
 RESETS = {"layer": np.int32, "contig": np.int32, "start": np.int64, "end": np.int64, "strand": np.int8,
           "forget": np.float32}  # fmt: skip
 TEXT_COLUMNS = {"kind", "direction", "measure"}

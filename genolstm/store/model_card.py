@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from genolstm.store.results import Estimate
+from genolstm.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

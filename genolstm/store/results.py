@@ -10,52 +10,72 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from genolstm.estimate import Estimate
 from genolstm.regions import Sites
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind, type_name
 
 
-class Estimate(NamedTuple):
-    """A value with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True, kw_only=True)
-class FeatureSet:
-    """One probe: how it predicts, and its predictions.
+class LinearProbe:
+    """Everything that is needed to recompute a probe's predictions, and how it was chosen.
 
-    label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls. Where values
-    are asked, float32 [N]: the values.
-    log_odds : float32 [N], at every site; the predicted values where values are asked; [N, K] of K classes.
-    mean, scale, coefficients : float32 [D]; coefficients [D, K] and intercept float64 [K] of K classes.
-    threshold : log odds from which on the MCC counts a site as called; None where values or K classes are asked.
-    strengths : (C, validation log likelihood or R2) of each tried.   converged : the solver reached its tolerance.
-    scores : score name -> estimate on the test sites.
+    mean, scale : float32 [D], of the training rows; scale is 1 where a feature is constant.
+    coefficients : float32 [D], per standard deviation of the feature; [D, K] of K classes.
+    intercept : prediction at the mean of the features; float64 [K] of K classes.
+    regularisation : C, the inverse strength of the penalty, chosen on the validation rows.
+    converged : whether the solver reached its gradient tolerance at that C.
+    strengths : (C, validation log likelihood or R2) of each tried, from strong to weak.
     """
 
-    label: NDArray[np.int8] | NDArray[np.float32]
-    log_odds: NDArray[np.float32]
-    threshold: float | None
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     coefficients: NDArray[np.float32]
     intercept: float | NDArray[np.float64]
     regularisation: float
     converged: bool
-    strengths: tuple[tuple[float, float], ...]
+    strengths: tuple[tuple[float, float], ...] = ()
+
+    def decision(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Log odds or predicted values of features [N, D]: float64 [N]; of K classes [N, K], up to a constant a row."""
+        scale = self.scale if self.coefficients.ndim == 1 else self.scale[:, None]
+        slopes = self.coefficients.astype(np.float64) / scale
+        offset = self.intercept - self.mean.astype(np.float64) @ slopes
+        decision = np.empty((len(features), *slopes.shape[1:]))
+        for first in range(0, len(features), ROWS_IN_MEMORY):
+            rows = slice(first, first + ROWS_IN_MEMORY)
+            decision[rows] = features[rows].astype(np.float64) @ slopes + offset
+        return decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSet(LinearProbe):
+    """One probe, what it was fitted to, its predictions and their scores.
+
+    label : int8 [N], what it was fitted to and is judged on; the sites' own but for the label controls. Where values
+    are asked, float32 [N]: the values.
+    log_odds : float32 [N], at every site; the predicted values where values are asked; [N, K] of K classes.
+    threshold : log odds from which on the MCC counts a site as called; None where values or K classes are asked.
+    scores : score name -> estimate on the test sites.
+    """
+
+    label: NDArray[np.int8] | NDArray[np.float32]
+    log_odds: NDArray[np.float32]
+    threshold: float | None
     scores: Mapping[str, Estimate]
 
 
 class SweepFit(NamedTuple):
-    """One entry of the offset sweep: model, offsets read together, scores on validation (nats a site, AUPRC)."""
+    """One entry of the offset sweep: model, offsets read together, and two scores on validation.
+
+    searched : by which the best offsets are chosen, nats a site of classes, R2 of values.   ranked : that of the
+    verdict.
+    """
 
     model: str
     offsets: tuple[int, ...]
-    valid_log_likelihood: float
-    valid_auprc: float
+    searched: float
+    ranked: float
 
 
 class CalibrationBin(NamedTuple):
@@ -84,6 +104,10 @@ MULTICLASS_COLUMNS = _Columns(
 )
 
 
+ROWS_IN_MEMORY = 4096  # rows of features turned to float64 at once
+SWEEP_ALWAYS = ("log_likelihood", "auprc")  # columns of every sweep; NaN where they are not the scores of the target
+CEILING_NAMES = ("fraction_of_ceiling", "standing")  # the second in versions before 4
+POOLED_ALWAYS = ("mean", "max")  # what versions before 4 made of the states of a window, and did not say
 COLUMN_GROUPS = ("edges", "profiles", "places", "chains")  # tables of a result that are columns by name
 
 
@@ -92,7 +116,7 @@ class ProbeResult:
     """The answer of one probe for one target, with its controls.
 
     offsets : symbols after the site at which the trained states were read.   verdict : 'gain' or 'no gain'.
-    best_control : the strongest of untrained twins, one-hot window, word counts and composition.
+    best_control : the strongest of random-init models, one-hot window, k-mer counts and composition.
     differences : control -> AUPRC (of values: R2) of the trained states minus the control's, paired.
     selectivity : AUPRC of the real task minus the control task's; None where that task makes no sense.
     prevalence : true sites among all candidates of the test part; None where values are asked.
@@ -100,12 +124,13 @@ class ProbeResult:
     protein and one in training or validation.
     seams : summary of each model's reading, see `stream.seams.Seams.to_json`.
     ranked : score that the verdict is made from: 'auprc' of two classes, 'accuracy' of more, 'r2' of values.
-    width : bp of each site, from its position on; more than 1 for windows.   definition : what was asked, in words and
-    numbers.
+    width : bp of each site, from its position on; more than 1 for windows.   states : 'h', or 'h+c' with the memories.
+    pooling : what was made of the states of a window; empty where states were read at offsets.
+    definition : what was asked, in words and numbers.
     edges, profiles : columns by name of what the forget gate does at the edges of peaks; empty where it was not asked.
     places, chains : of proteins, columns by name of which residue of which protein each site is, and of the proteins.
-    standing : where the trained states stand between the best untrained twin (0) and the ceiling (1), by the ranked
-    score; None where there is no ceiling above the twin.
+    fraction_of_ceiling : where the trained states stand between the best random-init model (0) and the ceiling (1), by
+    the ranked score; None where there is no ceiling above that model.
     """
 
     target: str
@@ -123,12 +148,14 @@ class ProbeResult:
     seams: Mapping[str, Mapping[str, float]]
     ranked: str = "auprc"
     width: int = 1
+    states: str = "h"
+    pooling: tuple[str, ...] = ()
     definition: Mapping[str, Any] = field(default_factory=dict)
     edges: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Any] = field(default_factory=dict)
     chains: Mapping[str, Any] = field(default_factory=dict)
-    standing: Estimate | None = None
+    fraction_of_ceiling: Estimate | None = None
 
 
 def write_probe(
@@ -148,9 +175,11 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         if (value := getattr(result, name)) is not None:
             group.attrs[name] = value
     group.attrs["definition"] = json.dumps(dict(result.definition))
-    if result.standing is not None:
-        group.attrs["standing"] = np.array(result.standing, dtype=np.float64)
-    group.attrs["offsets"] = json.dumps(result.offsets)
+    if result.fraction_of_ceiling is not None:
+        group.attrs["fraction_of_ceiling"] = np.array(result.fraction_of_ceiling, dtype=np.float64)
+    group.attrs["states"] = result.states
+    for name in ("offsets", "pooling"):
+        group.attrs[name] = json.dumps(getattr(result, name))
     group.attrs["seams"] = json.dumps(result.seams, sort_keys=True)
     sites = group.create_group("sites")
     for name in ("contig", "position", "strand", "label", "part", "block"):
@@ -164,15 +193,36 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         _write_features(group.create_group(f"features/{name}"), features)
     _write_scores(group.create_group("scores"), result.features)
     _write_estimates(group.create_group("differences"), "control", result.differences)
-    sweep = group.create_group("sweep")
-    write_strings(sweep, "model", [fit.model for fit in result.sweep])
-    write_strings(sweep, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
-    for name in ("valid_log_likelihood", "valid_auprc"):
-        sweep[name] = np.array([getattr(fit, name) for fit in result.sweep], dtype=np.float64)
+    _write_sweep(group.create_group("sweep"), result)
     bins = group.create_group("calibration")
     for name in CalibrationBin._fields:
         dtype = np.int64 if name == "sites" else np.float64
         bins[name] = np.array([getattr(row, name) for row in result.calibration], dtype=dtype)
+
+
+def _write_sweep(group: h5py.Group, result: ProbeResult) -> None:
+    write_strings(group, "model", [fit.model for fit in result.sweep])
+    write_strings(group, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
+    columns = {name: np.full(len(result.sweep), np.nan) for name in SWEEP_ALWAYS}
+    if result.sweep:
+        columns[_searched(result.ranked)] = np.array([fit.searched for fit in result.sweep], dtype=np.float64)
+        columns[result.ranked] = np.array([fit.ranked for fit in result.sweep], dtype=np.float64)
+    for name, column in columns.items():
+        group[f"valid_{name}"] = column
+
+
+def _read_sweep(group: h5py.Group, ranked: str) -> tuple[SweepFit, ...]:
+    models, offsets = strings(group["model"]), strings(group["offsets"])
+    if not models:
+        return ()
+    scores = (group[f"valid_{name}"][()].tolist() for name in (_searched(ranked), ranked))
+    rows = zip(models, offsets, *scores, strict=True)
+    return tuple(SweepFit(model, tuple(map(int, each.split(","))), *both) for model, each, *both in rows)
+
+
+def _searched(ranked: str) -> str:
+    """Score by which offsets are chosen, from the one that ranks feature sets."""
+    return "r2" if ranked == "r2" else "log_likelihood"
 
 
 def _write_column(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401  (an array, or text)
@@ -223,18 +273,21 @@ def read_probe(path: Path) -> dict[str, ProbeResult]:
     """Read a probe's result file: target -> result. Raises InputError as `files.open_file`."""
     with open_file(path, Kind.PROBE, verify=True) as file:
         contigs = strings(file["contigs/name"])
-        return {target: _read_target(file[target], target, contigs) for target in file if target != "contigs"}
+        states = str(json.loads(file.attrs["settings"]).get("states", "h"))  # where versions before 4 have it
+        return {target: _read_target(file[target], contigs, states) for target in file if target != "contigs"}
 
 
-def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> ProbeResult:
+def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> ProbeResult:
     columns: dict[str, Any] = {name: item[()] for name, item in group["sites"].items()}
     end = columns.pop("end", None)
     scores = group["scores"]
     names = strings(scores["score"])
     table = np.stack([scores[end][()] for end in Estimate._fields], axis=2)  # [features, scores, 3]
-    sweep, bins = group["sweep"], group["calibration"]
+    bins, ranked = group["calibration"], str(group.attrs.get("ranked", "auprc"))  # version 1 knew no other
+    ceiling = next((group.attrs[name] for name in CEILING_NAMES if name in group.attrs), None)
+    pooled = json.dumps(POOLED_ALWAYS if end is not None else ())
     return ProbeResult(
-        target=target,
+        target=group.name.strip("/"),
         sites=Sites(contigs=contigs, **columns),
         offsets=tuple(json.loads(group.attrs["offsets"])),
         verdict=str(group.attrs["verdict"]),
@@ -252,26 +305,19 @@ def _read_target(group: h5py.Group, target: str, contigs: tuple[str, ...]) -> Pr
         selectivity=_number(group, "selectivity"),
         prevalence=_number(group, "prevalence"),
         homology=float(group.attrs["homology"]),
-        sweep=tuple(
-            SweepFit(model, tuple(map(int, offsets.split(","))), *scores)
-            for model, offsets, *scores in zip(
-                strings(sweep["model"]),
-                strings(sweep["offsets"]),
-                sweep["valid_log_likelihood"][()].tolist(),
-                sweep["valid_auprc"][()].tolist(),
-                strict=True,
-            )
-        ),
+        sweep=_read_sweep(group["sweep"], ranked),
         calibration=tuple(
             CalibrationBin(*row)
             for row in zip(*(bins[name][()].tolist() for name in CalibrationBin._fields), strict=True)
         ),
         seams=json.loads(group.attrs["seams"]),
-        ranked=str(group.attrs.get("ranked", "auprc")),  # version 1 knew no other
+        ranked=ranked,
         width=int(end[0] - columns["position"][0]) if end is not None else 1,
+        states=str(group.attrs.get("states", states)),
+        pooling=tuple(json.loads(group.attrs.get("pooling", pooled))),
         definition=json.loads(group.attrs.get("definition", "{}")),
         **{name: _read_columns(group, name) for name in COLUMN_GROUPS},
-        standing=Estimate(*group.attrs["standing"].tolist()) if "standing" in group.attrs else None,
+        fraction_of_ceiling=Estimate(*ceiling.tolist()) if ceiling is not None else None,
     )
 
 

@@ -39,9 +39,10 @@ class Kind(StrEnum):
     STUDY = "study"
 
 
-# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; files of earlier
-# versions are read as they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 3, Kind.CHECKPOINT: 3}
+# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the
+# attribute standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as
+# they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 4, Kind.CHECKPOINT: 3}
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,8 @@ PROBE = (
     Dataset("*/sweep/offsets", ("fits",), "string", "", "symbols after the dinucleotide, read together"),
     Dataset("*/sweep/valid_log_likelihood", ("fits",), "float64", "nats/site", "on validation; the best is chosen"),
     Dataset("*/sweep/valid_auprc", ("fits",), "float64", "", "on validation sites: test sites are never looked at"),
+    Dataset("*/sweep/valid_accuracy", ("fits",), "float64", "", "the same, of several classes", required=False),
+    Dataset("*/sweep/valid_r2", ("fits",), "float64", "", "the same, of values", required=False),
     Dataset("*/calibration/edge_log_odds", ("bins",), "float64", "log odds", "lowest log odds in each bin, test sites"),
     Dataset("*/calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
     Dataset("*/calibration/observed", ("bins",), "float64", "", "share of true sites"),

@@ -11,12 +11,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.regions import Part, Stretches
+from genolstm.regions import STRAND_NAMES, Part, Stretches
 from genolstm.store.checkpoint import PartBits, read_bits, write_bits
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind
 
-STRANDS = ("forward", "reverse")
 SLAB = 1 << 18  # bases of a track that are read at a time
 
 
@@ -65,7 +64,7 @@ class ScoreFile:
 
     def __init__(self, file: h5py.File, strands: int) -> None:
         self.file, self.strands = file, strands
-        self.tracks = [file[f"bits/{name}"] for name in STRANDS[:strands]]
+        self.tracks = [file[f"bits/{name}"] for name in STRAND_NAMES[:strands]]
 
     @property
     def stretches(self) -> Stretches:
@@ -138,7 +137,7 @@ def write_score(
             group[name] = getattr(stretches, name)
         spans = stretches.end - stretches.start
         group["first"] = np.cumsum(spans) - spans
-        for name in STRANDS[:strands]:
+        for name in STRAND_NAMES[:strands]:
             file.create_dataset(f"bits/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
         yield ScoreFile(file, strands)
 

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from genolstm.store.files import open_any
+from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 
 TOLD_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command", "seed", "device", "content_sha256")
@@ -66,10 +67,8 @@ def _verdict(group: h5py.Group) -> dict[str, str]:
     if "prevalence" in group.attrs:
         told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
     told |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}
-    if "standing" in group.attrs:
-        told["standing between untrained (0) and ceiling (1)"] = "{:.2f} [{:.2f}, {:.2f}]".format(
-            *group.attrs["standing"]
-        )
+    for name in set(CEILING_NAMES) & set(group.attrs):
+        told["between random-init (0) and ceiling (1)"] = "{:.2f} [{:.2f}, {:.2f}]".format(*group.attrs[name])
     ends = [group["scores"][end][()] for end in ("value", "low", "high")]
     scores = group["scores/score"].asstr()[()]
     for row, name in enumerate(group["scores/features"].asstr()[()]):

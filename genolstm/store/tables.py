@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
-from genolstm.regions import Part, Region
+from genolstm.regions import STRAND_LETTERS, STRAND_NAMES, Part, Region
 from genolstm.store.files import open_any, strings
 from genolstm.store.places import Places, along_stretches, listed
 from genolstm.store.schema import SCHEMA, Dataset, Kind, row_for, type_name
@@ -29,10 +29,10 @@ MAIN = {
     Kind.STUDY: "*/claims",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
-AXIS_WORDS = {"strands": ("forward", "reverse"), "2": ("unmasked", "soft_masked")}
+AXIS_WORDS = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked")}
 ROW_AXES = ("layers", "units")  # both are rows: a column a unit would be hundreds
 PREDICTIONS = {"log_odds", "class_log_odds", "predicted"}  # of each feature set, beside the sites that they are of
-STRANDS = np.array([".", "+", "-"])  # by sign: 0, 1, -1
+LETTERS = np.array([STRAND_LETTERS[sign] for sign in (0, 1, -1)])  # the last by index -1
 PLACE_NAMES = {"contig", "position", "start", "end", "strand"}
 KEY_TYPES = {"string", "int32"}
 LABEL_TYPES = {"string", "int32", "int64"}
@@ -177,7 +177,7 @@ class TableFile:
             yield Column("end", "bp", "half-open", lambda first, stop: places.of(first, stop).end)
         if places.stranded:
             meaning = "+, - or . for none"
-            yield Column("strand", "", meaning, lambda first, stop: STRANDS[places.of(first, stop).strand].tolist())
+            yield Column("strand", "", meaning, lambda first, stop: LETTERS[places.of(first, stop).strand].tolist())
 
     def _columns(self, path: str) -> list[Column]:
         """One dataset as columns: one, or one for each entry of its further axes."""

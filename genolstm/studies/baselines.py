@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genolstm.estimate import Estimate
 from genolstm.seeds import spawn
 from genolstm.settings.model import CellName
 from genolstm.store.study import Claim, Column, Table
-from genolstm.studies.intervals import Interval, over_repeats, share_over_repeats, told
+from genolstm.studies.intervals import over_repeats, share_over_repeats, told
 from genolstm.studies.learning import Architecture, Batch, Draw, Network, bits, built, parameter_count, right, train
 from genolstm.studies.transformer import reach
 
@@ -141,7 +142,7 @@ def claims_of(found: Rivals, *, distance_word: str, offset: int, window: int) ->
     return tuple(rows)
 
 
-def _paired(found: Rivals, better: str, worse: str) -> Interval:
+def _paired(found: Rivals, better: str, worse: str) -> Estimate:
     return over_repeats(found.scores[better][:, -1] - found.scores[worse][:, -1])
 
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.replay import replay
 from genolstm.errors import UsageError
+from genolstm.estimate import Estimate
 from genolstm.seeds import spawn
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import Interval, auroc, over_repeats, share_over_repeats, told
+from genolstm.studies.intervals import auroc, over_repeats, share_over_repeats, told
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, built, right, train
 
 Floats = NDArray[np.float64]
@@ -244,7 +245,7 @@ def _conclusion(accepted: NDArray[np.bool_], inside: list[Insides], longest: int
 
 
 def _by_n(ns: NDArray[np.int64], accepted: NDArray[np.bool_], longest: int) -> Table:
-    over: list[Interval] = [over_repeats(accepted[:, place].astype(np.float64)) for place in range(len(ns))]
+    over: list[Estimate] = [over_repeats(accepted[:, place].astype(np.float64)) for place in range(len(ns))]
     return {
         "n": Column(ns, "", "of a^n b^n"),
         "trained": Column((ns <= longest).astype(np.int64), "", "1 where such strings were trained on"),

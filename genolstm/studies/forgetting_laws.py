@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from genolstm.studies.intervals import Interval, percentiles
+from genolstm.estimate import Estimate
+from genolstm.studies.intervals import percentiles
 
 Floats = NDArray[np.float64]
 
@@ -123,7 +124,7 @@ class Fitted(NamedTuple):
 
     law: Law
     parameters: Floats
-    r2: Interval
+    r2: Estimate
     left_out: float
     aicc: float
     chi2: float

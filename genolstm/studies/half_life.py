@@ -14,11 +14,12 @@ from genolstm.cells.initial import forget_biases, initialise, nominal_half_life
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.replay import replay
 from genolstm.cells.rules import FAMILY
+from genolstm.estimate import Estimate
 from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import Interval, over_repeats
+from genolstm.studies.intervals import over_repeats
 from genolstm.studies.intervals import told as written
 
 Floats = NDArray[np.float64]
@@ -193,11 +194,11 @@ def fitted_tau(response: Floats) -> float:
     return -1 / float(np.polyfit(np.arange(len(response)), np.log(response), 1)[0])
 
 
-def _ratio(lives: Floats, bias: float) -> Interval:
+def _ratio(lives: Floats, bias: float) -> Estimate:
     """Half-lives over the nominal one, geometric mean; those not seen to end count as the steps read, no interval."""
     logs = over_repeats(np.log(np.minimum(lives, _steps(bias)) / nominal_half_life(bias)))
-    ratio = Interval(*(math.exp(end) for end in logs))
-    return ratio if np.isfinite(lives).all() else Interval(ratio.value, math.nan, math.nan)
+    ratio = Estimate(*(math.exp(end) for end in logs))
+    return ratio if np.isfinite(lives).all() else Estimate(ratio.value, math.nan, math.nan)
 
 
 def _told_ratio(lives: Floats, bias: float) -> str:

@@ -8,38 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from genolstm.estimate import Estimate
+
 LEVEL = 0.95
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
-class Interval(NamedTuple):
-    """A number and the ends of its 95 % interval; NaN ends where there is none."""
-
-    value: float
-    low: float
-    high: float
-
-
-def over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Interval:
+def over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Estimate:
     """Mean of a few repeats with Student's interval; NaN ends for a single one."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean())
     if len(array) < 2:
-        return Interval(mean, math.nan, math.nan)
+        return Estimate(mean, math.nan, math.nan)
     half = float(stats.t.ppf(TAILS[1], len(array) - 1)) * float(array.std(ddof=1)) / math.sqrt(len(array))
-    return Interval(mean, mean - half, mean + half)
+    return Estimate(mean, mean - half, mean + half)
 
 
-def percentiles(value: float, draws: NDArray[np.float64]) -> Interval:
+def percentiles(value: float, draws: NDArray[np.float64]) -> Estimate:
     """Value with the 2.5 and 97.5 percentiles of draws of it [n]."""
     low, high = np.quantile(draws, TAILS)
-    return Interval(value, float(low), float(high))
+    return Estimate(value, float(low), float(high))
 
 
 class MeanOfDays(NamedTuple):
     """Mean of a series of days that may depend on each other. p : of a mean of zero, two-sided."""
 
-    interval: Interval
+    interval: Estimate
     p: float
 
 
@@ -59,7 +53,7 @@ def mean_of_days(values: NDArray[np.float64]) -> MeanOfDays:
     error = math.sqrt(max(variance, 0.0) / n)
     reach = float(special.ndtri(TAILS[1])) * error
     p = math.erfc(abs(mean) / error / math.sqrt(2)) if error > 0 else float(mean == 0)
-    return MeanOfDays(Interval(mean, mean - reach, mean + reach), p)
+    return MeanOfDays(Estimate(mean, mean - reach, mean + reach), p)
 
 
 def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -72,7 +66,7 @@ def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
 
 def auroc_interval(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], rng: np.random.Generator, *, draws: int = 500
-) -> Interval:
+) -> Estimate:
     """AUROC with a bootstrap interval over rows; positives and negatives are drawn apart, so that none runs out."""
     yes, no = np.flatnonzero(positive), np.flatnonzero(~positive)
     label = np.repeat([True, False], [len(yes), len(no)])
@@ -83,14 +77,14 @@ def auroc_interval(
     return percentiles(auroc(scores, positive), np.array(found))
 
 
-def told(interval: Interval, digits: int = 2) -> str:
+def told(interval: Estimate, digits: int = 2) -> str:
     """Write an interval as '0.71 (0.68 to 0.74)', or the value alone where it has no ends."""
     if math.isnan(interval.low):
         return f"{interval.value:.{digits}f}"
     return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
-def share_over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Interval:
+def share_over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Estimate:
     """Mean of a few shares, or R2s, with Student's interval cut to 0 and 1."""
     value, low, high = over_repeats(values)
-    return Interval(value, max(low, 0.0), min(high, 1.0))  # a NaN end stays NaN: it is given first
+    return Estimate(value, max(low, 0.0), min(high, 1.0))  # a NaN end stays NaN: it is given first

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.cells.fused import FusedCell, reference_cell
+from genolstm.estimate import Estimate
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import Interval, over_repeats
+from genolstm.studies.intervals import over_repeats
 from genolstm.studies.intervals import told as written
 from genolstm.studies.knockout_gradients import SLOPE_FROM, Vanishing, slope_of, vanishing
 from genolstm.studies.next_symbols import led, train
@@ -149,7 +150,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
     )  # fmt: skip
 
 
-def _cost(trials: list[Trial], name: str) -> Interval:
+def _cost(trials: list[Trial], name: str) -> Estimate:
     return over_repeats([each.bits[name] - each.bits["intact"] for each in trials])
 
 

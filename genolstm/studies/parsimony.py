@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from genolstm.estimate import Estimate
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import Interval, over_repeats
+from genolstm.studies.intervals import over_repeats
 from genolstm.studies.intervals import told as written
 from genolstm.studies.next_symbols import mean_bits, train
 
@@ -121,7 +122,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
     )  # fmt: skip
 
 
-def _against(excess: dict[str, Floats], name: str, place: int) -> Interval:
+def _against(excess: dict[str, Floats], name: str, place: int) -> Estimate:
     """Bits of a GRU less the LSTM's of the same repeat."""
     return over_repeats(excess[name][:, place] - excess[LSTM][:, place])
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genolstm.estimate import Estimate
 from genolstm.gates.factors import FORGET, readers_of, steps_at
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
@@ -15,7 +16,7 @@ from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.stream.blocks import Block
-from genolstm.studies.intervals import Interval, auroc, auroc_interval, over_repeats
+from genolstm.studies.intervals import auroc, auroc_interval, over_repeats
 from genolstm.studies.intervals import told as written
 from genolstm.studies.next_symbols import bits_of, led, read, train
 from genolstm.studies.telemetry_log import ACTIONS, FILL, ORDERLY, START_OVER, TOPICS, Codes, Log, draw_log, topics_of
@@ -209,16 +210,16 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
     )  # fmt: skip
 
 
-def _within(interval: Interval) -> Interval:
-    """Interval of a share: Student's may reach beyond 0 and 1."""
-    return Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
+def _within(interval: Estimate) -> Estimate:
+    """Estimate of a share: Student's may reach beyond 0 and 1."""
+    return Estimate(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
 
 
 LOSSES = {SILENT: "lose context in silence", ANNOUNCED: "lose context and start over"}
 
 
-def _claims(way: str, found: dict[str, Interval], trials: list[Trial]) -> list[Claim]:
-    def difference(one: str, other: str) -> Interval:
+def _claims(way: str, found: dict[str, Estimate], trials: list[Trial]) -> list[Claim]:
+    def difference(one: str, other: str) -> Estimate:
         return over_repeats(
             [auroc(each.scores[one], each.lost) - auroc(each.scores[other], each.lost) for each in trials]
         )
@@ -254,7 +255,7 @@ def _claims(way: str, found: dict[str, Interval], trials: list[Trial]) -> list[C
 
 
 def _auroc_table(
-    settings: StudySettings, found: dict[str, dict[str, Interval]], trials: dict[str, list[Trial]]
+    settings: StudySettings, found: dict[str, dict[str, Estimate]], trials: dict[str, list[Trial]]
 ) -> dict[str, Column]:
     rows = [
         (
@@ -295,7 +296,7 @@ def _course_table(trials: list[Trial]) -> dict[str, Column]:
     }
 
 
-def _conclusion(found: dict[str, dict[str, Interval]]) -> str:
+def _conclusion(found: dict[str, dict[str, Estimate]]) -> str:
     said = []
     for way, scores in found.items():
         word = "tells" if scores[GATE].low > 1 / 2 else "does not tell"

@@ -13,11 +13,12 @@ from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.initial import initialise
 from genolstm.cells.memory import Gates, remember
 from genolstm.cells.replay import replay
+from genolstm.estimate import Estimate
 from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import Interval, over_repeats, told
+from genolstm.studies.intervals import over_repeats, told
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, accuracy, built, train
 
 Floats = NDArray[np.float64]
@@ -176,10 +177,10 @@ def carried(start: Tensor, gates: Gates) -> Tensor:
     return memory
 
 
-def _left(norms: Floats) -> Interval:
+def _left(norms: Floats) -> Estimate:
     """Gradient at the longest lag over that at lag 0; a geometric mean over networks."""
     found = over_repeats(np.log10(np.maximum(norms[:, -1], 1e-45) / norms[:, 0]))
-    return Interval(*(10**end for end in found))
+    return Estimate(*(10**end for end in found))
 
 
 def _carousel_claim(held: float, free: float) -> Claim:
@@ -214,7 +215,7 @@ def _sample_claims(samples: Mapping[CellName, Floats], lags: tuple[int, ...], mo
     farthest = {cell: max(found, default=0) for cell, found in reached.items()}
     lstm = samples[CellName.LSTM]
     both = np.isfinite(lstm[:, 0]) & np.isfinite(lstm[:, -1])
-    growth = over_repeats(lstm[both, -1] / lstm[both, 0]) if both.any() else Interval(math.inf, math.nan, math.nan)
+    growth = over_repeats(lstm[both, -1] / lstm[both, 0]) if both.any() else Estimate(math.inf, math.nan, math.nan)
     lag_growth = lags[-1] / lags[0]
     return (
         Claim(
@@ -255,7 +256,7 @@ def _told_samples(samples: Floats) -> str:
 
 def _gradients(before: Mapping[CellName, Floats], after: Mapping[CellName, Floats]) -> Table:
     rows = [
-        (str(cell), when, lag, Interval(*(10**end for end in over_repeats(np.log10(np.maximum(norms[:, lag], 1e-45))))))
+        (str(cell), when, lag, Estimate(*(10**end for end in over_repeats(np.log10(np.maximum(norms[:, lag], 1e-45))))))
         for when, found in (("untrained", before), ("trained", after))
         for cell, norms in found.items()
         for lag in range(norms.shape[1])
@@ -274,7 +275,7 @@ def _gradients(before: Mapping[CellName, Floats], after: Mapping[CellName, Float
 
 def _samples_table(samples: Mapping[CellName, Floats], lags: tuple[int, ...]) -> Table:
     rows = [(str(cell), lag, found[:, place]) for cell, found in samples.items() for place, lag in enumerate(lags)]
-    over = [over_repeats(each[np.isfinite(each)]) if np.isfinite(each).any() else Interval(*[math.nan] * 3)
+    over = [over_repeats(each[np.isfinite(each)]) if np.isfinite(each).any() else Estimate(*[math.nan] * 3)
             for _, _, each in rows]  # fmt: skip
     return {
         "cell": Column(tuple(row[0] for row in rows), "", "row of the family"),

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
+from genolstm.estimate import Estimate
 from genolstm.readers.price_table import read_prices
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
-from genolstm.studies.intervals import Interval, MeanOfDays, mean_of_days
+from genolstm.studies.intervals import MeanOfDays, mean_of_days
 from genolstm.studies.intervals import told as written
 from genolstm.studies.volatility_baselines import (
     arch_own_variances,
@@ -310,7 +311,7 @@ def _conclusion(judged: dict[str, Judged]) -> str:
     return f"The cell with gate a - b|r| beside GARCH(1,1), in QLIKE: {'; '.join(said)}."
 
 
-def _verdict(gain: Interval) -> str:
+def _verdict(gain: Estimate) -> str:
     if gain.high < 0:
         return "better"
     return "worse" if gain.low > 0 else "no difference shown"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.model import NextSymbolModel
-from genolstm.regions import Stretches
+from genolstm.regions import N_STRANDS, Stretches
 from genolstm.settings.reading import StreamSettings, VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import SequenceFetcher
@@ -31,7 +31,7 @@ from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.variants.places import Alleles, Keys, LaneKeys, Places, neighbourhoods, within
-from genolstm.variants.reads import ALTERNATIVE, REFERENCE, STRANDS, Found, Reads, bits_of
+from genolstm.variants.reads import ALTERNATIVE, REFERENCE, Found, Reads, bits_of
 
 SEGMENT = 128  # longest part of a reference window that is summed as one
 
@@ -100,7 +100,7 @@ def _effects(found: Found) -> Effects:
     """Alternatives against references."""
     ratio = found.bits[ALTERNATIVE] - found.bits[REFERENCE]
     shift = torch.linalg.vector_norm(found.hidden[ALTERNATIVE] - found.hidden[REFERENCE], dim=1).double().numpy()
-    return Effects(ratio.reshape(STRANDS, -1).T.copy(), shift.reshape(STRANDS, -1).T.copy())
+    return Effects(ratio.reshape(N_STRANDS, -1).T.copy(), shift.reshape(N_STRANDS, -1).T.copy())
 
 
 class _ReferenceWindows:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from genolstm.cells.memory import State
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
+from genolstm.regions import N_STRANDS
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 from genolstm.variants.places import Alleles, Keys, LaneKeys, Places, Whole, within
 
-STRANDS = 2
 REFERENCE, ALTERNATIVE = 0, 1
 BATCHES_HELD = 4  # batches of reads that wait, so that each batch is of similar lengths
 LENGTHS_APART = 1.25  # longest over shortest read of a batch
@@ -34,8 +34,8 @@ class Found:
 
     def __init__(self, alleles: int, model: NextSymbolModel) -> None:
         width = model.settings.layers * model.settings.hidden
-        self.bits = np.zeros((2, STRANDS * alleles))
-        self.hidden = torch.zeros(2, STRANDS * alleles, width, dtype=model.head.weight.dtype)
+        self.bits = np.zeros((2, N_STRANDS * alleles))
+        self.hidden = torch.zeros(2, N_STRANDS * alleles, width, dtype=model.head.weight.dtype)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pysam
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.regions import STRAND_LETTERS
 
 ROWS = 1 << 16  # that are text at one time
-STRANDS = {1: "+", -1: "-", 0: "."}
 COLOUR = "255,0,0"
 HIGHEST_SCORE = 1000  # of BED
 # percentages have two decimals, as modkit's, while those still give back the count; then six
@@ -42,7 +42,7 @@ def write_bedmethyl(
             some = rows[first : first + ROWS]
             columns = (contig[some], position[some], strand[some], modified[some], covered[some])
             text = (
-                _row(contigs[where], at, STRANDS[side], one, every, code)
+                _row(contigs[where], at, STRAND_LETTERS[side], one, every, code)
                 for where, at, side, one, every in zip(*(column.tolist() for column in columns), strict=True)
             )
             out.write("".join(text).encode())

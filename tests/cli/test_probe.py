@@ -307,7 +307,7 @@ def test_sweep_is_written_for_every_model(probe):
     for result in read_probe(probe("--offsets", "sweep")[1]).values():
         assert {fit.model for fit in result.sweep} == {"trained", "untrained_1"}
         mine = [fit for fit in result.sweep if fit.model == "trained"]
-        assert max(mine, key=lambda fit: fit.valid_log_likelihood).offsets == result.offsets
+        assert max(mine, key=lambda fit: fit.searched).offsets == result.offsets
 
 
 def test_settings_file_gives_every_option_and_the_seed_that_is_told(probe, tmp_path):

@@ -123,7 +123,8 @@ def test_summary_and_file_hold_the_same(probed, made, name):
         assert told["verdict"] == result.verdict
         assert told["n_test"] == int((result.sites.part == 2).sum())
         assert told["difference"] == list(result.differences[result.best_control])
-        assert told["standing"] == (list(result.standing) if result.standing else None)
+        assert told["fraction_of_ceiling"] == (list(result.fraction_of_ceiling) if result.fraction_of_ceiling else None)
+        assert told["standing"] == told["fraction_of_ceiling"]
         assert told["scores"]["trained"] == {k: list(v) for k, v in result.features["trained"].scores.items()}
         assert told["scores"]["untrained"] == told["scores"]["untrained_1"]
     records = summary["records"]
@@ -143,8 +144,8 @@ def test_show_tells_the_verdict_and_where_the_states_stand(ran, probed, made):
     assert code == 0
     told = json.loads(out)
     assert "accuracy" in told["frame"]["trained"]
-    assert told["charge"]["standing between untrained (0) and ceiling (1)"]
-    assert "standing between untrained (0) and ceiling (1)" not in told["frame"]
+    assert told["charge"]["between random-init (0) and ceiling (1)"]
+    assert "between random-init (0) and ceiling (1)" not in told["frame"]
 
 
 def test_the_log_shows_every_control_beside_the_states(ran, made, tmp_path):
@@ -274,7 +275,7 @@ def test_a_model_that_was_taught_the_targets_is_said_to_have_been_taught(ran, ma
     path = tmp_path / "probe.h5"
     code, _, err = ran("probe", "protein", tmp_path / "taught.h5", "--proteins", made / "p.h5", "-o", path, *options)
     assert code == 0, err
-    assert "the model was taught charge and hydropathy while it was trained, its twins were not" in err
+    assert "the model was taught charge and hydropathy while it was trained, the random-init models were not" in err
     assert {each.definition["taught"] for each in read_probe(path).values()} == {"charge,hydropathy"}
     assert not any("taught" in each.definition for each in read_probe(made / "proteins.probe.h5").values())
     code, _, err = ran("report", path, "-o", tmp_path / "r.html", "-q")

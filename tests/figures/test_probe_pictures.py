@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
+from genolstm.estimate import Estimate
 from genolstm.figures.of_file import pictures_of
 from genolstm.figures.probe_curves import curves_of
 from genolstm.regions import Sites
 from genolstm.store.files import Records
-from genolstm.store.results import CalibrationBin, Estimate, FeatureSet, ProbeResult, SweepFit, write_probe
+from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
 
 SETS = {
     "trained": 2.0,
@@ -140,7 +141,7 @@ def test_sweep_draws_every_fit_once(drawn):
     result = made_probe()
     axes = drawn(result)["donor-offsets"].figure.axes
     shown = sorted(value for panel in axes for line in panel.lines for value in line.get_ydata())
-    assert shown == sorted(fit.valid_auprc for fit in result.sweep)
+    assert shown == sorted(fit.ranked for fit in result.sweep)
 
 
 def test_calibration_draws_the_bins_with_wilson_intervals(drawn):

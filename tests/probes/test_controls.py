@@ -9,13 +9,13 @@ from genolstm.alphabet import DNA, decode, encode, reverse_complement
 from genolstm.probes.controls import (
     HOMOLOGY_K,
     TYPE_K,
+    around_sites,
     composition,
     control_labels,
     kmer_counts,
+    kmers,
     one_hot,
     shared_with_training,
-    windows,
-    words,
 )
 from genolstm.regions import Sites
 
@@ -36,19 +36,19 @@ def drawn(drawn_codes):
     return drawn_codes(3, 30 * 41, unknown=0.05).reshape(30, 41)
 
 
-# ---- windows
+# ---- windows around sites
 
 
 def test_windows_read_along_the_strand_of_the_site(genome_of):
     genome = genome_of({"other": "TTTTT", "a": "ACGTTGCAAC"})
-    found = windows(genome, sites_at(genome, [(1, 4, 1), (1, 4, -1)]), 2)
+    found = around_sites(genome, sites_at(genome, [(1, 4, 1), (1, 4, -1)]), 2)
     assert [decode(row, DNA) for row in found] == ["GCAAC", "GTTGC"]
 
 
 def test_windows_are_unknown_past_the_ends_of_their_contig(genome_of):
     genome = genome_of({"before": "AAAA", "a": "CGT", "after": "AAAA"})
     rows = [(1, 0, -1), (1, 0, 1), (1, 2, -1), (1, 2, 1)]
-    found = [decode(row, DNA) for row in windows(genome, sites_at(genome, rows), 4)]
+    found = [decode(row, DNA) for row in around_sites(genome, sites_at(genome, rows), 4)]
     assert found == ["NNACGNNNN", "NNNNCGTNN", "NNNNACGNN", "NNCGTNNNN"]
 
 
@@ -60,7 +60,7 @@ def test_windows_equal_a_loop_over_letters(tiny_genome, flank):
         for c in rng.integers(0, len(tiny_genome.names), 80)
     }
     sites = sites_at(tiny_genome, rows)
-    found = windows(tiny_genome, sites, flank)
+    found = around_sites(tiny_genome, sites, flank)
     for n in range(len(sites)):
         first, length = tiny_genome.starts[sites.contig[n]], tiny_genome.lengths[sites.contig[n]]
         text = decode(tiny_genome.all_codes[first : first + length], DNA)
@@ -92,7 +92,7 @@ def test_word_counts_equal_a_count_in_the_text(drawn, k):
 
 
 def test_word_is_its_number_in_base_four_or_minus_one_with_an_unknown():
-    found = words(encode("ACGTNACG", DNA)[None], 3, DNA.n_known)
+    found = kmers(encode("ACGTNACG", DNA)[None], 3, DNA.n_known)
     assert found.tolist() == [[0 * 16 + 1 * 4 + 2, 1 * 16 + 2 * 4 + 3, -1, -1, -1, 6]]
 
 

@@ -6,9 +6,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from genolstm.errors import InputError
-from genolstm.probes.comparison import MULTICLASS, VALUES, ProbeComparison
+from genolstm.probes.comparison import ProbeComparison
 from genolstm.probes.multinomial import fit_multinomial
 from genolstm.probes.scores import accuracy, auroc, block_bootstrap, class_mean_interval
+from genolstm.probes.task import CONTINUOUS, MULTICLASS
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def test_coefficients_and_predictions_are_those_of_scikit_learn(drawn, c):
 def test_strength_is_the_best_on_validation(drawn):
     features, labels, train, valid, _ = drawn
     probe = fit_multinomial(features, labels, train=train, valid=valid)
-    assert probe.regularisation == max(probe.validation, key=lambda tried: tried[1])[0]
-    assert len(probe.validation) > 3
+    assert probe.regularisation == max(probe.strengths, key=lambda tried: tried[1])[0]
+    assert len(probe.strengths) > 3
     again = fit_multinomial(features, labels, train=train, valid=valid, grid=(probe.regularisation,))
     np.testing.assert_allclose(probe.decision(features), again.decision(features), atol=1e-3)
 
@@ -72,32 +73,32 @@ def test_a_fit_stands_at_0_on_the_floor_and_at_1_under_the_ceiling():
     truth = rng.standard_normal(n).astype(np.float32)
     noise = rng.standard_normal((3, n))
     part, block = (np.arange(n) % 3).astype(np.int8), np.arange(n) // 6
-    contest = ProbeComparison("t", VALUES, truth, part, block, n_resamples=200, seed=1, told=lambda _: None)
+    comparison = ProbeComparison("t", CONTINUOUS, truth, part, block, n_resamples=200, seed=1, log=lambda _: None)
     for name, share in (("floor", 0.3), ("between", 1.0), ("ceiling", 3.0)):
-        contest.fit(name, (share * truth + noise[("floor", "between", "ceiling").index(name)])[:, None])
-    assert contest.standing("floor", "floor", "ceiling") == (0, 0, 0)
-    assert contest.standing("ceiling", "floor", "ceiling") == (1, 1, 1)
-    between = contest.standing("between", "floor", "ceiling")
+        comparison.fit(name, (share * truth + noise[("floor", "between", "ceiling").index(name)])[:, None])
+    assert comparison.fraction_of_ceiling("floor", "floor", "ceiling") == (0, 0, 0)
+    assert comparison.fraction_of_ceiling("ceiling", "floor", "ceiling") == (1, 1, 1)
+    between = comparison.fraction_of_ceiling("between", "floor", "ceiling")
     assert 0 < between.low < between.value < between.high < 1
-    assert contest.standing("between", "ceiling", "floor") is None
+    assert comparison.fraction_of_ceiling("between", "ceiling", "floor") is None
 
 
 def test_several_classes_that_are_planted_are_found(drawn):
     features, labels, *_ = drawn
     n = len(labels)
     part, block = (np.arange(n) % 3).astype(np.int8), np.arange(n) // 5
-    contest = ProbeComparison(
-        "frame", MULTICLASS, labels.astype(np.int8), part, block, n_resamples=60, seed=1, told=lambda _: None
+    comparison = ProbeComparison(
+        "frame", MULTICLASS, labels.astype(np.int8), part, block, n_resamples=60, seed=1, log=lambda _: None
     )
-    contest.fit("trained", features)
-    contest.fit("noise", np.random.default_rng(1).standard_normal((n, 4)))
-    contest.fit("shuffled", features, contest.permuted(np.random.default_rng(2)))
-    found = contest.feature_sets()
+    comparison.fit("trained", features)
+    comparison.fit("noise", np.random.default_rng(1).standard_normal((n, 4)))
+    comparison.fit("shuffled", features, comparison.permuted(np.random.default_rng(2)))
+    found = comparison.feature_sets()
     assert found["trained"].scores["accuracy"].low > 0.6
     assert found["shuffled"].scores["auroc_mean"].low < 0.5 < found["shuffled"].scores["auroc_mean"].high
     called = found["trained"].log_odds[part == 2].argmax(axis=1)
     assert found["trained"].scores["accuracy"].value == pytest.approx(accuracy_score(labels[part == 2], called))
-    difference = contest.difference("trained", "noise")
+    difference = comparison.difference("trained", "noise")
     expected = found["trained"].scores["accuracy"].value - found["noise"].scores["accuracy"].value
     assert difference.value == pytest.approx(expected)
     assert difference.low > 0

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 from Bio.Seq import reverse_complement
-from Bio.SeqUtils import gc_fraction
+from Bio.SeqUtils import gc_fraction as gc_of_biopython
 
 from genolstm.alphabet import DNA
 from genolstm.probes.window_controls import (
     canonical_kmer_counts,
+    canonical_kmers,
     gc_features,
+    gc_fraction,
     gc_matched,
-    gc_share,
     one_hot_bins,
     shifted,
-    strandless_words,
     window_codes,
 )
 from genolstm.states.windows import Windows
@@ -33,15 +33,15 @@ def test_codes_are_those_of_each_window(genome_of, drawn_codes):
 
 
 def test_gc_equals_biopython(codes):
-    expected = [gc_fraction("".join(LETTERS[row])) for row in codes]
-    assert gc_share(codes) == pytest.approx(expected)
+    expected = [gc_of_biopython("".join(LETTERS[row])) for row in codes]
+    assert gc_fraction(codes) == pytest.approx(expected)
     assert gc_features(codes) == pytest.approx(np.stack([expected, np.square(expected)], axis=1), abs=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_words_and_their_reverse_complements_share_a_column(codes, k, monkeypatch):
     monkeypatch.setattr("genolstm.probes.window_controls.ROWS", 10)
-    column, width = strandless_words(k)
+    column, width = canonical_kmers(k)
     assert width == {1: 2, 2: 10, 3: 32, 4: 136}[k]
     counts = canonical_kmer_counts(codes, k)
     expected = np.zeros((len(codes), width))
@@ -83,7 +83,7 @@ def test_matched_windows_have_the_same_gc_and_are_drawn_once():
     rng = np.random.default_rng(1)
     share = np.round(rng.normal(0.4, 0.05, 4_000), 3)
     label = (rng.random(4_000) < 0.02 + 0.3 * (share > 0.47)).astype(np.int8)
-    rows = gc_matched(label, share, 3, np.random.default_rng(2)).rows
+    rows = gc_matched(label, share, 3, np.random.default_rng(2))
     assert len(set(rows.tolist())) == len(rows)
     positive, negative = rows[label[rows] == 1], rows[label[rows] == 0]
     assert len(negative) <= 3 * len(positive)
@@ -95,5 +95,5 @@ def test_matched_windows_have_the_same_gc_and_are_drawn_once():
 
 
 def test_open_windows_without_their_like_are_left_out():
-    rows = gc_matched(np.array([1, 1, 0], dtype=np.int8), np.array([0.5, 0.9, 0.5]), 5, np.random.default_rng(1)).rows
+    rows = gc_matched(np.array([1, 1, 0], dtype=np.int8), np.array([0.5, 0.9, 0.5]), 5, np.random.default_rng(1))
     assert rows.tolist() == [0, 2]

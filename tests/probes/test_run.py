@@ -1,4 +1,4 @@
-"""The judge on states in which the answer was planted, or was not; and its file, recomputed from itself."""
+"""One target on states in which the answer was planted, or was not; and its file, recomputed from itself."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +10,7 @@ from sklearn import metrics
 from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError, UsageError
-from genolstm.probes.evaluation import TRAINED, ModelStates, ProbeEvaluation, offsets_to_read
+from genolstm.probes.run import ProbeEvaluation
 from genolstm.probes.scores import (
     auprc,
     auroc,
@@ -21,6 +21,9 @@ from genolstm.probes.scores import (
     score_interval,
     topk,
 )
+from genolstm.probes.state_sources import ModelStates
+from genolstm.probes.task import TRAINED
+from genolstm.probes.tasks.splice import splice_task
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
 from genolstm.settings.probe import OFFSET_SETS, ProbeSettings
@@ -29,7 +32,7 @@ from genolstm.store.results import read_probe, write_probe
 
 PREVALENCE = 0.02  # that nature is said to have
 SETTINGS = ProbeSettings(window=20, kmer=2, resamples=100, seed=5)
-OFFSETS = offsets_to_read(SETTINGS)
+OFFSETS = SETTINGS.offsets_to_read
 N_OF_PART = {Part.TRAIN: 700, Part.VALID: 300, Part.TEST: 500}
 WIDTH = 3  # features of one pass at one offset
 BASELINES = ("untrained_1", "untrained_2", "onehot", "kmer", "composition")
@@ -72,15 +75,26 @@ def made_states(name, label, seed, planted=None):
     )
 
 
-def judged(genome, sites, planted, settings=SETTINGS, *, signal=None, told=None):
-    """A judge that has seen the trained states, two untrained twins of pure noise, and the sequence."""
-    judge = ProbeEvaluation("donor", genome, sites, settings, told or (lambda _: None))
+def evaluation_of(genome, sites, settings=SETTINGS, log=lambda _: None):
+    task = splice_task("donor", genome, sites, PREVALENCE, settings)
+    return ProbeEvaluation(task, task.targets[0], settings, log)
+
+
+def finished(evaluation):
+    """The result, after the controls of the sequence."""
+    for name, features in evaluation.task.controls():
+        evaluation.comparison.fit(name, features)
+    return evaluation.result(evaluation.task.homology())
+
+
+def judged(genome, sites, planted, settings=SETTINGS, *, signal=None, log=lambda _: None):
+    """Result of the trained states, two random-init models of pure noise, and the sequence."""
+    evaluation = evaluation_of(genome, sites, settings, log)
     label = sites.label if signal is None else signal
-    judge.add_model(made_states(TRAINED, label, 10, planted))
-    for twin in (1, 2):
-        judge.add_model(made_states(f"untrained_{twin}", label, 10 + twin))
-    judge.add_sequence_controls()
-    return judge
+    evaluation.add_model(made_states(TRAINED, label, 10, planted))
+    for index in (1, 2):
+        evaluation.add_model(made_states(f"untrained_{index}", label, 10 + index))
+    return finished(evaluation)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +109,12 @@ def sentences():
 
 @pytest.fixture(scope="module")
 def planted(genome, sites, sentences):
-    return judged(genome, sites, {6: 2.0}, told=sentences.append).verdict(PREVALENCE)
+    return judged(genome, sites, {6: 2.0}, log=sentences.append)
 
 
 @pytest.fixture(scope="module")
 def noise(genome, sites):
-    return judged(genome, sites, {}).verdict(PREVALENCE)
+    return judged(genome, sites, {})
 
 
 @pytest.fixture(scope="module")
@@ -123,24 +137,24 @@ def test_probe_finds_what_was_planted_and_where(planted):
 
 @pytest.mark.parametrize("offset", [4, 10])
 def test_sweep_picks_the_offset_at_which_the_answer_stands(genome, sites, offset):
-    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
-    judge.add_model(made_states(TRAINED, sites.label, 10, {offset: 2.0}))
-    assert judge.offsets[TRAINED] == (offset,)
+    evaluation = evaluation_of(genome, sites, SETTINGS)
+    evaluation.add_model(made_states(TRAINED, sites.label, 10, {offset: 2.0}))
+    assert evaluation.offsets[TRAINED] == (offset,)
 
 
 def test_sweep_reads_offsets_together_where_the_answer_is_spread_over_them(genome, sites):
-    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
-    judge.add_model(made_states(TRAINED, sites.label, 3, dict.fromkeys(OFFSETS, 0.9)))
-    assert judge.offsets[TRAINED] == (0, 2, 4, 6, 10)
+    evaluation = evaluation_of(genome, sites, SETTINGS)
+    evaluation.add_model(made_states(TRAINED, sites.label, 3, dict.fromkeys(OFFSETS, 0.9)))
+    assert evaluation.offsets[TRAINED] == (0, 2, 4, 6, 10)
 
 
 def test_sweep_is_written_down_for_every_model_and_its_best_is_taken(planted, sentences):
     for model in (TRAINED, "untrained_1", "untrained_2"):
         mine = [fit for fit in planted.sweep if fit.model == model]
         assert tuple(fit.offsets for fit in mine) == OFFSET_SETS
-        best = max(mine, key=lambda fit: fit.valid_log_likelihood)
+        best = max(mine, key=lambda fit: fit.searched)
         said = ", ".join(map(str, best.offsets))
-        assert f"donor, {model}: offsets {said} are best on validation, AUPRC {best.valid_auprc:.3f}" in sentences
+        assert f"donor, {model}: offsets {said} are best on validation, AUPRC {best.ranked:.3f}" in sentences
         assert len(planted.features[model].coefficients) == len(best.offsets) * 2 * WIDTH
         if model == TRAINED:
             assert planted.offsets == best.offsets
@@ -158,9 +172,8 @@ def test_strength_and_offsets_are_chosen_by_the_likelihood_of_the_validation_lab
 
 def test_named_offsets_are_read_together_without_a_sweep(genome, sites):
     settings = replace(SETTINGS, offsets="6,0,2", resamples=20)
-    assert offsets_to_read(settings) == (0, 2, 6)
-    judge = judged(genome, sites, {6: 2.0}, settings)
-    result = judge.verdict(PREVALENCE)
+    assert settings.offsets_to_read == (0, 2, 6)
+    result = judged(genome, sites, {6: 2.0}, settings)
     assert (result.offsets, result.sweep) == ((0, 2, 6), ())
     states = made_states(TRAINED, sites.label, 10, {6: 2.0}).states
     columns = [OFFSETS.index(offset) for offset in (0, 2, 6)]
@@ -172,8 +185,8 @@ def test_named_offsets_are_read_together_without_a_sweep(genome, sites):
 
 
 def test_offsets_to_read_are_those_of_the_sweep_or_those_named():
-    assert offsets_to_read(ProbeSettings()) == (0, 2, 4, 6, 10)
-    assert offsets_to_read(ProbeSettings(offsets="7,3,7")) == (3, 7)
+    assert ProbeSettings().offsets_to_read == (0, 2, 4, 6, 10)
+    assert ProbeSettings(offsets="7,3,7").offsets_to_read == (3, 7)
     with pytest.raises(UsageError, match="offsets 'x' are neither 'sweep' nor whole numbers"):
         ProbeSettings(offsets="x")
 
@@ -217,21 +230,20 @@ def test_control_that_knows_as_much_leaves_no_gain(genome_of, genome, sites):
     codes[address] = np.where(sites.label == 1, base, np.where(sites.strand > 0, 0, 3))
     ends = np.cumsum(genome.lengths)[:-1]
     spelled = genome_of(dict(zip(genome.names, np.split(codes, ends), strict=True)))
-    result = judged(spelled, sites, {6: 2.0}, replace(SETTINGS, resamples=50)).verdict(PREVALENCE)
+    result = judged(spelled, sites, {6: 2.0}, replace(SETTINGS, resamples=50))
     assert (result.verdict, result.best_control) == ("no gain", "onehot")
     assert result.differences["untrained_1"].low > 0  # the weaker controls alone would have let it pass
     assert result.differences["onehot"].high < 0
 
 
-@pytest.mark.parametrize("twin", [1, 2])
-def test_every_untrained_twin_is_a_rival(genome, sites, twin):
-    judge = ProbeEvaluation("donor", genome, sites, replace(SETTINGS, resamples=50, offsets="6"), lambda _: None)
-    judge.add_model(made_states(TRAINED, sites.label, 1, {6: 2.0}))
+@pytest.mark.parametrize("strongest", [1, 2])
+def test_every_random_init_model_is_a_baseline(genome, sites, strongest):
+    evaluation = evaluation_of(genome, sites, replace(SETTINGS, resamples=50, offsets="6"))
+    evaluation.add_model(made_states(TRAINED, sites.label, 1, {6: 2.0}))
     for each in (1, 2):
-        judge.add_model(made_states(f"untrained_{each}", sites.label, 5, {6: 3.0} if each == twin else {}))
-    judge.add_sequence_controls()
-    result = judge.verdict(PREVALENCE)
-    assert (result.verdict, result.best_control) == ("no gain", f"untrained_{twin}")
+        evaluation.add_model(made_states(f"untrained_{each}", sites.label, 5, {6: 3.0} if each == strongest else {}))
+    result = finished(evaluation)
+    assert (result.verdict, result.best_control) == ("no gain", f"untrained_{strongest}")
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.2, 0.35, 0.5, 0.8])
@@ -239,7 +251,7 @@ def test_gain_is_told_exactly_when_the_paired_interval_over_the_strongest_contro
     genome, sites, strength
 ):
     settings = replace(SETTINGS, offsets="6", resamples=50)
-    result = judged(genome, sites, {6: strength}, settings).verdict(PREVALENCE)
+    result = judged(genome, sites, {6: strength}, settings)
     strongest = max(BASELINES, key=lambda name: result.features[name].scores["auprc"].value)
     test = sites.part == Part.TEST
     resamples = block_bootstrap(sites.block[test], 50, spawn(5, "bootstrap"))
@@ -254,7 +266,7 @@ def test_test_part_without_enough_blocks_is_refused_before_any_model_is_read(gen
     few = made_sites(genome, block_bp=10**6)  # one block
     lone = replace(few, label=np.where(few.part == Part.TEST, 0, few.label).astype(np.int8))
     with pytest.raises(InputError, match=r"no interval can be given: .* test on more contigs or bases"):
-        ProbeEvaluation("donor", genome, lone, SETTINGS, lambda _: None)
+        evaluation_of(genome, lone, SETTINGS)
 
 
 # ---- the test set is opened once
@@ -276,14 +288,13 @@ def test_test_rows_never_reach_a_fit_or_a_choice(genome_of, genome, sites, drawn
     settings = replace(SETTINGS, resamples=20)
 
     def result_of(where, which, *, turned):
-        judge = ProbeEvaluation("donor", where, which, settings, lambda _: None)
+        evaluation = evaluation_of(where, which, settings)
         for name, seed in ((TRAINED, 10), ("untrained_1", 11)):
             model = made_states(name, sites.label, seed, {6: 1.0, 2: 0.5})
             if turned:
                 model.states[test] = 3 - 2 * model.states[test]
-            judge.add_model(model)
-        judge.add_sequence_controls()
-        return judge.verdict(PREVALENCE)
+            evaluation.add_model(model)
+        return finished(evaluation)
 
     one, two = result_of(genome, sites, turned=False), result_of(other, changed, turned=True)
     assert (one.offsets, one.sweep) == (two.offsets, two.sweep)
@@ -412,23 +423,22 @@ def test_calibration_bins_hold_equal_shares_of_the_test_sites_in_order(reread):
 
 def test_same_seed_gives_the_same_bits(genome, sites):
     settings = replace(SETTINGS, resamples=20, offsets="6")
-    one, two = (judged(genome, sites, {6: 1.0}, settings).verdict(PREVALENCE) for _ in range(2))
+    one, two = (judged(genome, sites, {6: 1.0}, settings) for _ in range(2))
     for name, mine in one.features.items():
         np.testing.assert_array_equal(mine.log_odds, two.features[name].log_odds, strict=True)
         assert mine.scores == two.features[name].scores
-    other = judged(genome, sites, {6: 1.0}, replace(settings, seed=6)).verdict(PREVALENCE)
+    other = judged(genome, sites, {6: 1.0}, replace(settings, seed=6))
     assert one.features[TRAINED].scores["auprc"].value == other.features[TRAINED].scores["auprc"].value
     assert one.features[TRAINED].scores["auprc"] != other.features[TRAINED].scores["auprc"]  # other resamples
     assert not np.array_equal(one.features["shuffled"].label, other.features["shuffled"].label)
 
 
 def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
-    judge = ProbeEvaluation("donor", genome, sites, replace(SETTINGS, resamples=20, offsets="6"), lambda _: None)
+    evaluation = evaluation_of(genome, sites, replace(SETTINGS, resamples=20, offsets="6"))
     model = made_states(TRAINED, sites.label, 4, {6: 2.0})
     model.states[-1] = 6e4  # an outlier on the test contig, thousands of spreads away
-    judge.add_model(model)
-    judge.add_model(made_states("untrained_1", sites.label, 5))
-    judge.add_sequence_controls()
-    result = judge.verdict(PREVALENCE)
+    evaluation.add_model(model)
+    evaluation.add_model(made_states("untrained_1", sites.label, 5))
+    result = finished(evaluation)
     assert np.abs(result.features[TRAINED].log_odds).max() > 1000
     assert np.isfinite(result.features[TRAINED].scores["calibration_error"]).all()

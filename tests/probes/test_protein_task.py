@@ -6,20 +6,21 @@ from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import PROTEIN, encode
 from genolstm.errors import InputError
-from genolstm.model import NextSymbolModel
+from genolstm.model import NextSymbolModel, trained_model
 from genolstm.polypeptide import mean_hydropathy
-from genolstm.probes import protein_probe
-from genolstm.probes.linear import LinearProbe
-from genolstm.probes.protein_probe import CEILING, probe_protein
+from genolstm.probes import state_sources
 from genolstm.probes.protein_sources import Source, check_fits, gene_source, protein_source
+from genolstm.probes.tasks.protein import CEILING, probe_protein
 from genolstm.regions import Part, Stretches, split_genome
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe
+from genolstm.stream.reader import GenomeReader
 
 SETTINGS = ProteinProbeSettings(twins=2, resamples=40, positions=4)
 SENSE = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in {"TAA", "TAG", "TGA"}]
@@ -82,9 +83,10 @@ def made_genes(tmp_path_factory, genome_of):
     return genome, path, checkpoint_of(genome, AlphabetName.DNA, split)
 
 
-def probed(checkpoint, source, settings=SETTINGS, **others):
-    options = {"told": lambda _: None, "progress": lambda *_: None, "device": "cpu", **others}
-    return probe_protein(checkpoint, source, settings, **options)
+def probed(checkpoint, source, settings=SETTINGS, *, log=lambda _: None, on_progress=None):
+    model = trained_model(checkpoint.model, checkpoint.weights)
+    reader = GenomeReader(model, source.genome, StreamSettings(), on_progress=on_progress)
+    return probe_protein(checkpoint, reader, source, settings, log=log)
 
 
 @pytest.fixture(scope="module")
@@ -130,15 +132,15 @@ def test_a_dna_model_is_asked_after_codons_and_bases(of_genes):
 
 
 @pytest.mark.parametrize("which", ["of_proteins", "of_genes"])
-def test_the_ceiling_is_reached_and_is_no_rival_of_what_is_asked_of_a_prefix(which, request):
+def test_the_ceiling_is_reached_and_is_no_baseline_of_what_is_asked_of_a_prefix(which, request):
     results, _ = request.getfixturevalue(which)
     for target in ("charge", "charge_per_residue", "hydropathy"):
         assert results[target].features[CEILING].scores["r2"].value > 0.99
         assert CEILING not in results[target].differences
         assert results[target].definition["ceiling"].startswith(CEILING)
-        assert results[target].standing is not None
+        assert results[target].fraction_of_ceiling is not None
     assert CEILING in results["hydropathy_ahead"].differences
-    assert results["hydropathy_ahead"].standing is None
+    assert results["hydropathy_ahead"].fraction_of_ceiling is None
 
 
 @pytest.mark.parametrize("which", ["of_proteins", "of_genes"])
@@ -167,8 +169,8 @@ def test_where_trained_states_stand_is_their_share_of_the_way_from_twin_to_ceili
         result = of_genes[0][target]
         score = {name: each.scores["r2"].value for name, each in result.features.items()}
         twin = max(score["untrained_1"], score["untrained_2"])
-        assert result.standing.value == pytest.approx((score["trained"] - twin) / (score[CEILING] - twin))
-        assert result.standing.low <= result.standing.value <= result.standing.high
+        assert result.fraction_of_ceiling.value == pytest.approx((score["trained"] - twin) / (score[CEILING] - twin))
+        assert result.fraction_of_ceiling.low <= result.fraction_of_ceiling.value <= result.fraction_of_ceiling.high
 
 
 def test_what_is_written_is_read_and_every_prediction_can_be_recomputed(of_genes, tmp_path, provenance):
@@ -178,7 +180,7 @@ def test_what_is_written_is_read_and_every_prediction_can_be_recomputed(of_genes
     assert list(read) == sorted(results)
     for target, result in results.items():
         again = read[target]
-        assert again.standing == result.standing
+        assert again.fraction_of_ceiling == result.fraction_of_ceiling
         assert again.definition == result.definition
         assert tuple(again.chains["name"]) == result.chains["name"]
         np.testing.assert_array_equal(again.places["residues"], result.places["residues"])
@@ -201,7 +203,7 @@ def planted(monkeypatch, of_model):
             states[:, 3] += np.array(known, dtype=np.float16) * 8
         return states
 
-    monkeypatch.setattr(protein_probe, "states_in_sequences", states_in_sequences)
+    monkeypatch.setattr(state_sources, "states_in_sequences", states_in_sequences)
 
 
 def test_a_planted_target_is_found_and_nothing_else(monkeypatch, made_proteins):
@@ -211,7 +213,7 @@ def test_a_planted_target_is_found_and_nothing_else(monkeypatch, made_proteins):
     planted(monkeypatch, torch.from_numpy(checkpoint.weights["head.weight"]))
     results, _ = probed(checkpoint, protein_source(path, checkpoint, SETTINGS, "m.h5"))
     assert results["hydropathy"].verdict == "gain"
-    assert results["hydropathy"].standing.low > 0.2
+    assert results["hydropathy"].fraction_of_ceiling.low > 0.2
     assert results["hydropathy_ahead"].verdict == "no gain"
     assert results["hydropathy"].best_control != CEILING
 
@@ -228,8 +230,8 @@ def test_progress_and_words_are_told(made_genes):
     genome, path, checkpoint = made_genes
     shares, told = [], []
     probed(
-        checkpoint, gene_source(genome, path, checkpoint, SETTINGS, "m.h5"), told=told.append,
-        progress=lambda share, read: shares.append((share, read)),
+        checkpoint, gene_source(genome, path, checkpoint, SETTINGS, "m.h5"), log=told.append,
+        on_progress=lambda share, read: shares.append((share, read)),
     )  # fmt: skip
     assert shares == sorted(shares)
     assert shares[-1][0] == pytest.approx(1)
@@ -258,8 +260,4 @@ def test_scores_are_those_of_the_saved_coefficients(of_proteins):
     features = result.features["length"]
     t = result.places["residues"].astype(np.float64)
     columns = np.stack([t, np.log(t), np.sqrt(t), 1 / t], axis=1).astype(np.float32)
-    probe = LinearProbe(
-        mean=features.mean, scale=features.scale, coefficients=features.coefficients, intercept=features.intercept,
-        regularisation=features.regularisation, iterations=0, converged=True,
-    )  # fmt: skip
-    np.testing.assert_allclose(probe.decision(columns), features.log_odds, rtol=1e-5)
+    np.testing.assert_allclose(features.decision(columns), features.log_odds, rtol=1e-5)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA
 from genolstm.errors import InputError, UsageError
-from genolstm.probes.accessibility import (
+from genolstm.probes import counted_windows as finding
+from genolstm.probes.counted_windows import (
     CountedWindows,
     Covered,
     at_most,
-    block_length,
     counted_windows,
     depth_normalised,
     open_by_peaks,
@@ -93,7 +93,7 @@ def test_cuts_are_those_of_the_window_whatever_the_slab(made, monkeypatch):
     whole = counted_windows(genome, split, track, None, SETTINGS)
     mine = whole.windows.contig == 1
     assert whole.cuts[mine].tolist() == counts["II"].reshape(-1, 100).sum(axis=1).tolist()
-    monkeypatch.setattr("genolstm.probes.accessibility.SLAB", 700)
+    monkeypatch.setattr("genolstm.probes.counted_windows.SLAB", 700)
     slabs = counted_windows(genome, split, track, None, SETTINGS)
     for name in ("part", "cuts", "read", "skipped"):
         np.testing.assert_array_equal(getattr(slabs, name), getattr(whole, name))
@@ -189,9 +189,9 @@ def test_at_most_so_many_windows_of_a_part_are_drawn_and_the_rest_counted():
 
 def test_small_test_parts_are_resampled_in_shorter_blocks():
     counted = counted_of([1] * 100, [2] * 100)
-    assert block_length(counted, 100_000) == 100 * 100 // 20
-    assert block_length(counted, 300) == 300
-    assert block_length(counted_of([1] * 3, [2] * 3), 300) == 100
+    assert finding.tested_block_length(counted, 100_000) == 100 * 100 // 20
+    assert finding.tested_block_length(counted, 300) == 300
+    assert finding.tested_block_length(counted_of([1] * 3, [2] * 3), 300) == 100
     sites = sites_of(counted, np.ones(100, dtype=np.int8), ("I",), 500)
     assert len(np.unique(sites.block)) == 20
     assert (sites.strand == 0).all()

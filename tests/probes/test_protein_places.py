@@ -6,7 +6,6 @@ from Bio.Seq import Seq
 from Bio.SeqUtils.ProtParam import ProteinAnalysis
 
 from genolstm.alphabet import DNA, PROTEIN, decode, encode
-from genolstm.probes.protein import AHEAD, FRAME, drawn_residues, frame_places, prefix_places
 from genolstm.probes.protein_chains import Chains
 from genolstm.probes.protein_controls import (
     last_symbols,
@@ -14,9 +13,10 @@ from genolstm.probes.protein_controls import (
     nearest_bases,
     prefix_composition,
     recent_composition,
-    recent_words,
+    recent_kmers,
 )
 from genolstm.probes.protein_genes import coding_genes
+from genolstm.probes.protein_places import AHEAD, FRAME, drawn_residues, frame_places, prefix_places
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.genetic_codes import genetic_code
 
@@ -143,12 +143,12 @@ def test_controls_see_the_last_symbols_and_nothing_else():
     last = last_symbols(sequence, np.array([2, 9]), 5, DNA.unknown)
     assert [decode(row, DNA) for row in last] == ["NNACG", "CGTTT"]
     np.testing.assert_allclose(recent_composition(last, 4), [[1 / 3, 1 / 3, 1 / 3, 0], [0, 0.2, 0.2, 0.6]], rtol=1e-6)
-    words = recent_words(last, 4)
+    words = recent_kmers(last, 4)
     assert words.shape == (2, 64 + 256)
     assert words.sum(axis=1).tolist() == [1, 5]  # ACG; CGT, GTT, TTT, CGTT, GTTT
     near = nearest_bases(last, 2, 4)
     np.testing.assert_array_equal(near, [[0, 1, 0, 0, 0, 0, 1, 0], [0, 0, 0, 1, 0, 0, 0, 1]])
-    assert recent_words(np.zeros((1, 5), dtype=np.uint8), 20).shape == (1, 400)
+    assert recent_kmers(np.zeros((1, 5), dtype=np.uint8), 20).shape == (1, 400)
 
 
 def test_length_of_bases_tells_what_is_left_over_whole_codons():

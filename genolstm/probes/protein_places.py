@@ -19,6 +19,8 @@ UNITS = {
     "charge": "elementary charges at pH 7, of residues 1..t",
     "charge_per_residue": "elementary charges at pH 7 a residue, of residues 1..t",
     "hydropathy": "mean Kyte-Doolittle hydropathy of residues 1..t",
+    AHEAD: "mean Kyte-Doolittle hydropathy of the residues that follow t",
+    FRAME: "which base of its codon was read last, 0, 1 or 2",
 }
 
 

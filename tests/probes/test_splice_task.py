@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import PROTEIN
 from genolstm.errors import InputError, UsageError
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.probes.splice import Target, splice_sites
-from genolstm.probes.splice_probe import merged, probe_splice, probe_split
+from genolstm.probes.splice_sites import Target, splice_sites
+from genolstm.probes.splits import probe_split
+from genolstm.probes.state_sources import merged
+from genolstm.probes.tasks.splice import probe_splice
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Sites, split_genome
 from genolstm.seeds import spawn
@@ -77,13 +78,10 @@ def checkpoint(made):
     return checkpoint_of(made[0], test_contigs=["III"])
 
 
-def probed(made, checkpoint, settings=QUICK, **options):
-    told = options.pop("told", lambda _: None)
-    progress = options.pop("progress", lambda _, __: None)
-    return probe_splice(
-        checkpoint, made[0], made[1], settings, STREAM,
-        device=torch.device("cpu"), model_name="m.h5", told=told, progress=progress,
-    )  # fmt: skip
+def probed(made, checkpoint, settings=QUICK, *, log=lambda _: None, on_progress=None):
+    model = trained_model(checkpoint.model, checkpoint.weights)
+    reader = GenomeReader(model, made[0], STREAM, on_progress=on_progress)
+    return probe_splice(checkpoint, reader, made[1], settings, model_name="m.h5", log=log)
 
 
 def parts_of(split):
@@ -194,7 +192,7 @@ def told():
 
 @pytest.fixture(scope="module")
 def found(made, checkpoint, told):
-    return probed(made, checkpoint, told=told.append)
+    return probed(made, checkpoint, log=told.append)
 
 
 def test_both_targets_are_judged_beside_every_control(found):
@@ -255,14 +253,15 @@ def test_every_step_is_told(found, told):
         f"acceptor: {sum(true)} true sites (train {true[0]}, valid {true[1]}, test {true[2]}) and"
         f" {len(sites) - sum(true)} decoys"
     )
-    assert told[2] == "reading the genome with the trained model, 1 of 2"
-    assert "reading the genome with the untrained_1 model, 2 of 2" in told
-    assert told[-1].startswith("acceptor, composition: validation AUPRC ")
+    assert told[2] == "reading with the trained model, 1 of 2"
+    assert "reading with the untrained_1 model, 2 of 2" in told
+    assert told[-2].startswith("acceptor, composition: validation AUPRC ")
+    assert told[-1] == "scoring on the test part"
 
 
 def test_progress_runs_from_start_to_end(made, checkpoint):
     shares = []
-    probed(made, checkpoint, progress=lambda share, read: shares.append((share, read)))
+    probed(made, checkpoint, on_progress=lambda share, read: shares.append((share, read)))
     assert shares == sorted(shares)
     assert 0 < shares[0][0] < 0.5
     assert shares[-1][0] == 1.0
@@ -272,7 +271,7 @@ def test_part_without_sites_is_refused_before_the_genome_is_read(made, checkpoin
     fewer = [each for each in made[1] if each.contig != "III"]
     told = []
     with pytest.raises(InputError) as caught:
-        probed((made[0], fewer), checkpoint, told=told.append)
+        probed((made[0], fewer), checkpoint, log=told.append)
     assert str(caught.value) == (
         "the test part holds 0 donors and 0 decoys that can be read, and a probe needs both; name --train-contigs and"
         " --test-contigs with more genes."

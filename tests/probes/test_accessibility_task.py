@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from scipy.special import expit
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -13,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.probes.accessibility_probe import PEAKS, SIGNAL, probe_accessibility
-from genolstm.probes.evaluation import TRAINED
+from genolstm.probes.task import TRAINED
+from genolstm.probes.tasks.accessibility import PEAKS, SIGNAL, Chromatin, probe_accessibility
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
 from genolstm.settings.model import ModelSettings
@@ -81,13 +80,15 @@ def checkpoint_of(genome, **parts):
     )
 
 
-def probed(made, settings=SETTINGS, *, checkpoint=None, told=None, progress=None, **others):
+def probed(made, settings=SETTINGS, *, checkpoint=None, log=lambda _: None, on_progress=None, **others):
     genome, track, peaks = made
-    return probe_accessibility(
-        checkpoint or checkpoint_of(genome), genome, others.get("track", track), others.get("peaks", peaks),
-        others.get("blacklist"), settings, STREAM, device=torch.device("cpu"), model_name="m.h5",
-        told=told or (lambda _: None), progress=progress or (lambda *_: None),
-    )  # fmt: skip
+    checkpoint = checkpoint or checkpoint_of(genome)
+    model = trained_model(checkpoint.model, checkpoint.weights)
+    reader = GenomeReader(model, genome, STREAM, on_progress=on_progress)
+    chromatin = Chromatin(
+        track=others.get("track", track), peaks=others.get("peaks", peaks), blacklist=others.get("blacklist")
+    )
+    return probe_accessibility(checkpoint, reader, chromatin, settings, model_name="m.h5", log=log)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def told():
 @pytest.fixture(scope="module")
 def found(made, told):
     return probed(
-        made, told=told["sentences"].append, progress=lambda share, read: told["shares"].append((share, read))
+        made, log=told["sentences"].append, on_progress=lambda share, read: told["shares"].append((share, read))
     )
 
 
@@ -110,10 +111,10 @@ def reread(found, provenance, tmp_path_factory):
 
 
 def test_planted_windows_are_found_and_meaningless_labels_are_not(found):
-    results, read, skipped = found
+    results, records = found
     assert set(results) == {PEAKS, SIGNAL}
-    assert read == sum(length // 50 for length in LENGTHS.values())
-    assert len(results[PEAKS].sites) == read - sum(skipped.values())
+    assert records.read == sum(length // 50 for length in LENGTHS.values())
+    assert len(results[PEAKS].sites) == records.used == records.read - sum(records.skipped.values())
     peaks, signal = (results[target].features for target in (PEAKS, SIGNAL))
     assert set(peaks) == set(signal) == {TRAINED, "shuffled", "shifted", *CONTROLS}
     assert peaks[TRAINED].scores["auroc"].value > 0.9
@@ -124,7 +125,7 @@ def test_planted_windows_are_found_and_meaningless_labels_are_not(found):
         assert abs(signal[name].scores["r2"].value) < 0.05
 
 
-def test_a_network_that_knows_no_more_than_its_untrained_twin_is_no_gain(found):
+def test_a_network_that_knows_no_more_than_its_random_init_model_is_no_gain(found):
     """The 'trained' weights here were drawn, too."""
     for result in found[0].values():
         assert result.differences.keys() == set(CONTROLS)
@@ -181,7 +182,7 @@ def test_every_score_can_be_recomputed_from_the_file(reread):
 
 def test_steps_and_progress_are_told(found, told):
     assert any("open: at least 50% of the window lies in a peak" in line for line in told["sentences"])
-    assert "reading the genome with the untrained_1 model, 2 of 2" in told["sentences"]
+    assert "reading with the untrained_1 model, 2 of 2" in told["sentences"]
     shares = [share for share, _ in told["shares"]]
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -190,14 +191,14 @@ def test_steps_and_progress_are_told(found, told):
 
 def test_without_peaks_the_top_windows_are_open_and_edges_are_not_asked(made):
     sentences = []
-    results, _, _ = probed(made, replace(SETTINGS, top_share=0.1), peaks=None, told=sentences.append)
+    results, _ = probed(made, replace(SETTINGS, top_share=0.1), peaks=None, log=sentences.append)
     assert results[PEAKS].definition["open"] == "among the 10.0% of its part with most cuts; no peaks given"
     assert results[PEAKS].edges == {}
     assert "no peaks were given: forgetting at their edges is not tested" in sentences
     assert 0.05 < results[PEAKS].sites.label.mean() <= 0.1
 
 
-def test_forget_gate_stands_beside_matched_positions_and_an_untrained_twin(reread):
+def test_forget_gate_stands_beside_matched_positions_and_a_random_init_model(reread):
     edges, profiles = reread[PEAKS].edges, reread[PEAKS].profiles
     assert edges["model"] == [TRAINED] * 2 + ["untrained_1"] * 2
     assert edges["direction"] == ["into", "out of"] * 2
@@ -213,23 +214,23 @@ def test_forget_gate_stands_beside_matched_positions_and_an_untrained_twin(rerea
 
 def test_cell_without_a_forget_gate_is_probed_without_edges(made):
     sentences = []
-    results, _, _ = probed(
+    results, _ = probed(
         made,
         checkpoint=checkpoint_of(made[0], cell="rnn", valid_contigs=["II"], test_contigs=["III"]),
-        told=sentences.append,
+        log=sentences.append,
     )
     assert results[PEAKS].edges == {}
     assert "the cell rnn has no forget gate: forgetting at edges of peaks is not tested" in sentences
 
 
 def test_memories_are_pooled_on_request(made, found):
-    results, _, _ = probed(made, replace(SETTINGS, states="h+c", top_share=0.1), peaks=None)
+    results, _ = probed(made, replace(SETTINGS, states="h+c", top_share=0.1), peaks=None)
     widths = [len(each[PEAKS].features[TRAINED].coefficients) for each in (found[0], results)]
     assert widths == [48, 96]
 
 
 def test_same_seed_gives_the_same_bits(made, found):
-    again, _, _ = probed(made)
+    again, _ = probed(made)
     for target, result in again.items():
         for name, each in result.features.items():
             np.testing.assert_array_equal(each.log_odds, found[0][target].features[name].log_odds)
@@ -248,7 +249,7 @@ def test_test_windows_never_reach_a_fit(made, found):
     kept = (peaks.contig < 2) | (np.arange(len(peaks.contig)) % 2 == 0)
     other = SimpleNamespace(**{name: column[kept] for name, column in vars(peaks).items()})
     changed = SimpleNamespace(**{**vars(track), "counts": other_counts})
-    results, _, _ = probed(made, track=changed, peaks=other)
+    results, _ = probed(made, track=changed, peaks=other)
     for target in (PEAKS, SIGNAL):
         for name in (TRAINED, *CONTROLS):
             ours, theirs = found[0][target].features[name], results[target].features[name]

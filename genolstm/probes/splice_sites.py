@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from genolstm.alphabet import DNA, paired
 from genolstm.errors import InputError
 from genolstm.readers.annotation import Transcript
-from genolstm.regions import Part, Sites, Stretches
+from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.settings.probe import DecoySource, ProbeSettings
 from genolstm.store.genome import Genome
 
 DRAW = 1 << 18  # places tried at a time while decoys are drawn
-SCAN = 1 << 22  # bases looked at at a time while candidates are counted
-BLOCKS_AT_LEAST = 20  # in the test part: an interval from fewer blocks means little
+SLAB = 1 << 22  # bases looked at at a time while candidates are counted
 DRAWS_WITHOUT_A_FIND = 50  # then a contig is taken to have no more decoys
 
 
@@ -38,7 +37,7 @@ class Dinucleotide:
     def at(
         self, genome: Genome, contig: int, position: NDArray[np.int64], strand: NDArray[np.int8]
     ) -> NDArray[np.bool_]:
-        """Tell at which places of one contig it stands, the G at `position`; bool [N]. False past the contig's ends."""
+        """At which places of one contig it stands, the G at `position`; bool [N]. False past the contig's ends."""
         start, length = int(genome.starts[contig]), int(genome.lengths[contig])
         pair = []
         for step in (-self.position, 1 - self.position):
@@ -86,7 +85,7 @@ def splice_sites(
     settings: ProbeSettings,
     rng: np.random.Generator,
 ) -> SpliceSites:
-    """True sites and decoys of one target, divided by the split, in bootstrap blocks (`block_length`).
+    """True sites and decoys of one target, divided by the split, in bootstrap blocks.
 
     Decoys are other places with the same dinucleotide, never an annotated site, however short its intron: inside mRNA
     spans on the same strand, or anywhere on the contig on either strand. Raises InputError when there is no site to be
@@ -107,25 +106,21 @@ def splice_sites(
         raise InputError(
             "no transcript is coding (has CDS), so that no span can hold decoys; add --decoys-from contig."
         )
-    decoys = _decoys(target, genome, true, annotated, part, kept, spans, split, settings.decoys, rng)
+    candidates = _Candidates(target, genome, spans, split)
+    decoys = candidates.drawn_for(true, annotated, np.where(kept, part, np.int8(-1)), settings.decoys, rng)
     columns = [
         np.concatenate([getattr(true, name)[kept], getattr(decoys, name)]) for name in ("contig", "position", "strand")
     ]
     label = np.repeat(np.array([1, 0], dtype=np.int8), [kept.sum(), len(decoys.position)])
     order = np.lexsort((columns[2], columns[1], columns[0]))
     contig, position, strand = (column[order] for column in columns)
-    _, block = np.unique(np.stack([contig, position // block_length(split, settings)]), axis=1, return_inverse=True)
+    block = block_numbers(contig, position, block_length(settings.block_bp, split.of(Part.TEST).bases))
     sites = Sites(
         contigs=genome.names, contig=contig, position=position, strand=strand, label=label[order],
-        part=split.part_at(contig, position), block=block.reshape(-1).astype(np.int64),
+        part=split.part_at(contig, position), block=np.unique(block, return_inverse=True)[1].astype(np.int64),
     )  # fmt: skip
-    in_test = ((part == Part.TEST) & _within(spans, true)).sum() / max(1, _candidates(target, genome, spans, split))
+    in_test = ((part == Part.TEST) & candidates.hold(true)).sum() / max(1, candidates.in_test())
     return SpliceSites(sites=sites, skipped=skipped, prevalence=float(in_test))
-
-
-def block_length(split: Stretches, settings: ProbeSettings) -> int:
-    """Bases that are resampled together: `block_bp`, or less where the test part is too small for enough blocks."""
-    return max(1, min(settings.block_bp, split.of(Part.TEST).bases // BLOCKS_AT_LEAST))
 
 
 def _true_places(
@@ -206,81 +201,80 @@ def _merged(intervals: list[tuple[int, int]]) -> NDArray[np.int64]:
     return np.array(merged, dtype=np.int64)
 
 
-def _decoys(
-    target: Target, genome: Genome, true: _Places, annotated: set[_Row], part: NDArray[np.int8],
-    kept: NDArray[np.bool_], spans: dict[tuple[int, int], NDArray[np.int64]], split: Stretches, ratio: int,
-    rng: np.random.Generator,
-) -> _Places:  # fmt: skip
-    """Draw `ratio` decoys for each kept site, from the same contig and part of the split."""
-    drawn = [(0, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int8))]
-    for contig in np.unique(true.contig[kept]):
-        keys = [key for key in ((contig, 1), (contig, -1)) if key in spans]
-        for each in Part:
-            wanted = ratio * int((kept & (true.contig == contig) & (part == each)).sum())
-            if wanted and keys:
-                here, taken = {key[1]: spans[key] for key in keys}, {row[1:] for row in annotated if row[0] == contig}
-                pairs = _drawn(target, genome, int(contig), here, taken, split, each, wanted, rng)
-                drawn.append((int(contig), pairs[0], pairs[1]))
-    return _Places(
-        np.concatenate([np.full(len(position), contig, dtype=np.int32) for contig, position, _ in drawn]),
-        np.concatenate([position for _, position, _ in drawn]),
-        np.concatenate([strand for _, _, strand in drawn]),
-    )
+@dataclass(frozen=True)
+class _Candidates:
+    """Places of a target's dinucleotide where decoys may lie. spans : (contig, strand) -> merged intervals [k, 2]."""
+
+    target: Target
+    genome: Genome
+    spans: dict[tuple[int, int], NDArray[np.int64]]
+    split: Stretches
+
+    def drawn_for(
+        self, true: _Places, annotated: set[_Row], part: NDArray[np.int8], ratio: int, rng: np.random.Generator
+    ) -> _Places:
+        """Draw `ratio` decoys for each true site that has a part, from the same contig and part of the split."""
+        drawn = [(0, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int8))]
+        for contig in np.unique(true.contig[part >= 0]).tolist():
+            for each in Part:
+                wanted = ratio * int(((true.contig == contig) & (part == each)).sum())
+                if wanted and ((contig, 1) in self.spans or (contig, -1) in self.spans):
+                    taken = {row[1:] for row in annotated if row[0] == contig}
+                    drawn.append((contig, *self._drawn(contig, each, taken, wanted, rng)))
+        return _Places(
+            np.concatenate([np.full(len(position), contig, dtype=np.int32) for contig, position, _ in drawn]),
+            np.concatenate([position for _, position, _ in drawn]),
+            np.concatenate([strand for _, _, strand in drawn]),
+        )
+
+    def _drawn(
+        self, contig: int, part: Part, taken: set[tuple[int, int]], wanted: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Distinct decoys of one contig and part, by random places: memory follows their number, not the contig.
+
+        Fewer than wanted where the spans hold no more. taken : (position, strand) of what is no decoy; grows.
+        """
+        spans = {sign: self.spans[contig, sign] for sign in (1, -1) if (contig, sign) in self.spans}
+        intervals = np.concatenate(list(spans.values()))
+        signs = np.repeat(np.array(list(spans), dtype=np.int8), [len(rows) for rows in spans.values()])
+        ends = np.cumsum(intervals[:, 1] - intervals[:, 0])
+        found: list[tuple[int, int]] = []
+        idle = 0
+        while len(found) < wanted and idle < DRAWS_WITHOUT_A_FIND:
+            ticket = rng.integers(0, ends[-1], DRAW)
+            slot = np.searchsorted(ends, ticket, side="right")
+            position, strand = intervals[slot, 1] - (ends[slot] - ticket), signs[slot]
+            fits = DINUCLEOTIDES[self.target].at(self.genome, contig, position, strand)
+            fits &= self.split.part_at(np.full(DRAW, contig, dtype=np.int32), position) == part
+            before = len(found)
+            for pair in zip(position[fits].tolist(), strand[fits].tolist(), strict=True):
+                if pair not in taken and len(found) < wanted:
+                    taken.add(pair)
+                    found.append(pair)
+            idle = idle + 1 if len(found) == before else 0
+        table = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return table[:, 0], table[:, 1].astype(np.int8)
+
+    def hold(self, places: _Places) -> NDArray[np.bool_]:
+        """Which places lie where decoys may lie; an intron of a non-coding transcript need not. bool [N]."""
+        inside = np.zeros(len(places.position), dtype=bool)
+        for (contig, sign), intervals in self.spans.items():
+            here = np.flatnonzero((places.contig == contig) & (places.strand == sign))
+            slot = np.searchsorted(intervals[:, 0], places.position[here], side="right") - 1
+            inside[here] = (slot >= 0) & (places.position[here] < intervals[np.maximum(slot, 0), 1])
+        return inside
+
+    def in_test(self) -> int:
+        """How many there are in the test part, true sites included."""
+        test, count = self.split.of(Part.TEST), 0
+        for contig, first, last in zip(test.contig.tolist(), test.start.tolist(), test.end.tolist(), strict=True):
+            for sign in (1, -1):
+                for start, end in self.spans.get((contig, sign), np.zeros((0, 2), dtype=np.int64)).tolist():
+                    for position in _slabs(max(first, start), min(last, end)):
+                        strand = np.full(len(position), sign, np.int8)
+                        count += int(DINUCLEOTIDES[self.target].at(self.genome, contig, position, strand).sum())
+        return count
 
 
-def _drawn(
-    target: Target, genome: Genome, contig: int, spans: dict[int, NDArray[np.int64]], taken: set[tuple[int, int]],
-    split: Stretches, part: Part, wanted: int, rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.int8]]:  # fmt: skip
-    """Draw distinct decoys of one contig and part by trying random places: memory follows their number, not the contig.
-
-    Gives fewer than wanted where the spans hold no more. taken : (position, strand) of what is no decoy; grows.
-    """
-    intervals = np.concatenate(list(spans.values()))
-    signs = np.repeat(np.array(list(spans), dtype=np.int8), [len(rows) for rows in spans.values()])
-    ends = np.cumsum(intervals[:, 1] - intervals[:, 0])
-    found: list[tuple[int, int]] = []
-    idle = 0
-    while len(found) < wanted and idle < DRAWS_WITHOUT_A_FIND:
-        ticket = rng.integers(0, ends[-1], DRAW)
-        slot = np.searchsorted(ends, ticket, side="right")
-        position, strand = intervals[slot, 1] - (ends[slot] - ticket), signs[slot]
-        fits = DINUCLEOTIDES[target].at(genome, contig, position, strand)
-        fits &= split.part_at(np.full(DRAW, contig, dtype=np.int32), position) == part
-        before = len(found)
-        for pair in zip(position[fits].tolist(), strand[fits].tolist(), strict=True):
-            if pair not in taken and len(found) < wanted:
-                taken.add(pair)
-                found.append(pair)
-        idle = idle + 1 if len(found) == before else 0
-    table = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1].astype(np.int8)
-
-
-def _within(spans: dict[tuple[int, int], NDArray[np.int64]], places: _Places) -> NDArray[np.bool_]:
-    """Tell which places lie where decoys may lie; an intron of a non-coding transcript need not. bool [N]."""
-    inside = np.zeros(len(places.position), dtype=bool)
-    for (contig, sign), intervals in spans.items():
-        here = np.flatnonzero((places.contig == contig) & (places.strand == sign))
-        slot = np.searchsorted(intervals[:, 0], places.position[here], side="right") - 1
-        inside[here] = (slot >= 0) & (places.position[here] < intervals[np.maximum(slot, 0), 1])
-    return inside
-
-
-def _candidates(
-    target: Target, genome: Genome, spans: dict[tuple[int, int], NDArray[np.int64]], split: Stretches
-) -> int:
-    """How many places of the test part carry the dinucleotide where decoys may lie, true sites included."""
-    test, count = split.of(Part.TEST), 0
-    for contig, first, last in zip(test.contig.tolist(), test.start.tolist(), test.end.tolist(), strict=True):
-        for sign in (1, -1):
-            for start, end in spans.get((contig, sign), np.zeros((0, 2), dtype=np.int64)).tolist():
-                for position in _pieces(max(first, start), min(last, end)):
-                    count += int(
-                        DINUCLEOTIDES[target].at(genome, contig, position, np.full(len(position), sign, np.int8)).sum()
-                    )
-    return count
-
-
-def _pieces(start: int, end: int) -> Iterator[NDArray[np.int64]]:
-    return (np.arange(first, min(first + SCAN, end)) for first in range(start, end, SCAN))
+def _slabs(start: int, end: int) -> Iterator[NDArray[np.int64]]:
+    return (np.arange(first, min(first + SLAB, end)) for first in range(start, end, SLAB))

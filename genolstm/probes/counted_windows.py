@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.regions import Part, Sites, Stretches
+from genolstm.readers.bed import Bed
+from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.states.windows import Windows
 from genolstm.store.genome import Genome
@@ -19,26 +20,13 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SLAB = 1 << 20  # bases looked at at a time
-BLOCKS_AT_LEAST = 20  # of the test part, for intervals
 FEWEST = 10  # open and closed windows that each part needs
-CONTIG_SHIFT = 40  # a block number has the contig above this bit
-
-
-class Intervals(Protocol):
-    """Intervals on a genome in any order (`readers.bed.Bed`): contig (index), start, end, 0-based, half open."""
-
-    @property
-    def contig(self) -> NDArray[np.int32]: ...  # noqa: D102
-    @property
-    def start(self) -> Ints: ...  # noqa: D102
-    @property
-    def end(self) -> Ints: ...  # noqa: D102
 
 
 class Covered:
     """How many bases of a contig below a place lie in some intervals; intervals that overlap count once."""
 
-    def __init__(self, intervals: Intervals, n_contigs: int) -> None:
+    def __init__(self, intervals: Bed, n_contigs: int) -> None:
         self.edges: list[tuple[Ints, Ints, Ints]] = []  # starts, ends, covered bases before each
         for contig in range(n_contigs):
             mine = np.flatnonzero(intervals.contig == contig)
@@ -50,7 +38,7 @@ class Covered:
             self.edges.append((first, last, np.concatenate([[0], np.cumsum(last - first)])))
 
     def between(self, contig: int, start: Ints, end: Ints) -> Ints:
-        """Give covered bases of [start, end), [N]."""
+        """Covered bases of [start, end), [N]."""
         return self._below(contig, end) - self._below(contig, start)
 
     def _below(self, contig: int, place: Ints) -> Ints:
@@ -100,7 +88,7 @@ def counted_windows(
     genome: Genome,
     split: Stretches,
     track: Track,
-    blacklist: Intervals | None,
+    blacklist: Bed | None,
     settings: AccessibilitySettings,
 ) -> CountedWindows:
     """Tile every contig from its first base, and leave out what cannot be judged, each window by its first reason.
@@ -124,9 +112,9 @@ def counted_windows(
         else:
             found += [(contig, slab) for slab in _slabs(genome, contig, split, track, barred, settings, skipped)]
     if not sum(len(slab.start) for _, slab in found):
-        told = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
+        why = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
         raise InputError(
-            f"no window of {settings.window} bp of {genome.path} can be used ({told or 'its contigs are shorter'}):"
+            f"no window of {settings.window} bp of {genome.path} can be used ({why or 'its contigs are shorter'}):"
             f" give a track that covers contigs of the split, or a smaller --window."
         )
     return CountedWindows(
@@ -146,7 +134,7 @@ def _slabs(
     genome: Genome, contig: int, split: Stretches, track: Track, barred: Covered | None,
     settings: AccessibilitySettings, skipped: Counter[str],
 ) -> Iterator[_Slab]:  # fmt: skip
-    """Give windows of one contig that may be used, a slab at a time; counts what is left out."""
+    """Windows of one contig that may be used, a slab at a time; counts what is left out."""
     width, near = settings.window, settings.mappable_bp
     length, name = int(genome.lengths[contig]), genome.names[contig]
     step = max(1, SLAB // width) * width
@@ -197,24 +185,24 @@ def depth_normalised(counted: CountedWindows) -> tuple[NDArray[np.float32], floa
     return np.log2(1 + counted.cuts / mean).astype(np.float32), mean
 
 
-def open_by_peaks(counted: CountedWindows, peaks: Intervals, n_contigs: int, share: float) -> NDArray[np.int8]:
-    """Give 1 where at least a share of a window lies in peaks, int8 [N]."""
+def open_by_peaks(counted: CountedWindows, peaks: Bed, n_contigs: int, fraction: float) -> NDArray[np.int8]:
+    """1 where at least a fraction of a window lies in peaks, int8 [N]."""
     covered = Covered(peaks, n_contigs)
     inside = np.zeros(len(counted.cuts), dtype=np.int64)
     for contig in np.unique(counted.windows.contig).tolist():
         mine = counted.windows.contig == contig
         start = counted.windows.start[mine]
         inside[mine] = covered.between(contig, start, start + counted.windows.width)
-    return (inside >= share * counted.windows.width).astype(np.int8)
+    return (inside >= fraction * counted.windows.width).astype(np.int8)
 
 
-def open_by_signal(counted: CountedWindows, share: float) -> NDArray[np.int8]:
-    """Give 1 for the windows of each part that hold most cuts, int8 [N]: at most a share, fewer where many are tied."""
+def open_by_signal(counted: CountedWindows, fraction: float) -> NDArray[np.int8]:
+    """1 for the windows of each part that hold most cuts, int8 [N]: at most a fraction, fewer where many are tied."""
     label = np.zeros(len(counted.cuts), dtype=np.int8)
     for part in Part:
         mine = counted.part == part
         if mine.any():
-            label[mine] = counted.cuts[mine] > np.quantile(counted.cuts[mine], 1 - share)
+            label[mine] = counted.cuts[mine] > np.quantile(counted.cuts[mine], 1 - fraction)
     return label
 
 
@@ -230,13 +218,10 @@ def require_both(label: NDArray[np.int8], part: NDArray[np.int8], how: str) -> N
             )
 
 
-def block_length(counted: CountedWindows, block_bp: int) -> int:
-    """Bases resampled together: those asked for, or a twentieth of the test windows where that is less.
-
-    One block drawn again and again would give an interval of no width, and any difference would seem certain.
-    """
+def tested_block_length(counted: CountedWindows, block_bp: int) -> int:
+    """Bases resampled together, `regions.block_length` of the test windows; at least one window."""
     tested = int((counted.part == Part.TEST).sum()) * counted.windows.width
-    return max(counted.windows.width, min(block_bp, tested // BLOCKS_AT_LEAST))
+    return block_length(block_bp, tested, least=counted.windows.width)
 
 
 def sites_of(counted: CountedWindows, label: NDArray[np.int8], contigs: tuple[str, ...], block_bp: int) -> Sites:
@@ -249,5 +234,5 @@ def sites_of(counted: CountedWindows, label: NDArray[np.int8], contigs: tuple[st
         strand=np.zeros(len(start), dtype=np.int8),
         label=label,
         part=counted.part,
-        block=(contig << CONTIG_SHIFT) + start // block_bp,
+        block=block_numbers(contig, start, block_bp),
     )

@@ -7,8 +7,8 @@ import pytest
 
 from genolstm.alphabet import decode, reverse_complement
 from genolstm.errors import InputError
-from genolstm.probes import splice
-from genolstm.probes.splice import DINUCLEOTIDES, Target, block_length, splice_sites
+from genolstm.probes import splice_sites as finding
+from genolstm.probes.splice_sites import DINUCLEOTIDES, Target, splice_sites
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part
 from genolstm.settings.probe import DecoySource, ProbeSettings
@@ -84,7 +84,7 @@ OUTSIDE = {
 
 @pytest.fixture(autouse=True)
 def _small_draws(monkeypatch):
-    monkeypatch.setattr(splice, "DRAW", 1 << 12)
+    monkeypatch.setattr(finding, "DRAW", 1 << 12)
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_prevalence_is_the_share_of_true_sites_among_candidates_of_the_test_part
     _, transcripts, _ = made
     test = {row for row, part in candidates(target, made, source).items() if part is Part.TEST}
     expected = len(test & annotated_rows(target, transcripts)) / len(test)
-    monkeypatch.setattr(splice, "SCAN", 97)  # pieces that do not fit the spans
+    monkeypatch.setattr(finding, "SLAB", 97)  # pieces that do not fit the spans
     assert found_with(made, target, decoys_from=source).prevalence == pytest.approx(expected, abs=1e-15)
     assert found_with(made, target, decoys_from=source, max_sites=3).prevalence == pytest.approx(expected, abs=1e-15)
 
@@ -361,9 +361,7 @@ def test_reverse_strand_gene_gives_the_sites_of_the_forward_gene_of_the_reverse_
 
 @pytest.mark.parametrize("block_bp", [37, 100_000])
 def test_sites_of_one_window_share_a_block(made, block_bp):
-    settings = ProbeSettings(block_bp=block_bp)
     window = min(block_bp, (2500 + 3000) // 20)  # of the test part, twenty blocks at least
-    assert block_length(made[2], settings) == window
     sites = found_with(made, Target.DONOR, block_bp=block_bp).sites
     windows = list(zip(sites.contig.tolist(), (sites.position // window).tolist(), strict=True))
     of_block = {}

@@ -1,0 +1,132 @@
+"""What every probe prints: the scores of each target beside its controls, the verdicts, and the JSON summary."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genolstm.cli.terminal import Task, log
+from genolstm.probes.task import RANDOM_INIT
+from genolstm.regions import Part
+from genolstm.store.files import Records
+from genolstm.store.results import ProbeResult
+
+INTERVAL = "{:.3f} [{:.3f}, {:.3f}]"
+IN_THE_FILE_ONLY = ("mcc", "calibration_error")  # a table of all scores would be too wide to read
+
+
+def report(
+    results: Mapping[str, ProbeResult], records: Records, output: Path, task: Task, *, as_json: bool
+) -> None:  # fmt: skip
+    """Log the verdict of each target with every control beside it; print the summary when asked."""
+    for result in results.values():
+        _log_result(result)
+    word = "; ".join(f"{target}: {result.verdict}" for target, result in results.items())
+    found = summary(task.command.removeprefix("probe "), results)
+    task.done(output, records.to_json(), found, as_json=as_json, word=word)
+
+
+def summary(task: str, results: Mapping[str, ProbeResult]) -> dict[str, Any]:
+    """The JSON summary: the same keys for every task. Those of a lone target also stand by themselves."""
+    verdicts = {result.verdict for result in results.values()}
+    targets = {target: _of_target(result) for target, result in results.items()}
+    lone = next(iter(targets.values())) if len(targets) == 1 else {}
+    return {
+        **lone, "task": task, "verdict": verdicts.pop() if len(verdicts) == 1 else "mixed", "targets": targets
+    }  # fmt: skip
+
+
+def _of_target(result: ProbeResult) -> dict[str, Any]:
+    test = result.sites.part == Part.TEST
+    scores = {
+        name: {score: list(estimate) for score, estimate in each.scores.items()}
+        for name, each in result.features.items()
+    }
+    fraction = list(result.fraction_of_ceiling) if result.fraction_of_ceiling else None
+    edges = {
+        name: list(column) if isinstance(column, list) else column.tolist() for name, column in result.edges.items()
+    }
+    return {
+        "verdict": result.verdict,
+        "best_control": result.best_control,
+        "difference": list(result.differences[result.best_control]),
+        "n_test": int(test.sum()),
+        "n_positive": _positive(result),
+        "offsets": list(result.offsets),
+        "pooling": list(result.pooling),
+        "selectivity": result.selectivity,
+        "natural_prevalence": result.prevalence,
+        "definition": dict(result.definition),
+        "homology": result.homology,
+        "seams": result.seams,
+        "fraction_of_ceiling": fraction,
+        "standing": fraction,  # what versions to 0.1 call it
+        "scores": {**scores, "untrained": scores[_best_random_init(result)]},
+        **({"edges": edges} if edges else {}),
+    }
+
+
+def _positive(result: ProbeResult) -> int | None:
+    """Test sites of the second of two classes; None where the sites are of no class, or of more."""
+    if result.sites.label.max(initial=0) != 1:
+        return None
+    return int((result.sites.label[result.sites.part == Part.TEST] == 1).sum())
+
+
+def _best_random_init(result: ProbeResult) -> str:
+    """The strongest random-init model, which speaks for all."""
+    drawn = [name for name in result.features if name.startswith(RANDOM_INIT)]
+    return max(drawn, key=lambda name: result.features[name].scores[result.ranked].value)
+
+
+def _log_result(result: ProbeResult) -> None:
+    log.info("%s: %s", result.target, _sites(result))
+    shown = [name for name in next(iter(result.features.values())).scores if name not in IN_THE_FILE_ONLY]
+    width = max(13, *map(len, result.features))
+    log.info("  %-*s %s", width, "features", " ".join(f"{name + ' [95 %]':22}" for name in shown).rstrip())
+    for name, features in result.features.items():
+        row = " ".join(f"{INTERVAL.format(*features.scores[each]):22}" for each in shown)
+        log.info("  %-*s %s", width, name, row.rstrip())
+    value, *ends = result.differences[result.best_control]
+    selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
+    log.info(
+        "%s: %s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
+        result.target, result.verdict, value, result.ranked.upper(), *ends, result.best_control, selectivity,
+    )  # fmt: skip
+    if result.fraction_of_ceiling:
+        log.info(
+            "%s: between the best random-init model (0) and the ceiling (1) the trained states stand at"
+            " %.2f [%.2f, %.2f]",
+            result.target, *result.fraction_of_ceiling,
+        )  # fmt: skip
+    _log_edges(result)
+
+
+def _sites(result: ProbeResult) -> str:
+    """How many test sites there are, of what kind, how they were read, and how near they are to training."""
+    test = result.sites.part == Part.TEST
+    what = "windows" if result.width > 1 else "places" if result.chains else "sites"
+    parts = [f"{test.sum():,} test {what}"]
+    if (positive := _positive(result)) is not None:
+        parts[0] += f", {positive:,} of them positive"
+    if result.chains:
+        parts[0] += f" in {len(set(result.sites.block[test].tolist())):,} clusters of proteins"
+        parts.insert(0, str(result.definition["target"]))
+    else:
+        parts.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
+    if result.pooling:
+        parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
+    elif not result.chains:
+        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
+    return "; ".join(parts)
+
+
+def _log_edges(result: ProbeResult) -> None:
+    """Log what the forget gate does at the edges of peaks."""
+    for row, model in enumerate(result.edges.get("model", ())):
+        edges = {name: values[row] for name, values in result.edges.items()}
+        log.info(
+            "forget gate reading %s peaks, %s, layer %d: %.4f at %d edges, %.4f at matched positions,"
+            " %+.4f [%+.4f, %+.4f], p %.2g (%.2g after correction)",
+            edges["direction"], model, edges["layer"], edges["value"], edges["edges"], edges["matched"],
+            edges["difference"], edges["low"], edges["high"], edges["p"], edges["p_adjusted"],
+        )  # fmt: skip

@@ -1,0 +1,11 @@
+"""A value with its interval: what every score, difference and mean in this package is."""
+
+from typing import NamedTuple
+
+
+class Estimate(NamedTuple):
+    """A value with the ends of its 95 % interval; NaN ends where there is none."""
+
+    value: float
+    low: float
+    high: float

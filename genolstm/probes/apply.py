@@ -1,0 +1,94 @@
+"""A fitted probe: read back from its file, and applied to states of the same model, of any genome."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from genolstm.errors import InputError
+from genolstm.probes.task import TRAINED
+from genolstm.regions import Sites
+from genolstm.states.sites import states_at
+from genolstm.states.windows import POOLS, Windows, pooled_states
+from genolstm.store.files import open_file
+from genolstm.store.results import LinearProbe, read_probe
+from genolstm.store.schema import Kind
+from genolstm.stream.reader import GenomeReader
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedProbe:
+    """One linear probe of a model's states, and which states these are.
+
+    path : of its file, for messages.   task, target : as in the file.   offsets : symbols after the site at which
+    states are read, side by side.   pooling : what is made of the states of a window of `width` bp; empty where states
+    are read at offsets.   memories : c stands beside h.   model_sha256 : of the model's file; '' where none is named.
+    """
+
+    path: Path
+    task: str
+    target: str
+    linear: LinearProbe
+    offsets: tuple[int, ...]
+    pooling: tuple[str, ...]
+    width: int
+    memories: bool
+    model_sha256: str
+
+    def check_model(self, sha256: str, name: str) -> None:
+        """Refuse another model than the one whose states the probe was fitted to. Raises InputError."""
+        if sha256 != self.model_sha256:
+            raise InputError(
+                f"{self.path} was fitted to the states of another model than {name}; give the model that it was made"
+                " with, or probe this one."
+            )
+
+    def decision(self, states: NDArray[np.floating]) -> Floats:
+        """Log odds or predicted values, float64 [N]; of K classes [N, K].
+
+        states : [N, offsets, 2, D] at the probe's own offsets, or pooled [N, F].   Raises ValueError for another width.
+        """
+        features = states.reshape(len(states), -1)
+        if features.shape[1] != len(self.linear.mean):
+            raise ValueError(f"the probe reads {len(self.linear.mean)} numbers a site, and got {features.shape[1]}")
+        return self.linear.decision(features)
+
+    def probability(self, states: NDArray[np.floating]) -> Floats:
+        """Probability of being a positive, float64 [N], at the ratio of the rows it was fitted to; of two classes."""
+        probability: Floats = expit(self.decision(states))
+        return probability
+
+    def at_sites(self, reader: GenomeReader, sites: Sites) -> Floats:
+        """What the probe says of sites of a genome, all `states.sites.readable`; as `decision`."""
+        if self.pooling:
+            raise ValueError(f"{self.path} holds a probe of windows, not of single sites")
+        return self.decision(states_at(reader, sites, self.offsets, memories=self.memories))
+
+    def in_windows(self, reader: GenomeReader, windows: Windows) -> Floats:
+        """What the probe says of windows of a genome; as `decision`. Raises ValueError for windows of another width."""
+        if self.pooling != POOLS or windows.width != self.width:
+            raise ValueError(f"{self.path} holds no probe of windows of {windows.width} bp")
+        return self.decision(pooled_states(reader, windows, memories=self.memories))
+
+
+def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe:
+    """Probe of one target of a result file. features : which feature set, of states.
+
+    Raises InputError as `store.files.open_file`, and where the file has no such target.
+    """
+    results = read_probe(path)
+    if target not in results:
+        raise InputError(f"{path} holds no target '{target}'; it has {', '.join(results)}.")
+    result = results[target]
+    with open_file(path, Kind.PROBE) as file:
+        task, inputs = str(file.attrs["task"]), json.loads(file.attrs["inputs"])
+    return FittedProbe(
+        path=path, task=task, target=target, linear=result.features[features], offsets=result.offsets,
+        pooling=result.pooling, width=result.width, memories=result.states != "h",
+        model_sha256=inputs.get("model", ""),
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""The one loop of every probe: models, feature sets, scores; all choices on validation, the test part opened once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from genolstm.model import NextSymbolModel
+from genolstm.probes.comparison import ProbeComparison, verdict_of
+from genolstm.probes.state_sources import ModelStates, StateSource
+from genolstm.probes.task import (
+    BINARY,
+    CONTROL_TASK,
+    RANDOM_INIT,
+    SHUFFLED,
+    TRAINED,
+    Log,
+    ProbeTarget,
+    ProbeTask,
+)
+from genolstm.seeds import spawn
+from genolstm.settings.protein import AnyProbeSettings
+from genolstm.store.results import ProbeResult, SweepFit
+from genolstm.stream.reader import GenomeReader, part_of
+
+
+def run_tasks(
+    tasks: Sequence[ProbeTask], source: StateSource, reader: GenomeReader, settings: AnyProbeSettings, log: Log
+) -> dict[str, ProbeResult]:
+    """Result of every target of some tasks, from one pass of each model; nothing but in the main process.
+
+    source : reads the states of all tasks.   reader : with the trained model.   log : called with a sentence as each
+    step is done.
+    Raises InputError where the test rows give no interval, before anything is read.
+    """
+    main = reader.ranks.is_main_process
+    of_tasks = [
+        [ProbeEvaluation(task, target, settings, log) for target in task.targets if main] for task in tasks
+    ]  # fmt: skip
+    models = settings.twins + 1
+    for index in range(models):
+        name = f"{RANDOM_INIT}{index}" if index else TRAINED
+        log(f"reading with the {name} model, {index + 1} of {models}")
+        model = reader.model
+        if index:
+            model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(reader.device)
+        on_progress = part_of(reader.on_progress, index, models) if reader.on_progress else None
+        _add_model(of_tasks, source(replace(reader, model=model, on_progress=on_progress), name))
+    if not main:
+        return {}
+    for task, evaluations in zip(tasks, of_tasks, strict=True):
+        for name, features in task.controls():
+            for each in evaluations:
+                each.comparison.fit(name, features)
+    log("scoring on the test part")
+    results: dict[str, ProbeResult] = {}
+    for task, evaluations in zip(tasks, of_tasks, strict=True):
+        homology = task.homology()
+        results |= {each.target.name: each.result(homology) for each in evaluations}
+    return results
+
+
+def _add_model(of_tasks: Sequence[Sequence["ProbeEvaluation"]], source: Iterator[ModelStates]) -> None:
+    """Fit the states of one model, which are let go before the next model reads."""
+    for evaluations, states in zip(of_tasks, source, strict=True):
+        for each in evaluations:
+            each.add_model(states)
+
+
+class ProbeEvaluation:
+    """One target on its way to a verdict. Models are read one after another, so that only one's states are held.
+
+    Raises InputError where the test rows give no interval.
+    """
+
+    def __init__(self, task: ProbeTask, target: ProbeTarget, settings: AnyProbeSettings, log: Log) -> None:
+        self.task, self.target, self.settings, self.log = task, target, settings, log
+        self.comparison = ProbeComparison(
+            target.name, target.type, target.truth, task.sites.part, task.sites.block,
+            n_resamples=settings.resamples, seed=settings.seed, log=log,
+        )  # fmt: skip
+        shuffled = self.comparison.permuted(spawn(settings.seed, "shuffled labels"))
+        self.label_controls = {SHUFFLED: shuffled, **target.label_controls}
+        for truth in self.label_controls.values():
+            self.comparison.check(truth)
+        self.matched = target.matched
+        if self.matched and (why := self.comparison.unmatched(self.matched, self.label_controls.values())):
+            log(f"no second score on {self.matched.what}: {why}")
+            self.matched = None
+        self.sweep: list[SweepFit] = []
+        self.seams: dict[str, Mapping[str, float]] = {}
+        self.offsets: dict[str, tuple[int, ...]] = {}
+
+    def add_model(self, states: ModelStates) -> None:
+        """Sweep the offsets on validation, then fit on the best; the same search for every model."""
+        if states.seams:
+            self.seams[states.name] = states.seams
+        self.offsets[states.name] = self._best_offsets(states)
+        features = states.together(self.offsets[states.name])
+        self.comparison.fit(states.name, features)
+        for name, labels in self.label_controls.items() if states.name == TRAINED else ():
+            self.comparison.fit(name, features, labels)
+
+    def _best_offsets(self, states: ModelStates) -> tuple[int, ...]:
+        sets, target = self.task.offset_sets, self.target
+        if len(sets) == 1:
+            return sets[0]
+        train, valid = self.comparison.train, self.comparison.valid
+        for offsets in sets:
+            features = states.together(offsets)
+            probe = target.type.fit_coarsely(features, target.truth, train=train, valid=valid)
+            at_best = target.type.judged(probe.decision(features[valid]))
+            ranked = float(target.type.score(target.truth[valid], at_best))
+            self.sweep.append(SweepFit(states.name, offsets, dict(probe.strengths)[probe.regularisation], ranked))
+        mine = [fit for fit in self.sweep if fit.model == states.name]
+        chosen = max(mine, key=lambda fit: fit.searched)
+        self.log(
+            f"{target.name}, {states.name}: offsets {', '.join(map(str, chosen.offsets))} are best on validation,"
+            f" {target.type.ranked.upper()} {chosen.ranked:.3f}"
+        )
+        return chosen.offsets
+
+    def result(self, homology: float) -> ProbeResult:
+        """Open the test part: scores with block-bootstrap intervals, and trained against each control, paired."""
+        task, target, ranked = self.task, self.target, self.target.type.ranked
+        features = self.comparison.feature_sets(more=target.more_scores, matched=self.matched)
+        none = {TRAINED, target.ceiling, *self.label_controls}
+        differences = {name: self.comparison.difference(TRAINED, name) for name in features if name not in none}
+        verdict, best = verdict_of(differences, features, ranked)
+        of_ranked = {name: each.scores[ranked].value for name, each in features.items()}
+        drawn = [name for name in features if name.startswith(RANDOM_INIT)]
+        best_drawn = max(drawn, key=lambda name: of_ranked[name])
+        return ProbeResult(
+            target=target.name,
+            sites=task.sites,
+            offsets=self.offsets[TRAINED],
+            verdict=verdict,
+            best_control=best,
+            features=features,
+            differences=differences,
+            selectivity=of_ranked[TRAINED] - of_ranked[CONTROL_TASK] if CONTROL_TASK in features else None,
+            prevalence=target.prevalence,
+            homology=homology,
+            sweep=tuple(self.sweep),
+            calibration=self.comparison.calibration(TRAINED) if target.type is BINARY else (),
+            seams=self.seams,
+            ranked=ranked,
+            width=task.width,
+            states=self.settings.states.value,
+            pooling=task.pooling,
+            definition={**task.definition, **target.definition},
+            places=task.places,
+            chains=task.chains,
+            fraction_of_ceiling=(
+                self.comparison.fraction_of_ceiling(TRAINED, best_drawn, target.ceiling) if target.ceiling else None
+            ),
+        )
