@@ -1,18 +1,18 @@
 """``genolstm probe``: what a model's hidden states know."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, chosen
+from genolstm.cli.command import command
+from genolstm.cli.figures import draw
+from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.settings.probe import DecoySource, ProbeSettings, States
+from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import DeviceName
 
 app = typer.Typer(
     help="Read biology out of a model's hidden states with linear probes, each beside its controls.",
@@ -28,8 +28,8 @@ def _root() -> None:
 
 
 @app.command()
+@command(settings_file=True)
 def splice(
-    ctx: typer.Context,
     model: Model,
     genome: Annotated[
         Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
@@ -38,54 +38,9 @@ def splice(
         Path, typer.Option("--annotation", help="Genes: GTF or GFF3, plain or gzip.", show_default=False)
     ],
     output: Output,
-    decoys: Annotated[
-        int, typer.Option("--decoys", min=1, help="Other GT or AG for each true site.")
-    ] = ProbeSettings.decoys,
-    decoys_from: Annotated[
-        DecoySource,
-        typer.Option("--decoys-from", help="genes: mRNA spans, same strand; contig: anywhere, either strand."),
-    ] = ProbeSettings.decoys_from,
-    offsets: Annotated[
-        str, typer.Option("--offsets", help="Bases read beyond the site, as 0,2,4; or sweep, to choose on validation.")
-    ] = ProbeSettings.offsets,
-    states: Annotated[
-        States, typer.Option("--states", help="Hidden state h, or h and the memory c.")
-    ] = ProbeSettings.states,
-    twins: Annotated[
-        int, typer.Option("--twins", min=1, help="Untrained models of the same shape.")
-    ] = ProbeSettings.twins,
-    window: Annotated[
-        int, typer.Option("--window", min=16, help="Bases on each side that sequence controls see.")
-    ] = ProbeSettings.window,
-    kmer: Annotated[
-        int, typer.Option("--kmer", min=1, max=6, help="Word length of the word-count control.")
-    ] = ProbeSettings.kmer,
-    block_bp: Annotated[
-        int, typer.Option("--block-bp", min=1, help="Window of genome resampled together.")
-    ] = ProbeSettings.block_bp,
-    resamples: Annotated[
-        int, typer.Option("--resamples", min=20, help="Bootstrap resamples.")
-    ] = ProbeSettings.resamples,
-    max_sites: Annotated[
-        int, typer.Option("--max-sites", min=1, help="True sites of each kind and part used at most.")
-    ] = ProbeSettings.max_sites,
-    min_intron: Annotated[
-        int, typer.Option("--min-intron", min=4, help="Shorter gaps are not taken for introns.")
-    ] = ProbeSettings.min_intron,
-    train_contigs: Annotated[str, typer.Option("--train-contigs", help="Fit probes on these (comma separated).")] = "",
-    test_contigs: Annotated[
-        str, typer.Option("--test-contigs", help="Judge on these; the model must not have seen them.")
-    ] = "",
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
-    seed: Seed = ProbeSettings.seed,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    settings: ProbeSettings,
+    compute: ComputeOptions,
+    run: ResultOptions,
 ) -> None:
     """Ask whether hidden states tell splice donors and acceptors from decoys that carry the same GT or AG.
 
@@ -101,21 +56,13 @@ def splice(
     from genolstm.probes.tasks.splice import probe_splice
     from genolstm.readers.annotation import clip_to_genome, read_annotation
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import Records, file_sha256, refuse_existing
+    from genolstm.store.files import Records, file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.stream.reader import GenomeReader
 
-    task = Task("probe splice", quiet=quiet, seed=seed)
-    refuse_existing(output, force=force, inputs=[model, genome, annotation])
-    check_figure(figure, force=force, inputs=[model, genome, annotation, output])
-    options = {
-        "decoys": decoys, "decoys_from": decoys_from, "offsets": offsets, "states": states, "twins": twins,
-        "window": window, "kmer": kmer, "block_bp": block_bp, "resamples": resamples, "max_sites": max_sites,
-        "min_intron": min_intron, "train_contigs": train_contigs, "test_contigs": test_contigs, "seed": seed,
-    }  # fmt: skip
-    settings = _settings(chosen(ctx, options, settings_file))
-    task.seed = settings.seed  # the settings file may have given it
+    task = Task("probe splice", run, seed=settings.seed)
+    refuse_all([output], [model, genome, annotation], run)
     task.refuse_stream(annotation)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
@@ -127,9 +74,9 @@ def splice(
     )
     for note in (*genes.warnings, *notes):
         log.warning("%s", note)
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
-    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
+    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
         results, skipped = probe_splice(
             checkpoint, reader, genes.transcripts, settings, model_name=str(model), log=log.info
@@ -138,15 +85,9 @@ def splice(
         return
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))
-    draw(output, figure)
-    report(results, records, output, task, as_json=as_json)
+    draw(output, run.figure)
+    report(results, records, output, task)
 
 
 app.command()(accessibility)
 app.command()(protein)
-
-
-def _settings(values: dict[str, Any]) -> ProbeSettings:
-    for part in ("train_contigs", "test_contigs"):
-        values[part] = names(values[part]) if isinstance(values[part], str) else tuple(values[part])
-    return ProbeSettings.from_json(values, where="the options of probe splice")

@@ -1,78 +1,35 @@
 """``genolstm probe accessibility``: what hidden states know of open chromatin."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, chosen
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
-from genolstm.settings.probe import AccessibilitySettings, States
+from genolstm.cli.command import command
+from genolstm.cli.figures import draw
+from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.settings.probe import AccessibilitySettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import DeviceName
-
-CONTIG_LISTS = ("exclude_contigs", "train_contigs", "valid_contigs", "test_contigs")
 
 
+@command(settings_file=True)
 def accessibility(
-    ctx: typer.Context,
     model: Model,
     genome: Annotated[
         Path, typer.Option("--genome", help="Genome file made by 'genolstm ingest'.", show_default=False)
     ],
     track: Annotated[Path, typer.Option("--track", help="Track made by 'genolstm track'.", show_default=False)],
     output: Output,
+    settings: AccessibilitySettings,
+    compute: ComputeOptions,
+    run: ResultOptions,
     peaks: Annotated[
         Path | None, typer.Option("--peaks", help="Open regions: narrowPeak or BED; without, the top windows are open.")
     ] = None,
     blacklist: Annotated[
         Path | None, typer.Option("--blacklist", help="BED of places to leave out, beside those of the track.")
     ] = None,
-    window: Annotated[int, typer.Option("--window", min=2, help="Bases of a window.")] = AccessibilitySettings.window,
-    top_share: Annotated[
-        float, typer.Option("--top-share", help="Windows of each part that are open where no peaks are given.")
-    ] = AccessibilitySettings.top_share,
-    states: Annotated[
-        States, typer.Option("--states", help="Hidden state h, or h and the memory c.")
-    ] = AccessibilitySettings.states,
-    twins: Annotated[
-        int, typer.Option("--twins", min=1, help="Untrained models of the same shape.")
-    ] = AccessibilitySettings.twins,
-    kmers: Annotated[
-        str, typer.Option("--kmers", help="Word lengths of the word-count controls.")
-    ] = AccessibilitySettings.kmers,
-    matches: Annotated[
-        int, typer.Option("--matches", min=1, help="Closed windows of the same GC for each open one, second score.")
-    ] = AccessibilitySettings.matches,
-    block_bp: Annotated[
-        int, typer.Option("--block-bp", min=1, help="Stretch of genome resampled together.")
-    ] = AccessibilitySettings.block_bp,
-    resamples: Annotated[
-        int, typer.Option("--resamples", min=20, help="Bootstrap resamples.")
-    ] = AccessibilitySettings.resamples,
-    max_windows: Annotated[
-        int, typer.Option("--max-windows", min=1, help="Windows of each part used at most.")
-    ] = AccessibilitySettings.max_windows,
-    permutations: Annotated[
-        int, typer.Option("--permutations", min=1, help="Of the test of forgetting at the edges of peaks.")
-    ] = AccessibilitySettings.permutations,
-    exclude_contigs: Annotated[str, typer.Option("--exclude-contigs", help="Leave these out (comma separated).")] = "",
-    train_contigs: Annotated[str, typer.Option("--train-contigs", help="Fit probes on these.")] = "",
-    valid_contigs: Annotated[str, typer.Option("--valid-contigs", help="Choose their strengths on these.")] = "",
-    test_contigs: Annotated[
-        str, typer.Option("--test-contigs", help="Judge on these; the model must not have seen them.")
-    ] = "",
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
-    seed: Seed = AccessibilitySettings.seed,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Ask whether hidden states, pooled over windows, tell open chromatin: peaks (logistic) and signal (ridge).
 
@@ -89,25 +46,16 @@ def accessibility(
     from genolstm.probes.tasks.accessibility import Chromatin, probe_accessibility
     from genolstm.readers.bed import read_bed
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.store.track import open_track
     from genolstm.stream.reader import GenomeReader
 
-    task = Task("probe accessibility", quiet=quiet, seed=seed)
+    task = Task("probe accessibility", run, seed=settings.seed)
     given = {"model": model, "genome": genome, "track": track, "peaks": peaks, "blacklist": blacklist}
     files = {name: path for name, path in given.items() if path is not None}
-    refuse_existing(output, force=force, inputs=files.values())
-    check_figure(figure, force=force, inputs=[*files.values(), output])
-    options = {
-        "window": window, "top_share": top_share, "states": states, "twins": twins, "kmers": kmers, "matches": matches,
-        "block_bp": block_bp, "resamples": resamples, "max_windows": max_windows, "permutations": permutations,
-        "exclude_contigs": exclude_contigs, "train_contigs": train_contigs, "valid_contigs": valid_contigs,
-        "test_contigs": test_contigs, "seed": seed,
-    }  # fmt: skip
-    settings = _settings(chosen(ctx, options, settings_file))
-    task.seed = settings.seed  # the settings file may have given it
+    refuse_all([output], files.values(), run)
     task.refuse_stream(peaks, blacklist)
     checkpoint, opened, counted = read_checkpoint(model), open_genome(genome), open_track(track)
     check_alphabet(checkpoint, model, opened)
@@ -121,10 +69,10 @@ def accessibility(
     inputs = {
         name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items() if path.is_file()
     }
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     chromatin = Chromatin(track=counted, **beds)
-    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=task.quiet) as line:
+    with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
         results, records = probe_accessibility(
             checkpoint, reader, chromatin, settings, model_name=str(model), log=log.info
@@ -132,11 +80,5 @@ def accessibility(
     if not ranks.is_main_process:
         return
     write_probe(output, "accessibility", results, records, task.provenance(settings.to_json(), inputs))
-    draw(output, figure)
-    report(results, records, output, task, as_json=as_json)
-
-
-def _settings(values: dict[str, Any]) -> AccessibilitySettings:
-    for part in CONTIG_LISTS:
-        values[part] = names(values[part]) if isinstance(values[part], str) else tuple(values[part])
-    return AccessibilitySettings.from_json(values, where="the options of probe accessibility")
+    draw(output, run.figure)
+    report(results, records, output, task)

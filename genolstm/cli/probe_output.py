@@ -15,14 +15,14 @@ IN_THE_FILE_ONLY = ("mcc", "calibration_error")  # a table of all scores would b
 
 
 def report(
-    results: Mapping[str, ProbeResult], records: Records, output: Path, task: Task, *, as_json: bool
+    results: Mapping[str, ProbeResult], records: Records, output: Path, task: Task
 ) -> None:  # fmt: skip
     """Log the verdict of each target with every control beside it; print the summary when asked."""
     for result in results.values():
         _log_result(result)
     word = "; ".join(f"{target}: {result.verdict}" for target, result in results.items())
     found = summary(task.command.removeprefix("probe "), results)
-    task.done(output, records.to_json(), found, as_json=as_json, word=word)
+    task.done(output, records.to_json(), found, word=word)
 
 
 def summary(task: str, results: Mapping[str, ProbeResult]) -> dict[str, Any]:

@@ -1,26 +1,26 @@
 """``genolstm probe protein``: what hidden states know of the polypeptide made so far."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import Model, chosen
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
+from genolstm.cli.command import command
+from genolstm.cli.figures import draw
+from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings.probe import States
 from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import DeviceName
-
-CONTIG_LISTS = ("train_contigs", "test_contigs")
 
 
+@command(settings_file=True)
 def protein(
-    ctx: typer.Context,
     model: Model,
     output: Output,
+    settings: ProteinProbeSettings,
+    compute: ComputeOptions,
+    run: ResultOptions,
     proteins: Annotated[
         Path | None,
         typer.Option("--proteins", help="For a protein model: FASTA, or a file of 'ingest --alphabet protein'."),
@@ -31,41 +31,6 @@ def protein(
     annotation: Annotated[
         Path | None, typer.Option("--annotation", help="For a DNA model: genes, GTF or GFF3, plain or gzip.")
     ] = None,
-    positions: Annotated[
-        int, typer.Option("--positions", min=1, help="Places drawn in each protein.")
-    ] = ProteinProbeSettings.positions,
-    states: Annotated[
-        States, typer.Option("--states", help="Hidden state h, or h and the memory c.")
-    ] = ProteinProbeSettings.states,
-    twins: Annotated[
-        int, typer.Option("--twins", min=1, help="Untrained models of the same shape.")
-    ] = ProteinProbeSettings.twins,
-    window: Annotated[
-        int, typer.Option("--window", min=4, help="Symbols up to the place that word counts see.")
-    ] = ProteinProbeSettings.window,
-    genetic_code: Annotated[
-        int, typer.Option("--genetic-code", min=1, help="Number of NCBI's translation table.")
-    ] = ProteinProbeSettings.genetic_code,
-    resamples: Annotated[
-        int, typer.Option("--resamples", min=20, help="Bootstrap resamples.")
-    ] = ProteinProbeSettings.resamples,
-    max_proteins: Annotated[
-        int, typer.Option("--max-proteins", min=1, help="Proteins of each part used at most.")
-    ] = ProteinProbeSettings.max_proteins,
-    train_contigs: Annotated[str, typer.Option("--train-contigs", help="Fit probes on genes of these contigs.")] = "",
-    test_contigs: Annotated[
-        str, typer.Option("--test-contigs", help="Judge on these; the model must not have seen them.")
-    ] = "",
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
-    seed: Seed = ProteinProbeSettings.seed,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Ask whether hidden states know the net charge and hydropathy of the polypeptide made so far, and of what follows.
 
@@ -81,23 +46,15 @@ def protein(
     from genolstm.probes.protein_sources import check_fits, gene_source, protein_source
     from genolstm.probes.tasks.protein import probe_protein
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
-    from genolstm.store.files import file_sha256, refuse_existing
+    from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.stream.reader import GenomeReader
 
-    task = Task("probe protein", quiet=quiet, seed=seed)
+    task = Task("probe protein", run, seed=settings.seed)
     given = {"model": model, "proteins": proteins, "genome": genome, "annotation": annotation}
     files = {name: path for name, path in given.items() if path is not None}
-    refuse_existing(output, force=force, inputs=files.values())
-    check_figure(figure, force=force, inputs=[*files.values(), output])
-    options = {
-        "positions": positions, "states": states, "twins": twins, "window": window, "genetic_code": genetic_code,
-        "resamples": resamples, "max_proteins": max_proteins, "train_contigs": train_contigs,
-        "test_contigs": test_contigs, "seed": seed,
-    }  # fmt: skip
-    settings = _settings(chosen(ctx, options, settings_file))
-    task.seed = settings.seed  # the settings file may have given it
+    refuse_all([output], files.values(), run)
     _refuse_mixture(files, settings)
     checkpoint = read_checkpoint(model)
     check_fits(checkpoint, str(model), proteins=proteins is not None)
@@ -111,20 +68,14 @@ def protein(
         source = gene_source(opened, annotation, checkpoint, settings, str(model))
     for note in source.notes:
         log.info("%s", note)
-    on = task.use_device(device, threads)
+    on = task.use_device(compute.device, compute.threads)
     trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
-    with ProgressLine("read states", unit="symbols", quiet=quiet) as line:
+    with ProgressLine("read states", unit="symbols", quiet=run.quiet) as line:
         reader = GenomeReader(trained, source.genome, StreamSettings(), on_progress=line.show)
         results, records = probe_protein(checkpoint, reader, source, settings, log=log.info)
     write_probe(output, "protein", results, records, task.provenance(settings.to_json(), inputs))
-    draw(output, figure)
-    report(results, records, output, task, as_json=as_json)
-
-
-def _settings(values: dict[str, Any]) -> ProteinProbeSettings:
-    for part in CONTIG_LISTS:
-        values[part] = names(values[part]) if isinstance(values[part], str) else tuple(values[part])
-    return ProteinProbeSettings.from_json(values, where="the options of probe protein")
+    draw(output, run.figure)
+    report(results, records, output, task)
 
 
 def _refuse_mixture(files: dict[str, Path], settings: ProteinProbeSettings) -> None:
