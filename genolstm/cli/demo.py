@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from genolstm.cli.terminal import Quiet
+from genolstm.cli.options import Quiet
 
 SHAPE = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
 HOURS = ("00", "01", "04", "16")  # after the label, of the methylation time course

@@ -2,24 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from genolstm.errors import UsageError
 from genolstm.figures.formats import check_ending
 
 log = logging.getLogger("genolstm")
-
-Figure = Annotated[
-    Path | None,
-    typer.Option(
-        "--figure",
-        help="Also draw the result: .svg, .png or .pdf by the ending. The first picture goes to this file, further"
-        " ones beside it, as NAME-calibration.svg and the like.",
-        show_default=False,
-    ),
-]
 
 
 def check_figure(figure: Path | None, *, force: bool, inputs: list[Path] | None = None) -> None:

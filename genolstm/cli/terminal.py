@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import typer
 
@@ -30,21 +30,6 @@ WARMUP_TOLERANCE = 1e-3  # between the state after the lead and that after half 
 # what torchrun may start in several processes: they divide the work, or nothing is written
 SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
-
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="File to write; it appears only when complete.", show_default=False)
-]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")]
-Threads = Annotated[
-    int,
-    typer.Option(
-        "--threads", "-t", min=0, help="CPU threads; 0 takes the cores this job was given.", show_default=True
-    ),
-]
-Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute; auto takes CUDA when there is one.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 
 
 class _Block(Protocol):
@@ -137,9 +122,9 @@ class Task:
         if as_json or self.run.as_json:
             self._print(output, seconds, records, summary)
 
-    def kept(self, output: Path, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool) -> None:
+    def kept(self, output: Path, records: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
         """Print the summary of an output that stood complete, when asked."""
-        if as_json:
+        if self.run.as_json:
             self._print(output, time.perf_counter() - self.began, records, summary)
 
     def _print(

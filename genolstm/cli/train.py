@@ -1,20 +1,22 @@
 """``genolstm train``: a genome file to a model file."""
 
+import dataclasses
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.figures import Figure, check_figure, draw
-from genolstm.cli.options import given
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log
+from genolstm.cli.command import Given, command
+from genolstm.cli.figures import draw
+from genolstm.cli.options import ComputeOptions, GenomeFile, Output, ResultOptions, refuse_all
+from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.cli.train_report import report, report_again
 from genolstm.errors import InputError, UsageError
-from genolstm.settings.model import SIZES, ModelSettings, Size, TrainableCell
-from genolstm.settings.train import DeviceName, Precision, TrainSettings
+from genolstm.settings.model import SIZES, ModelSettings, SizeSettings
+from genolstm.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint, PartBits
@@ -22,76 +24,17 @@ if TYPE_CHECKING:
     from genolstm.training.session import TrainingSession
 
 
+@command(settings_file=True)
 def train(
-    ctx: typer.Context,
-    genome: Annotated[Path, typer.Argument(help="Genome file made by 'genolstm ingest'.", show_default=False)],
+    genome: GenomeFile,
     output: Output,
-    cell: Annotated[TrainableCell, typer.Option("--cell", help="Which memory cell.")] = ModelSettings.cell,
-    size: Annotated[
-        Size | None,
-        typer.Option("--size", help="small 1x128, base 1x512, large 2x1024; default small on a CPU, base on a GPU."),
-    ] = None,
-    layers: Annotated[int | None, typer.Option("--layers", min=1, help="Layers; overrides --size.")] = None,
-    hidden: Annotated[int | None, typer.Option("--hidden", min=1, help="Units a layer; overrides --size.")] = None,
-    forget_bias: Annotated[
-        str, typer.Option("--forget-bias", help="Effective forget bias, or chrono:T for memories of 1 to T bases.")
-    ] = ModelSettings.forget_bias,
-    lanes: Annotated[
-        int | None,
-        typer.Option("--lanes", min=1, help="Stretches of genome read side by side; default 16, 128 on a GPU."),
-    ] = None,
-    chunk: Annotated[
-        int | None, typer.Option("--chunk", min=1, help="Bases between weight updates; default 64, 128 on a GPU.")
-    ] = None,
-    bases: Annotated[
-        str,
-        typer.Option(
-            "--bases", help="Stop after this many bases, both strands counted (40M, 1G); 0 for no such limit."
-        ),
-    ] = str(TrainSettings.bases),
-    minutes: Annotated[
-        float, typer.Option("--minutes", min=0, help="Stop after this long; 0 for no such limit.")
-    ] = TrainSettings.minutes,
-    learning_rate: Annotated[
-        float, typer.Option("--lr", help="Peak learning rate of AdamW.")
-    ] = TrainSettings.learning_rate,
-    precision: Annotated[
-        Precision, typer.Option("--precision", help="Of the matrix products; weights stay float32.")
-    ] = TrainSettings.precision,
-    early_stop: Annotated[
-        int, typer.Option("--early-stop", min=0, help="Stop after this many looks with no better validation; 0 never.")
-    ] = TrainSettings.early_stop,
-    checkpoint_minutes: Annotated[
-        float, typer.Option("--checkpoint-minutes", min=0, help="Between two resumable checkpoints (OUTPUT.resume).")
-    ] = TrainSettings.checkpoint_minutes,
-    train_contigs: Annotated[str, typer.Option("--train-contigs", help="Train on these alone (comma separated).")] = "",
-    valid_contigs: Annotated[str, typer.Option("--valid-contigs", help="Validate on these, whole.")] = "",
-    test_contigs: Annotated[
-        str, typer.Option("--test-contigs", help="Never train on these; score them at the end.")
-    ] = "",
-    clusters: Annotated[
-        str,
-        typer.Option(
-            "--clusters", help="Proteins: TSV of representative and member (MMseqs2), in place of our own clusters."
-        ),
-    ] = TrainSettings.clusters,
-    multitask: Annotated[
-        str, typer.Option("--multitask", help="Proteins: also tell charge, hydropathy or both (comma separated).")
-    ] = "",
-    multitask_weight: Annotated[
-        float, typer.Option("--multitask-weight", min=0, help="Of their squared error, beside the bits.")
-    ] = TrainSettings.multitask_weight,
-    settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="TOML file with any of these settings.")
-    ] = None,
+    model: ModelSettings,
+    size: SizeSettings,
+    settings: TrainSettings,
+    given: Given,
+    compute: ComputeOptions,
+    run: ResultOptions,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.resume when it is there.")] = False,
-    seed: Seed = TrainSettings.seed,
-    threads: Threads = 0,
-    device: Device = DeviceName.AUTO,
-    figure: Figure = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Train a model to predict the next base, on contigs and their reverse complements, carrying its state along.
 
@@ -102,44 +45,35 @@ def train(
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
     from genolstm.ranks import together
-    from genolstm.store.files import refuse_existing
     from genolstm.store.genome import open_genome
-    from genolstm.training.session import begin, settings_from
+    from genolstm.training.session import begin, suited
 
-    task = Task("train", quiet=quiet, seed=seed)
+    task = Task("train", run, seed=settings.seed)
     if resume and output.exists() and not resume_path(output).exists():
         log.warning("%s is complete and there is nothing to resume; remove it to train anew", output)
-        report_again(output, task, as_json=as_json)
+        report_again(output, task)
         return
-    refuse_existing(output, force=force or resume, inputs=[genome])
-    check_figure(figure, force=force or resume, inputs=[genome, output])
-    options = {
-        "cell": cell, "size": size, "layers": layers, "hidden": hidden, "forget_bias": forget_bias, "lanes": lanes,
-        "chunk": chunk, "bases": bases, "minutes": minutes, "learning_rate": learning_rate, "precision": precision,
-        "early_stop": early_stop, "checkpoint_minutes": checkpoint_minutes, "train_contigs": train_contigs,
-        "valid_contigs": valid_contigs, "test_contigs": test_contigs, "clusters": clusters,
-        "multitask": multitask, "multitask_weight": multitask_weight, "seed": seed,
-    }  # fmt: skip
-    saved, values = _saved(output, resume=resume, force=force), given(ctx, options, settings_file)
-    task.seed = saved.train.seed if saved else values.get("seed", seed)  # the settings file may have given it
-    on = task.use_device(device, threads)
+    refuse_all([output], [genome], dataclasses.replace(run, force=run.force or resume))
+    saved = _saved(output, resume=resume, force=run.force)
+    task.seed = saved.train.seed if saved else settings.seed
+    on = task.use_device(compute.device, compute.threads)
     if saved:
-        _refuse_changes(values, saved, output)
-        model_settings, settings = saved.model, saved.train
+        _refuse_changes(given.settings, saved, output)
+        model, settings = saved.model, saved.train
     else:
-        model_settings, settings = settings_from(values, on, where="the options of train")
+        model, settings = suited(model, settings, size.size, given.settings, on)
     with together(on) as ranks:
         if not ranks.is_main_process:
             task.listen()
-        session = begin(open_genome(genome), model_settings, settings, device=on, saved=saved, ranks=ranks)
+        session = begin(open_genome(genome), model, settings, device=on, saved=saved, ranks=ranks)
         _train(session, output, task)
     if not ranks.is_main_process:
         return
     bits = session.evaluate()
     _write(session, output, task, bits=bits)
     resume_path(output).unlink(missing_ok=True)
-    draw(output, figure)
-    report(session, output, task, bits, as_json=as_json)
+    draw(output, run.figure)
+    report(session, output, task, bits)
 
 
 def resume_path(output: Path) -> Path:
@@ -163,18 +97,15 @@ def _saved(output: Path, *, resume: bool, force: bool) -> "Checkpoint | None":
     return read_checkpoint(path)
 
 
-def _refuse_changes(options: dict[str, Any], saved: "Checkpoint", output: Path) -> None:
+def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path) -> None:
     """Refuse options that contradict the run being resumed. Raises InputError naming the first."""
-    from genolstm.training.session import plain
-
-    size = SIZES[Size(options.pop("size"))] if options.get("size") else None
-    if size:
-        options = {"layers": size[0], "hidden": size[1], **options}
+    shape = dict(zip(("layers", "hidden"), SIZES[given["size"]], strict=True)) if "size" in given else {}
+    asked = {**shape, **{name: value for name, value in given.items() if name != "size"}}
     known = {**saved.train.to_json(), **saved.model.to_json()}
-    for name, asked in plain(options).items():
-        if asked != known[name]:
+    for name, value in asked.items():
+        if value != known[name]:
             raise InputError(
-                f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {asked};"
+                f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {value};"
                 " resume with the same options, or remove it and start anew."
             )
 

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from genolstm.training.session import TrainingSession
 
 
-def report(
-    session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool
-) -> None:
+def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]") -> None:
     """Log bits per base of each part, always beside what Markov models reach."""
     unit = session.genome.alphabet.unit
     for row in bits:
@@ -34,10 +32,10 @@ def report(
         else f"{session.history.last_bits:.4f} bits/{unit} in training"
     )
     records = {"read": len(session.genome.names), "used": len(session.split.names()), "skipped": {}}
-    task.done(output, records, summary, as_json=as_json, word=word)
+    task.done(output, records, summary, word=word)
 
 
-def report_again(output: Path, task: Task, *, as_json: bool) -> None:
+def report_again(output: Path, task: Task) -> None:
     """Report a complete output that was kept; its figures are those that it holds, and nothing was trained now."""
     from genolstm.alphabet import ALPHABETS
     from genolstm.store.checkpoint import read_checkpoint
@@ -54,7 +52,7 @@ def report_again(output: Path, task: Task, *, as_json: bool) -> None:
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
     }
     records = {"read": len(kept.lengths), "used": len(kept.split.names()), "skipped": {}}
-    task.kept(output, records, summary, as_json=as_json)
+    task.kept(output, records, summary)
 
 
 def _figures(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ record that a model file holds. Nothing here writes a file, prints, or knows of 
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,17 +45,39 @@ def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str)
     '40M', lists text with commas between.   where : what messages call these values.
     Raises InputError for an unknown name or a value of a wrong type, UsageError for one that cannot be.
     """
-    if "multitask_weight" in given and not given.get("multitask"):
+    values = {name: value for name, value in given.items() if value is not None}
+    size = _size(values.pop("size")) if "size" in values else None
+    of_model = ("cell", "layers", "hidden", "forget_bias")
+    shape: dict[str, Any] = {name: values.pop(name) for name in of_model if name in values}
+    if "forget_bias" in shape:
+        shape["forget_bias"] = str(shape["forget_bias"])
+    model, settings = ModelSettings.from_json(shape, where=where), TrainSettings.from_json(plain(values), where=where)
+    return suited(model, settings, size, {**shape, **values}, device)
+
+
+def suited(
+    model: ModelSettings, settings: TrainSettings, size: Size | None, given: Container[str], device: torch.device
+) -> tuple[ModelSettings, TrainSettings]:
+    """Settings of a new training: shape, lanes and chunk that were not given follow the named size and the device.
+
+    given : names of the settings that were given.   Raises UsageError for a weight of tasks where there are none.
+    """
+    if "multitask_weight" in given and not settings.multitask:
         raise UsageError("--multitask-weight weighs the errors of --multitask, which is not given; give both.")
-    values, on_gpu = dict(given), device.type == "cuda"
-    layers, hidden = SIZES[_size(values.pop("size", None) or (Size.BASE if on_gpu else Size.SMALL))]
-    shape = {"layers": values.pop("layers", None) or layers, "hidden": values.pop("hidden", None) or hidden}
-    model: dict[str, Any] = {name: values.pop(name) for name in ("cell", "forget_bias") if name in values}
-    if "forget_bias" in model:
-        model["forget_bias"] = str(model["forget_bias"])
-    values["lanes"] = values.get("lanes") or (CUDA_LANES if on_gpu else TrainSettings.lanes)
-    values["chunk"] = values.get("chunk") or (CUDA_CHUNK if on_gpu else TrainSettings.chunk)
-    return ModelSettings.from_json({**model, **shape}, where=where), TrainSettings.from_json(plain(values), where=where)
+    on_gpu = device.type == "cuda"
+    layers, hidden = SIZES[size or (Size.BASE if on_gpu else Size.SMALL)]
+    model = dataclasses.replace(
+        model,
+        layers=model.layers if "layers" in given else layers,
+        hidden=model.hidden if "hidden" in given else hidden,
+    )
+    if on_gpu:
+        settings = dataclasses.replace(
+            settings,
+            lanes=settings.lanes if "lanes" in given else CUDA_LANES,
+            chunk=settings.chunk if "chunk" in given else CUDA_CHUNK,
+        )
+    return model, settings
 
 
 def _size(name: str) -> Size:

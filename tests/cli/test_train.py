@@ -274,7 +274,7 @@ def test_typed_option_beats_the_settings_file_which_beats_the_default(run, genom
 @pytest.mark.parametrize(
     ("text", "code", "sentence"),
     [
-        ("lr = 1.0", 3, "settings file {path} has the unknown key 'lr'; known are cell, size, "),
+        ("lr = 1.0", 3, "settings file {path} has the unknown key 'lr'; known are cell, layers, "),
         ("lanes = ", 3, "settings file {path} is not TOML: "),
         ('lanes = "many"', 3, "settings file {path}: 'lanes' is wrong: "),
         ("lanes = 0", 3, "settings file {path}: 'lanes' is wrong: "),
