@@ -1,8 +1,10 @@
 """What a notebook can do, and that it is what the commands do."""
 
+import ast
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,7 @@ splice.save("splice.h5")
 again = gl.open_result("splice.h5")
 bits = gl.score(model, genome, "chrC:1-2,000")
 """
+README = Path(__file__).resolve().parents[2] / "README.md"
 HEAVY = ("torch", "h5py", "numpy", "scipy", "matplotlib", "typer")
 DOCUMENTED = [name for name in gl.__all__ if not name.startswith("_") and not name.endswith("Error")]
 
@@ -83,6 +86,14 @@ def test_every_name_of_the_door_is_there_and_no_other():
     assert set(gl.__all__) <= set(dir(gl))
     with pytest.raises(AttributeError, match="no attribute 'scroe'"):
         _ = gl.scroe
+
+
+def test_the_readme_calls_what_is_there():
+    (block,) = re.findall(r"```python\nimport genolstm as gl\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    called = set(re.findall(r"gl\.(\w+)", block))
+    assert len(called) > 8
+    assert called <= set(gl.__all__)
+    ast.parse(block)
 
 
 def test_the_door_names_for_type_checkers_what_it_gives():
