@@ -1,7 +1,6 @@
 """Gene models from GTF and GFF3: transcripts with their exons, introns and coding pieces, 0-based and half open."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.readers.contig_match import listed
 from genolstm.readers.gff_drafts import USED, Draft, Part, Piece, gather_drafts
-from genolstm.readers.gff_lines import file_name
 from genolstm.readers.gff_places import settled_drafts
+from genolstm.readers.text_lines import source_name
 
 Spans = NDArray[np.int64]
 
 UNNAMED_BIOTYPE = "transcript"  # where the file does not say more
 ACROSS_ORIGIN = "across the origin of a circular contig"
-NAMES_SHOWN = 8  # contigs that a message lists before '...'
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -98,7 +97,7 @@ def read_annotation(path: Path | str) -> Annotation:
     skipped = Counter(gathered.fates)
     used = skipped.pop(USED, 0)
     if not kept:
-        raise InputError(_nothing_found(file_name(path), skipped))
+        raise InputError(_nothing_found(source_name(path), skipped))
     return Annotation(
         transcripts=kept,
         read=len(gathered.fates),
@@ -114,20 +113,14 @@ def _nothing_found(name: str, skipped: Counter[str]) -> str:
     wanted = "give a GTF or GFF3 with exon features, or with the CDS and UTR of mRNA features"
     if not skipped:
         return f"{name} holds no features at all; {wanted}."
-    found = _listed(f"{reason} ({count})" for reason, count in skipped.most_common())
+    found = listed(f"{reason} ({count})" for reason, count in skipped.most_common())
     return f"{name} holds no transcript that can be used, it has only: {found}; {wanted}."
 
 
 def _sentence(what: str, names: list[str]) -> str:
-    """One warning: how many transcripts, what of them, and an example. names : one that stands there twice counts once."""
+    """One warning: how many transcripts, what of them, and an example; a name that stands there twice counts once."""
     names = list(dict.fromkeys(names))
     return f"{len(names)} transcript{'s' * (len(names) != 1)} {what}, first {names[0]}."
-
-
-def _listed(names: Iterable[str]) -> str:
-    """First few names, and '...' where there are more."""
-    names = list(names)
-    return ", ".join(names[:NAMES_SHOWN]) + ", ..." * (len(names) > NAMES_SHOWN)
 
 
 # --- drafts to transcripts ---
@@ -138,9 +131,7 @@ def is_noncoding(biotype: str) -> bool:
     return "pseudogen" in biotype or ("RNA" in biotype and "mRNA" not in biotype)
 
 
-def _transcript(
-    draft: Draft, fates: list[str], phases: bytearray, oddities: dict[str, list[str]]
-) -> Transcript | None:
+def _transcript(draft: Draft, fates: list[str], phases: bytearray, oddities: dict[str, list[str]]) -> Transcript | None:
     """Transcript of a draft, or None where it cannot be made; the fate of its lines is written either way."""
     biotype = draft.biotype or UNNAMED_BIOTYPE
     if draft.flaw is not None:
@@ -320,7 +311,7 @@ def _contig_sentences(
     """Sentences for what each of the two files has that the other lacks."""
     sentences = []
     if foreign:
-        missing = _listed(dict.fromkeys(transcript.contig for transcript in foreign))
+        missing = listed(dict.fromkeys(transcript.contig for transcript in foreign))
         sentences.append(
             f"left out {len(foreign)} transcript{'s' * (len(foreign) != 1)} of {annotation_name},"
             f" on contigs that {genome_name} lacks: {missing}."
@@ -328,7 +319,7 @@ def _contig_sentences(
     if bare := [contig for contig in lengths if contig not in contigs]:
         sentences.append(
             f"{annotation_name} has no transcript on {len(bare)} contig{'s' * (len(bare) != 1)}"
-            f" of {genome_name}: {_listed(bare)}."
+            f" of {genome_name}: {listed(bare)}."
         )
     return sentences
 
@@ -341,6 +332,6 @@ def _nothing_shared(contigs: list[str], genome_contigs: list[str], annotation_na
     else:
         remedy = "rename the contigs in one of the two, or give the annotation of this assembly"
     return (
-        f"no contig of {annotation_name} is in {genome_name}: the annotation has {_listed(contigs)}"
-        f" and the genome has {_listed(genome_contigs)}; {remedy}."
+        f"no contig of {annotation_name} is in {genome_name}: the annotation has {listed(contigs)}"
+        f" and the genome has {listed(genome_contigs)}; {remedy}."
     )

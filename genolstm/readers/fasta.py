@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import PROTEIN, Alphabet, Codes
 from genolstm.errors import InputError
+from genolstm.readers.bgzf import GZIP_MAGIC
 from genolstm.readers.foreign import foreign_symbol, not_fasta
-from genolstm.readers.gzipped import GZIP_MAGIC, STDIN, decompressed, opened
+from genolstm.readers.gzipped import decompressed, opened
+from genolstm.readers.text_lines import source_name
 
 BLOCK_BYTES = 1 << 18  # what stays in the processor's cache between passes: 4 MB blocks take twice the time
 HEAD_BYTES = 512  # enough to tell FASTA from anything else
@@ -111,7 +113,7 @@ def read_fasta(
 
     Raises InputError when a problem is met, which may be after some blocks: a file is good once the iterator has ended.
     """
-    source = "standard input" if str(path) == STDIN else str(path)
+    source = source_name(path)
     with opened(path, source, "FASTA") as stream:
         text = _fasta_text(decompressed(stream, block_bytes, source), block_bytes, source)
         blocks = _blocks(_pieces(_with_unix_line_ends(text)), _tables(alphabet), source, stops or Stops())

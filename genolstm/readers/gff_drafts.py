@@ -84,7 +84,7 @@ class Draft:
 class Declared(NamedTuple):
     """A GFF3 line that others may name as their parent; line is its feature index.
 
-    parent : what it is part of or derives from.   gene : that it names by ``geneID`` or ``locus_tag``, without a parent.
+    parent : what it is part of or derives from.   gene : that it names (``geneID``, ``locus_tag``) without a parent.
     start, end : 0-based, half open.
     """
 
@@ -130,10 +130,10 @@ def gather_drafts(path: Path | str) -> Gathered:
     for feature in feature_lines(path):
         if note is _note_neither:
             note = _dialect(feature.attributes)
+            if note is _note_gtf:
+                gathered.ranks.extend([0] * len(gathered.fates))
         gathered.phases.append(PHASES.get(feature.phase, 0))
         gathered.fates.append(note(gathered, feature))
-        if note is _note_gtf and len(gathered.ranks) < len(gathered.fates):
-            gathered.ranks.append(0)
     gathered.is_gtf = note is _note_gtf
     return gathered
 
@@ -177,21 +177,23 @@ def _value(match: re.Match[str] | None) -> str | None:
     return (match[1] or match[2] or "").strip() or None if match else None
 
 
-RANK = re.compile(r'(?:^|[;\s])exon_number\s+"?(\d{1,9})\b')
+RANK = re.compile(r'exon_number\s+"?(\d{1,9})\b')
 TRANS_SPLICED = re.compile(r"""(?:^|;)\s*(?:exception[\s="]+trans[-_ ]splicing|trans_splicing\s*(?:[="]|\s"|;|$))""")
 
 
 def _is_trans_spliced(attributes: str) -> bool:
     """Whether a line says that its RNA was joined from several transcripts: exception=trans-splicing and its like."""
-    return "splicing" in attributes and TRANS_SPLICED.search(attributes) is not None
+    return TRANS_SPLICED.search(attributes) is not None
 
 
 def _note_gtf(gathered: Gathered, feature: Feature) -> str:
     """Add a GTF line to its transcript's draft; give back the line's fate."""
-    part = GTF_PARTS.get(feature.type)
+    part, attributes = GTF_PARTS.get(feature.type), feature.attributes
+    at = attributes.find("exon_number")
+    rank = RANK.match(attributes, at) if at >= 0 else None
+    gathered.ranks.append(int(rank[1]) if rank else 0)
     if part is None:
         return _type_reason(feature.type)
-    attributes = feature.attributes
     gene = _value(GENE_ID.match(attributes))
     name = _value(TRANSCRIPT_ID.match(attributes)) or gene  # a gene without transcripts stands for its own
     if name is None:
@@ -203,9 +205,6 @@ def _note_gtf(gathered: Gathered, feature: Feature) -> str:
         draft.biotype = next(filter(None, (_value(key.match(attributes)) for key in BIOTYPES)), None)
     if draft.biotype is None and part is Part.SELF:
         draft.biotype = feature.type
-    if (part is Part.EXON or part is Part.CODING) and "exon_number" in attributes and (rank := RANK.search(attributes)):
-        gathered.ranks.extend([0] * (len(gathered.fates) - len(gathered.ranks)))
-        gathered.ranks.append(int(rank[1]))
     return PENDING
 
 
@@ -215,7 +214,7 @@ ID = re.compile(r"(?:^|;)\s*ID\s*=([^;]*)")
 PARENT = re.compile(r"(?:^|;)\s*Parent\s*=([^;]*)")
 DERIVES_FROM = re.compile(r"(?:^|;)\s*Derives_from\s*=([^;]*)")
 # how programs name the gene where they give no gene lines: gffread, StringTie and Ensembl, Prokka and NCBI
-GENE_NAMES = [re.compile(rf"(?:^|;)\s*{key}\s*=([^;]*)") for key in ("geneID", "gene_id", "locus_tag")]
+GENE_NAME = re.compile(r"(?:^|;)\s*(?:geneID|gene_id|locus_tag)\s*=([^;]*)")
 CIRCULAR = re.compile(r"(?:^|;)\s*Is_circular\s*=\s*true", re.IGNORECASE)
 
 
@@ -232,11 +231,6 @@ def _one_value(match: re.Match[str] | None) -> str | None:
     return unquote(match[1].strip()) or None if match else None
 
 
-def _gene_named(attributes: str) -> str | None:
-    """Gene that a line without Parent names otherwise."""
-    return next(filter(None, (_one_value(key.search(attributes)) for key in GENE_NAMES)), None)
-
-
 def _note_gff3(gathered: Gathered, feature: Feature) -> str:
     """Add a GFF3 line to the drafts of all its parents, or keep it as a possible parent; give back its fate."""
     if "%" in feature.contig:
@@ -247,7 +241,7 @@ def _note_gff3(gathered: Gathered, feature: Feature) -> str:
         return _declare(gathered, feature, parents)
     if not parents and part is Part.CODING:
         # prokaryote annotations (Prokka) give CDS alone: it is its own transcript
-        gene = _gene_named(feature.attributes)
+        gene = _one_value(GENE_NAME.search(feature.attributes))
         if own := _one_value(ID.search(feature.attributes)) or gene:
             draft = _add(gathered, None, own, part, feature)
             draft.biotype, draft.gene = feature.type, gene or own
@@ -273,13 +267,13 @@ def _declare(gathered: Gathered, feature: Feature, parents: list[str]) -> str:
     declared = Declared(
         sys.intern(feature.type),
         next(iter(above), None),
-        None if above else _gene_named(attributes),
+        None if above or feature.type.endswith("gene") else _one_value(GENE_NAME.search(attributes)),
         feature.contig,
         feature.strand,
         feature.start,
         feature.end,
         len(gathered.fates),
-        _is_trans_spliced(attributes),
+        "splicing" in attributes and _is_trans_spliced(attributes),
     )
     before = gathered.declared.get(name)
     if before is None:
@@ -298,8 +292,11 @@ def _add(gathered: Gathered, gene: str | None, name: str, part: Part, feature: F
     draft = gathered.drafts.get(key)
     if draft is None:
         draft = gathered.drafts[key] = Draft(name, feature.contig, feature.strand)
-    draft.add(part, (feature.start, feature.end, len(gathered.fates)))
-    if _is_trans_spliced(feature.attributes):
+    numbers = draft.numbers.get(part)
+    if numbers is None:
+        numbers = draft.numbers[part] = array("q")
+    numbers.extend((feature.start, feature.end, len(gathered.fates)))
+    if "splicing" in feature.attributes and _is_trans_spliced(feature.attributes):
         draft.trans_spliced = True
     return draft
 

@@ -20,6 +20,7 @@ NO_STRAND = "transcript without strand"
 TWO_CONTIGS, TWO_STRANDS = "transcript on two contigs", "transcript on two strands"
 OUTSIDE = "exon or CDS outside the place of its transcript"
 TRANS_SPLICED = "trans-spliced transcript"
+PLACED = (Part.EXON, Part.CODING)  # parts that must lie where their transcript does
 OF_A_GENE = "parts of a gene that has transcripts"
 
 
@@ -74,7 +75,9 @@ def _of_gff3(drafts: list[Draft], gathered: Gathered) -> list[Draft]:
     """Transcripts of one parent: one for each of the places at which its own lines stand."""
     name = drafts[0].name
     if drafts[0].biotype is not None:  # a CDS that stands alone, with its ID on each contig
-        return drafts if len({draft.contig for draft in drafts}) == len(drafts) else _on_two(drafts)
+        if _flawed_by_splicing(drafts) or len({draft.contig for draft in drafts}) == len(drafts):
+            return drafts
+        return _on_two(drafts)
     lines = _lines_meant(gathered.declared.get(name, ()))
     gene = _gene_above(name, gathered.declared)
     for draft in drafts:
@@ -112,9 +115,9 @@ def _lines_meant(lines: Sequence[Declared]) -> list[Declared]:
 
 def _flawed_by_splicing(drafts: list[Draft]) -> bool:
     """Mark drafts whose exons are in no order along the genome; a single piece has nothing to be joined with."""
-    spliced = any(draft.trans_spliced for draft in drafts)
-    pieces = sum(max(len(draft.pieces(part)) for part in (Part.EXON, Part.CODING)) for draft in drafts)
-    if not spliced or pieces < 2:
+    if not any(draft.trans_spliced for draft in drafts):
+        return False
+    if sum(max(len(draft.pieces(part)) for part in PLACED) for draft in drafts) < 2:
         return False
     for draft in drafts:
         draft.flaw = TRANS_SPLICED if len({draft.strand for draft in drafts}) == 1 else TWO_STRANDS
@@ -131,6 +134,9 @@ def _on_two(drafts: list[Draft]) -> list[Draft]:
 
 def _merged_places(own: Iterable[Piece]) -> list[list[Piece]]:
     """A transcript's own lines by place, ascending; those that overlap stand at one place."""
+    own = list(own)
+    if len(own) == 1:
+        return [own]
     places: list[list[Piece]] = []
     reach = -1
     for line in sorted(own):
@@ -146,6 +152,10 @@ def _cut(draft: Draft, places: list[list[Piece]]) -> list[Draft]:
     """The draft of each place; the draft as it is, and flawed, where an exon or CDS lies at none of them or at two."""
     if not places:
         return [draft]
+    if len(places) == 1:
+        if _lies_outside(draft, places[0][0][0], max(line[1] for line in places[0])):
+            draft.flaw = OUTSIDE
+        return [draft]
     starts = [place[0][0] for place in places]
     ends = [max(line[1] for line in place) for place in places]
     cut = [_same_transcript(draft) for _ in places]
@@ -160,11 +170,17 @@ def _cut(draft: Draft, places: list[list[Piece]]) -> list[Draft]:
                 at = min(at + 1, len(places) - 1)
             apart = piece[1] <= starts[at] or piece[0] >= ends[at]
             across = at + 1 < len(places) and piece[1] > starts[at + 1]
-            if part in (Part.EXON, Part.CODING) and (apart or across):
+            if part in PLACED and (apart or across):
                 draft.flaw = OUTSIDE
                 return [draft]
             cut[at].add(part, piece)
     return [each for each in cut if each.numbers.keys() != {Part.SELF}] or [draft]
+
+
+def _lies_outside(draft: Draft, start: int, end: int) -> bool:
+    """Whether an exon or CDS shares no base with a place."""
+    there = [draft.numbers[part] for part in PLACED if part in draft.numbers]
+    return any(max(numbers[::3]) >= end or min(numbers[1::3]) <= start for numbers in there)
 
 
 def _same_transcript(draft: Draft) -> Draft:
@@ -189,6 +205,9 @@ def _begins(draft: Draft, gathered: Gathered) -> bool:
 
 def _cut_by_ranks(draft: Draft, gathered: Gathered) -> list[Draft]:
     """The draft of each place, where exon numbers begin anew: a number stands once in a transcript."""
+    lines = (draft.numbers.get(Part.EXON) or draft.numbers.get(Part.CODING) or ())[2::3]
+    if len(lines) == len({gathered.ranks[line] for line in lines}):
+        return [draft]
     numbered = _numbered(draft, gathered)
     ranks = [rank for *_, rank in numbered]
     if len(set(ranks)) == len(ranks) or 0 in ranks:
@@ -294,7 +313,9 @@ def _gene_above(name: str, declared: Mapping[str, Sequence[Declared]]) -> str:
     return name
 
 
-def _settle_genes(settled: dict[tuple[str | None, str], list[Draft]], declared: Mapping[str, Sequence[Declared]]) -> None:
+def _settle_genes(
+    settled: dict[tuple[str | None, str], list[Draft]], declared: Mapping[str, Sequence[Declared]]
+) -> None:
     """Settle whose the parts are that name a gene as their parent, where the gene has transcripts."""
     transcripts: dict[str, list[Draft]] = defaultdict(list)  # by gene
     for drafts in settled.values():

@@ -308,26 +308,26 @@ def test_truncated_gzip_is_refused(read, tmp_path):
     path.write_bytes(gzip.compress((tmp_path / "genes").read_bytes())[:-12])
     with pytest.raises(InputError) as caught:
         read_annotation(path)
-    assert str(caught.value) == (
-        f"{path} is cut off in the middle of its gzip data; copy or download it again, and check it with 'gzip -t'."
-    )
+    assert str(caught.value) == (f"{path} is cut short (its gzip data have no end); copy or download it again.")
 
 
 def test_damaged_gzip_is_refused(tmp_path):
     path = tmp_path / "bad.gz"
     path.write_bytes(gzip.compress(b"I\t.\tregion\t1\t9\t.\t+\t.\tID=r\n") + b"garbage")
-    with pytest.raises(InputError, match=r"bad\.gz is damaged gzip data \(Not a gzipped file \(b'ga'\)\); copy"):
+    with pytest.raises(
+        InputError, match=r"bad\.gz holds other data after its gzip data, at byte \d+ \(beginning with b'garbage'\)"
+    ):
         read_annotation(path)
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=rf"none cannot be read \(No such file or directory\); {WANTED}\."):
+    with pytest.raises(InputError, match=r"none does not exist: check the path\."):
         read_annotation(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b">I\nACGT", "FASTA"), (b"BAM\x01\0", "BAM"), (b"@HD\tVN:1.6", "SAM or FASTQ"), (b"\x89HDF\r\n", "HDF5")],
+    [(b">I\nACGT", "FASTA"), (b"BAM\x01\0", "BAM"), (b"@HD\tVN:1.6", "FASTQ or SAM"), (b"\x89HDF\r\n", "HDF5")],
 )
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_another_kind_of_file_is_named(tmp_path, content, kind, compress):

@@ -96,11 +96,15 @@ def test_what_cannot_be_counted_is_counted_by_reason(count):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("chrI\t5\n", "line 1 has 2 columns: 'chrI\\\\t5'; give BAM, CRAM, SAM, or fragments of 3 columns"),
-        ("chrI\t5\t9\tx\t1\t+\n", "line 1 has 6 columns"),
+        ("chrI\t5\n", "line 1 has 2 columns: 'chrI\\\\t5'; give BAM, CRAM, SAM with its header, or fragments of 3"),
+        ("chrI\t5\t9\tx\t1\t+\t5\n", "line 1 has 7 columns"),
+        ("chrI\t5\t9\tx\t1\t+\nchrI\t5\t9\tx\t1\t.\n", "line 2 has the strand '.', not \\+ or -, unlike the lines"),
+        ("chrI\t5\t6\tx\t1\t+\nchrI\t5\t9\tx\t1\t+\n", "line 2 spans 4 bases, and the lines before it are single"),
+        ("chrI\t5\t99999999999999999999\n", "line 1: '9{20}' is beyond the end of any contig; correct the line"),
+        ("r1\t0\tchrI\t1\t60\t9M\t*\t0\t0\tACGTACGTA\t*\n", "line 1 has 11 columns.*SAM with its header"),
         ("chrI\t5\t9\nchrI\t5\t9\tx\n", "line 2 has 4 columns, and the lines before it have 3"),
         ("chrI\t9\t5\n", "line 1: the fragment 9 to 5 has a negative length; correct the line"),
-        ("chrI\t-1\t5\n", "line 1: the fragment -1 to 5 has a negative start"),
+        ("chrI\t-1\t5\n", r"no read of .* is left after the filters \(2 before the contig start\)"),
         ("contig\tstart\tend\n", "line 1: start and end must be whole numbers: .*put '#' before"),
         ("# only this\n", "holds no fragments; give BAM, CRAM, SAM or fragments"),
         ("I\t5\t9\n", "no contig of .*f.tsv is in genome.h5: the first has I and the second has chrI, chrII; they dif"),
