@@ -1,5 +1,6 @@
 """``genolstm track``: aligned reads or fragments to counts per base."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,7 +113,8 @@ def track(
     with tally, ProgressLine("track", unit="reads", quiet=quiet) as line:
         if signal:
             wig = BigWigSignal(reads, opened.length_of, str(genome))
-            counted, runs = _of_signal(wig), wig.runs()
+            counted = _of_signal(wig)
+            runs: Iterable[Runs] = wig.runs()
         else:
             counted = count_reads(
                 reads, opened.length_of, settings, tally, genome_name=str(genome), reference=reference,

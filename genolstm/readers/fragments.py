@@ -153,10 +153,10 @@ class Fragments:
 
     def _add_reads(self, columns: list[str], number: int, line: str, starts: list[int], ends: list[int]) -> None:
         """The cut of each read of a line, or the bases that it spans."""
-        if self.layout is Layout.PAIRS:
-            reads = ((*columns[0:3], columns[8]), (*columns[3:6], columns[9]))
-        else:
-            reads = ((*columns[0:3], columns[5]),)
+        paired = self.layout is Layout.PAIRS
+        reads = [(*columns[0:3], columns[8 if paired else 5])]
+        if paired:
+            reads.append((*columns[3:6], columns[9]))
         for contig, first, last, strand in reads:
             self.read += 1
             if contig == ".":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.readers.text_lines import opened_lines
 from genolstm.readers.whole_numbers import position as position_of
+from genolstm.readers.whole_numbers import shortened
 
 PLACE = ("contig", "position")
 STEADY = "steady_fraction"
@@ -70,7 +71,7 @@ def _row(line: str, places: list[int], where: str) -> tuple[str, int, float, flo
     try:
         row = contig, position_of(position), float(rate), float(steady)
     except ValueError as problem:
-        raise InputError(f"{where} holds '{line.strip()[:60]}', where numbers are needed; correct it.") from problem
+        raise InputError(f"{where} holds {shortened(line.strip())}, where numbers are needed; correct it.") from problem
     if row[1] < 0 or not 0 < row[2] < math.inf or not 0 <= row[3] <= 1:
         raise InputError(
             f"{where}: position {position}, rate {rate} or steady fraction {steady} cannot be; positions are 0 or more,"

@@ -48,7 +48,8 @@ class TrackOrigin:
     """What was counted.
 
     assay : 'atac', 'coverage' or 'signal'.   form : BAM, SAM, CRAM, fragments or bigWig.
-    forward_shift, reverse_shift : bp from the start of a forward and the half-open end of a reverse read to the base counted, as they were applied; 0 for an input that was shifted already, and for coverage.
+    forward_shift, reverse_shift : bp from the start of a forward and the half-open end of a reverse read to the base
+    counted, as they were applied; 0 for an input that was shifted already, and for coverage.
     filters : name -> value.
     """
 
@@ -170,10 +171,9 @@ def write_track(
         group = file.create_group("runs")
         is_signal = origin.assay == SIGNAL
         for name, dtype in COLUMNS:
-            if name == "count" and is_signal:
-                dtype = np.float32
+            kind = np.float32 if name == "count" and is_signal else dtype
             group.create_dataset(
-                name, shape=(0,), maxshape=(None,), chunks=(RUN_CHUNK,), dtype=dtype, shuffle=True, compression=1
+                name, shape=(0,), maxshape=(None,), chunks=(RUN_CHUNK,), dtype=kind, shuffle=True, compression=1
             )
         n_runs, bases = np.zeros(len(genome.names), np.int64), 0
         total: float = 0
