@@ -22,7 +22,7 @@ from torch import Tensor
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer, Rows, rows_of
+from genolstm.strands import Rows, SequenceFetcher, rows_of
 
 OUTSIDE = 1 << 40  # a place beyond any chain: what is read there is unknown
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     place: Tensor | None = None
 
 
-class Supply(Protocol):
+class BatchSource(Protocol):
     """An endless, deterministic supply of batches: what training reads."""
 
     def batch(self, step: int) -> Batch:
@@ -49,7 +49,7 @@ class Supply(Protocol):
         """How many symbols (fill left out) this step reads."""
 
 
-def supply_of(
+def batches_of(
     genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
 ) -> "Lanes | ChainLanes":
     """Choose how stretches are read for training: chains where there is one strand, else a ring of both strands."""
@@ -66,7 +66,7 @@ class Lanes:
 
     def __init__(self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device) -> None:
         self.chunk, self.n_lanes, self.device = chunk, n_lanes, device
-        self.gatherer = Gatherer(genome, device)
+        self.fetcher = SequenceFetcher(genome, device)
         rows = rows_of(genome, stretches)
         chunks = (rows.length + chunk - 1) // chunk  # [R]
         self.ends = torch.cumsum(chunks, 0)
@@ -87,7 +87,7 @@ class Lanes:
         row = torch.searchsorted(self.ends, chunk, right=True)
         within = chunk - self.ends[row] + (self.rows.length[row] + self.chunk - 1) // self.chunk  # chunk of its row
         # the symbol before the first target is the first input: at the start of a row that is N, "nothing read yet"
-        codes = self.gatherer.window(
+        codes = self.fetcher.window(
             self.rows.origin[row],
             self.rows.sign[row],
             self.rows.length[row],
@@ -115,7 +115,7 @@ class ChainLanes:
         self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
     ) -> None:
         self.n_lanes, self.chunk, self.device, self.seed = n_lanes, chunk, device, seed
-        self.gatherer = Gatherer(genome, device)
+        self.fetcher = SequenceFetcher(genome, device)
         rows = rows_of(genome, stretches)
         length = rows.length.numpy()
         self._sorted = np.argsort(length, kind="stable")  # slot -> row
@@ -134,7 +134,7 @@ class ChainLanes:
         row = torch.from_numpy(row_of[np.maximum(slot, 0)]).to(self.device)
         start = torch.from_numpy(np.where(slot < 0, OUTSIDE, first)).to(self.device)  # of the first target, in its row
         origin, length = self.rows.origin[row], self.rows.length[row]
-        codes = self.gatherer.window(origin, self.rows.sign[row], length, start - 1, width + 1)
+        codes = self.fetcher.window(origin, self.rows.sign[row], length, start - 1, width + 1)
         within = (start - 1).unsqueeze(1) + torch.arange(width, device=self.device)  # [B, T]
         inside = (within >= 0) & (within < length.unsqueeze(1))
         place = torch.where(inside, origin.unsqueeze(1) + within, -1)

@@ -20,7 +20,7 @@ from genolstm.settings.model import CellName, ModelSettings
 NATS_PER_BIT = math.log(2)
 
 
-class Reading(NamedTuple):
+class ModelOutput(NamedTuple):
     """What a model makes of some symbols.
 
     logits : [B, T, n_known], for the symbol after each input.   layers : hidden of each layer, [B, T, H].
@@ -59,12 +59,12 @@ class NextSymbolModel(nn.Module):
             self.head.weight.uniform_(-bound, bound, generator=generator)
             self.head.bias.zero_()
 
-    def start(self, lanes: int) -> State:
+    def initial_state(self, lanes: int) -> State:
         """Give the empty state of `lanes` sequences: zeros [layers, B, H]."""
         empty = self.head.weight.new_zeros(self.settings.layers, lanes, self.settings.hidden)
         return State(hidden=empty, memory=empty)
 
-    def read(self, codes: Tensor, state: State) -> Reading:
+    def forward(self, codes: Tensor, state: State) -> ModelOutput:
         """Read symbols on from a state.
 
         codes : [B, T], any integer type.   state : [layers, B, H].
@@ -77,7 +77,7 @@ class NextSymbolModel(nn.Module):
             layers.append(signal)
             states.append(last)
         carried = State(torch.stack([s.hidden for s in states]), torch.stack([s.memory for s in states]))
-        return Reading(logits=self._logits(signal), layers=layers, inputs=inputs, state=carried)
+        return ModelOutput(logits=self._logits(signal), layers=layers, inputs=inputs, state=carried)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """Head of the last layer's hidden states, [B, T, H] -> [B, T, n_known]."""

@@ -12,11 +12,11 @@ from genolstm.errors import InputError
 from genolstm.model import trained_model
 from genolstm.regions import Part
 from genolstm.settings.reading import StreamSettings
-from genolstm.store.card import Card, ProbeLine
 from genolstm.store.checkpoint import Checkpoint, Weights
+from genolstm.store.file_info import read_file_info
 from genolstm.store.files import file_sha256
 from genolstm.store.genome import Genome
-from genolstm.store.passport import read_passport
+from genolstm.store.model_card import ModelCard, ProbeLine
 from genolstm.store.results import ProbeResult, read_probe
 from genolstm.store.schema import Kind
 from genolstm.stream.reading import mean_bits
@@ -52,8 +52,8 @@ def packed(
         )
         for row in checkpoint.bits
     )
-    about, model_sha256 = read_passport(model_path), file_sha256(model_path)
-    card = Card(
+    about, model_sha256 = read_file_info(model_path), file_sha256(model_path)
+    card = ModelCard(
         data=data, licence=licence, command=without_folders(about.command), version=about.genolstm_version,
         device=about.device, seed=about.seed, created=about.created,
         rounding=max((abs(new.model - old.model) for new, old in zip(bits, checkpoint.bits, strict=True)), default=0.0),
@@ -78,7 +78,7 @@ def without_folders(command: str) -> str:
 
 def _lines(path: Path, model_path: Path, model_sha256: str) -> Iterable[ProbeLine]:
     """What a probe's file tells of each target."""
-    about = read_passport(path)
+    about = read_file_info(path)
     if about.kind is Kind.PROBE and about.inputs.get("model") != model_sha256:
         raise InputError(f"{path} is a probe of another model than {model_path} (SHA-256 differs); probe this one.")
     for target, result in read_probe(path).items():

@@ -52,7 +52,7 @@ class Ranks:
     control: "dist.ProcessGroup | None" = None
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
@@ -63,7 +63,7 @@ class Ranks:
         each = lanes // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
+    def sum_over_processes(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in one message; every process gets the same bits."""
         if self.size == 1:
             return
@@ -83,7 +83,7 @@ class Ranks:
             dist.all_gather(parts, lanes.contiguous())
         return torch.cat(parts, dim=1)
 
-    def from_leader(self, number: float) -> float:
+    def from_main(self, number: float) -> float:
         """Number that rank 0 gives; the others' is ignored."""
         if self.size == 1:
             return number
@@ -134,7 +134,7 @@ class Ranks:
 
         rows : [n, ...], n of each process its own; few, for rank 0 holds all of them at once.
         """
-        if not self.leads:
+        if not self.is_main_process:
             self.send(np.array([len(rows)]))
             self.send(rows)
             return rows
@@ -146,12 +146,12 @@ class Ranks:
             self.receive(rank, parts[-1])
         return np.concatenate(parts) if self.size > 1 else rows
 
-    def put_together(self, values: NDArray[Any], owner: NDArray[np.int64]) -> None:
+    def gather_into(self, values: NDArray[Any], owner: NDArray[np.int64]) -> None:
         """Put the rows that other processes found where they belong at rank 0, a slab at a time.
 
         values : [N, ...], filled in at rank 0.   owner : int64 [N], the rank that found each row.
         """
-        if self.leads:
+        if self.is_main_process:
             for rows, slab in self.incoming(owner, values.shape[1:], values.dtype):
                 values[rows] = slab
         else:
@@ -161,7 +161,7 @@ class Ranks:
     def incoming(
         self, owner: NDArray[np.int64], shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """Rows that the others hand to rank 0 by `put_together`, as they come: their places [k] and values [k, ...].
+        """Rows that the others hand to rank 0 by `gather_into`, as they come: their places [k] and values [k, ...].
 
         shape, dtype : of one row.
         """

@@ -21,11 +21,11 @@ class Rows(NamedTuple):
     origin: Tensor
     sign: Tensor
     length: Tensor
-    lead: Tensor
+    warmup: Tensor
     unknown_past: Tensor
 
 
-def rows_of(genome: Genome, stretches: Stretches, *, lead: int = 0) -> Rows:
+def rows_of(genome: Genome, stretches: Stretches, *, warmup: int = 0) -> Rows:
     """Lay out stretches for reading: every forward strand, then every reverse complement.
 
     lead : symbols of the contig to read before each row, as many as there are. Without one a stretch is read as if
@@ -41,12 +41,12 @@ def rows_of(genome: Genome, stretches: Stretches, *, lead: int = 0) -> Rows:
         origin = np.concatenate([first, first + span - 1])
         sign = np.concatenate([sign, -sign])
         length = np.concatenate([span, span])
-    led = np.minimum(past, lead)
-    columns = (origin - sign * led, sign, length + led, led, (past > led) & (lead > 0))
+    led = np.minimum(past, warmup)
+    columns = (origin - sign * led, sign, length + led, led, (past > led) & (warmup > 0))
     return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in columns))
 
 
-class Gatherer:
+class SequenceFetcher:
     """Picks symbols of rows out of a genome's codes, on the device that holds them."""
 
     def __init__(self, genome: Genome, device: torch.device) -> None:
@@ -62,7 +62,7 @@ class Gatherer:
     def window(self, origin: Tensor, sign: Tensor, length: Tensor, first: Tensor, width: int) -> Tensor:
         """Symbols `first .. first + width` of some rows as they are read; uint8 [B, width], N outside the row.
 
-        origin, sign, length, first : int64 [B], on this gatherer's device.
+        origin, sign, length, first : int64 [B], on this fetcher's device.
         """
         place = first.unsqueeze(1) + torch.arange(width, device=first.device)  # [B, width], in reading direction
         inside = (place >= 0) & (place < length.unsqueeze(1))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA, PROTEIN, decode, reverse_complement
-from genolstm.lanes import ChainLanes, Lanes, supply_of
+from genolstm.lanes import ChainLanes, Lanes, batches_of
 from genolstm.regions import Part
 
 CPU = torch.device("cpu")
@@ -291,5 +291,5 @@ def test_no_residue_of_another_part_is_read(genome_of, stretches_of):
 def test_supply_is_chosen_by_what_is_read(genome_of, tiny_genome, stretches_of):
     proteins = genome_of({"a": "MKV" * 9}, PROTEIN)
     sizes = {"n_lanes": 2, "chunk": 8, "device": CPU, "seed": 1}
-    assert type(supply_of(proteins, stretches_of(proteins), **sizes)) is ChainLanes
-    assert type(supply_of(tiny_genome, stretches_of(tiny_genome), **sizes)) is Lanes
+    assert type(batches_of(proteins, stretches_of(proteins), **sizes)) is ChainLanes
+    assert type(batches_of(tiny_genome, stretches_of(tiny_genome), **sizes)) is Lanes

@@ -13,7 +13,7 @@ LAYERS = (
     ("cells",),
     ("model", "strands", "devices", "ranks"),
     ("markov", "lanes", "stream", "homology"),
-    ("training", "gates", "scoring", "hidden", "packing", "passages", "pooled", "variants"),
+    ("training", "gates", "scoring", "packing", "states", "variants"),
     ("probes", "methylation", "studies"),
     ("figures",),
     ("report", "bench", "export"),

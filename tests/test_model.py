@@ -28,7 +28,7 @@ def test_flipping_a_base_changes_nothing_before_it(device, cell, layers):
     place = 17
     flipped[:, place] = (codes[:, place] + 1) % 4
     with torch.no_grad():
-        before, after = (model.read(c, model.start(3)).logits for c in (codes, flipped))
+        before, after = (model.forward(c, model.initial_state(3)).logits for c in (codes, flipped))
     # logits at `place` are the prediction of the symbol after it; the flipped symbol's own prediction is at place - 1
     assert torch.equal(before[:, :place], after[:, :place])
     assert not bool((before[:, place] == after[:, place]).all())
@@ -41,7 +41,7 @@ def test_a_lane_does_not_see_its_neighbours(cell):
     other = codes.clone()
     other[1] = (codes[1] + 1) % 5
     with torch.no_grad():
-        one, two = (model.read(c, model.start(3)).logits for c in (codes, other))
+        one, two = (model.forward(c, model.initial_state(3)).logits for c in (codes, other))
     assert torch.equal(one[[0, 2]], two[[0, 2]])
 
 
@@ -50,9 +50,9 @@ def test_a_lane_does_not_see_its_neighbours(cell):
 def test_reading_in_two_pieces_with_carried_state_is_reading_whole(device, cell, layers):
     model, codes = model_of(cell, layers=layers).to(device).double(), symbols(3, 30).to(device)
     with torch.no_grad():
-        whole = model.read(codes, model.start(3))
-        first = model.read(codes[:, :11], model.start(3))
-        second = model.read(codes[:, 11:], first.state)
+        whole = model.forward(codes, model.initial_state(3))
+        first = model.forward(codes[:, :11], model.initial_state(3))
+        second = model.forward(codes[:, 11:], first.state)
     joined = torch.cat([first.logits, second.logits], dim=1)
     torch.testing.assert_close(joined, whole.logits, rtol=0, atol=1e-13)
     torch.testing.assert_close(tuple(second.state), tuple(whole.state), rtol=0, atol=1e-13)
@@ -107,7 +107,10 @@ def test_weights_go_out_and_in_to_the_same_model(cell):
     codes = symbols(2, 15)
     with torch.no_grad():
         torch.testing.assert_close(
-            rebuilt.read(codes, rebuilt.start(2)).logits, source.read(codes, source.start(2)).logits, rtol=0, atol=0
+            rebuilt.forward(codes, rebuilt.initial_state(2)).logits,
+            source.forward(codes, source.initial_state(2)).logits,
+            rtol=0,
+            atol=0,
         )
     assert not rebuilt.training
 
@@ -139,7 +142,7 @@ def test_loading_refuses_other_names_and_shapes_and_then_changes_nothing():
 
 def test_a_protein_model_reads_21_symbols_and_predicts_20():
     model = model_of(alphabet=AlphabetName.PROTEIN)
-    reading = model.read(symbols(2, 5, n=PROTEIN.n_symbols), model.start(2))
+    reading = model.forward(symbols(2, 5, n=PROTEIN.n_symbols), model.initial_state(2))
     assert reading.logits.shape == (2, 5, 20)
     assert reading.inputs[0].shape == (2, 5, 21)
 
@@ -171,5 +174,5 @@ def test_untrained_state_depends_on_what_was_just_read():
     history = torch.randint(0, 4, (1, 300), generator=torch.Generator().manual_seed(0))
     other = history.clone()
     other[0, -2] = (other[0, -2] + 1) % 4
-    apart = [model.read(codes, model.start(1)).state.hidden.detach() for codes in (history, other)]
+    apart = [model.forward(codes, model.initial_state(1)).state.hidden.detach() for codes in (history, other)]
     assert float((apart[0] - apart[1]).abs().mean()) > 0.02

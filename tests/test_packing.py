@@ -13,9 +13,9 @@ from genolstm.model import trained_model
 from genolstm.packing import packed, rounded, without_folders
 from genolstm.regions import Part
 from genolstm.settings.reading import StreamSettings
-from genolstm.store.card import Card
 from genolstm.store.checkpoint import read_checkpoint, write_checkpoint
 from genolstm.store.genome import open_genome
+from genolstm.store.model_card import ModelCard
 from genolstm.stream.reading import mean_bits
 
 CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ def test_card_says_where_the_model_comes_from_and_what_its_probes_found(small):
     assert donor.of_control == (0.7, 0.4, 0.9)
     assert donor.difference == (0.1234, 0.0567, 0.2)
     assert {line.target: line.verdict for line in card.probes} == {"donor": "gain", "acceptor": "no gain"}
-    assert Card.from_text(card.to_text()) == card
+    assert ModelCard.from_text(card.to_text()) == card
 
 
 def test_no_folder_of_its_maker_is_handed_on(results, small):

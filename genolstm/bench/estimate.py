@@ -29,6 +29,6 @@ def of_one_pass(part: str, bases: int, rate: float, *, strands: int = STRANDS) -
 def of_reading(part: str, bases: int, rate: float, stream: StreamSettings) -> Estimate:
     """Both strands of one contig of that many bases, cut into pieces as streaming cuts it, each with its burn-in."""
     none = torch.zeros(STRANDS, dtype=torch.int64)
-    rows = Rows(origin=none, sign=none, length=none + bases, lead=none, unknown_past=none)
+    rows = Rows(origin=none, sign=none, length=none + bases, warmup=none, unknown_past=none)
     symbols = sum(piece.end - piece.first for piece in pieces_of(rows, stream))
     return Estimate(part, "both strands and burn-ins", symbols, symbols / rate)

@@ -13,10 +13,10 @@ from genolstm.alphabet import DNA
 from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.room import Load, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.gates.places import sample_plan
-from genolstm.gates.reading import Gauges, walk
+from genolstm.gates.reading import GateStatistics, walk
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
 from genolstm.settings.model import ModelSettings
@@ -74,9 +74,9 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
     stream = dataclasses.replace(stream, burn_in=0, repair=False)
 
     def gates(every: int, units_every: int) -> None:
-        plan, gauges = sample_plan(genome, everything, every), Gauges(network, units_every)
-        pages = Pages(_OnDisk(plan.samples, *gauges.shape), plan.samples, gauges.shape, stream.lanes)
-        deque(walk(network, genome, plan, stream, gauges, pages), maxlen=0)
+        plan, statistics = sample_plan(genome, everything, every), GateStatistics(network, units_every)
+        pages = Pages(_OnDisk(plan.samples, *statistics.shape), plan.samples, statistics.shape, stream.lanes)
+        deque(walk(network, genome, plan, stream, statistics, pages), maxlen=0)
 
     @torch.inference_mode()
     def bare() -> None:

@@ -62,7 +62,7 @@ def made_states(model: ModelSettings) -> NDArray[np.float16]:
     lanes = math.isqrt(sites)  # about as many as steps
     codes = np.random.default_rng(0).integers(0, DNA.n_known, (len(PASSES), lanes, sites // lanes), dtype=np.uint8)
     read = [
-        torch.cat(network.read(torch.from_numpy(each), network.start(lanes)).layers, dim=-1).flatten(0, 1)
+        torch.cat(network.forward(torch.from_numpy(each), network.initial_state(lanes)).layers, dim=-1).flatten(0, 1)
         for each in codes
     ]
     return torch.cat(read, dim=-1).half().numpy()

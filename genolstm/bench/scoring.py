@@ -11,7 +11,7 @@ from genolstm.alphabet import DNA
 from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.room import Load, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
 from genolstm.scoring.along_genome import score_along

@@ -6,7 +6,7 @@ from genolstm.alphabet import DNA
 from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.room import Load, check_precision, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_precision, check_room, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel

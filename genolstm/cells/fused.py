@@ -34,7 +34,7 @@ class FusedCell(nn.Module):
         return hidden, State(hidden=last[0], memory=memory[0])
 
 
-def readable_twin(cell: FusedCell) -> MemoryCell:
+def reference_cell(cell: FusedCell) -> MemoryCell:
     """Give the `MemoryCell` that shares this cell's weights: a change to one is a change to both."""
     twin = MemoryCell(cell.n_in, cell.n_units, FAMILY[cell.name])
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.memory import MemoryCell
 from genolstm.settings.model import forget_bias_or_horizon
 
@@ -22,7 +22,7 @@ def initialise(
     one_hot : the inputs are one-hot rows: W is drawn from +-1, not +-1/sqrt(n_units), which would let the recurrent
     noise of an untrained network drown what it reads, and slows a trained one's start.
     """
-    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
     twin.initialise(generator)
     if one_hot and twin.rules.projections:
         with torch.no_grad():
@@ -61,7 +61,7 @@ def nominal_half_life(forget_bias: float) -> float:
 
 def forget_biases(cell: MemoryCell | FusedCell) -> torch.Tensor:
     """Effective forget bias of each unit, [H]. Raises ValueError for a cell without a forget gate."""
-    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
     if "forget" not in twin.rules.projections:
         raise ValueError("this cell has no forget gate")
     place = twin.rules.projections.index("forget") * twin.n_units

@@ -97,7 +97,7 @@ class MemoryCell(nn.Module):
                 else:
                     weight.uniform_(-bound, bound, generator=generator)
 
-    def start(self, lanes: int) -> State:
+    def initial_state(self, lanes: int) -> State:
         """Give the empty state of `lanes` sequences: zeros [B, H]."""
         like = next(self.parameters())
         empty = torch.zeros(lanes, self.n_units, dtype=like.dtype, device=like.device)
@@ -181,7 +181,7 @@ class MemoryCell(nn.Module):
         see `hold`.
         Returns hidden [B, T, H] after each input, and the state after the last.
         """
-        hidden, memory = self.start(len(inputs)) if state is None else state
+        hidden, memory = self.initial_state(len(inputs)) if state is None else state
         rules = self.rules
         projected = self._from_input(inputs) if rules.projections else None  # [B, T, gates*H]
         shown: list[Tensor] = []

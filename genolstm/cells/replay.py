@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.memory import Gates, MemoryCell, State, remember
 
 
@@ -26,7 +26,7 @@ def replay(cell: FusedCell | MemoryCell, inputs: Tensor, hidden: Tensor, before:
 
     inputs : [B, T, n_in].   hidden : [B, T, H] that the layer gave for them.   before : the state it started from.
     """
-    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
     shifted = torch.cat([before.hidden.unsqueeze(1), hidden[:, :-1]], dim=1)  # [B, T, H], h before each input
     gates = twin.gates(inputs, shifted)
     memory = torch.empty_like(hidden)

@@ -130,7 +130,7 @@ def _timed(
 
 def _tell(timings: "list[Timing]", not_run: "list[NotRun]", estimates: "list[Estimate]", *, as_table: bool) -> None:
     """Print what was found: a line for each baseline, or a table of all."""
-    from genolstm.bench.words import sentence, table
+    from genolstm.bench.wording import sentence, table
 
     for line in table(timings) if as_table else map(sentence, timings):
         typer.echo(line)

@@ -18,7 +18,7 @@ def doctor(device: Device = DeviceName.AUTO, threads: Threads = 0, as_json: Json
 
     Example: genolstm doctor
     """
-    from genolstm.training.trial import trial_step
+    from genolstm.training.self_check import trial_step
 
     task = Task("doctor", quiet=False)
     found = {"python": platform.python_version(), "genolstm": __version__} | {name: _version(name) for name in PACKAGES}

@@ -8,7 +8,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Chunk, Exact, Lanes, Tolerance
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, report_memory
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
 
@@ -43,8 +43,8 @@ def embed(
 
     Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
     """
-    from genolstm.hidden import embed_sites, hand_over
     from genolstm.readers.bed import read_bed
+    from genolstm.states.sites import embed_sites, hand_over
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
@@ -70,7 +70,7 @@ def embed(
         embedding = embed_sites(
             checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show, ranks=ranks
         )
-        if not ranks.leads:
+        if not ranks.is_main_process:
             hand_over(embedding, ranks, output)
             return
         write_hidden(
@@ -83,6 +83,6 @@ def embed(
     draw(output, figure)
     count, width = len(embedding.sites), len(embedding.features)
     seams = embedding.seams.to_json()
-    tell_of_memory(seams)
+    report_memory(seams)
     summary = {"sites": count, "features": width, "seams": seams}
     task.done(output, embedding.records.to_json(), summary, as_json=as_json, word=f"{width} states at {count:,} sites")

@@ -109,7 +109,7 @@ def gates(
     from genolstm.gates.dump import check_dump
     from genolstm.gates.places import sample_plan
     from genolstm.gates.reading import tracks_of
-    from genolstm.gates.whole import Asked, gates_of_genome, read_share, tables_of
+    from genolstm.gates.whole import GateRequest, gates_of_genome, read_own_rows, tables_of
     from genolstm.model import trained_model
     from genolstm.regions import Region, stretches_of
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
@@ -140,7 +140,7 @@ def gates(
         records.skipped["contigs outside the regions asked for"] = left_out
     task.refuse_stream(boundaries)
     network = trained_model(checkpoint.model, checkpoint.weights)
-    asked = Asked(
+    asked = GateRequest(
         dump=parse_region(dump, opened.length_of) if dump else None,
         boundaries=_boundaries(boundaries, network, opened, records) if boundaries else {},
     )
@@ -159,8 +159,8 @@ def gates(
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
     with task.together() as ranks:
-        if not ranks.leads:
-            read_share(network.to(on), opened, plan, settings, stream, output, ranks)
+        if not ranks.is_main_process:
+            read_own_rows(network.to(on), opened, plan, settings, stream, output, ranks)
             return
         with (
             ProgressLine("gates", unit="bases", quiet=quiet) as line,

@@ -274,7 +274,7 @@ def _judge(
     *,
     quiet: bool,
 ) -> "tuple[HeldOutScore, ...]":
-    """Score the model and its rivals on held-out reads, when asked to, and say the table."""
+    """Score the model and its baselines on held-out reads, when asked to, and say the table."""
     if judging.share is None and judging.sample is None:
         return ()
     from genolstm.methylation.held_out import judged

@@ -12,8 +12,8 @@ from genolstm.cli.terminal import Device, Force, Json, Output, Quiet, Task, Thre
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
-    from genolstm.store.card import Card, ProbeLine
     from genolstm.store.checkpoint import Checkpoint
+    from genolstm.store.model_card import ModelCard, ProbeLine
 
 MEBI = 1 << 20
 
@@ -89,7 +89,7 @@ def _kind(path: Path, checkpoint: "Checkpoint") -> str:
 
 
 def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
-    card: Card | None = checkpoint.card
+    card: ModelCard | None = checkpoint.card
     return {
         "file": str(path),
         "model": checkpoint.model.to_json(),

@@ -135,7 +135,7 @@ def splice(
             told=lambda text: log.info("%s", text), progress=line.show,
             ranks=ranks,
         )  # fmt: skip
-    if not ranks.leads:
+    if not ranks.is_main_process:
         return
     records = Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped})
     write_probe(output, "splice", results, records, task.provenance(settings.to_json(), inputs))

@@ -128,7 +128,7 @@ def accessibility(
             model_name=str(model), told=lambda text: log.info("%s", text), progress=line.show,
             ranks=ranks,
         )  # fmt: skip
-    if not ranks.leads:
+    if not ranks.is_main_process:
         return
     used = len(next(iter(results.values())).sites)
     records = Records(read=read, used=used, skipped=skipped)

@@ -18,7 +18,7 @@ from genolstm.cli.terminal import (
     Task,
     Threads,
     log,
-    tell_of_memory,
+    report_memory,
 )
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import DeviceName
@@ -88,7 +88,7 @@ def score(
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
     """
     from genolstm.regions import Region, stretches_of
-    from genolstm.scoring.whole import read_share, score_genome
+    from genolstm.scoring.whole import read_own_rows, score_genome
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
@@ -119,8 +119,8 @@ def score(
     on = task.use_device(device, threads)
     to_read = strands * stretches.bases
     with task.together() as ranks:
-        if not ranks.leads:
-            read_share(checkpoint, opened, stretches, settings, output, device=on, ranks=ranks)
+        if not ranks.is_main_process:
+            read_own_rows(checkpoint, opened, stretches, settings, output, device=on, ranks=ranks)
             return
         with (
             ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=quiet) as line,
@@ -189,7 +189,7 @@ def _report(
         seams["count"], seams["found_max_state"], seams["repaired"], f"{int(seams['repaired_symbols']):,}", unit,
         seams["max_state"], seams["max_bits"], tables.calibration_error,
     )  # fmt: skip
-    tell_of_memory(seams)
+    report_memory(seams)
     symbols = int(tables.symbols.sum())
     mean = float(tables.bits.sum()) / symbols if symbols else None
     summary = {

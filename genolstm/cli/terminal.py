@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("genolstm")
 
 REASONS_TOLD = 6
-LEAD_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
+WARMUP_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
 # what torchrun may start in several processes: they divide the work, or nothing is written
 SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
@@ -161,15 +161,15 @@ class ProgressLine:
         self.label, self.unit = label, unit
         self.began = self.said = time.perf_counter()
         self.wait = FIRST_LINE_SECONDS
-        self.first_share: float | None = None
+        self.first_fraction: float | None = None
         self.bar = _bar(label) if sys.stderr.isatty() and not quiet else None
 
     def show(self, share: float, done: int, note: str = "") -> None:
         """Say how far it is. share : 0 to 1.   done : symbols, for the rate.   note : the figure to watch."""
         now = time.perf_counter()
-        if self.first_share is None:  # a resumed run does not start at 0
-            self.first_share, self.first_done = share, done
-        elapsed, covered = now - self.began, share - self.first_share
+        if self.first_fraction is None:  # a resumed run does not start at 0
+            self.first_fraction, self.first_done = share, done
+        elapsed, covered = now - self.began, share - self.first_fraction
         rate = (done - self.first_done) / max(elapsed, 1e-9)
         left = elapsed * (1 - share) / covered if covered > 0 else float("inf")
         text = f"{rate:,.0f} {self.unit}/s, {clock(left)} left{', ' + note if note else ''}"
@@ -217,7 +217,7 @@ def _bar(label: str) -> tuple[Any, Any]:
     return bar, task
 
 
-def tell_of_memory(seams: Mapping[str, float]) -> None:
+def report_memory(seams: Mapping[str, float]) -> None:
     """Say when states depend on what stands further back than was read. seams : summary of `stream.seams.Seams`."""
     if seams["in_sequence"]:
         log.info(
@@ -225,7 +225,7 @@ def tell_of_memory(seams: Mapping[str, float]) -> None:
             " contig and strand was read from its end in one lane",
             seams["trial_max_state"],
         )
-    if seams["lead_max_state"] > LEAD_TOLERANCE:
+    if seams["lead_max_state"] > WARMUP_TOLERANCE:
         log.warning(
             "where reading began within a contig the state still depends on how much was read before (by up to %.2g,"
             " %.2g bits): give a longer --burn-in, or --exact",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genolstm.regions import Part, Stretches
     from genolstm.store.checkpoint import Checkpoint, PartBits
     from genolstm.store.genome import Genome
-    from genolstm.training.course import Logbook
+    from genolstm.training.loop import History
     from genolstm.training.steps import Run
 
 
@@ -138,11 +138,11 @@ def train(
     else:
         model_settings, settings = _settings(values, on)
     with together(on) as ranks:
-        if not ranks.leads:
+        if not ranks.is_main_process:
             task.listen()
         job = _begin(open_genome(genome), genome, model_settings, settings, saved, on, ranks)
         _train(job, output, task, quiet=task.quiet)
-    if not ranks.leads:
+    if not ranks.is_main_process:
         return
     bits = evaluated(job)
     _write(job, output, task, bits=bits, resumable=False)
@@ -160,7 +160,7 @@ class Job:
     split: "Stretches"
     run: "Run"
     lanes: "Lanes | ChainLanes"
-    logbook: "Logbook"
+    history: "History"
     held_out: "tuple[Part, ...]"  # parts whose bits can be measured: they have stretches with known bases
     homology: dict[str, Any] | None  # of proteins, when the split was drawn; None of DNA and of a run taken up again
     inputs: dict[str, str] = field(default_factory=dict)  # further files read: name -> SHA-256
@@ -235,12 +235,12 @@ def _begin(
     """Prepare a new training, or the saved one where it stood; alone, or with other processes."""
     import dataclasses
 
-    from genolstm.lanes import supply_of
+    from genolstm.lanes import batches_of
     from genolstm.model import NextSymbolModel
     from genolstm.regions import Part
-    from genolstm.training.course import Logbook
+    from genolstm.training.loop import History
     from genolstm.training.multitask import auxiliary_of, refuse_multitask
-    from genolstm.training.resume import take_up
+    from genolstm.training.snapshots import restore
     from genolstm.training.steps import new_run
 
     if saved and saved.genome_sha256 != genome.sha256:
@@ -257,10 +257,12 @@ def _begin(
     run = new_run(model, settings, auxiliary_of(genome, training, settings.multitask, model, saved=kept), ranks)
     unit = genome.alphabet.unit
     if saved and saved.resumable:
-        take_up(run, saved.resumable)
+        restore(run, saved.resumable)
         log.info("resuming after %s %ss", f"{run.progress.bases:,}", unit)
     held_out = held_out_parts(genome, path, split)
-    lanes = supply_of(genome, training, n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed)
+    lanes = batches_of(
+        genome, training, n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed
+    )
     log.info(
         "%s %dx%d, %s weights; %s lanes x %s %ss a step",
         model_settings.cell, model_settings.layers, model_settings.hidden, f"{model.n_weights:,}",
@@ -273,10 +275,10 @@ def _begin(
             "auxiliary tasks, weight %g: %s", settings.multitask_weight,
             ", ".join(f"{task} (mean {mean:.3g}, sd {sd:.3g})" for task, mean, sd in run.auxiliary.scales()),
         )  # fmt: skip
-    logbook = Logbook(history=saved.history, looks=saved.looks) if saved else Logbook()
-    logbook.errors += [tuple(row) for row in kept.errors.tolist()] if kept else []
+    history = History(records=saved.history, looks=saved.looks) if saved else History()
+    history.errors += [tuple(row) for row in kept.errors.tolist()] if kept else []
     return Job(
-        genome=genome, genome_path=path, split=split, run=run, lanes=lanes, logbook=logbook, held_out=held_out,
+        genome=genome, genome_path=path, split=split, run=run, lanes=lanes, history=history, held_out=held_out,
         homology=homology, inputs=inputs,
     )  # fmt: skip
 
@@ -285,23 +287,23 @@ def _train(job: Job, output: Path, task: Task, *, quiet: bool) -> None:
     """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
     from genolstm.regions import Part
     from genolstm.stream.reading import mean_bits
-    from genolstm.training.course import train as course
-    from genolstm.training.steps import share_done
+    from genolstm.training.loop import train as course
+    from genolstm.training.steps import fraction_done
 
     run, valid, unit = job.run, job.split.of(Part.VALID), job.genome.alphabet.unit
 
     def look() -> float:
         bits = 0.0
-        if run.ranks.leads:
+        if run.ranks.is_main_process:
             bits = mean_bits(run.model, job.genome, valid, StreamSettings(), symbols=run.settings.look_bases)[0]
-        return run.ranks.from_leader(bits)
+        return run.ranks.from_main(bits)
 
     written = run.progress.seconds
     with _asked_to_stop() as asked, ProgressLine("train", unit=f"{unit}s", quiet=quiet) as line:
         for tick in course(run, job.lanes, look if Part.VALID in job.held_out else None):
-            job.logbook.add(tick)
-            bits = f"{job.logbook.history['bits'][-1]:.4f} bits/{unit}" if job.logbook.history["bits"] else ""
-            line.show(share_done(run.progress, run.settings), run.progress.bases, bits)
+            job.history.add(tick)
+            bits = f"{job.history.records['bits'][-1]:.4f} bits/{unit}" if job.history.records["bits"] else ""
+            line.show(fraction_done(run.progress, run.settings), run.progress.bases, bits)
             if tick.look:
                 errors = "".join(f", {task} error {error:.3f}" for task, error in auxiliary_errors(job).items())
                 log.info(
@@ -339,11 +341,11 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 def _write(job: Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", resumable: bool) -> None:
     from genolstm.store.checkpoint import Checkpoint, write_checkpoint
-    from genolstm.training.resume import laid_down
+    from genolstm.training.snapshots import snapshot
 
     run = job.run
-    laid = laid_down(run) if resumable else None  # every process has a part in it
-    if not run.ranks.leads:
+    laid = snapshot(run) if resumable else None  # every process has a part in it
+    if not run.ranks.is_main_process:
         return
     checkpoint = Checkpoint(
         model=run.model.settings,
@@ -352,11 +354,11 @@ def _write(job: Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", re
         split=job.split,
         lengths=job.genome.lengths,
         genome_sha256=job.genome.sha256,
-        history=job.logbook.history,
-        looks=job.logbook.looks,
+        history=job.history.records,
+        looks=job.history.looks,
         bits=bits,
         resumable=laid,
-        auxiliary=run.auxiliary.kept(job.logbook.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
+        auxiliary=run.auxiliary.kept(job.history.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
     )
     settings = {"model": run.model.settings.to_json(), "train": run.settings.to_json()}
     write_checkpoint(path, checkpoint, task.provenance(settings, {"genome": job.genome.sha256, **job.inputs}))

@@ -28,8 +28,8 @@ def evaluated(job: "Job") -> "tuple[PartBits, ...]":
 
 def auxiliary_errors(job: "Job") -> dict[str, float]:
     """Last error of each auxiliary task in training: mean squared, of standardised targets."""
-    told = job.run.auxiliary and job.logbook.errors
-    return dict(zip(job.run.auxiliary.tasks, job.logbook.errors[-1], strict=True)) if told else {}  # type: ignore[union-attr]
+    told = job.run.auxiliary and job.history.errors
+    return dict(zip(job.run.auxiliary.tasks, job.history.errors[-1], strict=True)) if told else {}  # type: ignore[union-attr]
 
 
 def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *, as_json: bool) -> None:
@@ -44,14 +44,14 @@ def report(job: "Job", output: Path, task: Task, bits: "tuple[PartBits, ...]", *
     summary = {
         "bases_seen": progress.bases,
         "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
-        **_figures(bits, job.logbook.last_bits, unit),
+        **_figures(bits, job.history.last_bits, unit),
         "homology": job.homology,
         "auxiliary_errors": auxiliary_errors(job),
     }
     word = (
         f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
         if bits
-        else f"{job.logbook.last_bits:.4f} bits/{unit} in training"
+        else f"{job.history.last_bits:.4f} bits/{unit} in training"
     )
     records = {"read": len(job.genome.names), "used": len(job.split.names()), "skipped": {}}
     task.done(output, records, summary, as_json=as_json, word=word)
@@ -61,15 +61,15 @@ def report_again(output: Path, task: Task, *, as_json: bool) -> None:
     """Say that a complete output was kept; its figures are those that it holds, and nothing was trained now."""
     from genolstm.alphabet import ALPHABETS
     from genolstm.store.checkpoint import read_checkpoint
-    from genolstm.training.course import Logbook
+    from genolstm.training.loop import History
 
     kept = read_checkpoint(output)
     task.seed = kept.train.seed
-    logbook, auxiliary = Logbook(history=kept.history), kept.auxiliary
+    history, auxiliary = History(records=kept.history), kept.auxiliary
     summary = {
         "bases_seen": int(kept.history["bases"][-1]) if kept.history["bases"] else 0,
         "bases_per_second": None,
-        **_figures(kept.bits, logbook.last_bits, ALPHABETS[kept.model.alphabet].unit),
+        **_figures(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
         "homology": None,
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
     }

@@ -7,7 +7,7 @@ import typer
 
 from genolstm.cli.options import Model
 from genolstm.cli.score import BurnIn, Exact, Lanes
-from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, tell_of_memory
+from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Task, Threads, log, report_memory
 from genolstm.settings.reading import VariantSettings
 from genolstm.settings.train import DeviceName
 
@@ -97,7 +97,7 @@ def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Tas
             "%s is not sorted (first at %s), so %s has no index: sort it with 'bcftools sort'",
             vcf, outcome.unsorted, output,
         )  # fmt: skip
-    tell_of_memory(seams)
+    report_memory(seams)
     summary = {
         "variants": tally.records,
         "alleles": alleles.used,

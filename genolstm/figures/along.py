@@ -17,7 +17,7 @@ BINS = 400  # along the longest contig; the others have bins of the same length
 MOST_CONTIGS = 8  # drawn, the longest ones
 FEWEST_BINS = 20  # of a contig of its own, however short
 SLIVER = 0.05  # of the longest: what is shorter is not drawn
-FAR_SHARE, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; room beyond, as a share
+FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; room beyond, as a share
 ROW_HEIGHT = 0.95  # inches of one contig
 
 
@@ -72,7 +72,7 @@ def limit(rows: Sequence[Axes], drawn: Sequence[Binned], marks: Sequence[float] 
     values = values[np.isfinite(values)]
     if not values.size:
         return ""
-    low, high = np.quantile(values, [FAR_SHARE, 1 - FAR_SHARE])
+    low, high = np.quantile(values, [FAR_FRACTION, 1 - FAR_FRACTION])
     low, high = min([low, *marks]), max([high, *marks])
     margin = MARGIN * (high - low) or MARGIN * max(abs(high), 1e-3)
     rows[0].set_ylim(low - margin, high + margin)

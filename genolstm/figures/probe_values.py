@@ -12,7 +12,7 @@ from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
 
 CELLS = 40  # hexagons across
-FAR_SHARE, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; room beyond, as a share
+FAR_FRACTION, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; room beyond, as a share
 
 
 def agreement(result: ProbeResult) -> Picture:
@@ -63,7 +63,7 @@ def _ends(columns: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     values = np.concatenate(columns)
     if not values.size:
         return 0.0, 1.0
-    low, high = np.quantile(values, [FAR_SHARE, 1 - FAR_SHARE]).tolist()
+    low, high = np.quantile(values, [FAR_FRACTION, 1 - FAR_FRACTION]).tolist()
     margin = MARGIN * (high - low) or 1.0
     return low - margin, high + margin
 

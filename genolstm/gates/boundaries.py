@@ -201,7 +201,7 @@ def _matched_sets(
             here = (some.contig == contig) & (position >= within[0]) & (position < within[1])
             matches = matched_positions(
                 codes, position[here], rng, sign=sign, word=settings.match_kmer, matches=settings.matches,
-                barred=every.edge[every.contig == contig] - shift, apart=settings.reach, within=within,
+                barred=every.edge[every.contig == contig] - shift, min_distance=settings.reach, within=within,
             )  # fmt: skip
             found = matches[:, 0] >= 0
             full += int(found.sum())

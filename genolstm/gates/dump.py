@@ -52,7 +52,7 @@ def dump_region(
     """
     plan = sample_plan(genome, stretches_of([region], genome.names), 1)
     started = False
-    for block in read_stretches(model, genome, plan.read, settings, lead=True):
+    for block in read_stretches(model, genome, plan.read, settings, warmup=True):
         places = plan.places_in(block, 1)
         holds = block.weight[places.lane] > 0
         if not holds.any():

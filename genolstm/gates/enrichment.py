@@ -79,13 +79,14 @@ def matched_positions(
     word: int,
     matches: int,
     barred: Ints | None = None,
-    apart: int = 0,
+    min_distance: int = 0,
     within: tuple[int, int] | None = None,
 ) -> Ints:
     """Positions of the same composition on the same contig, drawn evenly and never twice; int64 [N, matches].
 
     codes : of the contig.   positions : [N], 0-based.   sign, word : see `composition_keys`.
-    barred, apart : no match lies within `apart` bases of a barred position (the positions themselves unless given).
+    barred, min_distance : no match lies within `min_distance` bases of a barred position (of the positions
+    themselves unless given).
     within : only positions start .. end of the contig.
     A row is -1 throughout where the contig holds too few; nothing is reused to fill it.
     """
@@ -104,7 +105,9 @@ def matched_positions(
             key = composition_keys(codes, low, high, sign=sign, word=word)
             slot = np.minimum(np.searchsorted(needed, key), len(needed) - 1)
             place = np.arange(low, high)
-            near = np.searchsorted(bars, place + apart, side="right") > np.searchsorted(bars, place - apart)
+            near = np.searchsorted(bars, place + min_distance, side="right") > np.searchsorted(
+                bars, place - min_distance
+            )
             chosen = (needed[slot] == key) & ~near
             yield place[chosen], slot[chosen]
 

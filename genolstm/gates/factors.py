@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import Candidate, Forget
 from genolstm.model import NextSymbolModel
@@ -53,7 +53,7 @@ class FactorReader:
     """
 
     def __init__(self, cell: FusedCell | MemoryCell, *, forget_only: bool = False) -> None:
-        twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+        twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
         rules = twin.rules
         if rules.forget is Forget.DECAY or rules.candidate is not Candidate.TANH:
             raise ValueError("only cells of a next-symbol model have their factors read")

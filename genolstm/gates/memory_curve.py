@@ -16,7 +16,7 @@ from genolstm.regions import Part, Stretches, stretches_of
 from genolstm.regions import Region as Window
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer
+from genolstm.strands import SequenceFetcher
 
 LARGEST = 65_536
 BLOCK = 2_048  # bases resampled together, both strands
@@ -142,7 +142,7 @@ def _bits_by_block(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Bits and known symbols of each block of the windows, all strands, the state emptied every so many bases."""
     device = next(model.parameters()).device
-    gatherer = Gatherer(genome, device)
+    fetcher = SequenceFetcher(genome, device)
     length = int(windows.end[0] - windows.start[0])
     per_window = -(-length // block)
     bits = torch.zeros(len(windows.start) * per_window, dtype=torch.float64, device=device)
@@ -151,11 +151,11 @@ def _bits_by_block(
         genome.release()
         origin, total, place = _rows(genome, windows, sign, window, first)
         rows = [torch.from_numpy(column).to(device) for column in (origin, np.full_like(origin, sign), total, place)]
-        state = model.start(len(window))
+        state = model.initial_state(len(window))
         for step in range(0, every, CHUNK):
             width = min(CHUNK, every - step)
-            codes = gatherer.window(rows[0], rows[1], rows[2], rows[3] + step - 1, width + 1)
-            reading = model.read(codes[:, :-1], state)
+            codes = fetcher.window(rows[0], rows[1], rows[2], rows[3] + step - 1, width + 1)
+            reading = model.forward(codes[:, :-1], state)
             state, targets = reading.state, codes[:, 1:]
             at = torch.from_numpy(first).to(device).unsqueeze(1) + step + torch.arange(width, device=device)
             if sign < 0:  # blocks are counted along the forward strand

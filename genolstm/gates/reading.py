@@ -30,7 +30,7 @@ def tracks_of(model: NextSymbolModel) -> tuple[str, ...]:
     return TRACKS if FORGET in FAMILY[CellName(model.settings.cell)].projections else TRACKS_WITHOUT_FORGET
 
 
-class Gauges:
+class GateStatistics:
     """What looks at the steps of a model: for every layer its sums, and a reader of what the tracks need.
 
     tracks : names of the tracks.   units_every : bases between the samples of the sums.
@@ -54,7 +54,7 @@ def walk(
     genome: Genome,
     plan: SamplePlan,
     settings: StreamSettings,
-    gauges: Gauges,
+    statistics: GateStatistics,
     pages: Pages,
     *,
     seams: Seams | None = None,
@@ -62,34 +62,36 @@ def walk(
 ) -> Iterator[int]:
     """Read what a plan asks for, both strands; gives the symbols read so far after every block.
 
-    gauges : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
+    statistics : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
     ranks : each process reads contigs and strands of its own; rank 0 is told the sums and seams of all.
     """
     read = 0
-    for block in read_stretches(model, genome, plan.read, settings, seams=seams, lead=True, ranks=ranks):
+    for block in read_stretches(model, genome, plan.read, settings, seams=seams, warmup=True, ranks=ranks):
         places = plan.places_in(block, plan.every)
         holds = block.weight[places.lane] > 0
-        together = plan.every == gauges.units_every and bool(holds.all())  # every step is then read once, for both
+        together = plan.every == statistics.units_every and bool(holds.all())  # every step is then read once, for both
         if not together:
-            _count(block, plan.places_in(block, gauges.units_every), gauges)
+            _count(block, plan.places_in(block, statistics.units_every), statistics)
         places = places if holds.all() else places.of(holds)
         if len(places.lane):
-            layers = [_tracks(block, layer, places, gauges, count=together) for layer in range(len(gauges.sums))]
+            layers = [
+                _tracks(block, layer, places, statistics, count=together) for layer in range(len(statistics.sums))
+            ]
             _write(block, places, torch.stack(layers, dim=2).cpu().numpy(), pages)
         read += block.targets.numel()
         yield read
     pages.flush()
-    for sums in gauges.sums:
+    for sums in statistics.sums:
         sums.add_others(ranks)
 
 
-def _count(block: Block, places: Places, gauges: Gauges) -> None:
+def _count(block: Block, places: Places, statistics: GateStatistics) -> None:
     """Add the sampled steps of a block to the sums of every layer, or take them back, as their lanes weigh."""
     weight = block.weight[places.lane]
     for sign in (1, -1):
         chosen = weight == sign
         mine = places if chosen.all() else places.of(chosen)
-        for layer, sums in enumerate(gauges.sums):
+        for layer, sums in enumerate(statistics.sums):
             for steps in _tiles(block, layer, mine, sums.reader.tile):
                 sums.add(sums.reader.read(steps), sign)
 
@@ -101,16 +103,16 @@ def _tiles(block: Block, layer: int, places: Places, tile: int) -> Iterator[Step
         yield steps_at(block, layer, lane[first : first + tile], step[first : first + tile])
 
 
-def _tracks(block: Block, layer: int, places: Places, gauges: Gauges, *, count: bool) -> Tensor:
+def _tracks(block: Block, layer: int, places: Places, statistics: GateStatistics, *, count: bool) -> Tensor:
     """Tracks of one layer at some steps, float32 [N, tracks]. count : add the same steps to the layer's sums.
 
     Mean forget gate over units; half-life in steps at their mean ln f; distance of h per square root of units.
     """
-    sums = gauges.sums[layer]
-    has_forget, units, tile = bool(gauges.forget), sums.reader.units, sums.reader.tile
-    reader = sums.reader if count else gauges.forget[layer] if has_forget else None
+    sums = statistics.sums[layer]
+    has_forget, units, tile = bool(statistics.forget), sums.reader.units, sums.reader.tile
+    reader = sums.reader if count else statistics.forget[layer] if has_forget else None
     ones = block.logits.new_ones(units)
-    rows = block.logits.new_empty(len(places.lane), len(gauges.tracks))
+    rows = block.logits.new_empty(len(places.lane), len(statistics.tracks))
     for number, steps in enumerate(_tiles(block, layer, places, tile)):
         into = rows[number * tile : (number + 1) * tile]
         if reader is not None:

@@ -77,7 +77,7 @@ class UnitSums:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorFigures:
+class UnitStatistics:
     """One factor of one layer over all samples; each float64 [H].
 
     above, below : share of samples above 0.9 and below 0.1; of gates alone, and 0 for the candidate.
@@ -99,7 +99,7 @@ class LayerFigures:
     """
 
     samples: int
-    factors: dict[str, FactorFigures]
+    factors: dict[str, UnitStatistics]
     nominal_half_life: Tensor | None
     realised_half_life: Tensor | None
 
@@ -117,7 +117,7 @@ def _layer(model: NextSymbolModel, layer: int, sums: UnitSums) -> LayerFigures:
     sd = (sums.of("second") / sums.count - shift.square()).clamp(min=0).sqrt()
     above, below = sums.of("above") / sums.count, sums.of("below") / sums.count
     factors = {
-        name: FactorFigures(
+        name: UnitStatistics(
             mean=mean[columns].cpu(), sd=sd[columns].cpu(), above=above[columns].cpu(), below=below[columns].cpu()
         )
         for name in sums.reader.names
@@ -127,7 +127,7 @@ def _layer(model: NextSymbolModel, layer: int, sums: UnitSums) -> LayerFigures:
         return LayerFigures(samples=sums.count, factors=factors, nominal_half_life=None, realised_half_life=None)
     forget = factors[FORGET]
     factors.setdefault(
-        "write", FactorFigures(mean=1 - forget.mean, sd=forget.sd, above=forget.below, below=forget.above)
+        "write", UnitStatistics(mean=1 - forget.mean, sd=forget.sd, above=forget.below, below=forget.above)
     )
     cell = model.cells[layer]
     nominal = [nominal_half_life(bias) for bias in forget_biases(cell).tolist()]  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from genolstm.gates.dump import dump_region
 from genolstm.gates.factors import CANDIDATE, FORGET
 from genolstm.gates.memory_curve import FLAT, MemoryCurve, memory_curve, unseen
 from genolstm.gates.places import SamplePlan
-from genolstm.gates.reading import Gauges, walk
+from genolstm.gates.reading import GateStatistics, walk
 from genolstm.gates.resets import resets_along, threshold_of
 from genolstm.gates.sums import LayerFigures, figures_of
 from genolstm.gates.tracks import PAGE, Pages
@@ -30,13 +30,13 @@ from genolstm.store.gates import GatesFile, GatesTables
 from genolstm.store.genome import Genome
 from genolstm.store.spool import open_spool
 from genolstm.stream.seams import Seams
-from genolstm.stream.shares import owners_of, put_rows_together
+from genolstm.stream.sharding import gather_rows, owners_of
 
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class GateRequest:
     """What is to be found out. dump : a region, or None.   boundaries : by kind; none without."""
 
     dump: Region | None = None
@@ -63,7 +63,7 @@ def gates_of_genome(
     settings: GatesSettings,
     stream: StreamSettings,
     file: GatesFile,
-    asked: Asked,
+    asked: GateRequest,
     *,
     told: Callable[[int], None],
     say: Callable[[str], None],
@@ -71,16 +71,16 @@ def gates_of_genome(
 ) -> Findings:
     """Write tracks, resets and dump to an open file, and find the rest.
 
-    told : called with the symbols read so far.   ranks : the others read by `read_share`; only the tracks and the sums
-    are divided, the rest is found by rank 0.
+    told : called with the symbols read so far.   ranks : the others read by `read_own_rows`; only the tracks and the
+    sums are divided, the rest is found by rank 0.
     """
-    gauges, seams = Gauges(model, settings.units_every), Seams()
-    pages = Pages(file, plan.samples, gauges.shape, stream.lanes)
-    for read in walk(model, genome, plan, stream, gauges, pages, seams=seams, ranks=ranks):
+    statistics, seams = GateStatistics(model, settings.units_every), Seams()
+    pages = Pages(file, plan.samples, statistics.shape, stream.lanes)
+    for read in walk(model, genome, plan, stream, statistics, pages, seams=seams, ranks=ranks):
         told(read)
     del pages
-    put_rows_together(file, plan.first, owners_of(ranks, genome, plan.read, stream), ranks, shape=gauges.shape)
-    thresholds, resets = _resets(plan, file, settings) if FORGET in gauges.tracks else ([], 0)
+    gather_rows(file, plan.first, owners_of(ranks, genome, plan.read, stream), ranks, shape=statistics.shape)
+    thresholds, resets = _resets(plan, file, settings) if FORGET in statistics.tracks else ([], 0)
     if asked.dump:
         say("dump of the region")
         dump_region(model, genome, asked.dump, stream, file)
@@ -93,10 +93,10 @@ def gates_of_genome(
     if asked.boundaries:
         edges = compare_edges(
             genome, plan.stretches, asked.boundaries, _forget_reader(plan, file), _reset_reader(plan, file),
-            len(gauges.sums), settings, spawn(settings.seed, "boundaries"), say,
+            len(statistics.sums), settings, spawn(settings.seed, "boundaries"), say,
         )  # fmt: skip
     return Findings(
-        layers=figures_of(model, gauges.sums),
+        layers=figures_of(model, statistics.sums),
         resets=resets,
         thresholds=thresholds,
         curve=curve,
@@ -105,7 +105,7 @@ def gates_of_genome(
     )
 
 
-def read_share(
+def read_own_rows(
     model: NextSymbolModel,
     genome: Genome,
     plan: SamplePlan,
@@ -118,18 +118,20 @@ def read_share(
 
     output : what rank 0 writes; the tracks are kept beside it.
     """
-    gauges = Gauges(model, settings.units_every)
+    statistics = GateStatistics(model, settings.units_every)
     owner = owners_of(ranks, genome, plan.read, stream)
-    with open_spool(output, plan.samples, gauges.shape) as spool:
+    with open_spool(output, plan.samples, statistics.shape) as spool:
         for row in np.flatnonzero(owner == ranks.rank).tolist():
             strand, stretch = divmod(row, len(plan.first) - 1)
             last = int(plan.first[stretch + 1])
             for first in range(int(plan.first[stretch]), last, PAGE):
                 # bases that no step reads stay unknown
-                spool.write(strand, first, np.full((min(PAGE, last - first), *gauges.shape), np.nan, dtype=np.float32))
-        pages = Pages(spool, plan.samples, gauges.shape, stream.lanes)
-        deque(walk(model, genome, plan, stream, gauges, pages, seams=Seams(), ranks=ranks), maxlen=0)
-        put_rows_together(spool, plan.first, owner, ranks, shape=gauges.shape)
+                spool.write(
+                    strand, first, np.full((min(PAGE, last - first), *statistics.shape), np.nan, dtype=np.float32)
+                )
+        pages = Pages(spool, plan.samples, statistics.shape, stream.lanes)
+        deque(walk(model, genome, plan, stream, statistics, pages, seams=Seams(), ranks=ranks), maxlen=0)
+        gather_rows(spool, plan.first, owner, ranks, shape=statistics.shape)
 
 
 def _resets(plan: SamplePlan, file: GatesFile, settings: GatesSettings) -> tuple[list[float], int]:

@@ -1,4 +1,4 @@
-"""The unconstrained rival of the pooled model: an LSTM of the same size with no cell in time.
+"""The unconstrained baseline of the pooled model: an LSTM of the same size with no cell in time.
 
 The same two LSTMs read the neighbours; a CpG's own reads and the age asked for then go through a network that may give
 any methylation at any age. It learns by foreseeing a fifth of each CpG's reads from the rest.

@@ -97,13 +97,13 @@ def chances(
     pooled: PooledSettings,
     *,
     extra: NDArray[np.float32] | None = None,
-    rival: bool = True,
+    baseline: bool = True,
     threads: int = 1,
     progress: Callable[[float, int], None] | None = None,
 ) -> dict[str, Floats]:
     """Chance of a methylated read by every model, name -> [N, A].
 
-    extra : [N, X], what else the pooled model may know of each CpG.   rival : also train the unconstrained LSTM.
+    extra : [N, X], what else the pooled model may know of each CpG.   baseline : also train the unconstrained LSTM.
     """
     training = split.training
     error = settings.conversion_error
@@ -125,7 +125,7 @@ def chances(
         same = np.array_equal(training.asked, training.elapsed)
         foreseen = read_chances(model, training.asked, error, own_samples=same)
         found |= {"pooled_gates": foreseen.gates, "pooled": foreseen.reads}
-        if rival:
+        if baseline:
             found["free_lstm"] = free_course(training, pooled, settings.seed)
     return found
 

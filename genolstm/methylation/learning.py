@@ -1,4 +1,4 @@
-"""How the networks of the pooled model and of its rival learn: passes over windows, and the best look is kept."""
+"""How the networks of the pooled model and of its baseline learn: passes over windows, and the best look is kept."""
 
 from collections.abc import Callable
 

@@ -18,8 +18,8 @@ from genolstm.methylation.grid import CHANCE_EDGE, GateGrid, fractions, gate_gri
 from genolstm.methylation.learning import Progress, learn
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, context_of, initialise, windows_of
+from genolstm.methylation.sample_overdispersion import Foreseen, with_luck
 from genolstm.methylation.scatter import PairedCounts, grid_log_likelihood, paired
-from genolstm.methylation.shared_luck import Foreseen, with_luck
 from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.methylation import MethylationSettings, PooledSettings, ReadLikelihood, number_or_estimate
 
@@ -161,7 +161,7 @@ def _dispersion(network: GatePrior, settings: MethylationSettings) -> Tensor | N
     return torch.sigmoid(network.dispersion_odds) if known is None else torch.tensor(known) if known else None
 
 
-def believe(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> Iterator[Belief]:
+def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> Iterator[Belief]:
     """Posterior over the grid of every wanted CpG, in pieces, each CpG by the network that never trained on it."""
     asked = np.ones(len(model.contig), dtype=bool) if wanted is None else wanted
     settings = model.settings
@@ -198,7 +198,7 @@ def read_chances(model: PooledModel, ages: Floats, error: float, *, own_samples:
     at = torch.from_numpy(with_error(fractions(model.grid.points, ages), error).astype(np.float32))
     shape = (len(model.contig), len(ages))
     foreseen = Foreseen(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(model.contig), np.inf))
-    for belief in believe(model):
+    for belief in posterior(model):
         rows = belief.rows.numpy()
         foreseen.chance[rows] = _inside(belief.posterior @ at)
         foreseen.prior_chance[rows] = _inside(belief.prior @ at)

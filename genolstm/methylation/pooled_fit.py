@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.methylation.likelihood import Floats
-from genolstm.methylation.pooled import PooledModel, believe
+from genolstm.methylation.pooled import PooledModel, posterior
 from genolstm.methylation.site_fit import Flag, SiteFit
 from genolstm.settings.methylation import MethylationSettings
 from genolstm.store.methylation import Posterior
@@ -23,7 +23,7 @@ def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFi
     draws = np.zeros((count, model.settings.draws), dtype=np.uint16)
     tail = (1 - settings.level) / 2
     shape = (-1, len(model.grid.rates), len(model.grid.steady))
-    for belief in believe(model):
+    for belief in posterior(model):
         rows = belief.rows.numpy()
         grid = belief.posterior.reshape(shape)
         log_rate = _quantiles(grid.sum(2), np.log(model.grid.rates), (0.5, tail, 1 - tail))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.pooled import Windows
 from genolstm.regions import Part, Sites, Stretches
 from genolstm.settings.probe import AccessibilitySettings
+from genolstm.states.windows import Windows
 from genolstm.store.genome import Genome
 from genolstm.store.track import Track
 

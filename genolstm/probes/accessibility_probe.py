@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.pooled import contigs_read, pooled_states
 from genolstm.probes.accessibility import (
     FEWEST,
     CountedWindows,
@@ -25,18 +24,18 @@ from genolstm.probes.accessibility import (
     require_both,
     sites_of,
 )
-from genolstm.probes.contest import CLASSES, VALUES, Contest, Question, Subset, Truth, verdict_of
+from genolstm.probes.comparison import CLASSES, VALUES, ProbeComparison, ProbeTask, Subset, Truth, verdict_of
 from genolstm.probes.controls import shared_with_training
+from genolstm.probes.evaluation import TRAINED
 from genolstm.probes.peak_edges import EdgeSets, ForgetAtEdges, edge_sets, forgetting, has_forget_gate
-from genolstm.probes.protocol import TRAINED
 from genolstm.probes.splits import probe_split
 from genolstm.probes.window_controls import (
+    canonical_kmer_counts,
     gc_features,
     gc_matched,
     gc_share,
     one_hot_bins,
     shifted,
-    strandless_word_counts,
     window_codes,
 )
 from genolstm.ranks import ALONE, Ranks
@@ -45,6 +44,7 @@ from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import AccessibilitySettings, States, parse_kmers
 from genolstm.settings.reading import StreamSettings
+from genolstm.states.windows import contigs_read, pooled_states
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult
@@ -102,13 +102,13 @@ def probe_accessibility(
     check_track(track, genome)
     _check_contigs(genome, settings)
     asked = _asked(checkpoint, genome, track, peaks, blacklist, settings, model_name, told)
-    if not ranks.leads:
+    if not ranks.is_main_process:
         edges = _edges(checkpoint, genome, peaks, asked, settings, told)
         _fit_models(checkpoint, genome, asked, {}, {}, edges, settings, stream, device, told, progress, ranks)
         return {}, asked.counted.read, dict(asked.counted.skipped)
     codes = window_codes(genome, asked.counted.windows)
     contests = {
-        target: Contest(
+        target: ProbeComparison(
             target, question, truth, asked.sites.part, asked.sites.block,
             n_resamples=settings.resamples, seed=settings.seed, told=told,
         )
@@ -193,7 +193,7 @@ def _edges(
 
 
 def _fit_models(
-    checkpoint: Checkpoint, genome: Genome, asked: _Asked, contests: Mapping[str, Contest],
+    checkpoint: Checkpoint, genome: Genome, asked: _Asked, contests: Mapping[str, ProbeComparison],
     meaningless: Mapping[str, Mapping[str, Truth]], edges: EdgeSets | None, settings: AccessibilitySettings,
     stream: StreamSettings, device: torch.device, told: Callable[[str], None], progress: Progress, ranks: Ranks,
 ) -> tuple[dict[str, Mapping[str, float]], dict[str, ForgetAtEdges]]:  # fmt: skip
@@ -219,7 +219,7 @@ def _fit_models(
             beside=gates[name].look if name in gates else _nothing, ranks=ranks,
         )  # fmt: skip
         if name in gates:
-            gates[name].put_together(ranks, contigs_read(genome, windows))
+            gates[name].gather_into(ranks, contigs_read(genome, windows))
         seams[name] = found.to_json()
         for target, contest in contests.items():
             contest.fit(name, features)
@@ -238,7 +238,7 @@ def _show(progress: Progress, place: int, of: int, to_read: int, processes: int,
     progress((place + share) / of, round((place + share) * to_read * processes))
 
 
-def _meaningless_labels(contest: Contest, asked: _Asked, settings: AccessibilitySettings) -> dict[str, Truth]:
+def _meaningless_labels(contest: ProbeComparison, asked: _Asked, settings: AccessibilitySettings) -> dict[str, Truth]:
     """Labels by control that the trained states are fitted to and judged on, and that mean nothing."""
     order = shifted(asked.counted.windows.contig, asked.counted.part, spawn(settings.seed, "shifted labels"))
     return {
@@ -253,7 +253,10 @@ def _matched(truth: Truth, *, share: NDArray[np.float64], settings: Accessibilit
 
 
 def _matchable(
-    contest: Contest, truths: list[Truth], matched: Callable[[Truth], tuple[Subset]], told: Callable[[str], None]
+    contest: ProbeComparison,
+    truths: list[Truth],
+    matched: Callable[[Truth], tuple[Subset]],
+    told: Callable[[str], None],
 ) -> bool:
     """Whether GC-matched windows are enough for intervals, whichever labels are asked; says so where they are not."""
     for truth in truths:
@@ -276,17 +279,17 @@ def _sequence_features(codes: NDArray[np.uint8], settings: AccessibilitySettings
     yield "composition", gc_features(codes)
     yield "onehot", one_hot_bins(codes, settings.bin_bp)
     for k in parse_kmers(settings.kmers):
-        yield f"kmer_{k}", strandless_word_counts(codes, k)
+        yield f"kmer_{k}", canonical_kmer_counts(codes, k)
 
 
 def _result(
-    target: str, question: Question, contest: Contest, asked: _Asked, seams: Mapping[str, Mapping[str, float]],
+    target: str, question: ProbeTask, contest: ProbeComparison, asked: _Asked, seams: Mapping[str, Mapping[str, float]],
     homology: float, subsets: Callable[[Truth], tuple[Subset]] | None,
 ) -> ProbeResult:  # fmt: skip
     """Open the test set of one target."""
     features = contest.feature_sets(subsets=subsets)
-    rivals = [name for name in features if name not in {TRAINED, *LABEL_CONTROLS}]
-    differences = {name: contest.difference(TRAINED, name) for name in rivals}
+    baselines = [name for name in features if name not in {TRAINED, *LABEL_CONTROLS}]
+    differences = {name: contest.difference(TRAINED, name) for name in baselines}
     verdict, best = verdict_of(differences, features, question.ranked)
     definition: dict[str, Any] = {"window_bp": asked.counted.windows.width, "block_bp": asked.block_bp}
     if question is CLASSES:

@@ -44,7 +44,7 @@ def words(codes: Codes, k: int, n_known: int) -> NDArray[np.int64]:
     return np.where(known, number, -1)
 
 
-def word_counts(codes: Codes, k: int, n_known: int) -> NDArray[np.float32]:
+def kmer_counts(codes: Codes, k: int, n_known: int) -> NDArray[np.float32]:
     """How often each word of k symbols stands in each window, float32 [N, n_known**k]. codes : [N, W]."""
     found = words(codes, k, n_known)
     site, place = np.nonzero(found >= 0)

@@ -24,7 +24,7 @@ from genolstm.probes.linear import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class KindsProbe:
+class MulticlassProbe:
     """As `linear.LinearProbe`, for K classes. coefficients : float32 [D, K].   intercept : float64 [K]."""
 
     mean: Float32s
@@ -56,7 +56,7 @@ def fit_multinomial(
     grid: Sequence[float] = REGULARISATION_GRID,
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
-) -> KindsProbe:
+) -> MulticlassProbe:
     """Fit a multinomial probe; C is the one of best mean log likelihood on the validation rows.
 
     features : float [N, D].   labels : int [N], 0 .. K-1.   Other arguments as in `linear.fit_logistic`.
@@ -75,13 +75,13 @@ def fit_multinomial(
     gram = gram_of(standardised)
     own = np.eye(n_kinds)[labels[train]]  # [N_train, K]
     slopes, intercept = np.zeros((scale.size, n_kinds)), np.log(own.mean(axis=0))
-    probes: list[KindsProbe] = []
+    probes: list[MulticlassProbe] = []
     tried: list[tuple[float, float]] = []
     for c in sorted(grid):
         slopes, intercept, iterations, converged = _minimise(
             standardised, own, gram, c, slopes, intercept, max_iterations, tolerance
         )
-        probe = KindsProbe(
+        probe = MulticlassProbe(
             mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
             regularisation=c, iterations=iterations, converged=converged,
         )  # fmt: skip

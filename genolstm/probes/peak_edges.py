@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from genolstm.gates.enrichment import block_interval, matched_positions, permutation_test
 from genolstm.gates.factors import FORGET, FactorReader, readers_of, steps_at
-from genolstm.hidden import Wanted
 from genolstm.model import NextSymbolModel
 from genolstm.probes.accessibility import CONTIG_SHIFT, Intervals
 from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.settings.probe import AccessibilitySettings
+from genolstm.states.sites import Wanted
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
-from genolstm.stream.shares import owners_at
+from genolstm.stream.sharding import owners_at
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ def edge_sets(
             here = (position >= within[0]) & (position < within[1])
             matches = matched_positions(
                 codes, position[here], rng, sign=sign, word=settings.edge_word, matches=settings.edge_matches,
-                barred=every[every[:, 0] == contig, 1] - shift, apart=reach, within=within,
+                barred=every[every[:, 0] == contig, 1] - shift, min_distance=reach, within=within,
             )  # fmt: skip
             full = matches[:, 0] >= 0
             rows = np.column_stack([position[here], matches])[full]
@@ -124,12 +124,12 @@ class ForgetAtEdges:
                 gate = reader.read(steps_at(block, layer, *at)).values  # [n, H]
                 flat[request[some]] = gate.mean(dim=1).float().cpu().numpy()
 
-    def put_together(self, ranks: Ranks, stretches: Stretches) -> None:
+    def gather_into(self, ranks: Ranks, stretches: Stretches) -> None:
         """Add at rank 0 what the other processes saw. stretches : what all have read."""
         first = self.genome.starts[self.sets.contig] + self.sets.positions[:, 0]
         owner = owners_at(ranks, self.genome, stretches, None, first, self.sets.sign < 0)
         for values in self.values:
-            ranks.put_together(values, owner)
+            ranks.gather_into(values, owner)
 
 
 def has_forget_gate(model: NextSymbolModel) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import PROTEIN, Codes
-from genolstm.probes.controls import one_hot, word_counts
+from genolstm.probes.controls import kmer_counts, one_hot
 from genolstm.readers.genetic_codes import CODON
 
 Columns = NDArray[np.float32]
@@ -56,12 +56,12 @@ def last_symbols(sequence: Codes, places: NDArray[np.int64], width: int, unknown
 def recent_words(codes: Codes, n_known: int) -> Columns:
     """How often each short word stands in the last symbols; float32 [N, words]. codes : uint8 [N, W]."""
     lengths = PROTEIN_WORDS if n_known == PROTEIN.n_known else DNA_WORDS
-    return np.concatenate([word_counts(codes, k, n_known) for k in lengths], axis=1)
+    return np.concatenate([kmer_counts(codes, k, n_known) for k in lengths], axis=1)
 
 
 def recent_composition(codes: Codes, n_known: int) -> Columns:
     """Share of each known symbol among the last ones; float32 [N, n_known]. codes : uint8 [N, W]."""
-    counts = word_counts(codes, 1, n_known)
+    counts = kmer_counts(codes, 1, n_known)
     shares: Columns = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     return shares
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA, PROTEIN
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.passages import states_within
-from genolstm.probes.contest import KINDS, VALUES, Contest, verdict_of
+from genolstm.probes.comparison import MULTICLASS, VALUES, ProbeComparison, verdict_of
+from genolstm.probes.evaluation import TRAINED
 from genolstm.probes.protein import (
     AHEAD,
     FRAME,
@@ -35,11 +35,11 @@ from genolstm.probes.protein_controls import (
     recent_words,
 )
 from genolstm.probes.protein_sources import Source
-from genolstm.probes.protocol import TRAINED
 from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.probe import States
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.states.sequences import states_in_sequences
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
@@ -59,7 +59,7 @@ class _Round:
     """
 
     places: Places
-    contests: dict[str, Contest]
+    contests: dict[str, ProbeComparison]
     before: int
 
 
@@ -131,9 +131,11 @@ def _rounds(
     return rounds, unknown
 
 
-def _contest(target: str, places: Places, settings: ProteinProbeSettings, told: Callable[[str], None]) -> Contest:
-    return Contest(
-        target, KINDS if target == FRAME else VALUES, places.truth[target], places.sites.part, places.sites.block,
+def _contest(
+    target: str, places: Places, settings: ProteinProbeSettings, told: Callable[[str], None]
+) -> ProbeComparison:
+    return ProbeComparison(
+        target, MULTICLASS if target == FRAME else VALUES, places.truth[target], places.sites.part, places.sites.block,
         n_resamples=settings.resamples, seed=settings.seed, told=told,
     )  # fmt: skip
 
@@ -169,7 +171,7 @@ def _fit_models(
             model = trained_model(checkpoint.model, checkpoint.weights)
         else:
             model = NextSymbolModel(checkpoint.model, seed=settings.seed, index=index).eval()
-        states = states_within(
+        states = states_in_sequences(
             model.to(device), chains.sequence, chain, place, memories=settings.states is States.BOTH,
             told=partial(_show, progress, index, len(names), to_read),
         )  # fmt: skip
@@ -208,13 +210,13 @@ def _sequence_features(chains: Chains, places: Places, settings: ProteinProbeSet
 
 
 def _result(
-    target: str, contest: Contest, places: Places, chains: Chains, said: Mapping[str, Any]
+    target: str, contest: ProbeComparison, places: Places, chains: Chains, said: Mapping[str, Any]
 ) -> ProbeResult:  # fmt: skip
     """Open the test set of one target."""
     features = contest.feature_sets()
     of_prefix = target in PREFIX_TARGETS
-    rivals = [name for name in features if name not in NEVER_RIVALS and not (of_prefix and name == CEILING)]
-    differences = {name: contest.difference(TRAINED, name) for name in rivals}
+    baselines = [name for name in features if name not in NEVER_RIVALS and not (of_prefix and name == CEILING)]
+    differences = {name: contest.difference(TRAINED, name) for name in baselines}
     ranked = contest.question.ranked
     verdict, best = verdict_of(differences, features, ranked)
     twins = [name for name in features if name.startswith("untrained")]
@@ -228,7 +230,7 @@ def _result(
         counts = np.bincount(places.sites.label[contest.train], minlength=3)
         definition["majority_accuracy"] = float((places.sites.label[test] == counts.argmax()).mean())
     if of_prefix:
-        definition["ceiling"] = f"{CEILING} knows the whole prefix: it is no rival here"
+        definition["ceiling"] = f"{CEILING} knows the whole prefix: it is no baseline here"
     return ProbeResult(
         target=target,
         sites=places.sites,

@@ -7,9 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.hidden import readable, states_at
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.probes.protocol import TRAINED, Judge, ModelStates, offsets_to_read
+from genolstm.probes.evaluation import TRAINED, ModelStates, ProbeEvaluation, offsets_to_read
 from genolstm.probes.splice import SpliceSites, Target, splice_sites
 from genolstm.probes.splits import probe_split
 from genolstm.ranks import ALONE, Ranks
@@ -19,6 +18,7 @@ from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import ProbeSettings, States
 from genolstm.settings.reading import StreamSettings
+from genolstm.states.sites import readable, states_at
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult
@@ -64,8 +64,8 @@ def probe_splice(
         skipped |= at.skipped
         told(f"{target}: {_counted(found[target].sites)}")
         _require_both_classes(target, found[target].sites)
-    judged = found if ranks.leads else {}
-    judges = {target: Judge(target, genome, at.sites, settings, told) for target, at in judged.items()}
+    judged = found if ranks.is_main_process else {}
+    judges = {target: ProbeEvaluation(target, genome, at.sites, settings, told) for target, at in judged.items()}
     models = {TRAINED: lambda: trained_model(checkpoint.model, checkpoint.weights)} | {
         f"untrained_{twin}": lambda twin=twin: NextSymbolModel(checkpoint.model, seed=settings.seed, index=twin).eval()
         for twin in range(1, settings.twins + 1)

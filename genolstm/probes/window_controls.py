@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA, Codes
-from genolstm.pooled import Windows
-from genolstm.probes.contest import Subset
+from genolstm.probes.comparison import Subset
 from genolstm.probes.controls import words
 from genolstm.regions import Part
+from genolstm.states.windows import Windows
 from genolstm.store.genome import Genome
 
 ROWS = 4096  # windows counted at a time
@@ -46,7 +46,7 @@ def strandless_words(k: int) -> tuple[NDArray[np.int64], int]:
     return column.reshape(-1), len(names)
 
 
-def strandless_word_counts(codes: Codes, k: int) -> NDArray[np.float16]:
+def canonical_kmer_counts(codes: Codes, k: int) -> NDArray[np.float16]:
     """How often each word of k bases or its reverse complement stands in each window, float16 [N, columns].
 
     A window has no strand, so that two columns for one word would only be twice as many to learn.

@@ -29,7 +29,7 @@ TERMS = (  # the first pattern that fits a feature set's name says what it is
     (r"untrained", "the same network with random weights that read no genome: what any recurrent reading gives"),
     (r"onehot", "the bases around the site themselves, one weight a base and place"),
     (r"kmer|word", "counts of short words around the site"),
-    (r"prefix_composition", "composition of all residues read, which fixes what is asked: the ceiling, not a rival"),
+    (r"prefix_composition", "composition of all residues read, which fixes what is asked: the ceiling, not a baseline"),
     (r"composition", "base or residue composition around the site, and nothing else"),
     (r"length", "how many residues were read, and nothing else"),
     (r"shuffled", "the trained states with shuffled labels: must stand at chance"),

@@ -8,11 +8,11 @@ from typing import Any
 from genolstm.errors import InputError
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.counts import read_counts
+from genolstm.store.file_info import FileInfo, read_file_info
 from genolstm.store.files import file_sha256
 from genolstm.store.gates import read_gates_tables
 from genolstm.store.genome import open_genome
 from genolstm.store.methylation import read_methylation
-from genolstm.store.passport import Passport, read_passport
 from genolstm.store.results import read_probe
 from genolstm.store.schema import Kind
 from genolstm.store.score import read_score_tables
@@ -55,7 +55,7 @@ class Result:
     name: str
     path: Path
     sha256: str
-    about: Passport
+    about: FileInfo
     content: Any
 
     @property
@@ -94,7 +94,7 @@ def _refuse_twins(paths: Sequence[Path]) -> None:
 
 
 def _read(path: Path) -> Result:
-    about = read_passport(path)
+    about = read_file_info(path)
     return Result(
         name=path.name, path=path, sha256=file_sha256(path), about=about, content=READERS[about.kind](path)
     )  # fmt: skip

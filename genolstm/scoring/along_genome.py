@@ -67,7 +67,7 @@ def score_along(
     """
     writer, tally = _Writer(genome, stretches, sink), _Tally(model)
     read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True, ranks=ranks):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, warmup=True, ranks=ranks):
         bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
         bits[block.targets == model.alphabet.unknown] = torch.nan
         writer.add(block, bits.float().cpu().numpy())

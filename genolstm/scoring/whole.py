@@ -22,7 +22,7 @@ from genolstm.store.genome import Genome, open_soft_mask
 from genolstm.store.score import ScoreFile, ScoreTables
 from genolstm.store.spool import open_spool
 from genolstm.stream.seams import Seams
-from genolstm.stream.shares import owners_of, put_rows_together
+from genolstm.stream.sharding import gather_rows, owners_of
 
 MARKOV_ORDER = 8  # longest context beside scores: its tables are small, and longer ones lose on most genomes
 TRAINED_ON, ITSELF = "training stretches of the model", "the scored stretches themselves"
@@ -47,12 +47,12 @@ def score_genome(
     the one it was trained on, stand Markov models counted on the model's training stretches; for another genome,
     on the scored stretches themselves, which flatters them.
     transcripts : give the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
-    told : called with the symbols read so far.   ranks : the others read by `read_share`.
+    told : called with the symbols read so far.   ranks : the others read by `read_own_rows`.
     """
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
     seams = Seams()
     calibration = score_along(model, genome, stretches, settings, file, seams=seams, told=told, ranks=ranks)
-    put_rows_together(file, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
+    gather_rows(file, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
     strands = 1 if genome.alphabet.complement is None else 2
     with open_soft_mask(genome.path) as masked:
         total = contig_bits(file.read, stretches, masked, strands)
@@ -66,7 +66,7 @@ def score_genome(
         calibration=calibration._asdict(),
         calibration_error=calibration.error,
         seams=Seams.columns(seams.table, genome),
-        leads=Seams.columns(seams.leads, genome),
+        leads=Seams.columns(seams.unchecked_starts, genome),
         seam_summary=seams.to_json(),
         classes=class_bits(file.read, stretches, class_spans(transcripts, genome.names), spawn(seed, "bootstrap"))
         if transcripts and total.symbols.any()
@@ -74,7 +74,7 @@ def score_genome(
     )
 
 
-def read_share(
+def read_own_rows(
     checkpoint: Checkpoint,
     genome: Genome,
     stretches: Stretches,
@@ -91,7 +91,7 @@ def read_share(
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
     with open_spool(output, stretches.bases) as spool:
         score_along(model, genome, stretches, settings, spool, seams=Seams(), ranks=ranks)
-        put_rows_together(spool, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
+        gather_rows(spool, starts_of(stretches), owners_of(ranks, genome, stretches, settings), ranks)
 
 
 def _seen(checkpoint: Checkpoint, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:

@@ -15,9 +15,9 @@ from genolstm.errors import InputError
 from genolstm.regions import Part, Stretches
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
-from genolstm.store.card import Card
 from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
 from genolstm.store.genome import Genome
+from genolstm.store.model_card import ModelCard
 from genolstm.store.schema import Kind
 
 Weights = dict[str, NDArray[np.float32]]
@@ -58,7 +58,7 @@ class PartBits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumable:
+class TrainingState:
     """What a run needs beyond the weights to go on to the same bits.
 
     moments : AdamW's first and second moments by weight name.   hidden, memory : [layers, B, H].
@@ -108,9 +108,9 @@ class Checkpoint:
     history: dict[str, list[float]]
     looks: dict[str, list[float]]
     bits: tuple[PartBits, ...] = ()
-    resumable: Resumable | None = None
+    resumable: TrainingState | None = None
     auxiliary: AuxiliaryHeads | None = None
-    card: Card | None = None
+    card: ModelCard | None = None
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def write_bits(group: h5py.Group, bits: tuple[PartBits, ...]) -> None:
     group["markov_interpolated"] = np.array([row.interpolated for row in bits], dtype=np.float64)
 
 
-def _write_resumable(file: h5py.File, resumable: Resumable) -> None:
+def _write_resumable(file: h5py.File, resumable: TrainingState) -> None:
     file.attrs["progress"] = json.dumps(resumable.progress, sort_keys=True)
     _write_arrays(file.create_group("optimiser/first_moment"), resumable.first_moments)
     _write_arrays(file.create_group("optimiser/second_moment"), resumable.second_moments)
@@ -218,7 +218,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             bits=read_bits(file["bits"]),
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
-            card=Card.from_text(file.attrs["card"]) if "card" in file.attrs else None,
+            card=ModelCard.from_text(file.attrs["card"]) if "card" in file.attrs else None,
         )
 
 
@@ -244,8 +244,8 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
     )
 
 
-def _read_resumable(file: h5py.File) -> Resumable:
-    return Resumable(
+def _read_resumable(file: h5py.File) -> TrainingState:
+    return TrainingState(
         first_moments=_read_arrays(file["optimiser/first_moment"]),
         second_moments=_read_arrays(file["optimiser/second_moment"]),
         hidden=file["state/hidden"][()],

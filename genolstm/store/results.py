@@ -79,7 +79,7 @@ class _Columns(NamedTuple):
 
 CLASS_COLUMNS = _Columns("label", "log_odds", "searched_log_likelihood")
 VALUE_COLUMNS = _Columns("value", "predicted", "searched_r2")
-KIND_COLUMNS = _Columns(
+MULTICLASS_COLUMNS = _Columns(
     "label", "class_log_odds", "searched_log_likelihood", coefficients="class_coefficients", intercept="class_intercept"
 )
 
@@ -185,7 +185,7 @@ def _write_column(group: h5py.Group, name: str, values: Any) -> None:  # noqa: A
 def _write_features(group: h5py.Group, features: FeatureSet) -> None:
     columns = CLASS_COLUMNS if features.threshold is not None else VALUE_COLUMNS
     if features.log_odds.ndim > 1:
-        columns = KIND_COLUMNS
+        columns = MULTICLASS_COLUMNS
     group[columns.truth], group[columns.predicted] = features.label, features.log_odds
     group["mean"], group["scale"] = features.mean, features.scale
     group[columns.coefficients] = features.coefficients
@@ -282,7 +282,7 @@ def _read_columns(group: h5py.Group, name: str) -> dict[str, Any]:
 
 
 def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet:
-    columns = next(each for each in (KIND_COLUMNS, CLASS_COLUMNS, VALUE_COLUMNS) if each.predicted in group)
+    columns = next(each for each in (MULTICLASS_COLUMNS, CLASS_COLUMNS, VALUE_COLUMNS) if each.predicted in group)
     intercept = group[columns.intercept][()]
     return FeatureSet(
         label=group[columns.truth][()],
@@ -291,7 +291,7 @@ def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet
         mean=group["mean"][()],
         scale=group["scale"][()],
         coefficients=group[columns.coefficients][()],
-        intercept=intercept if columns is KIND_COLUMNS else float(intercept[0]),
+        intercept=intercept if columns is MULTICLASS_COLUMNS else float(intercept[0]),
         regularisation=float(group.attrs["regularisation"]),
         converged=bool(group.attrs["converged"]),
         strengths=tuple(

@@ -10,7 +10,7 @@ from torch import Tensor
 from genolstm.cells.memory import State
 from genolstm.cells.replay import CellTrace, replay
 from genolstm.model import NextSymbolModel
-from genolstm.strands import Gatherer, Rows
+from genolstm.strands import Rows, SequenceFetcher
 from genolstm.stream.pieces import Piece
 
 
@@ -63,28 +63,28 @@ def traces_of(model: NextSymbolModel, block: Block, lanes: NDArray[np.int64] | N
     ]
 
 
-class Work:
+class ActiveLanes:
     """The pieces at work, one a lane: how far each has come, and its state.
 
     place : int64 [B], the next target of each piece.   weight : int64 [B].   state : [layers, B, H].
     """
 
-    def __init__(self, model: NextSymbolModel, gatherer: Gatherer, rows: Rows, chunk: int) -> None:
-        self.model, self.gatherer, self.chunk = model, gatherer, chunk
+    def __init__(self, model: NextSymbolModel, fetcher: SequenceFetcher, rows: Rows, chunk: int) -> None:
+        self.model, self.fetcher, self.chunk = model, fetcher, chunk
         self.device = next(model.parameters()).device
         self.host_rows = Rows(*(column.cpu() for column in rows))
         self.rows = Rows(*(column.to(self.device) for column in rows))
         self.pieces: list[Piece] = []
         self.place = np.zeros(0, dtype=np.int64)
         self.weight = np.zeros(0, dtype=np.int64)
-        self.state = model.start(0)
+        self.state = model.initial_state(0)
 
     def take(self, piece: Piece, *, state: State | None = None, weight: int = 1) -> None:
         """Put a piece on a new lane. state : [layers, 1, H]; an empty one unless given."""
         self.pieces.append(piece)
         self.place = np.append(self.place, piece.first)
         self.weight = np.append(self.weight, weight)
-        added = self.model.start(1) if state is None else state
+        added = self.model.initial_state(1) if state is None else state
         self.state = State(*(torch.cat(parts, dim=1) for parts in zip(self.state, added, strict=True)))
 
     def drop(self, ended: NDArray[np.bool_]) -> None:
@@ -107,10 +107,10 @@ class Work:
         """Read one chunk in every lane."""
         row, place, before = np.array([piece.row for piece in self.pieces]), self.place, self.state
         index, first = torch.from_numpy(row).to(self.device), torch.from_numpy(place).to(self.device)
-        codes = self.gatherer.window(
+        codes = self.fetcher.window(
             self.rows.origin[index], self.rows.sign[index], self.rows.length[index], first - 1, self.chunk + 1
         )
-        reading = self.model.read(codes[:, :-1], before)
+        reading = self.model.forward(codes[:, :-1], before)
         begin = np.maximum(place, [piece.start for piece in self.pieces])
         end = np.maximum(begin, np.minimum(place + self.chunk, [piece.end for piece in self.pieces]))
         counted = torch.from_numpy(np.stack([begin - place, end - place])).to(self.device).unsqueeze(2)  # [2, B, 1]

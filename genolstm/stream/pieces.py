@@ -36,30 +36,32 @@ def pieces_of(rows: Rows, settings: StreamSettings) -> list[Piece]:
     Where a row's past is unknown, a witness of no length of its own reads half of the lead: when it arrives in the
     same state, what came before has been forgotten.
     """
-    leads = [min(lead, length) for lead, length in zip(rows.lead.tolist(), rows.length.tolist(), strict=True)]
+    warmups = [min(warmup, length) for warmup, length in zip(rows.warmup.tolist(), rows.length.tolist(), strict=True)]
     lengths = rows.length.tolist()
     burn_in = _in_chunks(settings.burn_in, settings.chunk)
-    size = max(lengths, default=0) if settings.exact else _best_size(lengths, leads, burn_in, settings)
+    size = max(lengths, default=0) if settings.exact else _best_size(lengths, warmups, burn_in, settings)
     pieces = []
-    for row, (lead, total, unknown_past) in enumerate(zip(leads, lengths, rows.unknown_past.tolist(), strict=True)):
-        shares = max(1, -(-(total - lead) // max(size, 1)))
-        step = _in_chunks(-(-(total - lead) // shares), settings.chunk)
+    for row, (warmup, total, unknown_past) in enumerate(zip(warmups, lengths, rows.unknown_past.tolist(), strict=True)):
+        shares = max(1, -(-(total - warmup) // max(size, 1)))
+        step = _in_chunks(-(-(total - warmup) // shares), settings.chunk)
         # whole chunks from the row's first symbol, so that each piece ends where a chunk does
-        starts = [lead, *range(lead - lead % settings.chunk + step, total, max(step, 1))] if lead < total else []
+        starts = (
+            [warmup, *range(warmup - warmup % settings.chunk + step, total, max(step, 1))] if warmup < total else []
+        )
         pieces += [
             Piece(
                 row=row,
-                first=_burned_in(start, burn_in, settings.chunk) if start > lead else 0,
+                first=_burned_in(start, burn_in, settings.chunk) if start > warmup else 0,
                 start=start,
                 end=end,
-                checked=start > lead or bool(unknown_past),
+                checked=start > warmup or bool(unknown_past),
                 followed=end < total,
             )
             for start, end in pairwise([*starts, total])
         ]
         if unknown_past and starts:
-            half = _burned_in(lead, lead // 2, settings.chunk)
-            pieces.append(Piece(row=row, first=half, start=lead, end=lead, checked=False, followed=True))
+            half = _burned_in(warmup, warmup // 2, settings.chunk)
+            pieces.append(Piece(row=row, first=half, start=warmup, end=warmup, checked=False, followed=True))
     return sorted(pieces, key=lambda piece: piece.first - piece.end)
 
 
@@ -73,7 +75,7 @@ def _burned_in(start: int, burn_in: int, chunk: int) -> int:
     return start - min(-(-burn_in // chunk), start // chunk) * chunk
 
 
-def _best_size(lengths: list[int], leads: list[int], burn_in: int, settings: StreamSettings) -> int:
+def _best_size(lengths: list[int], warmups: list[int], burn_in: int, settings: StreamSettings) -> int:
     """Symbols a piece such that the last lane ends soonest when the longest pieces are dealt first (Graham 1969)."""
     total = sum(lengths)
     even = max(1, -(-total // settings.lanes))
@@ -82,16 +84,18 @@ def _best_size(lengths: list[int], leads: list[int], burn_in: int, settings: Str
         for size in np.geomspace(even / MOST_PIECES_A_LANE, max(2 * even, 1), CUTS_TRIED)
     } | {max(max(lengths, default=1), 1)}
     # of sizes that end together the largest: fewer seams
-    return min(sorted(candidates, reverse=True), key=lambda size: _steps(lengths, leads, size, burn_in, settings.lanes))
+    return min(
+        sorted(candidates, reverse=True), key=lambda size: _steps(lengths, warmups, size, burn_in, settings.lanes)
+    )
 
 
-def _steps(lengths: list[int], leads: list[int], size: int, burn_in: int, lanes: int) -> int:
+def _steps(lengths: list[int], warmups: list[int], size: int, burn_in: int, lanes: int) -> int:
     """Symbols that the busiest lane reads."""
     loads = []
-    for length, lead in zip(lengths, leads, strict=True):
-        shares = max(1, -(-(length - lead) // size))
-        each = -(-(length - lead) // shares)
-        loads += [lead + each] + [each + burn_in] * (shares - 1)
+    for length, warmup in zip(lengths, warmups, strict=True):
+        shares = max(1, -(-(length - warmup) // size))
+        each = -(-(length - warmup) // shares)
+        loads += [warmup + each] + [each + burn_in] * (shares - 1)
     busy = [0] * lanes
     for load in sorted(loads, reverse=True):
         heapq.heapreplace(busy, busy[0] + load)

@@ -14,11 +14,11 @@ from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Stretches
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer, rows_of
-from genolstm.stream.blocks import Block, Work
+from genolstm.strands import SequenceFetcher, rows_of
+from genolstm.stream.blocks import ActiveLanes, Block
+from genolstm.stream.burn_in_check import burn_in_differences, forgets
 from genolstm.stream.seams import SeamKeeper, Seams
-from genolstm.stream.shares import lead_of, own_pieces, owners_of, seams_of_all
-from genolstm.stream.trial import forgets, trial_differences
+from genolstm.stream.sharding import own_pieces, owners_of, seams_of_all, warmup_of
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 LOOK_BURN_IN = 1024  # of a quick look, which trades the last thousandths of a bit for speed
@@ -32,7 +32,7 @@ def read_stretches(
     settings: StreamSettings,
     *,
     seams: Seams | None = None,
-    lead: bool = False,
+    warmup: bool = False,
     ranks: Ranks = ALONE,
 ) -> Iterator[Block]:
     """Read stretches and their reverse complements, a block of lanes x chunk at a time.
@@ -43,17 +43,17 @@ def read_stretches(
     of it, or all when exact; without, each stretch is read as if it were a contig.
     ranks : each process reads rows of its own (`shares.owners_of`), and rank 0 is told the seams of all.
     """
-    gatherer = Gatherer(genome, next(model.parameters()).device)
-    own = owners_of(ranks, genome, stretches, settings if lead else None) == ranks.rank
+    fetcher = SequenceFetcher(genome, next(model.parameters()).device)
+    own = owners_of(ranks, genome, stretches, settings if warmup else None) == ranks.rank
     if settings.repair and not settings.exact:
-        differences = trial_differences(model, genome, gatherer, stretches, settings)
+        differences = burn_in_differences(model, genome, fetcher, stretches, settings)
         if not forgets(differences, settings):
             settings = dataclasses.replace(settings, exact=True)
         if seams is not None:
             seams.trial, seams.in_sequence = differences, settings.exact
-    rows = rows_of(genome, stretches, lead=lead_of(genome, settings) if lead else 0)
-    keeper = SeamKeeper(model, gatherer, rows, settings)
-    work = Work(model, gatherer, rows, settings.chunk)
+    rows = rows_of(genome, stretches, warmup=warmup_of(genome, settings) if warmup else 0)
+    keeper = SeamKeeper(model, fetcher, rows, settings)
+    work = ActiveLanes(model, fetcher, rows, settings.chunk)
     queue = own_pieces(rows, settings, own)[::-1]
     read = 0
     while queue or work.pieces:

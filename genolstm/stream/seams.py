@@ -18,19 +18,19 @@ from genolstm.cells.memory import State
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer, Rows
-from genolstm.stream.blocks import Block, Work
+from genolstm.strands import Rows, SequenceFetcher
+from genolstm.stream.blocks import ActiveLanes, Block
 from genolstm.stream.pieces import Piece
 
-LEADS_HELD = 256  # leads whose states are kept before they are turned into numbers, all at once
+STARTS_HELD = 256  # leads whose states are kept before they are turned into numbers, all at once
 
 
 class Seam(NamedTuple):
     """One place where two pieces meet.
 
     address : place in the genome's codes of the first base of the later piece.   sign : +1 forward, -1 reverse.
-    found_state, found_bits : largest difference between the burned-in and the true state (see `apart`), and between
-    the bits that the two give to any next symbol.   repaired : symbols read again.
+    found_state, found_bits : largest difference between the burned-in and the true state (see
+    `max_state_difference`), and between the bits that the two give to any next symbol.   repaired : symbols read again.
     left_state, left_bits : the same where reading again stopped; what the results still differ by.
     """
 
@@ -54,7 +54,7 @@ class Seams:
     """
 
     table: list[Seam] = field(default_factory=list)
-    leads: list[Seam] = field(default_factory=list)
+    unchecked_starts: list[Seam] = field(default_factory=list)
     trial: list[float] = field(default_factory=list)
     in_sequence: bool = False
 
@@ -105,9 +105,9 @@ class Seams:
             "found_max_state": max((seam.found_state for seam in self.table), default=0.0),
             "in_sequence": float(self.in_sequence),
             "trial_max_state": max(self.trial, default=0.0),
-            "leads": len(self.leads),
-            "lead_max_bits": max((seam.found_bits for seam in self.leads), default=0.0),
-            "lead_max_state": max((seam.found_state for seam in self.leads), default=0.0),
+            "leads": len(self.unchecked_starts),
+            "lead_max_bits": max((seam.found_bits for seam in self.unchecked_starts), default=0.0),
+            "lead_max_state": max((seam.found_state for seam in self.unchecked_starts), default=0.0),
         }
 
 
@@ -134,7 +134,7 @@ class _Joint:
         return self.ours, self.true
 
 
-def apart(left: State, right: State) -> Tensor:
+def max_state_difference(left: State, right: State) -> Tensor:
     """Largest difference of any unit, of h as it is and of c as a share of 1 + |c|; [B].
 
     left, right : [layers, B, H].   c counts too: behind a closed or saturated gate h may not show what is remembered.
@@ -147,28 +147,28 @@ def apart(left: State, right: State) -> Tensor:
 class SeamKeeper:
     """Gathers the states of both sides of every seam, and repairs what differs."""
 
-    def __init__(self, model: NextSymbolModel, gatherer: Gatherer, rows: Rows, settings: StreamSettings) -> None:
-        self.model, self.gatherer, self.rows, self.settings = model, gatherer, rows, settings
+    def __init__(self, model: NextSymbolModel, fetcher: SequenceFetcher, rows: Rows, settings: StreamSettings) -> None:
+        self.model, self.fetcher, self.rows, self.settings = model, fetcher, rows, settings
         self.joints: dict[tuple[int, int], _Joint] = {}  # (row, place) -> seam
-        self.leads: dict[tuple[int, int], _Joint] = {}
-        self.told_leads: list[Seam] = []
-        self.lead = rows.lead.tolist()
+        self.unchecked_starts: dict[tuple[int, int], _Joint] = {}
+        self.reported_starts: list[Seam] = []
+        self.warmup = rows.warmup.tolist()
 
-    def before_read(self, work: Work) -> None:
+    def before_read(self, work: ActiveLanes) -> None:
         """Note the state of lanes that have reached their piece's start."""
         for lane, piece in enumerate(work.pieces):
             if piece.checked and work.place[lane] == piece.start:
                 joint = self._joint(piece.row, piece.start)
                 joint.piece, joint.ours = piece, work.lane_state(lane)
 
-    def after_read(self, work: Work) -> None:
+    def after_read(self, work: ActiveLanes) -> None:
         """Note the last state of pieces whose end is a seam."""
         for lane in np.flatnonzero(work.ended):
             piece = work.pieces[lane]
             if piece.followed:
                 self._joint(piece.row, piece.end).true = work.lane_state(int(lane))
-        if len(self.leads) >= LEADS_HELD:
-            self._tell_leads()
+        if len(self.unchecked_starts) >= STARTS_HELD:
+            self._report_starts()
 
     def repair(self) -> Iterator[Block]:
         """Read again, from the true states, what was read from states that differ from them.
@@ -197,16 +197,18 @@ class SeamKeeper:
         )
         for key, joint, found, rest in zip(keys, joints, found_now, left_now, strict=True):
             seams.table.append(self._seam(key, found, joint.repaired, rest))
-        self._tell_leads()
-        seams.leads += self.told_leads
+        self._report_starts()
+        seams.unchecked_starts += self.reported_starts
 
     def _joint(self, row: int, place: int) -> _Joint:
-        return (self.leads if place == self.lead[row] else self.joints).setdefault((row, place), _Joint())
+        return (self.unchecked_starts if place == self.warmup[row] else self.joints).setdefault((row, place), _Joint())
 
     def _waiting(self) -> list[tuple[int, int]]:
         """Seams whose sides differ by more than the tolerance, in order of row and place."""
         return [
-            key for key, joint in sorted(self.joints.items()) if float(apart(*joint.states)) > self.settings.tolerance
+            key
+            for key, joint in sorted(self.joints.items())
+            if float(max_state_difference(*joint.states)) > self.settings.tolerance
         ]
 
     def _read_again(self, keys: list[tuple[int, int]], agreed: list[tuple[int, int]]) -> Iterator[Block]:
@@ -214,7 +216,7 @@ class SeamKeeper:
 
         agreed : gets the seams whose states came to agree.
         """
-        work = Work(self.model, self.gatherer, self.rows, self.settings.chunk)
+        work = ActiveLanes(self.model, self.fetcher, self.rows, self.settings.chunk)
         queue, pairs = keys[::-1], list[tuple[int, int]]()
         while queue or pairs:
             while queue and len(work.pieces) + 2 <= max(self.settings.lanes, 2):
@@ -223,7 +225,7 @@ class SeamKeeper:
                 self._take_pair(work, self.joints[key])
             yield work.read()
             wrong, right = (State(*(part[:, side::2] for part in work.state)) for side in (0, 1))
-            agree = (apart(wrong, right) <= self.settings.tolerance).cpu().numpy()
+            agree = (max_state_difference(wrong, right) <= self.settings.tolerance).cpu().numpy()
             ended = work.ended[::2]
             for pair in np.flatnonzero(agree | ended).tolist():
                 lane, joint, (row, _) = 2 * pair, self.joints[pairs[pair]], pairs[pair]
@@ -240,7 +242,7 @@ class SeamKeeper:
             pairs = [key for key, done in zip(pairs, over, strict=True) if not done]
             work.drop(np.repeat(over, 2))
 
-    def _take_pair(self, work: Work, joint: _Joint) -> None:
+    def _take_pair(self, work: ActiveLanes, joint: _Joint) -> None:
         ours, true = joint.states
         if joint.piece is None:
             raise RuntimeError("no piece begins at a seam")
@@ -249,13 +251,13 @@ class SeamKeeper:
         work.take(again, state=true, weight=1)
         joint.ours = true
 
-    def _tell_leads(self) -> None:
+    def _report_starts(self) -> None:
         """Turn leads of which both states are known into numbers, and let the states go."""
-        keys = [key for key, joint in sorted(self.leads.items()) if joint.ours and joint.true]
-        differences = self._differences(keys, [self.leads[key].states for key in keys])
+        keys = [key for key, joint in sorted(self.unchecked_starts.items()) if joint.ours and joint.true]
+        differences = self._differences(keys, [self.unchecked_starts[key].states for key in keys])
         for key, found in zip(keys, differences, strict=True):
-            self.told_leads.append(self._seam(key, found, 0, found))
-            del self.leads[key]
+            self.reported_starts.append(self._seam(key, found, 0, found))
+            del self.unchecked_starts[key]
 
     def _seam(self, key: tuple[int, int], found: tuple[float, float], repaired: int, left: tuple[float, float]) -> Seam:
         row, place = key
@@ -268,15 +270,15 @@ class SeamKeeper:
         """How far two states at some places are from each other, and the bits that they give to any next symbol."""
         found: list[tuple[float, float]] = []
         device = next(self.model.parameters()).device
-        for start in range(0, len(places), LEADS_HELD):
-            row, place = torch.tensor(places[start : start + LEADS_HELD]).T
+        for start in range(0, len(places), STARTS_HELD):
+            row, place = torch.tensor(places[start : start + STARTS_HELD]).T
             origin, sign, length = (column[row].to(device) for column in self.rows[:3])
-            codes = self.gatherer.window(origin, sign, length, place.to(device) - 1, 1)
+            codes = self.fetcher.window(origin, sign, length, place.to(device) - 1, 1)
             left, right = (
                 State(*(torch.cat(parts, dim=1) for parts in zip(*side, strict=True)))
-                for side in zip(*states[start : start + LEADS_HELD], strict=True)
+                for side in zip(*states[start : start + STARTS_HELD], strict=True)
             )
-            log_left, log_right = (self.model.read(codes, side).logits.log_softmax(-1) for side in (left, right))
+            log_left, log_right = (self.model.forward(codes, side).logits.log_softmax(-1) for side in (left, right))
             bits = (log_left - log_right).abs().amax(dim=(1, 2)) / NATS_PER_BIT
-            found += zip(apart(left, right).tolist(), bits.tolist(), strict=True)
+            found += zip(max_state_difference(left, right).tolist(), bits.tolist(), strict=True)
         return found

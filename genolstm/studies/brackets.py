@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Study
-from genolstm.studies.learning import NOT_ASKED, Batch
-from genolstm.studies.rivals import (
+from genolstm.studies.baselines import (
     LAYERS,
     PARAMETERS,
     QUICK_TEST_ROWS,
@@ -20,6 +19,7 @@ from genolstm.studies.rivals import (
     contest,
     table_of,
 )
+from genolstm.studies.learning import NOT_ASKED, Batch
 
 KINDS = 4  # of brackets
 CLOSE, FILLER = KINDS, KINDS + 1  # a closing bracket is shown as 'close': its kind is what is asked
@@ -35,7 +35,7 @@ QUICK_REPEATS = 3
 
 
 def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
-    """Train all rivals on distances up to the longest; judge the outer pair at each distance."""
+    """Train all baselines on distances up to the longest; judge the outer pair at each distance."""
     distances = settings.distances or (QUICK_DISTANCES if settings.quick else DISTANCES)
     test_rows = QUICK_TEST_ROWS if settings.quick else TEST_ROWS
     steps, repeats = (QUICK_STEPS, QUICK_REPEATS) if settings.quick else (STEPS, settings.repeats)

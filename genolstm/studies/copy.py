@@ -8,8 +8,7 @@ import numpy as np
 from genolstm.errors import UsageError
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Study
-from genolstm.studies.learning import NOT_ASKED, Batch
-from genolstm.studies.rivals import (
+from genolstm.studies.baselines import (
     LAYERS,
     PARAMETERS,
     QUICK_TEST_ROWS,
@@ -20,6 +19,7 @@ from genolstm.studies.rivals import (
     contest,
     table_of,
 )
+from genolstm.studies.learning import NOT_ASKED, Batch
 
 KINDS = 4  # symbols of the alphabet: a guess is right in a quarter
 SHOWN = 2  # symbols to copy, so that their order counts too
@@ -34,7 +34,7 @@ QUICK_REPEATS = 3
 
 
 def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
-    """Train all rivals on delays up to the longest and judge each delay. Raises UsageError as `copies`."""
+    """Train all baselines on delays up to the longest and judge each delay. Raises UsageError as `copies`."""
     delays = settings.delays or (QUICK_DELAYS if settings.quick else DELAYS)
     test_rows = QUICK_TEST_ROWS if settings.quick else TEST_ROWS
     steps, repeats = (QUICK_STEPS, QUICK_REPEATS) if settings.quick else (STEPS, settings.repeats)

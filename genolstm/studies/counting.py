@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.replay import replay
 from genolstm.errors import UsageError
 from genolstm.seeds import spawn
@@ -139,7 +139,7 @@ def memories(network: RecurrentNetwork, n: int) -> list[tuple[Floats, Floats]]:
         for layer in network.layers:
             cell = cast(FusedCell, layer)
             hidden, _ = cell(rows)
-            memory = replay(cell, rows, hidden, readable_twin(cell).start(1)).memory
+            memory = replay(cell, rows, hidden, reference_cell(cell).initial_state(1)).memory
             found.append((hidden[0].double().numpy(), memory[0].double().numpy()))
             rows = hidden
     return found

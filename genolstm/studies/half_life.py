@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.initial import forget_biases, initialise, nominal_half_life
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.replay import replay
@@ -108,7 +108,7 @@ def kept_after_pulse(bias: float, seed: int, repeat: int, *, units: int, lanes: 
     initialise(cell, str(bias), generator)
     if not recurrent:
         with torch.no_grad():
-            readable_twin(cell).weight_hh.zero_()
+            reference_cell(cell).weight_hh.zero_()
     rng = spawn(seed, "half-life symbols", repeat)
     steps = _steps(bias)
     symbols = rng.integers(0, SYMBOLS, (lanes, steps))
@@ -125,7 +125,7 @@ def memory_of(cell: FusedCell, symbols: NDArray[np.int64]) -> Tensor:
     """Memory c of a layer after each symbol [B, T], from the empty state; [B, T, H]."""
     rows = torch.nn.functional.one_hot(torch.from_numpy(symbols), cell.n_in).double()
     hidden, _ = cell(rows)
-    return replay(cell, rows, hidden, readable_twin(cell).start(len(rows))).memory
+    return replay(cell, rows, hidden, reference_cell(cell).initial_state(len(rows))).memory
 
 
 def kept_by_constant_gate(bias: float, steps: int) -> Floats:
@@ -139,7 +139,7 @@ def kept_by_constant_gate(bias: float, steps: int) -> Floats:
     pulse[:, 0] = 1.0
     with torch.no_grad():
         hidden, _ = cell(pulse)
-        memory = replay(cell, pulse, hidden, cell.start(1)).memory.flatten().numpy()
+        memory = replay(cell, pulse, hidden, cell.initial_state(1)).memory.flatten().numpy()
     shares: Floats = memory / memory[0]
     return shares
 

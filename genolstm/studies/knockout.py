@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
 from genolstm.settings.model import ModelSettings
@@ -67,8 +67,8 @@ def hidden_and_memory(model: NextSymbolModel, codes: Tensor, held: Mapping[str, 
     """Hidden states and memories of a model of one layer with gates held, each [N, T, H]. codes : [N, T]."""
     cell = model.cells[0]
     assert isinstance(cell, FusedCell)
-    twin = readable_twin(cell)
-    state = twin.start(len(codes))
+    twin = reference_cell(cell)
+    state = twin.initial_state(len(codes))
     signal = model.table[codes.long()]
     shown, remembered = [], []
     for step in range(codes.shape[1]):

@@ -94,7 +94,7 @@ def _by_write(cell: MemoryCell, inputs: Tensor, weight: Tensor) -> tuple[Tensor,
 
     A factor i at step t enters c as i g: its derivative is (dL/dc_t) g_t, and dL/dc_t is that of a state carried in.
     """
-    state = cell.start(len(inputs))
+    state = cell.initial_state(len(inputs))
     carried: list[Tensor] = []
     candidates: list[Tensor] = []
     shown: list[Tensor] = []

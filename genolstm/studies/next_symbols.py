@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genolstm.model import NATS_PER_BIT, NextSymbolModel, Reading
+from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
 
 Codes = NDArray[np.uint8]
 CLIP_NORM = 1.0
@@ -19,9 +19,9 @@ def led(model: NextSymbolModel, codes: Codes) -> Tensor:
     return torch.cat([torch.full((len(codes), 1), model.alphabet.unknown, dtype=whole.dtype), whole], dim=1)
 
 
-def read(model: NextSymbolModel, codes: Codes) -> Reading:
+def read(model: NextSymbolModel, codes: Codes) -> ModelOutput:
     """Read sequences [N, T] from an empty state; logits [N, T, n_known] are for each of their symbols."""
-    return model.read(led(model, codes)[:, :-1], model.start(len(codes)))
+    return model.forward(led(model, codes)[:, :-1], model.initial_state(len(codes)))
 
 
 @torch.no_grad()

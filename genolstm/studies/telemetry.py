@@ -54,7 +54,7 @@ def block_of(model: NextSymbolModel, codes: Codes) -> Block:
     return Block(
         row=row, first=nothing, begin=nothing, end=whole, address=row * length, sign=np.ones(n, dtype=np.int64),
         weight=np.ones(n, dtype=np.int64), targets=targets, scored=targets != model.alphabet.unknown,
-        logits=reading.logits, inputs=reading.inputs, layers=reading.layers, before=model.start(n),
+        logits=reading.logits, inputs=reading.inputs, layers=reading.layers, before=model.initial_state(n),
     )  # fmt: skip
 
 
@@ -225,8 +225,8 @@ def _claims(way: str, found: dict[str, Interval], trials: list[Trial]) -> list[C
 
     gate, unit = found[GATE], found[UNIT]
     dips, twin = (over_repeats([getattr(each, name) for each in trials]) for name in ("dip", "twin_dip"))
-    rival = max((TWIN, LENGTHS, COUNTS, SURPRISE), key=lambda name: found[name].value)
-    over_twin, over_rival = difference(GATE, TWIN), difference(GATE, rival)
+    baseline = max((TWIN, LENGTHS, COUNTS, SURPRISE), key=lambda name: found[name].value)
+    over_twin, over_rival = difference(GATE, TWIN), difference(GATE, baseline)
     n = f"{len(trials)} networks, {len(trials[0].lost)} judged sessions each"
     return [
         Claim(
@@ -239,7 +239,7 @@ def _claims(way: str, found: dict[str, Interval], trials: list[Trial]) -> list[C
         ),
         Claim(
             f"{way}: more than controls", f"It tells sessions that {LOSSES[way]} better than the best plain score.",
-            over_rival.low > 0, *over_rival, "AUROC", f"Less that of {rival}, {written(found[rival])}; {n}.",
+            over_rival.low > 0, *over_rival, "AUROC", f"Less that of {baseline}, {written(found[baseline])}; {n}.",
         ),
         Claim(
             f"{way}: one unit", f"A single unit, chosen on other sessions, tells sessions that {LOSSES[way]}.",

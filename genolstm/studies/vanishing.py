@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genolstm.cells.fused import FusedCell, readable_twin
+from genolstm.cells.fused import FusedCell, reference_cell
 from genolstm.cells.initial import initialise
 from genolstm.cells.memory import Gates, remember
 from genolstm.cells.replay import replay
@@ -146,21 +146,21 @@ def carousel(seed: int) -> tuple[float, float]:
     initialise(cell, "1", torch.Generator().manual_seed(spawn_seed(seed, "carousel")))
     codes = spawn(seed, "carousel").integers(0, N_SYMBOLS, (1, CAROUSEL_STEPS))
     rows = torch.nn.functional.one_hot(torch.from_numpy(codes), N_SYMBOLS).double()
-    twin = readable_twin(cell)
+    twin = reference_cell(cell)
     with torch.no_grad():
         hidden, _ = cell(rows)
-        gates = replay(cell, rows, hidden, twin.start(1)).gates
+        gates = replay(cell, rows, hidden, twin.initial_state(1)).gates
     product = torch.diag(gates.forget[0].prod(0))
     jacobian: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] = torch.autograd.functional.jacobian
-    held = jacobian(lambda start: carried(start, gates), twin.start(1).memory[0])
+    held = jacobian(lambda start: carried(start, gates), twin.initial_state(1).memory[0])
 
     def let_go(start: Tensor) -> Tensor:
-        state = twin.start(1)
+        state = twin.initial_state(1)
         _, last = twin(rows, state._replace(memory=start.unsqueeze(0)))
         memory: Tensor = last.memory[0]
         return memory
 
-    free = jacobian(let_go, twin.start(1).memory[0])
+    free = jacobian(let_go, twin.initial_state(1).memory[0])
     scale = product.diagonal().unsqueeze(1)
     off_held, off_free = (float(((found - product).abs() / scale).max()) for found in (held, free))
     return off_held, off_free
@@ -168,7 +168,7 @@ def carousel(seed: int) -> tuple[float, float]:
 
 def carried(start: Tensor, gates: Gates) -> Tensor:
     """Memory after all steps of held gates [1, T, H] from a memory [H]."""
-    rules = readable_twin(FusedCell(1, 1, CellName.LSTM)).rules
+    rules = reference_cell(FusedCell(1, 1, CellName.LSTM)).rules
     memory = start
     for step in range(gates.forget.shape[1]):
         now = Gates(*(None if gate is None else gate[0, step] for gate in gates))  # type: ignore[arg-type]

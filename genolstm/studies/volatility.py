@@ -14,6 +14,14 @@ from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.intervals import Interval, MeanOfDays, mean_of_days
 from genolstm.studies.intervals import told as written
+from genolstm.studies.volatility_baselines import (
+    arch_own_variances,
+    check_arch,
+    origins,
+    returns_of,
+    rival_table,
+    shipped_series,
+)
 from genolstm.studies.volatility_cells import (
     PLANS,
     START_FORGET,
@@ -24,14 +32,6 @@ from genolstm.studies.volatility_cells import (
     garch_cell,
     riskmetrics_cell,
     variances_of,
-)
-from genolstm.studies.volatility_rivals import (
-    arch_own_variances,
-    check_arch,
-    origins,
-    returns_of,
-    rival_table,
-    shipped_series,
 )
 
 Floats = NDArray[np.float64]
@@ -75,11 +75,11 @@ def judge(series: Series, every: int, told: Callable[[str], None]) -> Judged:
     rounds = origins(days, first_of(days), every)
     found: dict[str, list[Floats]] = {}
     sizes = []
-    rivals = rival_table(series)
+    baselines = rival_table(series)
     cells: dict[str, FittedCell] = {}
     for origin in rounds:
-        for name, rival in rivals.items():
-            found.setdefault(name, []).append(rival(origin))
+        for name, baseline in baselines.items():
+            found.setdefault(name, []).append(baseline(origin))
         for name in cell_names(series):
             start = cells[name].model if name in cells else None
             cells[name] = fit_cell(PLANS[name], series, origin.first, start)
@@ -167,40 +167,40 @@ def _exact_claims(series: Series) -> tuple[Claim, Claim]:
         ("RiskMetrics", "RiskMetrics is the tied cell with a constant forget gate of 0.94.", mine, theirs.riskmetrics),
         ("GARCH", "GARCH(1,1) is the cell with f = beta, i = alpha and g = r^2 + omega / alpha.", garch, theirs.garch),
     ):
-        apart = float(np.abs(cell / own - 1).max())
+        difference = float(np.abs(cell / own - 1).max())
         made.append(
             Claim(
                 name=f"{name} is a cell",
                 statement=statement,
-                holds=apart < EXACT,
-                value=apart,
+                holds=difference < EXACT,
+                value=difference,
                 low=math.nan,
                 high=math.nan,
                 unit="largest relative difference",
-                because=f"Over {len(own)} days of {series.name} the cell and arch's recursion differ by {apart:.1e}.",
+                because=f"Over {len(own)} days of {series.name} cell and arch's recursion differ by {difference:.1e}.",
             )
         )
     return made[0], made[1]
 
 
-def _gain(judged: Judged, name: str, rival: str) -> MeanOfDays:
-    """Mean loss of a model less a rival's, and the p of Diebold and Mariano; below 0 the model is better."""
-    differences = qlike(judged.squares, judged.variances[name]) - qlike(judged.squares, judged.variances[rival])
+def _gain(judged: Judged, name: str, baseline: str) -> MeanOfDays:
+    """Mean loss of a model less a baseline's, and the p of Diebold and Mariano; below 0 the model is better."""
+    differences = qlike(judged.squares, judged.variances[name]) - qlike(judged.squares, judged.variances[baseline])
     return mean_of_days(differences)
 
 
 def _forecast_claims(judged: Judged) -> list[Claim]:
-    def beats(name: str, rival: str, statement: str) -> Claim:
-        gain, p = _gain(judged, name, rival)
+    def beats(name: str, baseline: str, statement: str) -> Claim:
+        gain, p = _gain(judged, name, baseline)
         return Claim(
-            name=f"{judged.series.name}: {name} / {rival}",
+            name=f"{judged.series.name}: {name} / {baseline}",
             statement=f"{judged.series.name}: {statement}",
             holds=gain.high < 0,
             value=gain.value,
             low=gain.low,
             high=gain.high,
             unit="QLIKE",
-            because=f"Loss less {rival}'s over {len(judged.squares)} days; below 0 is better, Diebold-Mariano p"
+            because=f"Loss less {baseline}'s over {len(judged.squares)} days; below 0 is better, Diebold-Mariano p"
             f" {p:.2g}.",
         )
 
@@ -259,12 +259,12 @@ def _loss_table(judged: dict[str, Judged]) -> dict[str, Column]:
     """Summed loss less GARCH's, for the longest series, at every twentieth day."""
     each = max(judged.values(), key=lambda one: len(one.squares))
     kept = slice(None, None, 20)
-    rival = qlike(each.squares, each.variances[RIVAL])
+    baseline = qlike(each.squares, each.variances[RIVAL])
     table = {"day": Column(tuple(str(day) for day in each.series.dates[each.first :][kept]), "", "of the forecast")}
     for name, variance in each.variances.items():
         if name != RIVAL:
             table[name] = Column(
-                np.cumsum(qlike(each.squares, variance) - rival)[kept],
+                np.cumsum(qlike(each.squares, variance) - baseline)[kept],
                 "",
                 f"{each.series.name}: loss so far less GARCH's",
             )

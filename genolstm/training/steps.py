@@ -13,8 +13,8 @@ from torch import Tensor
 
 from genolstm.cells.memory import State
 from genolstm.errors import UsageError
-from genolstm.lanes import Batch, Supply
-from genolstm.model import NATS_PER_BIT, NextSymbolModel, Reading
+from genolstm.lanes import Batch, BatchSource
+from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.train import Precision, TrainSettings
 from genolstm.training.multitask import Auxiliary, weighted
@@ -121,7 +121,7 @@ def new_run(
             fused=device.type in {"cpu", "cuda"},
         ),
         scaler=torch.amp.GradScaler(device.type, enabled=settings.precision is Precision.FP16),
-        state=model.start(mine.stop - mine.start),
+        state=model.initial_state(mine.stop - mine.start),
         settings=settings,
         sums=torch.zeros(
             3 + 2 * (len(auxiliary.tasks) if auxiliary else 0),
@@ -133,7 +133,7 @@ def new_run(
     )
 
 
-def share_done(progress: Progress, settings: TrainSettings) -> float:
+def fraction_done(progress: Progress, settings: TrainSettings) -> float:
     """How much of the training is behind us, 0 to 1: of the bases or of the minutes, whichever is further along."""
     by_bases = progress.bases / settings.bases if settings.bases > 0 else 0.0
     by_time = progress.seconds / (60 * settings.minutes) if settings.minutes > 0 else 0.0
@@ -149,19 +149,19 @@ def learning_rate(done: float, settings: TrainSettings) -> float:
     return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * fall)
 
 
-def steps(run: Run, lanes: Supply) -> Iterator[int]:
+def steps(run: Run, lanes: BatchSource) -> Iterator[int]:
     """Train until the settings' end; yields the step number after each update, with nothing copied to the host."""
     run.model.train()
-    while share_done(run.progress, run.settings) < 1:
+    while fraction_done(run.progress, run.settings) < 1:
         began = time.perf_counter()
         _step(run, lanes)
         run.progress.bases += lanes.symbols(run.progress.step)
         run.progress.step += 1
-        run.progress.seconds = run.ranks.from_leader(run.progress.seconds + time.perf_counter() - began)
+        run.progress.seconds = run.ranks.from_main(run.progress.seconds + time.perf_counter() - began)
         yield run.progress.step
 
 
-def _step(run: Run, lanes: Supply) -> None:
+def _step(run: Run, lanes: BatchSource) -> None:
     """Read one chunk in every lane, each process its own, and update the weights once."""
     batch = lanes.batch(run.progress.step)
     known = (batch.codes[:, 1:] != run.model.alphabet.unknown).sum()  # of every lane: all processes divide by the same
@@ -170,15 +170,15 @@ def _step(run: Run, lanes: Supply) -> None:
     keep = (~batch.reset[mine]).to(run.state.hidden.dtype).view(1, -1, 1)
     state = State(*(part * keep for part in run.state))
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(share_done(run.progress, run.settings), run.settings)
+        group["lr"] = learning_rate(fraction_done(run.progress, run.settings), run.settings)
     run.optimiser.zero_grad(set_to_none=True)
     with _autocast(run):
-        reading = run.model.read(codes[:, :-1], state)
+        reading = run.model.forward(codes[:, :-1], state)
     nats = run.model.nats(reading.logits, codes[:, 1:]).sum()
     extra, errors = _auxiliary_loss(run, reading, batch)
     run.scaler.scale(nats / known.clamp_min(1) + extra).backward()  # type: ignore[no-untyped-call]
     read = nats.detach().clone()
-    run.ranks.add_up([read, *(weight.grad for weight in run.model.parameters() if weight.grad is not None)])
+    run.ranks.sum_over_processes([read, *(weight.grad for weight in run.model.parameters() if weight.grad is not None)])
     run.scaler.unscale_(run.optimiser)
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.clip_norm)
     if run.auxiliary:  # apart, so that heads of weight 0 leave the model's steps as they are
@@ -190,7 +190,7 @@ def _step(run: Run, lanes: Supply) -> None:
     run.sums += torch.cat([told.to(run.sums.dtype), errors.to(run.sums.dtype)])
 
 
-def _auxiliary_loss(run: Run, reading: Reading, batch: Batch) -> tuple[Tensor | float, Tensor]:
+def _auxiliary_loss(run: Run, reading: ModelOutput, batch: Batch) -> tuple[Tensor | float, Tensor]:
     """What the auxiliary tasks add to the loss, and their squared errors and counts: [2 K]."""
     if run.auxiliary is None:
         return 0.0, run.sums.new_zeros(0)

@@ -24,11 +24,11 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Stretches
 from genolstm.settings.reading import StreamSettings, VariantSettings
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer
+from genolstm.strands import SequenceFetcher
 from genolstm.stream.blocks import Block
+from genolstm.stream.burn_in_check import burn_in_differences, forgets
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
-from genolstm.stream.trial import forgets, trial_differences
 from genolstm.variants.places import Alleles, Keys, LaneKeys, Places, neighbourhoods, within
 from genolstm.variants.reads import ALTERNATIVE, REFERENCE, STRANDS, Found, Reads, bits_of
 
@@ -68,7 +68,7 @@ def effects_of(
     reference = _ReferenceWindows(places, keys, found)
     reads = Reads(model, genome, alleles, places, keys, found, settings.batch)
     expected, symbols = max(1, STRANDS * stretches.bases), 0
-    for block in read_stretches(model, genome, stretches, stream, seams=seams, lead=True):
+    for block in read_stretches(model, genome, stretches, stream, seams=seams, warmup=True):
         lanes = keys.lanes(block)
         reference.take(block, lanes, bits_of(model, block.logits, block.targets))
         reads.take(block, lanes)
@@ -89,8 +89,8 @@ def _to_read(
     stretches = neighbourhoods(alleles, genome, settings.window, settings.stream)
     several = len(stretches.contig) > len(np.unique(stretches.contig))
     if several and not settings.exact and not seams.in_sequence:
-        gatherer = Gatherer(genome, next(model.parameters()).device)
-        seams.trial = trial_differences(model, genome, gatherer, stretches, settings.stream)
+        fetcher = SequenceFetcher(genome, next(model.parameters()).device)
+        seams.trial = burn_in_differences(model, genome, fetcher, stretches, settings.stream)
         seams.in_sequence = not forgets(seams.trial, settings.stream)
     if settings.exact or not seams.in_sequence:
         return stretches, settings.stream

@@ -44,8 +44,8 @@ def neighbourhoods(alleles: Alleles, genome: Genome, window: int, settings: Stre
     again as a witness. When exact, a lead begins at the contig's end, and each contig has one stretch. Stretches begin
     whole chunks away from both ends of their contig: a lead that is all there is before them then ends with a chunk.
     """
-    lead = -(-settings.burn_in // settings.chunk) * settings.chunk
-    gap = int(genome.lengths.max()) if settings.exact else lead + lead // 2
+    warmup = -(-settings.burn_in // settings.chunk) * settings.chunk
+    gap = int(genome.lengths.max()) if settings.exact else warmup + warmup // 2
     shift = genome.starts[alleles.contig]
     length = genome.lengths[alleles.contig]
     low = np.maximum(alleles.start - window - 1, 0) // settings.chunk * settings.chunk

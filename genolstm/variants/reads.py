@@ -184,7 +184,7 @@ class Reads:
         bits = torch.zeros(len(codes), dtype=torch.float64, device=device)
         last = self.found.hidden.new_zeros(len(codes), self.found.hidden.shape[2], device=device)
         for place in range(0, codes.shape[1], CHUNK):
-            reading = self.model.read(codes[:, place : place + CHUNK], state)
+            reading = self.model.forward(codes[:, place : place + CHUNK], state)
             state = reading.state
             step = torch.arange(place, place + reading.logits.shape[1], device=device) + 1  # of the target
             counted = (step >= begin[:, None]) & (step < total[:, None])

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from genolstm.bench.timing import Baseline, Bound, beside
-from genolstm.bench.words import sentence, table
+from genolstm.bench.wording import sentence, table
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genolstm.cells.fused import KERNELS, FusedCell, readable_twin
+from genolstm.cells.fused import KERNELS, FusedCell, reference_cell
 from genolstm.cells.memory import State
 from genolstm.model import NextSymbolModel
 from genolstm.settings.model import CellName, ModelSettings
@@ -20,7 +20,7 @@ def drawn(*shape, seed=0):
 
 def fused_cell(name, n_in, n_units, dtype, device, seed=0):
     cell = FusedCell(n_in, n_units, name)
-    readable_twin(cell).initialise(torch.Generator().manual_seed(seed))
+    reference_cell(cell).initialise(torch.Generator().manual_seed(seed))
     return cell.to(device, dtype)
 
 
@@ -38,7 +38,7 @@ def test_fused_cell_equals_its_readable_twin_in_values_and_gradients(
     device, name, dtype, n_in, n_units, lanes, length, seed
 ):
     cell = fused_cell(name, n_in, n_units, dtype, device, seed)
-    twin = readable_twin(cell)
+    twin = reference_cell(cell)
     results = []
     for path in (cell, twin):
         inputs = drawn(lanes, length, n_in, seed=seed).to(device, dtype).requires_grad_()
@@ -78,7 +78,7 @@ def test_fused_state_carried_across_chunks_changes_nothing(device, name):
 @pytest.mark.parametrize("name", list(KERNELS))
 def test_a_change_to_the_twin_is_a_change_to_the_cell(name):
     cell = fused_cell(name, 3, 4, torch.float64, "cpu")
-    twin, inputs = readable_twin(cell), drawn(2, 5, 3)
+    twin, inputs = reference_cell(cell), drawn(2, 5, 3)
     with torch.no_grad():
         twin.weight_hh.mul_(3)
         twin.bias_ih.add_(1)
@@ -96,7 +96,7 @@ def test_model_equals_a_stack_of_torch_nn_in_values_and_gradients(device, name, 
                 getattr(stack, f"{weight}_l{place}").copy_(getattr(cell.kernel, f"{weight}_l0"))
     codes = torch.randint(0, 5, (3, 12), generator=torch.Generator().manual_seed(1)).to(device)
     start = State(*(drawn(layers, 3, 6, seed=seed).to(device) for seed in (1, 2)))
-    reading = model.read(codes, start)
+    reading = model.forward(codes, start)
     carried = tuple(start) if name is CellName.LSTM else start.hidden
     theirs, _ = stack(torch.nn.functional.one_hot(codes, 5).double(), carried)
     torch.testing.assert_close(reading.layers[-1], theirs, rtol=1e-12, atol=1e-12)

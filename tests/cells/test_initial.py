@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from genolstm.cells.fused import KERNELS, FusedCell, readable_twin
+from genolstm.cells.fused import KERNELS, FusedCell, reference_cell
 from genolstm.cells.initial import forget_biases, initialise
 from genolstm.cells.memory import MemoryCell
 from genolstm.cells.rules import FAMILY
@@ -18,7 +18,7 @@ UNITS = 200
 def initialised(name, forget_bias, *, seed=1, n_units=UNITS):
     cell = FusedCell(n_units, n_units, name) if name in KERNELS else MemoryCell(n_units, n_units, FAMILY[name])
     initialise(cell, forget_bias, torch.Generator().manual_seed(seed))
-    return cell, readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    return cell, reference_cell(cell) if isinstance(cell, FusedCell) else cell
 
 
 def effective_bias(twin, gate):
@@ -88,7 +88,7 @@ def test_other_gates_and_all_weights_keep_their_uniform_draw(name, forget_bias):
 def test_cells_without_a_forget_gate_keep_their_draw(name):
     cell, _ = initialised(name, "3")
     _, other = initialised(name, "-7")
-    twin = readable_twin(cell) if isinstance(cell, FusedCell) else cell
+    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
     for mine, theirs in zip(twin.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
         assert float(mine.detach().std()) > 0

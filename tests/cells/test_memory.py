@@ -236,7 +236,7 @@ def test_methylation_state_never_leaves_the_unit_interval(device, dtype, scale):
 def test_tied_memory_never_leaves_minus_one_to_one(device, scale):
     for seed in range(4):
         cell, inputs = shaken(CellName.TIED, seed, device)
-        state = cell.start(8)
+        state = cell.initial_state(8)
         for step in range(inputs.shape[1]):
             _, state = cell(scale * inputs[:, step : step + 1], state)
             assert int((state.memory.abs() > 1).sum()) == 0

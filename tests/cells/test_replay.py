@@ -15,7 +15,7 @@ def model_and_reading(name, layers, dtype, device, *, scale=1.0):
         for weight in model.cells.parameters():
             weight.mul_(scale)
     codes = torch.randint(0, 5, (3, 40), generator=torch.Generator().manual_seed(2)).to(device)
-    start = model.read(codes[:, :9], model.start(3)).state
+    start = model.forward(codes[:, :9], model.initial_state(3)).state
     return model, codes[:, 9:], start
 
 
@@ -27,7 +27,7 @@ def test_replayed_gates_rebuild_the_hidden_states(device, name, layers, dtype, t
         tolerance = 2e-3  # TF32
     model, codes, start = model_and_reading(name, layers, dtype, device)
     with torch.no_grad():
-        reading = model.read(codes, start)
+        reading = model.forward(codes, start)
         for place, (cell, inputs, hidden) in enumerate(zip(model.cells, reading.inputs, reading.layers, strict=True)):
             trace = replay(cell, inputs, hidden, State(start.hidden[place], start.memory[place]))
             torch.testing.assert_close(show(trace.memory, trace.gates), hidden, rtol=0, atol=tolerance)
@@ -41,7 +41,7 @@ def test_replayed_gates_rebuild_the_hidden_states(device, name, layers, dtype, t
 def test_replay_is_right_where_cells_saturate():
     model, codes, start = model_and_reading(TrainableCell.LSTM, 1, torch.float64, torch.device("cpu"), scale=40.0)
     with torch.no_grad():
-        reading = model.read(codes, start)
+        reading = model.forward(codes, start)
         trace = replay(model.cells[0], reading.inputs[0], reading.layers[0], State(start.hidden[0], start.memory[0]))
     assert float(trace.memory.abs().max()) > 3  # tanh c is nearly 1: nothing could be had from inverting it
     torch.testing.assert_close(trace.memory[:, -1], reading.state.memory[0], rtol=1e-12, atol=1e-12)

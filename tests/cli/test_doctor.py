@@ -39,7 +39,7 @@ def test_wrong_arithmetic_is_exit_1(run, monkeypatch):
     def broken(*_):
         raise GenolstmError("the fast path of lstm is off by 2.0e+00 on cpu; try --device cpu.")
 
-    monkeypatch.setattr("genolstm.training.trial.trial_step", broken)
+    monkeypatch.setattr("genolstm.training.self_check.trial_step", broken)
     ended = run("doctor", "-t", "1", "--device", "cpu", "--json")
     assert ended.code == 1
     assert ended.out == ""

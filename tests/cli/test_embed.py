@@ -27,7 +27,7 @@ def bed(tmp_path):
 @torch.no_grad()
 def state_after(model, symbols):
     codes = torch.from_numpy(np.concatenate([[DNA.unknown], symbols]).astype(np.int64))[None]
-    state = model.read(codes, model.start(1)).state
+    state = model.forward(codes, model.initial_state(1)).state
     return torch.cat([state.hidden[:, 0].flatten(), state.memory[:, 0].flatten()]).numpy()
 
 

@@ -34,7 +34,7 @@ with reading_together() as us:
     found = us.gathered(np.full((3 * us.rank, 2), us.rank, dtype=np.int32))
     owner = np.array([2, 0, 1] * 50 + [1])
     values = np.where(owner[:, None] == us.rank, np.arange(151 * 3).reshape(151, 3), 0).astype(np.float16)
-    us.put_together(values, owner)
+    us.gather_into(values, owner)
     if us.leads:
         np.savez(sys.argv[1], found=found, values=values)
 """

@@ -34,10 +34,10 @@ def model_of(cell):
 @torch.no_grad()
 def by_base(model, codes):
     """Name -> [L, layers, H] after each base is read, one by one."""
-    state, told = model.start(1), {}
+    state, told = model.initial_state(1), {}
     for code in [DNA.unknown, *codes]:
         before = state
-        reading = model.read(torch.tensor([[int(code)]]), state)
+        reading = model.forward(torch.tensor([[int(code)]]), state)
         state = reading.state
         told.setdefault("hidden", []).append(state.hidden[:, 0].numpy())
         told.setdefault("memory", []).append(state.memory[:, 0].numpy())

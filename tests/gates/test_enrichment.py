@@ -61,7 +61,7 @@ def test_matches_have_the_composition_and_are_used_once(monkeypatch, drawn_codes
     positions = rng.choice(np.arange(200, 5800), 40, replace=False)
     barred = np.array([1000, 3000])
     found = matched_positions(
-        codes, positions, rng, sign=sign, word=2, matches=3, barred=barred, apart=60, within=(100, 5900)
+        codes, positions, rng, sign=sign, word=2, matches=3, barred=barred, min_distance=60, within=(100, 5900)
     )
     full = found[:, 0] >= 0
     assert full.sum() > 25

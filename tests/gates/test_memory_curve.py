@@ -27,9 +27,9 @@ def emptied_bits(model, codes, start, end, every):
     bits, state = [], None
     for place in range(start, end):
         if (place - start) % every == 0:
-            state = model.start(1)
+            state = model.initial_state(1)
         before = codes[place - 1] if place else model.alphabet.unknown
-        reading = model.read(torch.tensor([[int(before)]]), state)
+        reading = model.forward(torch.tensor([[int(before)]]), state)
         state = reading.state
         if codes[place] != model.alphabet.unknown:
             bits.append(float(-reading.logits[0, 0].log_softmax(-1)[int(codes[place])] / NATS_PER_BIT))

@@ -10,7 +10,7 @@ from genolstm.alphabet import PROTEIN
 from genolstm.cells.initial import nominal_half_life
 from genolstm.gates import tracks as tracks_module
 from genolstm.gates.places import sample_plan
-from genolstm.gates.reading import Gauges, tracks_of, walk
+from genolstm.gates.reading import GateStatistics, tracks_of, walk
 from genolstm.gates.sums import figures_of
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
@@ -51,13 +51,13 @@ def model_of(cell=TrainableCell.LSTM, *, layers=1, forget_bias="-1", alphabet="d
 
 def gauged(model, genome, stretches, stream, *, every=1, units_every=1, seams=None):
     """Tracks [strands, samples, tracks, layers] and figures of every layer."""
-    plan, gauges = sample_plan(genome, stretches, every), Gauges(model, units_every)
+    plan, statistics = sample_plan(genome, stretches, every), GateStatistics(model, units_every)
     strands = 1 if genome.alphabet.complement is None else 2
-    sink = Memory(plan.samples, *gauges.shape, strands)
-    pages = Pages(sink, plan.samples, gauges.shape, stream.lanes)
-    for _ in walk(model, genome, plan, stream, gauges, pages, seams=seams):
+    sink = Memory(plan.samples, *statistics.shape, strands)
+    pages = Pages(sink, plan.samples, statistics.shape, stream.lanes)
+    for _ in walk(model, genome, plan, stream, statistics, pages, seams=seams):
         pass
-    return sink.values, figures_of(model, gauges.sums)
+    return sink.values, figures_of(model, statistics.sums)
 
 
 def replayed(model, genome, stretches):
@@ -69,7 +69,7 @@ def replayed(model, genome, stretches):
     names = tracks_of(model)
     factors = [{} for _ in range(layers)]
     tracks = np.full((2, plan.samples, len(names), layers), np.nan)
-    for block in read_stretches(model, genome, plan.read, WHOLE, lead=True):
+    for block in read_stretches(model, genome, plan.read, WHOLE, warmup=True):
         for layer, trace in enumerate(traces_of(model, block)):
             hidden = torch.cat([block.before.hidden[layer].unsqueeze(1), block.layers[layer]], dim=1).double()
             moved = (hidden[:, 1:] - hidden[:, :-1]).norm(dim=2) / math.sqrt(UNITS)

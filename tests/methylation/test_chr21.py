@@ -141,7 +141,7 @@ def test_pooled_beats_the_neighbour_prior_on_held_out_reads(chr21, likelihood):
     counts = part(chr21, slice(first, last))
     settings = MethylationSettings(times=(0, 1, 4, 16), time_offset=0.5, model="pooled", likelihood=likelihood)
     split = split_reads(counts, np.array(settings.elapsed), 0.2, np.random.default_rng(1))
-    chance = chances(split, settings, PooledSettings(), rival=False)
+    chance = chances(split, settings, PooledSettings(), baseline=False)
     scored = np.zeros(last - first, bool)
     scored[REFERENCE.start - first : REFERENCE.stop - first] = True
     table = scores(split, chance, "pooled", HeldOutSettings(), np.random.default_rng(2), scored)
@@ -149,5 +149,5 @@ def test_pooled_beats_the_neighbour_prior_on_held_out_reads(chr21, likelihood):
     for row in every.values():
         gap = f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"
         print(f"\n{row.model}: {row.log_likelihood:.4f} of {row.reads:,} reads, {gap}", end="")  # noqa: T201
-    for rival in ("site", "one_prior", "neighbour_prior", "neighbours"):
-        assert every[rival].high < 0
+    for baseline in ("site", "one_prior", "neighbour_prior", "neighbours"):
+        assert every[baseline].high < 0

@@ -17,10 +17,10 @@ from genolstm.methylation.neighbourhood import (
     spacing_bp,
     windows_of,
 )  # fmt: skip
-from genolstm.methylation.pooled import believe, folds_of, train_pooled
+from genolstm.methylation.pooled import folds_of, posterior, train_pooled
 from genolstm.methylation.predict import predict
+from genolstm.methylation.sample_overdispersion import Foreseen, with_luck
 from genolstm.methylation.scatter import grid_log_likelihood, paired
-from genolstm.methylation.shared_luck import Foreseen, with_luck
 from genolstm.methylation.simulate import simulated_counts, truth_of
 from genolstm.settings.methylation import HeldOutSettings, MethylationSettings, PooledSettings, SimulateSettings
 
@@ -153,7 +153,7 @@ def test_posterior_is_bayes_rule_on_the_grid_and_each_cpg_is_judged_by_another_f
     _, counts = coupled(200)
     model = train_pooled(*columns(counts), settings_of(), SMALL)
     seen = np.zeros(200, int)
-    for belief in believe(model):
+    for belief in posterior(model):
         rows = belief.rows.numpy()
         seen[rows] += 1
         assert len(set(model.fold[rows])) == 1

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA
 from genolstm.errors import InputError, UsageError
-from genolstm.pooled import Windows
 from genolstm.probes.accessibility import (
     CountedWindows,
     Covered,
@@ -24,6 +23,7 @@ from genolstm.probes.accessibility import (
 )
 from genolstm.regions import Part
 from genolstm.settings.probe import AccessibilitySettings
+from genolstm.states.windows import Windows
 
 LENGTH = 5_000
 SETTINGS = AccessibilitySettings(window=100, mappable_bp=200, kmers="2")

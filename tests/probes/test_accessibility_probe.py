@@ -13,15 +13,15 @@ from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
-from genolstm.pooled import Windows, pooled_states
 from genolstm.probes.accessibility_probe import PEAKS, SIGNAL, probe_accessibility
-from genolstm.probes.protocol import TRAINED
+from genolstm.probes.evaluation import TRAINED
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
+from genolstm.states.windows import Windows, pooled_states
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe

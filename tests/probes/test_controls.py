@@ -11,10 +11,10 @@ from genolstm.probes.controls import (
     TYPE_K,
     composition,
     control_labels,
+    kmer_counts,
     one_hot,
     shared_with_training,
     windows,
-    word_counts,
     words,
 )
 from genolstm.regions import Sites
@@ -83,7 +83,7 @@ def test_one_hot_has_a_column_for_each_place_and_base(drawn):
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_word_counts_equal_a_count_in_the_text(drawn, k):
-    found = word_counts(drawn, k, DNA.n_known)
+    found = kmer_counts(drawn, k, DNA.n_known)
     assert found.dtype == np.float32
     for row, counts in zip(drawn, found, strict=True):
         text = decode(row, DNA)

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from genolstm.errors import InputError
-from genolstm.probes.contest import KINDS, VALUES, Contest
+from genolstm.probes.comparison import MULTICLASS, VALUES, ProbeComparison
 from genolstm.probes.multinomial import fit_multinomial
 from genolstm.probes.scores import accuracy, auroc, block_bootstrap, class_mean_interval
 
@@ -72,7 +72,7 @@ def test_a_fit_stands_at_0_on_the_floor_and_at_1_under_the_ceiling():
     truth = rng.standard_normal(n).astype(np.float32)
     noise = rng.standard_normal((3, n))
     part, block = (np.arange(n) % 3).astype(np.int8), np.arange(n) // 6
-    contest = Contest("t", VALUES, truth, part, block, n_resamples=200, seed=1, told=lambda _: None)
+    contest = ProbeComparison("t", VALUES, truth, part, block, n_resamples=200, seed=1, told=lambda _: None)
     for name, share in (("floor", 0.3), ("between", 1.0), ("ceiling", 3.0)):
         contest.fit(name, (share * truth + noise[("floor", "between", "ceiling").index(name)])[:, None])
     assert contest.standing("floor", "floor", "ceiling") == (0, 0, 0)
@@ -86,7 +86,9 @@ def test_several_classes_that_are_planted_are_found(drawn):
     features, labels, *_ = drawn
     n = len(labels)
     part, block = (np.arange(n) % 3).astype(np.int8), np.arange(n) // 5
-    contest = Contest("frame", KINDS, labels.astype(np.int8), part, block, n_resamples=60, seed=1, told=lambda _: None)
+    contest = ProbeComparison(
+        "frame", MULTICLASS, labels.astype(np.int8), part, block, n_resamples=60, seed=1, told=lambda _: None
+    )
     contest.fit("trained", features)
     contest.fit("noise", np.random.default_rng(1).standard_normal((n, 4)))
     contest.fit("shuffled", features, contest.permuted(np.random.default_rng(2)))

@@ -9,11 +9,11 @@ import torch
 from genolstm.cells.memory import State
 from genolstm.cells.replay import replay
 from genolstm.model import NextSymbolModel
-from genolstm.pooled import Windows, pooled_states
 from genolstm.probes.peak_edges import ForgetAtEdges, edge_sets, forgetting, has_forget_gate
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.states.windows import Windows, pooled_states
 
 SETTINGS = AccessibilitySettings(
     edge_reach=30, edge_step=5, edge_near=10, edge_word=2, edge_matches=3, permutations=200, resamples=50
@@ -71,7 +71,7 @@ def forget_whole(model, genome, contig, sign, layer):
     codes = genome.all_codes[genome.starts[contig] :][: genome.lengths[contig]]
     codes = codes if sign > 0 else genome.alphabet.complement[codes][::-1]
     codes = torch.from_numpy(np.concatenate([[genome.alphabet.unknown], codes]))[None]
-    reading, start = model.read(codes, model.start(1)), model.start(1)
+    reading, start = model.forward(codes, model.initial_state(1)), model.initial_state(1)
     trace = replay(
         model.cells[layer],
         reading.inputs[layer],

@@ -193,7 +193,7 @@ def test_what_is_written_is_read_and_every_prediction_can_be_recomputed(of_genes
 def planted(monkeypatch, of_model):
     """Let the states be noise; those of the trained model hold the mean hydropathy beside it."""
 
-    def states_within(model, sequence, owner, place, **_):
+    def states_in_sequences(model, sequence, owner, place, **_):
         rng = np.random.default_rng(int(abs(model.head.weight.sum().item()) * 1e6))
         states = rng.standard_normal((len(owner), 12)).astype(np.float16)
         if model.state_dict()["head.weight"].equal(of_model):
@@ -201,7 +201,7 @@ def planted(monkeypatch, of_model):
             states[:, 3] += np.array(known, dtype=np.float16) * 8
         return states
 
-    monkeypatch.setattr(protein_probe, "states_within", states_within)
+    monkeypatch.setattr(protein_probe, "states_in_sequences", states_in_sequences)
 
 
 def test_a_planted_target_is_found_and_nothing_else(monkeypatch, made_proteins):

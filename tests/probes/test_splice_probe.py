@@ -9,7 +9,6 @@ from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import PROTEIN
 from genolstm.errors import InputError, UsageError
-from genolstm.hidden import states_at
 from genolstm.model import NextSymbolModel, trained_model
 from genolstm.probes.splice import Target, splice_sites
 from genolstm.probes.splice_probe import merged, probe_splice, probe_split
@@ -20,6 +19,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
+from genolstm.states.sites import states_at
 from genolstm.store.checkpoint import Checkpoint
 
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=128)

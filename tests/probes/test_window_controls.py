@@ -6,17 +6,17 @@ from Bio.Seq import reverse_complement
 from Bio.SeqUtils import gc_fraction
 
 from genolstm.alphabet import DNA
-from genolstm.pooled import Windows
 from genolstm.probes.window_controls import (
+    canonical_kmer_counts,
     gc_features,
     gc_matched,
     gc_share,
     one_hot_bins,
     shifted,
-    strandless_word_counts,
     strandless_words,
     window_codes,
 )
+from genolstm.states.windows import Windows
 
 LETTERS = np.array(list(DNA.letters))
 
@@ -43,7 +43,7 @@ def test_words_and_their_reverse_complements_share_a_column(codes, k, monkeypatc
     monkeypatch.setattr("genolstm.probes.window_controls.ROWS", 10)
     column, width = strandless_words(k)
     assert width == {1: 2, 2: 10, 3: 32, 4: 136}[k]
-    counts = strandless_word_counts(codes, k)
+    counts = canonical_kmer_counts(codes, k)
     expected = np.zeros((len(codes), width))
     for row, window in enumerate(codes):
         text = "".join(LETTERS[window])
@@ -54,7 +54,7 @@ def test_words_and_their_reverse_complements_share_a_column(codes, k, monkeypatc
             other = sum(DNA.letters.index(letter) * 4 ** (k - 1 - place) for place, letter in enumerate(flipped))
             assert column[number] == column[other]
     np.testing.assert_array_equal(counts, expected)
-    both = strandless_word_counts(DNA.complement[codes][:, ::-1], k)
+    both = canonical_kmer_counts(DNA.complement[codes][:, ::-1], k)
     np.testing.assert_array_equal(counts, both)
 
 

@@ -42,7 +42,7 @@ def plain_bits(model, codes):
     told = []
     for row in (codes, reverse_complement(codes)):
         inputs = torch.from_numpy(np.concatenate([[DNA.unknown], row[:-1]]).astype(np.int64))[None]
-        logits = model.cpu().read(inputs, model.start(1)).logits[0].double().log_softmax(-1).numpy()
+        logits = model.cpu().forward(inputs, model.initial_state(1)).logits[0].double().log_softmax(-1).numpy()
         known = np.where(row == DNA.unknown, 0, row)
         bits = -logits[np.arange(len(row)), known] / NATS_PER_BIT
         told.append(np.where(row == DNA.unknown, np.nan, bits))
@@ -96,7 +96,7 @@ def test_a_region_has_the_bits_that_it_has_within_its_contig(genome_of, drawn_co
         axis=1,
     )
     np.testing.assert_allclose(sink.tracks, expected, atol=1e-4)
-    assert len(seams.leads) == 3  # both strands of the last, and the reverse strand of the second
+    assert len(seams.unchecked_starts) == 3  # both strands of the last, and the reverse strand of the second
 
 
 def test_flipping_a_base_changes_nothing_before_it(genome_of, drawn_codes, stretches_of):

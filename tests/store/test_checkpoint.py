@@ -15,7 +15,7 @@ from genolstm.store.checkpoint import (
     LOOKS,
     Checkpoint,
     PartBits,
-    Resumable,
+    TrainingState,
     check_alphabet,
     read_checkpoint,
     write_checkpoint,
@@ -51,7 +51,7 @@ def checkpoint():
             PartBits(part="valid", model=1.9, symbols=10, uniform=2.0, by_order=(2.0, 1.8, 1.85), interpolated=1.7),
             PartBits(part="test", model=1.8, symbols=11, uniform=2.0, by_order=(1.5, 1.8, 1.85), interpolated=1.6),
         ),
-        resumable=Resumable(
+        resumable=TrainingState(
             first_moments=arrays(2),
             second_moments=arrays(3),
             hidden=np.ones((2, 3, 4), np.float32),

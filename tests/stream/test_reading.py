@@ -54,7 +54,7 @@ def plain_nats(model, row):
     """Nats of each symbol of one row, read by one lane in one go; [L]."""
     inputs = np.concatenate([[model.alphabet.unknown], row[:-1]])
     device = next(model.parameters()).device
-    reading = model.read(torch.from_numpy(inputs)[None].to(device), model.start(1))
+    reading = model.forward(torch.from_numpy(inputs)[None].to(device), model.initial_state(1))
     return model.nats(reading.logits, torch.from_numpy(row)[None].to(device))[0].cpu().numpy().astype(np.float64)
 
 
@@ -102,9 +102,9 @@ def test_every_block_holds_the_logits_and_states_of_one_lane(tiny_genome, stretc
     with torch.no_grad():
         plain = []
         for row in rows:
-            inputs, state, steps = np.concatenate([[DNA.unknown], row[:-1]]), model.start(1), []
+            inputs, state, steps = np.concatenate([[DNA.unknown], row[:-1]]), model.initial_state(1), []
             for code in inputs:  # symbol by symbol, so that c is seen at each
-                reading = model.read(torch.tensor([[int(code)]]), state)
+                reading = model.forward(torch.tensor([[int(code)]]), state)
                 state = reading.state
                 steps.append((reading.logits[0, 0], state.hidden[:, 0], state.memory[:, 0]))
             plain.append(steps)
@@ -206,10 +206,10 @@ def test_a_short_look_goes_on_until_a_symbol_is_known(genome_of, stretches_of):
     assert mean_bits(model_of(), genome, stretches_of(genome), stream, symbols=10)[1] > 0
 
 
-def read_all(model, genome, stretches, stream, *, lead=False):
+def read_all(model, genome, stretches, stream, *, warmup=False):
     """Nats of every symbol as last told, per row: (row, place) -> nats; their weighted sum; and the seams."""
     nats, total, seams = {}, 0.0, Seams()
-    for block in read_stretches(model, genome, stretches, stream, seams=seams, lead=lead):
+    for block in read_stretches(model, genome, stretches, stream, seams=seams, warmup=warmup):
         values = model.nats(block.logits, block.targets).double().cpu().numpy()
         total += float((values * block.scored.cpu().numpy() * block.weight[:, None]).sum())
         for lane in np.flatnonzero(block.weight > 0):
@@ -285,14 +285,14 @@ def test_seam_difference_is_that_of_the_burned_in_and_the_true_state(genome_of, 
     with torch.no_grad():
         for seam, row in zip(seams.table, (codes, reverse_complement(codes)), strict=True):
             inputs = torch.from_numpy(np.concatenate([[DNA.unknown], row]).astype(np.int64))[None]
-            true = model.read(inputs[:, :place], model.start(1)).state
-            ours = model.read(inputs[:, place - 4 : place], model.start(1)).state
+            true = model.forward(inputs[:, :place], model.initial_state(1)).state
+            ours = model.forward(inputs[:, place - 4 : place], model.initial_state(1)).state
             memory = ((true.memory - ours.memory).abs() / (1 + true.memory.abs())).max()
             assert seam.found_state == pytest.approx(
                 float(max((true.hidden - ours.hidden).abs().max(), memory)), rel=1e-4
             )
             told = [
-                model.read(inputs[:, place : place + 1], state).logits.log_softmax(-1) / NATS_PER_BIT
+                model.forward(inputs[:, place : place + 1], state).logits.log_softmax(-1) / NATS_PER_BIT
                 for state in (true, ours)
             ]
             assert seam.found_bits == pytest.approx(float((told[0] - told[1]).abs().max()), rel=1e-3)
@@ -305,24 +305,24 @@ def test_a_stretch_with_a_lead_is_read_as_within_its_contig(genome_of, drawn_cod
     model = model_of()
     within = stretches_of(genome, [("a", 1500, 1900, Part.TEST)])
     stream = StreamSettings(lanes=4, chunk=16, burn_in=160)
-    nats, _, seams = read_all(model, genome, within, stream, lead=True)
+    nats, _, seams = read_all(model, genome, within, stream, warmup=True)
     whole, _, _ = read_all(model, genome, stretches_of(genome, [("a", 0, 4000, Part.TEST)]), WHOLE)
     assert len(nats) == 2 * 400
     expected = {(0, 160 + at): whole[0, 1500 + at] for at in range(400)}
     expected |= {(1, 160 + at): whole[1, 4000 - 1900 + at] for at in range(400)}
     assert differences(nats, expected) < 1e-5
-    assert len(seams.leads) == 2
-    assert max(seam.found_state for seam in seams.leads) < 1e-5
+    assert len(seams.unchecked_starts) == 2
+    assert max(seam.found_state for seam in seams.unchecked_starts) < 1e-5
 
 
 @pytest.mark.parametrize("start", [0, 87, 88, 300])
 def test_pieces_of_a_stretch_near_its_contigs_end_meet_where_chunks_end(genome_of, drawn_codes, stretches_of, start):
     genome, model = genome_of({"a": drawn_codes(1, 1500)}), model_of(forget_bias="1")
     stream = StreamSettings(lanes=4, chunk=8, burn_in=160)
-    nats, _, seams = read_all(model, genome, stretches_of(genome, [("a", start, 1213, Part.TEST)]), stream, lead=True)
+    nats, _, seams = read_all(model, genome, stretches_of(genome, [("a", start, 1213, Part.TEST)]), stream, warmup=True)
     whole, _, _ = read_all(model, genome, stretches_of(genome), WHOLE)
-    lead = min(start, 160)
-    expected = {(0, lead + at): whole[0, start + at] for at in range(1213 - start)}
+    warmup = min(start, 160)
+    expected = {(0, warmup + at): whole[0, start + at] for at in range(1213 - start)}
     expected |= {(1, 160 + at): whole[1, 1500 - 1213 + at] for at in range(1213 - start)}
     assert seams.count > 0
     assert differences(nats, expected) < 1e-4
@@ -333,9 +333,9 @@ def test_a_lead_too_short_for_the_model_is_told(genome_of, drawn_codes, stretche
     genome = genome_of({"a": drawn_codes(1, 4000)})
     within = stretches_of(genome, [("a", 1500, 1900, Part.TEST), ("a", 100, 200, Part.TEST)])
     stream = StreamSettings(lanes=4, chunk=16, burn_in=160)
-    _, _, seams = read_all(model_of(forget_bias="6"), genome, within, stream, lead=True)
+    _, _, seams = read_all(model_of(forget_bias="6"), genome, within, stream, warmup=True)
     # only the second stretch's forward strand begins near enough to its contig's end to be read from there
-    assert len(seams.leads) == 3
+    assert len(seams.unchecked_starts) == 3
     assert seams.to_json()["lead_max_state"] > 0.01
     assert seams.to_json()["lead_max_bits"] > 0.001
 
@@ -344,7 +344,7 @@ def test_an_exact_stretch_is_read_from_the_end_of_its_contig(genome_of, drawn_co
     genome = genome_of({"a": drawn_codes(1, 900)})
     model = model_of(forget_bias="6")
     within = stretches_of(genome, [("a", 300, 500, Part.TEST)])
-    nats, _, seams = read_all(model, genome, within, WHOLE, lead=True)
+    nats, _, seams = read_all(model, genome, within, WHOLE, warmup=True)
     whole, _, _ = read_all(model, genome, stretches_of(genome), WHOLE)
     wanted = {
         (row, place): value for (row, place), value in whole.items() if (300, 400)[row] <= place < (500, 600)[row]
@@ -360,19 +360,19 @@ def test_an_exact_stretch_is_read_from_the_end_of_its_contig(genome_of, drawn_co
     lanes=st.integers(1, 70),
     chunk=st.integers(1, 40),
     burn_in=st.integers(0, 200),
-    lead=st.integers(0, 100),
+    warmup=st.integers(0, 100),
 )
-def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths, lanes, chunk, burn_in, lead):
+def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths, lanes, chunk, burn_in, warmup):
     stream = StreamSettings(lanes=lanes, chunk=chunk, burn_in=burn_in)
     column = torch.tensor(lengths)
     nothing = torch.zeros_like(column)
-    leads = torch.full_like(column, lead).minimum(column)
+    leads = torch.full_like(column, warmup).minimum(column)
     pieces = pieces_of(Rows(nothing, nothing + 1, column, leads, nothing), stream)
     assert len(pieces) <= 4 * lanes + 2 * len(lengths)
     assert [piece.end - piece.first for piece in pieces] == sorted((p.end - p.first for p in pieces), reverse=True)
     for row, total in enumerate(lengths):
         mine = sorted((piece for piece in pieces if piece.row == row), key=lambda piece: piece.start)
-        led = min(lead, total)
+        led = min(warmup, total)
         assert [place for piece in mine for place in range(piece.start, piece.end)] == list(range(led, total))
         for piece in mine:
             first = piece.start == led

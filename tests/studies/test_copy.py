@@ -9,12 +9,12 @@ import torch
 from genolstm.errors import UsageError
 from genolstm.seeds import spawn
 from genolstm.settings.study import StudySettings
-from genolstm.studies import copy, rivals
+from genolstm.studies import baselines, copy
 from genolstm.studies.learning import NOT_ASKED, accuracy, bits, built, train
 
 
 def by_name(window=16):
-    return {each.name: each for each in rivals.architectures(50, window)}
+    return {each.name: each for each in baselines.architectures(50, window)}
 
 
 @pytest.mark.parametrize(("delay", "length"), [(1, 0), (7, 0), (5, 30)])
@@ -36,7 +36,7 @@ def test_delay_longer_than_the_sequence_is_refused():
 @pytest.mark.parametrize(("delay", "same"), [(5, False), (6, False), (7, True), (40, True)])
 def test_windowed_answers_know_nothing_past_the_reach_of_the_windows(delay, same):
     # two layers of a window of 5 reach 8 symbols back; the symbol asked for stands SHOWN + delay before its cue
-    network = built(by_name(window=5)[rivals.WINDOWED], copy.N_SYMBOLS, copy.KINDS, parameters=5200, seed=1)
+    network = built(by_name(window=5)[baselines.WINDOWED], copy.N_SYMBOLS, copy.KINDS, parameters=5200, seed=1)
     batch = copy.copies(np.random.default_rng(1), delay, 4)
     for place in range(copy.SHOWN):
         other = batch.inputs.copy()
@@ -48,7 +48,7 @@ def test_windowed_answers_know_nothing_past_the_reach_of_the_windows(delay, same
 
 
 def test_blind_networks_cannot_beat_the_entropy_of_the_symbols():
-    network = built(by_name(window=2)[rivals.WINDOWED], copy.N_SYMBOLS, copy.KINDS, parameters=5200, seed=1)
+    network = built(by_name(window=2)[baselines.WINDOWED], copy.N_SYMBOLS, copy.KINDS, parameters=5200, seed=1)
     train(network, lambda rng: copy.copies(rng, 20, 32), spawn(1, "b"), steps=40, learning_rate=2e-3)
     test = copy.copies(np.random.default_rng(2), 20, 2000)
     assert bits(network, test) >= math.log2(copy.KINDS) - 0.01
@@ -57,7 +57,7 @@ def test_blind_networks_cannot_beat_the_entropy_of_the_symbols():
 
 def test_rivals_have_equal_parameters_within_three_percent():
     sizes = [
-        sum(weight.numel() for weight in built(each, 6, 4, parameters=rivals.PARAMETERS, seed=1).parameters())
+        sum(weight.numel() for weight in built(each, 6, 4, parameters=baselines.PARAMETERS, seed=1).parameters())
         for each in by_name().values()
     ]
     assert max(sizes) / min(sizes) < 1.03
@@ -74,15 +74,17 @@ def test_answers_that_know_symbols_but_not_their_order_are_right_as_often_as_sai
 def test_claims_follow_from_scores():
     names = list(by_name())
     scores = {name: np.full((3, 2), 0.25) for name in names}
-    scores[rivals.LSTM][:] = 1.0
-    scores[rivals.WINDOWED][:, 0] = 1.0  # a delay of 10 lies within its reach
-    scores[rivals.FULL] = np.array([[1.0, 1.0], [1.0, 0.9], [1.0, 0.3]])
-    found = rivals.Rivals((10, 60), scores, scores, dict.fromkeys(names, 5200), 0.25)
-    holds = {claim.name: claim.holds for claim in rivals.claims_of(found, distance_word="delay", offset=2, window=16)}
+    scores[baselines.LSTM][:] = 1.0
+    scores[baselines.WINDOWED][:, 0] = 1.0  # a delay of 10 lies within its reach
+    scores[baselines.FULL] = np.array([[1.0, 1.0], [1.0, 0.9], [1.0, 0.3]])
+    found = baselines.Rivals((10, 60), scores, scores, dict.fromkeys(names, 5200), 0.25)
+    holds = {
+        claim.name: claim.holds for claim in baselines.claims_of(found, distance_word="delay", offset=2, window=16)
+    }
     assert holds == {
         "windowed guesses": True, "full does not guess": False, "LSTM remembers": True,
         "LSTM chrono remembers": False, "GRU remembers": False, "RNN forgets": True, "chrono helps": False,
     }  # fmt: skip
-    scores[rivals.WINDOWED][:, 1] = 0.5  # at 60 it cannot know
-    claims = rivals.claims_of(found, distance_word="delay", offset=2, window=16)
+    scores[baselines.WINDOWED][:, 1] = 0.5  # at 60 it cannot know
+    claims = baselines.claims_of(found, distance_word="delay", offset=2, window=16)
     assert not claims[0].holds

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genolstm.cells.fused import readable_twin
+from genolstm.cells.fused import reference_cell
 from genolstm.errors import UsageError
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
@@ -20,7 +20,7 @@ def hand_set_counter():
         for weight in network.parameters():
             weight.zero_()
         for place, layer in enumerate(network.layers):
-            twin = readable_twin(layer)
+            twin = reference_cell(layer)
             rows = {name: slice(2 * at, 2 * at + 2) for at, name in enumerate(twin.rules.projections)}
             twin.bias_ih[rows["write"]] = twin.bias_ih[rows["read"]] = wide_open
             twin.bias_ih[rows["forget"]] = wide_open if place else -wide_open  # layer 1 holds the last symbol alone

@@ -12,7 +12,7 @@ from genolstm.errors import InputError, UsageError
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
 from genolstm.settings.study import StudySettings
-from genolstm.studies import volatility, volatility_rivals
+from genolstm.studies import volatility, volatility_baselines
 from genolstm.studies.volatility_cells import (
     PLANS,
     Series,
@@ -71,7 +71,7 @@ def test_forget_beta_and_write_alpha_is_garch(seed, omega, alpha, beta):
 
 
 def test_archs_own_models_are_met_to_rounding():
-    own = volatility_rivals.arch_own_variances(made().returns)
+    own = volatility_baselines.arch_own_variances(made().returns)
     squares = np.concatenate([[own.start], made().returns[:-1] ** 2])
     np.testing.assert_allclose(variances_of(riskmetrics_cell(), squares, own.start), own.riskmetrics, rtol=1e-12)
     garch = variances_of(garch_cell(own.alpha, own.beta), squares + own.omega / own.alpha, own.start)
@@ -119,9 +119,9 @@ def test_changing_the_future_changes_no_forecast_of_a_rival(name):
     series, today = made(outside=False), 320
     later = np.arange(DAYS) >= today
     changed = series._replace(returns=np.where(later, 7.7, series.returns), span=np.where(later, 3.3, series.span))
-    origin = volatility_rivals.Origin(300, DAYS)
-    both = [volatility_rivals.rival_table(each)[name](origin)[: today - 300 + 1] for each in (series, changed)]
-    assert len(volatility_rivals.rival_table(series)[name](origin)) == DAYS - 300
+    origin = volatility_baselines.Origin(300, DAYS)
+    both = [volatility_baselines.rival_table(each)[name](origin)[: today - 300 + 1] for each in (series, changed)]
+    assert len(volatility_baselines.rival_table(series)[name](origin)) == DAYS - 300
     np.testing.assert_array_equal(*both)
 
 
@@ -155,7 +155,7 @@ def test_har_weights_find_what_made_the_squares():
         squares[day] = (
             0.2 + 0.5 * recent[day - 1] + 0.3 * recent[day - 5 : day].mean() + 0.1 * recent[day - 22 : day].mean()
         )
-    found = volatility_rivals.har_forecasts(squares, recent, volatility_rivals.Origin(1500, 2000))
+    found = volatility_baselines.har_forecasts(squares, recent, volatility_baselines.Origin(1500, 2000))
     np.testing.assert_allclose(found, squares[1500:], rtol=1e-10)
 
 

@@ -8,16 +8,16 @@ import torch
 
 from genolstm.alphabet import PROTEIN
 from genolstm.errors import UsageError
-from genolstm.lanes import supply_of
+from genolstm.lanes import batches_of
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.polypeptide import mean_hydropathy, net_charge
 from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import AuxiliaryTask, TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from genolstm.training.course import Logbook, train
+from genolstm.training.loop import History, train
 from genolstm.training.multitask import auxiliary_of
-from genolstm.training.resume import laid_down, take_up
+from genolstm.training.snapshots import restore, snapshot
 from genolstm.training.steps import new_run
 
 BOTH = tuple(AuxiliaryTask)
@@ -40,18 +40,18 @@ class Training:
             model.load_weights(saved.weights)
         self.genome, self.stretches, self.settings, self.look = genome, stretches, settings, look
         self.run = new_run(model, settings, auxiliary_of(genome, stretches, settings.multitask, model, saved=kept))
-        self.logbook = Logbook(history=saved.history, looks=saved.looks) if saved else Logbook()
+        self.history = History(history=saved.history, looks=saved.looks) if saved else History()
         if saved:
-            take_up(self.run, saved.resumable)
-            self.logbook.errors += [tuple(row) for row in kept.errors.tolist()]
+            restore(self.run, saved.resumable)
+            self.history.errors += [tuple(row) for row in kept.errors.tolist()]
 
     def go(self, until=None):
-        lanes = supply_of(
+        lanes = batches_of(
             self.genome, self.stretches, n_lanes=self.settings.lanes, chunk=self.settings.chunk,
             device=torch.device("cpu"), seed=self.settings.seed,
         )  # fmt: skip
         for tick in train(self.run, lanes, self.look):
-            self.logbook.add(tick)
+            self.history.add(tick)
             if tick.step == until:
                 break
         return self
@@ -60,8 +60,8 @@ class Training:
         run = self.run
         checkpoint = Checkpoint(
             model=run.model.settings, train=run.settings, weights=run.model.weight_arrays(), split=self.stretches,
-            lengths=self.genome.lengths, genome_sha256=self.genome.sha256, history=self.logbook.history,
-            looks=self.logbook.looks, resumable=laid_down(run), auxiliary=run.auxiliary.kept(self.logbook.errors_of(2)),
+            lengths=self.genome.lengths, genome_sha256=self.genome.sha256, history=self.history.records,
+            looks=self.history.looks, resumable=snapshot(run), auxiliary=run.auxiliary.kept(self.history.errors_of(2)),
         )  # fmt: skip
         write_checkpoint(path, checkpoint, provenance)
         saved = read_checkpoint(path)
@@ -104,9 +104,9 @@ def test_loss_and_its_gradients_are_those_of_the_formula(proteome, stretches_of)
     torch.nn.init.normal_(auxiliary.heads.weight, generator=torch.Generator().manual_seed(1))
     twin = NextSymbolModel(model.settings, seed=1)
     head = auxiliary.heads.weight.detach().clone().requires_grad_()
-    lanes = supply_of(proteome, training, n_lanes=3, chunk=16, device=torch.device("cpu"), seed=1)
+    lanes = batches_of(proteome, training, n_lanes=3, chunk=16, device=torch.device("cpu"), seed=1)
     codes, _, place = lanes.batch(0)
-    reading = twin.read(codes[:, :-1], twin.start(3))
+    reading = twin.forward(codes[:, :-1], twin.initial_state(3))
     known = codes[:, 1:] != PROTEIN.unknown
     loss = reading.logits.log_softmax(-1).gather(-1, codes[:, 1:].long().clamp(max=19)[..., None])[..., 0]
     loss = -loss[known].mean()
@@ -133,22 +133,22 @@ def test_weight_zero_gives_the_bits_of_a_training_without_heads(proteome, stretc
     some = Training(proteome, training, SETTINGS).go()
     assert without.run.auxiliary is None
     assert_same_weights(without, zero)
-    assert without.logbook.history["bits"] == zero.logbook.history["bits"]
-    assert without.logbook.history["gradient_norm"] == zero.logbook.history["gradient_norm"]
+    assert without.history.records["bits"] == zero.history.records["bits"]
+    assert without.history.records["gradient_norm"] == zero.history.records["gradient_norm"]
     assert any((a != some.run.weight_arrays()[n]).any() for n, a in without.run.weight_arrays().items())
 
 
 @pytest.mark.slow
 def test_errors_fall_below_those_of_the_mean_alone_and_are_recorded(proteome, stretches_of):
     done = Training(proteome, stretches_of(proteome), dataclasses.replace(SETTINGS, bases=60_000)).go()
-    errors = done.logbook.errors_of(2)
-    assert errors.shape == (len(done.logbook.history["bits"]), 2)
+    errors = done.history.errors_of(2)
+    assert errors.shape == (len(done.history.records["bits"]), 2)
     assert (errors[-100:].mean(axis=0) < 0.9).all()
     assert errors[:5].mean() > 0.5  # standardised: 1 is what the mean alone reaches
 
 
 def test_a_stopped_and_resumed_training_gives_the_same_bits(proteome, stretches_of, tmp_path, provenance, monkeypatch):
-    monkeypatch.setattr("genolstm.training.course.RECORDS", 20)
+    monkeypatch.setattr("genolstm.training.loop.RECORDS", 20)
     training = stretches_of(proteome)
     whole = Training(proteome, training, SETTINGS).go()
     resumed = Training(proteome, training, SETTINGS)
@@ -156,8 +156,8 @@ def test_a_stopped_and_resumed_training_gives_the_same_bits(proteome, stretches_
         resumed = resumed.go(until=stop).stopped_and_resumed(tmp_path / f"{number}.h5", provenance)
     resumed.go()
     assert_same_weights(whole, resumed)
-    assert whole.logbook.errors == resumed.logbook.errors
-    assert whole.logbook.history["bits"] == resumed.logbook.history["bits"]
+    assert whole.history.errors == resumed.history.errors
+    assert whole.history.records["bits"] == resumed.history.records["bits"]
 
 
 def test_early_stop_keeps_the_heads_of_the_best_look(proteome, stretches_of, tmp_path, provenance):
@@ -170,7 +170,7 @@ def test_early_stop_keeps_the_heads_of_the_best_look(proteome, stretches_of, tmp
     best = None
     for step in range(1, whole.run.progress.step + 1):
         cut.go(until=step)
-        if cut.logbook.looks["bits"] == [4.0]:
+        if cut.history.looks["bits"] == [4.0]:
             best = cut.run.weight_arrays()
             break
     for name, weight in whole.run.weight_arrays().items():
@@ -194,6 +194,6 @@ def test_lanes_that_do_not_tell_places_are_refused(proteome, stretches_of):
             return self.lanes.batch(step)._replace(place=None)
 
     stretches = stretches_of(proteome)
-    lanes = supply_of(proteome, stretches, n_lanes=3, chunk=16, device=torch.device("cpu"), seed=1)
+    lanes = batches_of(proteome, stretches, n_lanes=3, chunk=16, device=torch.device("cpu"), seed=1)
     with pytest.raises(ValueError, match="where each symbol stands"):
         next(train(Training(proteome, stretches, SETTINGS).run, Placeless(lanes), None))

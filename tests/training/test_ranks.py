@@ -26,10 +26,10 @@ GENOME = Path(__file__).resolve().parents[2] / "example_data" / "genome.fa.gz"
 def test_a_process_alone_has_every_lane_and_changes_nothing():
     values = torch.arange(6.0).view(1, 3, 2)
     assert ALONE.share(5) == slice(0, 5)
-    ALONE.add_up([values])
+    ALONE.sum_over_processes([values])
     assert torch.equal(values, torch.arange(6.0).view(1, 3, 2))
     assert ALONE.joined(values) is values
-    assert ALONE.from_leader(2.5) == ALONE.largest(2.5) == 2.5
+    assert ALONE.from_main(2.5) == ALONE.largest(2.5) == 2.5
 
 
 def test_every_lane_belongs_to_one_process():

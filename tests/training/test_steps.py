@@ -14,7 +14,7 @@ from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.train import Precision, TrainSettings
-from genolstm.training.steps import learning_rate, new_run, record, share_done, steps
+from genolstm.training.steps import fraction_done, learning_rate, new_run, record, steps
 
 CPU = torch.device("cpu")
 
@@ -64,7 +64,7 @@ def one_step(run, lanes):
 @torch.no_grad()
 def hand_nats(model, codes, state):
     """Sum of -ln p over known targets, and how many there are; symbol by symbol from the logits."""
-    logits = model.read(codes[:, :-1], state).logits.double()
+    logits = model.forward(codes[:, :-1], state).logits.double()
     total, known = 0.0, 0
     for lane in range(codes.shape[0]):
         for t in range(codes.shape[1] - 1):
@@ -78,7 +78,7 @@ def hand_nats(model, codes, state):
 def test_loss_of_a_step_equals_the_hand_computation():
     model = model_of()
     run, lanes = run_of(model), scripted(1)
-    nats, known = hand_nats(model, lanes.batch(0).codes, model.start(3))
+    nats, known = hand_nats(model, lanes.batch(0).codes, model.initial_state(3))
     assert known < 24  # some targets are N: they are not in the denominator
     one_step(run, lanes)
     assert run.sums[:2].tolist() == pytest.approx([nats, known], rel=1e-6)
@@ -90,12 +90,12 @@ def test_weights_after_a_step_are_those_of_adamw_on_the_mean_loss():
     run, lanes = run_of(model, warmup_share=0.0, clip_norm=1e9, weight_decay=0.1), scripted(2)
     updates = steps(run, lanes)
     oracle = torch.optim.AdamW(twin.parameters(), lr=1.0, weight_decay=0.1)
-    state = twin.start(3)
+    state = twin.initial_state(3)
     for step in range(2):
-        oracle.param_groups[0]["lr"] = learning_rate(share_done(run.progress, run.settings), run.settings)
+        oracle.param_groups[0]["lr"] = learning_rate(fraction_done(run.progress, run.settings), run.settings)
         next(updates)
         codes = lanes.batch(step).codes
-        reading = twin.read(codes[:, :-1], state)
+        reading = twin.forward(codes[:, :-1], state)
         targets = codes[:, 1:].long()
         loss = torch.nn.functional.cross_entropy(
             reading.logits.flatten(0, 1), targets.flatten(), ignore_index=DNA.unknown
@@ -123,8 +123,8 @@ def test_state_is_carried_from_step_to_step_and_reset_where_a_stretch_starts(cel
     model.load_weights(before)
     with torch.no_grad():
         codes = torch.cat([batch.codes[:, :-1] for batch in lanes.batches], dim=1)
-        whole = model.read(codes, model.start(3)).state
-        since_reset = model.read(codes[1:2, 16:], model.start(1)).state
+        whole = model.forward(codes, model.initial_state(3)).state
+        since_reset = model.forward(codes[1:2, 16:], model.initial_state(1)).state
     for carried, one, cut in zip(run.state, whole, since_reset, strict=True):
         torch.testing.assert_close(carried[:, [0, 2]], one[:, [0, 2]], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(carried[:, 1:2], cut, rtol=1e-5, atol=1e-5)
@@ -144,7 +144,7 @@ def test_gradients_stop_at_the_start_of_the_chunk():
     model.load_weights(weights)
     model.zero_grad()
     codes = lanes.batch(1).codes
-    nats = model.nats(model.read(codes[:, :-1], state).logits, codes[:, 1:])
+    nats = model.nats(model.forward(codes[:, :-1], state).logits, codes[:, 1:])
     (nats.sum() / int((codes[:, 1:] != DNA.unknown).sum())).backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), run.settings.clip_norm)
     assert float(norm) > 0
@@ -222,11 +222,11 @@ def test_training_ends_when_the_minutes_are_over(tiny_genome, stretches_of):
 def test_share_done_is_of_bases_or_minutes_whichever_is_further():
     run = run_of(model_of(), bases=1000, minutes=1.0)
     run.progress.bases, run.progress.seconds = 250, 6.0
-    assert share_done(run.progress, run.settings) == 0.25
+    assert fraction_done(run.progress, run.settings) == 0.25
     run.progress.seconds = 45.0
-    assert share_done(run.progress, run.settings) == 0.75
+    assert fraction_done(run.progress, run.settings) == 0.75
     run.progress.bases = 99_999
-    assert share_done(run.progress, run.settings) == 1.0
+    assert fraction_done(run.progress, run.settings) == 1.0
 
 
 def test_fp16_is_refused_on_a_cpu():

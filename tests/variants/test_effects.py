@@ -44,7 +44,7 @@ def read_whole(model, codes):
     """log2 P of each symbol (0 where N) and the hidden states of all layers after each, read by one lane in one go."""
     device = next(model.parameters()).device
     inputs = torch.from_numpy(np.concatenate([[DNA.unknown], codes]).astype(np.int64))[None].to(device)
-    reading = model.read(inputs, model.start(1))
+    reading = model.forward(inputs, model.initial_state(1))
     log = reading.logits[0, :-1].log_softmax(-1).double().cpu().numpy() / NATS_PER_BIT
     known = codes != DNA.unknown
     bits = np.where(known, log[np.arange(len(codes)), np.where(known, codes, 0)], 0)
@@ -131,7 +131,7 @@ def test_a_variant_far_inside_a_contig_is_read_from_a_lead_that_tells_how_good_i
     rows = [("a", 2500, 2501, "" if at else "GG") for at in range(2)]
     seams = Seams()
     check(model_of(), genome, rows, SMALL, 1e-4, seams=seams)
-    assert len(seams.leads) == 2  # one a strand
+    assert len(seams.unchecked_starts) == 2  # one a strand
     assert seams.to_json()["lead_max_state"] < 1e-5
     stretches = neighbourhoods(alleles_of(genome, rows), genome, WINDOW, SMALL.stream)
     assert 2500 - WINDOW - 1 - SMALL.chunk < stretches.start[0] <= 2500 - WINDOW - 1
@@ -145,7 +145,7 @@ def test_a_model_that_does_not_forget_is_read_from_the_ends_of_contigs(genome_of
     settings = VariantSettings(window=WINDOW, chunk=8, burn_in=16)
     check(model_of(forget_bias="9"), genome, rows, settings, 1e-4, seams=seams)
     assert seams.in_sequence
-    assert not seams.leads
+    assert not seams.unchecked_starts
     symbols = []
     fresh = Seams()
     effects_of(

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from genolstm.errors import GenolstmError, InputError
 from genolstm.figures.style import BLACK, CYCLE, GREY, Picture, new_figure, save, styled, titled
 from genolstm.store.checkpoint import Checkpoint, PartBits, read_checkpoint
+from genolstm.store.file_info import read_file_info
 from genolstm.store.files import file_sha256
-from genolstm.store.passport import read_passport
 from genolstm.store.results import ProbeResult, read_probe
 
 TRAINED = "trained"
@@ -57,7 +57,7 @@ def sized(text: str) -> Sized:
     test = next((row for row in checkpoint.bits if row.part == "test"), None)
     if test is None:
         raise InputError(f"{model_path} was not tested on a held-out part; train it with --test-contigs.")
-    if probe_path and read_passport(Path(probe_path)).inputs.get("model") != file_sha256(Path(model_path)):
+    if probe_path and read_file_info(Path(probe_path)).inputs.get("model") != file_sha256(Path(model_path)):
         raise InputError(f"{probe_path} is a probe of another model than {model_path}; give the probe of this one.")
     return Sized(
         name=f"{checkpoint.model.layers}x{checkpoint.model.hidden}",

@@ -13,7 +13,7 @@ from genolstm.store.schema import ROOT_ATTRIBUTES, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passport:
+class FileInfo:
     """Root attributes of a file.
 
     inputs : name -> SHA-256.   records : read, used, skipped by reason; empty where the file has none.
@@ -35,7 +35,7 @@ class Passport:
     others: Mapping[str, Any]
 
 
-def read_passport(path: Path, *, verify: bool = True) -> Passport:
+def read_file_info(path: Path, *, verify: bool = True) -> FileInfo:
     """Read where a file comes from. Raises InputError as `files.open_any`.
 
     verify : also check every byte of the content against its SHA-256.
@@ -44,7 +44,7 @@ def read_passport(path: Path, *, verify: bool = True) -> Passport:
         about = {name: _plain(value) for name, value in file.attrs.items()}
     kind, inputs = Kind(str(about["kind"])), json.loads(about["inputs"])
     sequence = about.get("sequence_sha256") or about.get("genome_sha256") or inputs.get("genome", "")
-    return Passport(
+    return FileInfo(
         kind=kind,
         genolstm_version=str(about["genolstm_version"]),
         command=str(about["command"]),

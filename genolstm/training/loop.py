@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.lanes import Supply
+from genolstm.lanes import BatchSource
 from genolstm.store.checkpoint import HISTORY, LOOKS
-from genolstm.training.steps import Run, StepRecord, record, share_done, steps
+from genolstm.training.steps import Run, StepRecord, fraction_done, record, steps
 
 RECORDS = 400  # of a whole training, evenly over it
 
@@ -23,7 +23,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tick:
+class StepResult:
     """What happened at one weight update; most bring no record and no look."""
 
     step: int
@@ -32,16 +32,16 @@ class Tick:
 
 
 @dataclass(kw_only=True)
-class Logbook:
+class History:
     """Columns of all records and looks so far, as a checkpoint keeps them; errors : of auxiliary tasks, by record."""
 
-    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
+    records: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
     looks: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LOOKS})
     errors: list[tuple[float, ...]] = field(default_factory=list)
 
-    def add(self, tick: Tick) -> None:
+    def add(self, tick: StepResult) -> None:
         """Note what a tick brought."""
-        for columns, entry in ((self.history, tick.record), (self.looks, tick.look)):
+        for columns, entry in ((self.records, tick.record), (self.looks, tick.look)):
             if entry is not None:
                 for name, column in columns.items():
                     column.append(getattr(entry, name))
@@ -55,21 +55,21 @@ class Logbook:
     @property
     def last_bits(self) -> float:
         """Mean bits per symbol of the last twentieth of the records; NaN before the first."""
-        tail = self.history["bits"][-max(1, len(self.history["bits"]) // 20) :]
+        tail = self.records["bits"][-max(1, len(self.records["bits"]) // 20) :]
         return sum(tail) / len(tail) if tail else math.nan
 
 
-def train(run: Run, lanes: Supply, look: Callable[[], float] | None) -> Iterator[Tick]:
-    """Train to the end, or to the early stop; yields a Tick after each step. The caller may stop between two ticks.
+def train(run: Run, lanes: BatchSource, look: Callable[[], float] | None) -> Iterator[StepResult]:
+    """Train to the end, or to the early stop; yields a StepResult after each step. The caller may stop in between.
 
     look : measures bits per symbol of the validation part; None where there is none.
     After an early stop the model carries the weights of its best look.
     """
     settings = run.settings
-    before = share_done(run.progress, settings)
+    before = fraction_done(run.progress, settings)
     updates = steps(run, lanes)
     while not _stopped_early(run) and (step := next(updates, None)) is not None:
-        after = share_done(run.progress, settings)
+        after = fraction_done(run.progress, settings)
         recorded = record(run) if _crossed(before, after, RECORDS) else None
         looked = None
         if look is not None and _crossed(before, after, settings.valid_looks):
@@ -77,7 +77,7 @@ def train(run: Run, lanes: Supply, look: Callable[[], float] | None) -> Iterator
             run.model.train()
             _remember_best(run, looked.bits)
         before = after
-        yield Tick(step=step, record=recorded, look=looked)
+        yield StepResult(step=step, record=recorded, look=looked)
     if settings.early_stop and run.best:
         run.load_weights(run.best)
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from genolstm.alphabet import DNA, reverse_complement
-from genolstm.hidden import readable, states_at
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
+from genolstm.states.sites import readable, states_at
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=16, chunk=32, burn_in=96)
@@ -46,7 +46,7 @@ def sites_of(genome, rows):
 def state_after(model, symbols, *, memories=False):
     """h of all layers, then c, after a model has read N and some symbols; [D]."""
     codes = torch.from_numpy(np.concatenate([[DNA.unknown], symbols]).astype(np.int64))[None]
-    state = model.read(codes.to(next(model.parameters()).device), model.start(1)).state
+    state = model.forward(codes.to(next(model.parameters()).device), model.initial_state(1)).state
     parts = [state.hidden[:, 0].flatten()] + ([state.memory[:, 0].flatten()] if memories else [])
     return torch.cat(parts).cpu().numpy()
 

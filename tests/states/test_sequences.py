@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from genolstm import passages
 from genolstm.alphabet import DNA, PROTEIN
-from genolstm.hidden import states_at
 from genolstm.model import NextSymbolModel
-from genolstm.passages import states_within
 from genolstm.regions import Sites
 from genolstm.settings.model import AlphabetName, ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
+from genolstm.states import sequences
+from genolstm.states.sequences import states_in_sequences
+from genolstm.states.sites import states_at
 
 HALF = 2**-10  # float16 keeps 11 bits
 
@@ -25,7 +25,7 @@ def model_of(device, cell=TrainableCell.LSTM, layers=2, alphabet=AlphabetName.DN
 def state_after(model, symbols, *, memories):
     """h of all layers, then c, after a model has read the unknown symbol and some others; [D]."""
     codes = torch.from_numpy(np.concatenate([[model.alphabet.unknown], symbols]).astype(np.int64))[None]
-    state = model.read(codes.to(next(model.parameters()).device), model.start(1)).state
+    state = model.forward(codes.to(next(model.parameters()).device), model.initial_state(1)).state
     parts = [state.hidden[:, 0].flatten()] + ([state.memory[:, 0].flatten()] if memories else [])
     return torch.cat(parts).cpu().numpy()
 
@@ -33,8 +33,8 @@ def state_after(model, symbols, *, memories):
 @pytest.fixture
 def small_steps(monkeypatch):
     """Few lanes and short chunks, so that little sequences are enough to fill many."""
-    monkeypatch.setattr(passages, "LANES", 3)
-    monkeypatch.setattr(passages, "CHUNK", 7)
+    monkeypatch.setattr(sequences, "LANES", 3)
+    monkeypatch.setattr(sequences, "CHUNK", 7)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -49,7 +49,9 @@ def test_states_are_those_of_a_plain_reading(device, drawn_codes, cell, memories
     owner = rng.integers(0, len(lengths), 40)
     place = rng.integers(0, np.array(lengths)[owner])
     read = []
-    found = states_within(model, lambda number: sequences[number], owner, place, memories=memories, told=read.append)
+    found = states_in_sequences(
+        model, lambda number: sequences[number], owner, place, memories=memories, told=read.append
+    )
     wanted = [
         state_after(model, sequences[number][: last + 1], memories=memories)
         for number, last in zip(owner, place, strict=True)
@@ -71,10 +73,10 @@ def test_a_sequence_is_read_as_a_contig_is(device, drawn_codes, genome_of):
     along = states_at(
         model, genome, sites[1:48], (0,), StreamSettings(lanes=4, chunk=16, burn_in=48, exact=True), memories=True
     )
-    within = states_within(model, lambda _: codes, np.zeros(47, dtype=np.int64), np.arange(1, 48), memories=True)
+    within = states_in_sequences(model, lambda _: codes, np.zeros(47, dtype=np.int64), np.arange(1, 48), memories=True)
     np.testing.assert_allclose(within, along[:, 0, 0], rtol=2 * HALF, atol=1e-4)
 
 
 def test_nothing_wanted_gives_nothing(device):
     nothing = np.zeros(0, dtype=np.int64)
-    assert states_within(model_of(device), lambda _: nothing, nothing, nothing).shape == (0, 12)
+    assert states_in_sequences(model_of(device), lambda _: nothing, nothing, nothing).shape == (0, 12)

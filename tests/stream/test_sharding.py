@@ -16,7 +16,7 @@ from genolstm.settings.reading import StreamSettings
 from genolstm.strands import rows_of
 from genolstm.stream.pieces import pieces_of
 from genolstm.stream.reading import read_stretches
-from genolstm.stream.shares import own_pieces, owners_at, owners_of
+from genolstm.stream.sharding import own_pieces, owners_at, owners_of
 
 SETTINGS = StreamSettings(lanes=3, chunk=32, burn_in=64, repair=False)
 
@@ -88,6 +88,6 @@ def test_what_is_read_before_a_stretch_counts_when_rows_are_dealt(tiny_genome, s
 def test_alone_nothing_is_gathered_or_put_together():
     values = np.arange(6.0).reshape(3, 2)
     assert ALONE.gathered(values) is values
-    ALONE.put_together(values, np.zeros(3, dtype=np.int64))
+    ALONE.gather_into(values, np.zeros(3, dtype=np.int64))
     assert np.array_equal(values, np.arange(6.0).reshape(3, 2))
     assert torch.distributed.is_initialized() is False

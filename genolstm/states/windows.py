@@ -22,7 +22,7 @@ from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
-from genolstm.stream.shares import owners_at
+from genolstm.stream.sharding import owners_at
 
 Ints = NDArray[np.int64]
 Half = NDArray[np.float16]
@@ -94,7 +94,7 @@ def pooled_states(
         window = np.repeat(np.arange(len(windows)), np.diff(table.first_slot))
         address = (genome.starts[windows.contig] + windows.start)[window, None]  # [slots, 1]
         owner = owners_at(ranks, genome, stretches, None, address, np.array([False, True]))  # [slots, strands]
-        ranks.put_together(table.values.reshape(owner.size, -1), owner.ravel())
+        ranks.gather_into(table.values.reshape(owner.size, -1), owner.ravel())
     return table.merged()
 
 

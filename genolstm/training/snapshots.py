@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.cells.memory import State
-from genolstm.store.checkpoint import Resumable
+from genolstm.store.checkpoint import TrainingState
 from genolstm.training.steps import Progress, Run
 
 
-def laid_down(run: Run) -> Resumable:
+def snapshot(run: Run) -> TrainingState:
     """Everything beyond the weights that the run needs to go on; of several processes all must ask together."""
     scaled = run.scaler.state_dict()
     moments = {name: run.optimiser.state.get(weight, {}) for name, weight in run.named_weights().items()}
@@ -23,7 +23,7 @@ def laid_down(run: Run) -> Resumable:
         loss_scale=float(scaled.get("scale", run.progress.loss_scale)),
         loss_scale_steps=int(scaled.get("_growth_tracker", 0)),
     )
-    return Resumable(
+    return TrainingState(
         first_moments={name: _array(state["exp_avg"]) for name, state in moments.items() if state},
         second_moments={name: _array(state["exp_avg_sq"]) for name, state in moments.items() if state},
         hidden=_array(run.ranks.joined(run.state.hidden)),
@@ -33,7 +33,7 @@ def laid_down(run: Run) -> Resumable:
     )
 
 
-def take_up(run: Run, saved: Resumable) -> None:
+def restore(run: Run, saved: TrainingState) -> None:
     """Set a new run, whose model already has the checkpoint's weights, to where the saved one stood."""
     values = dict(saved.progress)
     run.progress = Progress(**{**values, "sums": tuple(values["sums"])})
@@ -50,7 +50,7 @@ def take_up(run: Run, saved: Resumable) -> None:
             run.optimiser.state[weight] = _adam_state(saved, name, weight, run)
 
 
-def _adam_state(saved: Resumable, name: str, weight: Tensor, run: Run) -> dict[str, Tensor]:
+def _adam_state(saved: TrainingState, name: str, weight: Tensor, run: Run) -> dict[str, Tensor]:
     on_device = run.optimiser.defaults["fused"]  # fused AdamW counts its steps on the device
     # tensors of their own: AdamW updates them in place, and `saved` stays what was read
     return {

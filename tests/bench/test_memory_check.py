@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from genolstm.bench import room
-from genolstm.bench.room import Load, check_precision, check_room, free_bytes, told_when_full
+from genolstm.bench import memory_check
+from genolstm.bench.memory_check import Load, check_precision, check_room, free_bytes, told_when_full
 from genolstm.errors import UsageError
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import Precision
@@ -19,14 +19,14 @@ def load(hidden=64, lanes=8, chunk=32, *, training=True):
 
 
 def refusal(monkeypatch, wanted, free):
-    monkeypatch.setattr(room, "free_bytes", lambda _device: free)
+    monkeypatch.setattr(memory_check, "free_bytes", lambda _device: free)
     with pytest.raises(UsageError) as caught:
         check_room(wanted, CPU)
     return str(caught.value)
 
 
 def test_what_fits_is_let_through(monkeypatch):
-    monkeypatch.setattr(room, "free_bytes", lambda _device: load().bytes)
+    monkeypatch.setattr(memory_check, "free_bytes", lambda _device: load().bytes)
     check_room(load(), CPU)
 
 
@@ -63,14 +63,14 @@ def test_estimate_is_below_what_a_backward_pass_keeps():
         kernel(torch.randn(16, 64, 5))
     weights = sum(weight.numel() for weight in kernel.parameters()) * 4
     activations = sum(kept.values())
-    estimated = wanted.bytes - weights * room.COPIES_TRAINED
+    estimated = wanted.bytes - weights * memory_check.COPIES_TRAINED
     assert activations / 4 < estimated < activations
 
 
 def test_memory_of_a_job_is_what_its_limit_leaves(monkeypatch, tmp_path):
     (tmp_path / "max").write_text("5000000\n")
     (tmp_path / "current").write_text("1000000\n")
-    monkeypatch.setattr(room, "CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
+    monkeypatch.setattr(memory_check, "CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "current")),))
     assert free_bytes(CPU) == 4_000_000
     (tmp_path / "max").write_text("max\n")
     assert free_bytes(CPU) > 4_000_000
@@ -83,7 +83,7 @@ def test_gpu_that_runs_full_is_told_in_one_sentence():
 
 
 def test_bf16_is_refused_where_the_gpu_has_none(monkeypatch):
-    monkeypatch.setattr(room, "_multiplies_bf16", lambda: False)
+    monkeypatch.setattr(memory_check, "_multiplies_bf16", lambda: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "an old GPU")
     with pytest.raises(UsageError, match="an old GPU has no bf16 matrix products; use --precision fp16 or fp32"):
         check_precision(Precision.BF16, torch.device("cuda"))

@@ -23,7 +23,7 @@ class Track(Protocol):
     def read(self, strand: int, first: int, end: int, /) -> NDArray[np.float32]: ...  # noqa: D102
 
 
-def lead_of(genome: Genome, settings: StreamSettings) -> int:
+def warmup_of(genome: Genome, settings: StreamSettings) -> int:
     """Symbols that are read before a stretch inside a contig, as many as there are."""
     if settings.exact:
         return int(genome.lengths.max())
@@ -36,8 +36,8 @@ def owners_of(ranks: Ranks, genome: Genome, stretches: Stretches, settings: Stre
 
     settings : of a reading in which stretches have a lead, whose length counts too; None without leads.
     """
-    lead = 0 if settings is None else lead_of(genome, settings)
-    return ranks.dealt(rows_of(genome, stretches, lead=lead).length.numpy())
+    warmup = 0 if settings is None else warmup_of(genome, settings)
+    return ranks.dealt(rows_of(genome, stretches, warmup=warmup).length.numpy())
 
 
 def owners_at(
@@ -72,7 +72,7 @@ def seams_of_all(seams: Seams, ranks: Ranks, genome: Genome, stretches: Stretche
     if ranks.size == 1:
         return
     first = genome.starts[stretches.contig] + stretches.start
-    for table in (seams.table, seams.leads):
+    for table in (seams.table, seams.unchecked_starts):
         found = ranks.gathered(np.array(table, dtype=np.float64).reshape(len(table), len(Seam._fields)))
         address, sign = found[:, 0], found[:, 1]
         stretch = np.searchsorted(first, address, side="right")
@@ -85,7 +85,7 @@ def seams_of_all(seams: Seams, ranks: Ranks, genome: Genome, stretches: Stretche
     seams.in_sequence = bool(in_sequence.any())
 
 
-def put_rows_together(
+def gather_rows(
     track: Track, starts: NDArray[np.int64], owner: NDArray[np.int64], ranks: Ranks, *, shape: tuple[int, ...] = ()
 ) -> None:
     """Write to the track of rank 0 what the other processes hold of their rows in theirs, a slab at a time.
@@ -101,7 +101,7 @@ def put_rows_together(
         last = int(starts[stretch + 1])
         for first in range(int(starts[stretch]), last, each):
             end = min(first + each, last)
-            if ranks.leads:
+            if ranks.is_main_process:
                 values = np.empty((end - first, *shape), dtype=np.float32)
                 ranks.receive(rank, values)
                 track.write(strand, first, values)

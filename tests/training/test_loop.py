@@ -14,7 +14,7 @@ from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.stream.reading import mean_bits
-from genolstm.training.course import RECORDS, Logbook, train
+from genolstm.training.loop import RECORDS, History, train
 from genolstm.training.steps import new_run, steps
 
 CPU = torch.device("cpu")
@@ -114,18 +114,18 @@ def test_a_look_changes_nothing_in_training(tiny_genome, stretches_of):
 
 def test_logbook_keeps_columns_and_the_mean_of_the_last_twentieth(tiny_genome, stretches_of):
     run, lanes = course_of(tiny_genome, stretches_of(tiny_genome), valid_looks=3)
-    logbook = Logbook()
-    assert math.isnan(logbook.last_bits)
+    history = History()
+    assert math.isnan(history.last_bits)
     ticks = list(train(run, lanes, scripted_look([3, 2, 1])))
     for tick in ticks:
-        logbook.add(tick)
+        history.add(tick)
     records = [tick.record for tick in ticks if tick.record]
-    assert logbook.history["step"] == [entry.step for entry in records]
-    assert logbook.history["learning_rate"] == [entry.learning_rate for entry in records]
-    assert logbook.looks["bits"] == [3, 2, 1]
+    assert history.records["step"] == [entry.step for entry in records]
+    assert history.records["learning_rate"] == [entry.learning_rate for entry in records]
+    assert history.looks["bits"] == [3, 2, 1]
     tail = [entry.bits for entry in records][-(len(records) // 20) :]
-    assert logbook.last_bits == pytest.approx(sum(tail) / len(tail))
-    assert len({len(column) for column in logbook.history.values()}) == 1
+    assert history.last_bits == pytest.approx(sum(tail) / len(tail))
+    assert len({len(column) for column in history.records.values()}) == 1
 
 
 def test_one_seed_trains_to_the_same_bits(tiny_genome, stretches_of):

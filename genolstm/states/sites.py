@@ -23,7 +23,7 @@ from genolstm.store.hidden import SiteTable
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
-from genolstm.stream.shares import owners_at
+from genolstm.stream.sharding import owners_at
 
 STRANDS = 2  # the pass along the site's own strand, then the pass along the other
 PASSES = ("own", "other")
@@ -99,7 +99,7 @@ def states_at(
         found[request] = states
     if ranks.size > 1:
         site = np.broadcast_to((genome.starts[sites.contig] + sites.position)[:, None, None], last.shape)
-        ranks.put_together(found, owners_at(ranks, genome, stretches, settings, site.ravel(), reverse.ravel()))
+        ranks.gather_into(found, owners_at(ranks, genome, stretches, settings, site.ravel(), reverse.ravel()))
     return found.reshape(*last.shape, width)
 
 
@@ -165,7 +165,7 @@ def embed_sites(
     owner = owners_at(ranks, genome, near, settings, first, _reverse(sites.strand))
     states = _states_of(model, genome, sites, near, settings, seams, progress, ranks)
     features = _features(checkpoint.model)
-    if ranks.size > 1 and ranks.leads:
+    if ranks.size > 1 and ranks.is_main_process:
         states = itertools.chain(states, _states_of_others(ranks, owner, len(features) // STRANDS))
     return Embedding(sites, features, states, seams, records, owner)
 
@@ -180,7 +180,7 @@ def hand_over(embedding: Embedding, ranks: Ranks, beside: Path) -> None:
         kept = np.memmap(spool, dtype=np.float16, mode="w+", shape=(len(embedding.sites), STRANDS, width))
         for site, reading, values in embedding.states:
             kept[site, reading] = values
-        ranks.put_together(kept.reshape(-1, width), embedding.owner.ravel())
+        ranks.gather_into(kept.reshape(-1, width), embedding.owner.ravel())
 
 
 def _states_of_others(
@@ -295,7 +295,7 @@ def _wanted_states(
     """
     wanted = Wanted(last, reverse)
     read = 0
-    for block in read_stretches(model, genome, stretches, settings, seams=seams, lead=True, ranks=ranks):
+    for block in read_stretches(model, genome, stretches, settings, seams=seams, warmup=True, ranks=ranks):
         lane, step, request = wanted.within(block)
         if len(request):
             device = block.logits.device

@@ -8,17 +8,17 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Stretches
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
-from genolstm.strands import Gatherer
-from genolstm.stream.seams import apart
+from genolstm.strands import SequenceFetcher
+from genolstm.stream.seams import max_state_difference
 
 MOST_PLACES = 8
 SYMBOLS_A_PLACE = 50  # burn-ins of genome for each place that is tried, so that the trial costs little
-FORGETTING_SHARE = 0.75  # of the places where the two states must agree
+FORGETTING_FRACTION = 0.75  # of the places where the two states must agree
 
 
 @torch.inference_mode()
-def trial_differences(
-    model: NextSymbolModel, genome: Genome, gatherer: Gatherer, stretches: Stretches, settings: StreamSettings
+def burn_in_differences(
+    model: NextSymbolModel, genome: Genome, fetcher: SequenceFetcher, stretches: Stretches, settings: StreamSettings
 ) -> list[float]:
     """How far the state after one burn-in is from that after two, at places spread over the contigs of some stretches.
 
@@ -34,24 +34,24 @@ def trial_differences(
     places = (np.arange(wanted) * 2 + 1) * int(ends[-1]) // (2 * wanted)  # the middles of equal shares
     which = np.searchsorted(ends, places, side="right")
     first = places - (ends - room)[which]  # where the longer of the two readings begins, within the contig
-    device = gatherer.codes.device
+    device = fetcher.codes.device
     origin = torch.from_numpy(genome.starts[contigs[which]]).to(device)
     length = torch.from_numpy(genome.lengths[contigs[which]]).to(device)
     sign = torch.ones_like(origin)
-    state, at = model.start(wanted), torch.from_numpy(first).to(device)
+    state, at = model.initial_state(wanted), torch.from_numpy(first).to(device)
     for lanes in (wanted, 2 * wanted):  # the longer readings alone, then the shorter ones beside them
         if lanes > wanted:
-            empty = model.start(wanted)
+            empty = model.initial_state(wanted)
             state = State(*(torch.cat(parts, dim=1) for parts in zip(state, empty, strict=True)))
         for done in range(0, burn_in, settings.chunk):
-            codes = gatherer.window(origin, sign, length, at + done, min(settings.chunk, burn_in - done))
-            state = model.read(codes.repeat(lanes // wanted, 1), state).state
+            codes = fetcher.window(origin, sign, length, at + done, min(settings.chunk, burn_in - done))
+            state = model.forward(codes.repeat(lanes // wanted, 1), state).state
         at = at + burn_in
     longer, shorter = (State(*(part[:, half] for part in state)) for half in (slice(wanted), slice(wanted, None)))
-    return [float(each) for each in apart(shorter, longer)]
+    return [float(each) for each in max_state_difference(shorter, longer)]
 
 
 def forgets(differences: list[float], settings: StreamSettings) -> bool:
     """Whether the states of a trial agree nearly everywhere; True where nothing was tried."""
     agreeing = sum(each <= settings.tolerance for each in differences)
-    return agreeing >= FORGETTING_SHARE * len(differences)
+    return agreeing >= FORGETTING_FRACTION * len(differences)

@@ -9,10 +9,10 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.strands import Gatherer
+from genolstm.strands import SequenceFetcher
+from genolstm.stream.burn_in_check import burn_in_differences, forgets
 from genolstm.stream.reading import read_stretches
-from genolstm.stream.seams import Seams, apart
-from genolstm.stream.trial import forgets, trial_differences
+from genolstm.stream.seams import Seams, max_state_difference
 
 STREAM = StreamSettings(lanes=4, chunk=16, burn_in=40)
 
@@ -22,7 +22,7 @@ def model_of(forget_bias, layers=1):
 
 
 def differences_of(model, genome, stretches, stream=STREAM):
-    return trial_differences(model, genome, Gatherer(genome, torch.device("cpu")), stretches, stream)
+    return burn_in_differences(model, genome, SequenceFetcher(genome, torch.device("cpu")), stretches, stream)
 
 
 def read(model, genome, stretches, stream=STREAM):
@@ -41,8 +41,8 @@ def test_differences_are_those_of_one_and_two_burn_ins_at_the_middles_of_equal_s
     with torch.no_grad():
         for place, difference in zip((500, 1500, 2500, 3500, 4500), found, strict=True):
             text = torch.from_numpy(codes[place : place + 80].astype(np.int64))[None]
-            two, one = (model.read(text[:, skipped:], model.start(1)).state for skipped in (0, 40))
-            assert difference == pytest.approx(float(apart(one, two)), rel=1e-3)
+            two, one = (model.forward(text[:, skipped:], model.initial_state(1)).state for skipped in (0, 40))
+            assert difference == pytest.approx(float(max_state_difference(one, two)), rel=1e-3)
 
 
 def test_a_model_that_remembers_is_read_in_one_lane_a_row(genome_of, drawn_codes, stretches_of):
@@ -67,16 +67,16 @@ def test_a_stretch_within_a_contig_is_then_read_from_the_contigs_ends(genome_of,
     genome, model = genome_of({"a": codes}), model_of("9")
     within = stretches_of(genome, [("a", 2000, 2100, Part.TEST)])
     seams = Seams()
-    for block in read_stretches(model, genome, within, STREAM, seams=seams, lead=True):
+    for block in read_stretches(model, genome, within, STREAM, seams=seams, warmup=True):
         last = block
     assert seams.in_sequence
-    assert not seams.leads
+    assert not seams.unchecked_starts
     forward = int(np.flatnonzero(last.sign > 0)[0]) if (last.sign > 0).any() else None
     assert set(last.end.tolist()) <= {2100, 2000}
     if forward is not None:
         with torch.no_grad():
             inputs = torch.from_numpy(np.concatenate([[DNA.unknown], codes[:2099]]).astype(np.int64))[None]
-            logits = model.read(inputs, model.start(1)).logits[0, -1]
+            logits = model.forward(inputs, model.initial_state(1)).logits[0, -1]
         torch.testing.assert_close(last.logits[forward, 2099 - last.first[forward]], logits, atol=1e-5, rtol=0)
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from genolstm.model import NextSymbolModel
-from genolstm.pooled import Windows, pooled_states, pooled_width
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
+from genolstm.states.windows import Windows, pooled_states, pooled_width
 from genolstm.stream.seams import Seams
 
 STREAM = StreamSettings(lanes=4, chunk=24, burn_in=96, repair=False)
@@ -37,11 +37,11 @@ def states_whole(model, genome, contig, *, reverse, memories):
     # the stream begins with one N, the symbol before the contig
     codes = torch.from_numpy(np.concatenate([[genome.alphabet.unknown], codes]).astype(np.uint8))[None]
     if not memories:
-        found = torch.cat(model.read(codes, model.start(1)).layers, dim=2)[0, 1:]
+        found = torch.cat(model.forward(codes, model.initial_state(1)).layers, dim=2)[0, 1:]
         return (found.flip(0) if reverse else found).numpy()
-    state, states = model.start(1), []
+    state, states = model.initial_state(1), []
     for step in range(codes.shape[1]):  # c is seen at each step only where each is a reading of its own
-        state = model.read(codes[:, step : step + 1], state).state
+        state = model.forward(codes[:, step : step + 1], state).state
         states.append(torch.cat([state.hidden[:, 0].flatten(), state.memory[:, 0].flatten()]))
     found = torch.stack(states)[1:]
     return (found.flip(0) if reverse else found).numpy()

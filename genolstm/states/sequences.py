@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from genolstm.alphabet import Codes
 from genolstm.cells.memory import State
 from genolstm.cells.replay import replay
-from genolstm.model import NextSymbolModel, Reading
+from genolstm.model import ModelOutput, NextSymbolModel
 
 LANES = 64  # sequences read side by side
 CHUNK = 64  # symbols read in one go: the gates of a longer chunk leave the cache, and c takes half as long again
 
 
 @torch.inference_mode()
-def states_within(
+def states_in_sequences(
     model: NextSymbolModel,
     sequence: Callable[[int], Codes],
     owner: NDArray[np.int64],
@@ -68,7 +68,7 @@ class _Lanes:
         self.device = next(model.parameters()).device
         # what a contig's first base is read after: nothing yet
         nothing = torch.full((len(codes), 1), model.alphabet.unknown, dtype=torch.uint8, device=self.device)
-        self.state = model.read(nothing, model.start(len(codes))).state
+        self.state = model.forward(nothing, model.initial_state(len(codes))).state
         self.place = 0
 
     @property
@@ -85,7 +85,7 @@ class _Lanes:
         for row in range(left):
             symbols = self.codes[row][self.place : self.place + width]
             padded[row, : len(symbols)] = symbols
-        reading = self.model.read(torch.from_numpy(padded).to(self.device), before)
+        reading = self.model.forward(torch.from_numpy(padded).to(self.device), before)
         self.state, self.place = reading.state, self.place + width
         at = torch.from_numpy(lane).to(self.device), torch.from_numpy(step).to(self.device)
         parts = [layer[at] for layer in reading.layers]
@@ -95,7 +95,7 @@ class _Lanes:
             parts += parts
         return torch.cat(parts, dim=-1).half().cpu().numpy()
 
-    def _memories(self, reading: Reading, before: State) -> list[torch.Tensor]:
+    def _memories(self, reading: ModelOutput, before: State) -> list[torch.Tensor]:
         """Memory c of each layer after each symbol, [B, T, H]."""
         return [
             replay(cell, inputs, hidden, State(before.hidden[layer], before.memory[layer])).memory  # type: ignore[arg-type]

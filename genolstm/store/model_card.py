@@ -30,7 +30,7 @@ class ProbeLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ModelCard:
     """Where a model that is handed on comes from. Commands name files without their folders.
 
     data, licence : of what it was trained on, in words.   command, version, device, seed, created : of its training.
@@ -52,7 +52,7 @@ class Card:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
-    def from_text(cls, text: str) -> "Card":
+    def from_text(cls, text: str) -> "ModelCard":
         """Read what `to_text` wrote."""
         told: dict[str, Any] = json.loads(text)
         told["probes"] = tuple(_line(row) for row in told["probes"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from genolstm.probes.linear import LinearProbe, fit_logistic, fit_ridge
-from genolstm.probes.multinomial import KindsProbe, fit_multinomial
+from genolstm.probes.multinomial import MulticlassProbe, fit_multinomial
 from genolstm.probes.scores import (
     BlockResamples,
     Score,
@@ -56,7 +56,7 @@ class Subset(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ProbeTask:
     """What is asked of each row, and which score ranks the answers.
 
     ranked : name of the score that verdicts are made from.   score : that score.   fit : features, truth, train, valid
@@ -65,7 +65,7 @@ class Question:
 
     ranked: str
     score: Score
-    fit: Callable[..., LinearProbe | KindsProbe]
+    fit: Callable[..., LinearProbe | MulticlassProbe]
     judged: Callable[[Floats], Floats]
 
 
@@ -79,21 +79,21 @@ def _likeliest(log_odds: Floats) -> Floats:
     return best
 
 
-CLASSES = Question(ranked="auprc", score=auprc, fit=fit_logistic, judged=_as_it_is)
-VALUES = Question(ranked="r2", score=r2, fit=fit_ridge, judged=_as_it_is)
-KINDS = Question(ranked="accuracy", score=accuracy, fit=fit_multinomial, judged=_likeliest)
+CLASSES = ProbeTask(ranked="auprc", score=auprc, fit=fit_logistic, judged=_as_it_is)
+VALUES = ProbeTask(ranked="r2", score=r2, fit=fit_ridge, judged=_as_it_is)
+MULTICLASS = ProbeTask(ranked="accuracy", score=accuracy, fit=fit_multinomial, judged=_likeliest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """A probe, what it was fitted to, and what it predicts at every row: log odds, [N] or [N, K], or values."""
 
-    probe: LinearProbe | KindsProbe
+    probe: LinearProbe | MulticlassProbe
     truth: Truth
     predicted: Floats
 
 
-class Contest:
+class ProbeComparison:
     """Fits by name, and their scores once all are there.
 
     target : what messages call it.   truth : [N], classes 0 and 1, or values.   part, block : [N].
@@ -104,7 +104,7 @@ class Contest:
     def __init__(
         self,
         target: str,
-        question: Question,
+        question: ProbeTask,
         truth: Truth,
         part: NDArray[np.int8],
         block: NDArray[np.int64],
@@ -194,7 +194,7 @@ class Contest:
         if self.question is CLASSES:
             threshold = best_threshold(fit.truth[self.valid], fit.predicted[self.valid])
             scores = _class_scores(predicted, threshold) | {name: (score, predicted) for name, score in more.items()}
-        elif self.question is KINDS:
+        elif self.question is MULTICLASS:
             scores = {"accuracy": (accuracy, _likeliest(predicted))}
         else:
             scores = {"r2": (r2, predicted), "pearson": (pearson, predicted), "spearman": (spearman, predicted)}
@@ -202,7 +202,7 @@ class Contest:
             name: Estimate(*score_interval(truth, predictions, self.resamples, how))
             for name, (how, predictions) in scores.items()
         }
-        if self.question is KINDS:
+        if self.question is MULTICLASS:
             for name, score in (("auroc_mean", auroc), ("auprc_mean", auprc)):
                 told[name] = Estimate(*class_mean_interval(truth, predicted, self.resamples, score))
         for subset in subsets:

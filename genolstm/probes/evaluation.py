@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.probes.contest import CLASSES, Contest, verdict_of
+from genolstm.probes.comparison import CLASSES, ProbeComparison, verdict_of
 from genolstm.probes.controls import (
     composition,
     control_labels,
+    kmer_counts,
     one_hot,
     shared_with_training,
     windows,
-    word_counts,
 )
 from genolstm.probes.linear import REGULARISATION_GRID, fit_logistic
 from genolstm.probes.scores import auprc, auprc_at_prevalence, log_likelihood
@@ -55,7 +55,7 @@ def offsets_to_read(settings: ProbeSettings) -> tuple[int, ...]:
     return tuple(sorted({offset for each in sets for offset in each}))
 
 
-class Judge:
+class ProbeEvaluation:
     """One target on its way to a verdict. Models are read one after another, so that only one's states are held.
 
     told : called with a sentence as each step is done.
@@ -67,7 +67,7 @@ class Judge:
         self.target, self.sites, self.settings, self.told = target, sites, settings, told
         self.codes = windows(genome, sites, settings.window)
         self.n_known = genome.alphabet.n_known
-        self.contest = Contest(
+        self.contest = ProbeComparison(
             target, CLASSES, sites.label, sites.part, sites.block,
             n_resamples=settings.resamples, seed=settings.seed, told=told,
         )  # fmt: skip
@@ -93,7 +93,7 @@ class Judge:
     def add_sequence_controls(self) -> None:
         """Fit the probes that see the sequence alone."""
         self.contest.fit("onehot", one_hot(self.codes, self.n_known))
-        self.contest.fit("kmer", word_counts(self.codes, self.settings.kmer, self.n_known))
+        self.contest.fit("kmer", kmer_counts(self.codes, self.settings.kmer, self.n_known))
         self.contest.fit("composition", composition(self.codes, self.n_known))
 
     def _best_offsets(self, model: ModelStates) -> tuple[int, ...]:
@@ -128,10 +128,10 @@ class Judge:
         """
         natural = partial(auprc_at_prevalence, prevalence=prevalence)
         features = self.contest.feature_sets(more={"auprc_natural": natural})
-        rivals = [
+        baselines = [
             name for name in features if name.startswith("untrained") or name in {"onehot", "kmer", "composition"}
         ]
-        differences = {name: self.contest.difference(TRAINED, name) for name in rivals}
+        differences = {name: self.contest.difference(TRAINED, name) for name in baselines}
         verdict, best = verdict_of(differences, features, CLASSES.ranked)
         return ProbeResult(
             target=self.target,

@@ -14,8 +14,8 @@ from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from genolstm.stream.reading import mean_bits
-from genolstm.training.course import Logbook, train
-from genolstm.training.resume import laid_down, take_up
+from genolstm.training.loop import History, train
+from genolstm.training.snapshots import restore, snapshot
 from genolstm.training.steps import new_run
 
 SETTINGS = TrainSettings(lanes=5, chunk=7, bases=9000, valid_looks=6, learning_rate=0.01)
@@ -24,16 +24,16 @@ BY_CLOCK = {"bases_per_second"}
 
 @pytest.fixture(autouse=True)
 def _few_records(monkeypatch):
-    monkeypatch.setattr("genolstm.training.course.RECORDS", 40)  # of some 260 steps: most stops cut one in two
+    monkeypatch.setattr("genolstm.training.loop.RECORDS", 40)  # of some 260 steps: most stops cut one in two
 
 
 class Training:
     """A run with its genome and logbook, as the command keeps them."""
 
-    def __init__(self, genome, stretches, model, settings, *, look=None, logbook=None):
+    def __init__(self, genome, stretches, model, settings, *, look=None, history=None):
         self.genome, self.stretches, self.settings = genome, stretches, settings
         self.run = new_run(model, settings)
-        self.logbook = logbook or Logbook()
+        self.history = history or History()
         self.look = look or self._measured
 
     def _measured(self):
@@ -50,8 +50,8 @@ class Training:
             device=torch.device("cpu"),
         )
         for tick in train(self.run, lanes, self.look):
-            self.logbook.add(tick)
-            if tick.step == until or len(self.logbook.looks["bits"]) == until_looks:
+            self.history.add(tick)
+            if tick.step == until or len(self.history.looks["bits"]) == until_looks:
                 break
         return self
 
@@ -65,17 +65,17 @@ class Training:
             split=self.stretches,
             lengths=self.genome.lengths,
             genome_sha256=self.genome.sha256,
-            history=self.logbook.history,
-            looks=self.logbook.looks,
-            resumable=laid_down(run),
+            history=self.history.records,
+            looks=self.history.looks,
+            resumable=snapshot(run),
         )
         write_checkpoint(path, checkpoint, provenance)
         saved = read_checkpoint(path)
         model = NextSymbolModel(saved.model, seed=99)  # every weight comes from the file
         model.load_weights(saved.weights)
-        logbook = Logbook(history=saved.history, looks=saved.looks)
-        resumed = Training(self.genome, saved.split, model, saved.train, look=look, logbook=logbook)
-        take_up(resumed.run, saved.resumable)
+        history = History(history=saved.history, looks=saved.looks)
+        resumed = Training(self.genome, saved.split, model, saved.train, look=look, history=history)
+        restore(resumed.run, saved.resumable)
         return resumed
 
 
@@ -86,10 +86,10 @@ def model_of(cell=TrainableCell.LSTM, layers=1):
 def assert_same(one, other):
     for name, weight in one.run.model.weight_arrays().items():
         np.testing.assert_array_equal(weight, other.run.model.weight_arrays()[name], err_msg=name)
-    for name, column in one.logbook.history.items():
+    for name, column in one.history.records.items():
         if name not in BY_CLOCK:
-            assert column == other.logbook.history[name], name
-    assert one.logbook.looks == other.logbook.looks
+            assert column == other.history.records[name], name
+    assert one.history.looks == other.history.looks
     for part, its_part in zip(one.run.state, other.run.state, strict=True):
         assert torch.equal(part, its_part)
     mine, theirs = (dataclasses.asdict(training.run.progress) for training in (one, other))
@@ -107,9 +107,9 @@ def test_a_stopped_and_resumed_training_gives_the_same_bits(
     stretches = stretches_of(tiny_genome)
     whole = Training(tiny_genome, stretches, model_of(cell, layers), SETTINGS).go()
     total = whole.run.progress.step
-    assert len(whole.logbook.looks["bits"]) == 6
+    assert len(whole.history.looks["bits"]) == 6
     resumed = Training(tiny_genome, stretches, model_of(cell, layers), SETTINGS)
-    ends = set(whole.logbook.history["step"])
+    ends = set(whole.history.records["step"])
     stops = [next(step for step in range(first, total) if not {step, step - 1} & ends) for first in (20, 101, 200)]
     for number, stop in enumerate(stops):  # each in the middle of a record, and between looks
         resumed = resumed.go(until=stop).stopped_and_resumed(tmp_path / f"{number}.h5", provenance)
@@ -134,12 +134,12 @@ def test_early_stop_survives_a_stop(tiny_genome, stretches_of, tmp_path, provena
     settings = dataclasses.replace(SETTINGS, early_stop=2)
     stretches = stretches_of(tiny_genome)
     whole = Training(tiny_genome, stretches, model_of(), settings, look=iter(LOOKS).__next__).go()
-    assert whole.logbook.looks["bits"] == LOOKS[:4]
+    assert whole.history.looks["bits"] == LOOKS[:4]
     looks = iter(LOOKS)
     cut = Training(tiny_genome, stretches, model_of(), settings, look=looks.__next__)
     cut.go(until_looks=stop_after_looks)
     resumed = cut.stopped_and_resumed(tmp_path / "run.h5", provenance, look=looks.__next__).go()
-    assert resumed.logbook.looks == whole.logbook.looks
+    assert resumed.history.looks == whole.history.looks
     assert resumed.run.progress.step == whole.run.progress.step
     for name, weight in whole.run.model.weight_arrays().items():
         np.testing.assert_array_equal(weight, resumed.run.model.weight_arrays()[name])
@@ -148,12 +148,12 @@ def test_early_stop_survives_a_stop(tiny_genome, stretches_of, tmp_path, provena
 def test_what_was_saved_is_not_changed_by_going_on(tiny_genome, stretches_of):
     stretches = stretches_of(tiny_genome)
     first = Training(tiny_genome, stretches, model_of(), SETTINGS).go(until=50)
-    saved, weights = laid_down(first.run), first.run.model.weight_arrays()
+    saved, weights = snapshot(first.run), first.run.model.weight_arrays()
     before = copy.deepcopy(saved)
     first.go(until=60)
     second = Training(tiny_genome, stretches, model_of(), SETTINGS)
     second.run.model.load_weights(weights)
-    take_up(second.run, saved)
+    restore(second.run, saved)
     second.go(until=60)
     for kind in ("first_moments", "second_moments"):
         for name, moment in getattr(before, kind).items():
@@ -170,11 +170,11 @@ def test_optimiser_goes_on_counting_the_updates_it_made(tiny_genome, stretches_o
     # fp16 skips the update of a step that overflows: the optimiser's count then lags behind the steps
     for state in training.run.optimiser.state.values():
         state["step"] -= 4
-    saved = laid_down(training.run)
+    saved = snapshot(training.run)
     assert saved.progress["updates"] == 26
     assert saved.progress["step"] == 30
     resumed = Training(tiny_genome, stretches_of(tiny_genome), model_of(), SETTINGS)
-    take_up(resumed.run, saved)
+    restore(resumed.run, saved)
     assert float(resumed.run.optimiser.state[resumed.run.model.head.weight]["step"]) == 26
     assert float(training.run.optimiser.state[weight]["step"]) == 26
 

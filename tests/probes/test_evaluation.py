@@ -10,7 +10,7 @@ from sklearn import metrics
 from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError, UsageError
-from genolstm.probes.protocol import TRAINED, Judge, ModelStates, offsets_to_read
+from genolstm.probes.evaluation import TRAINED, ModelStates, ProbeEvaluation, offsets_to_read
 from genolstm.probes.scores import (
     auprc,
     auroc,
@@ -32,8 +32,8 @@ SETTINGS = ProbeSettings(window=20, kmer=2, resamples=100, seed=5)
 OFFSETS = offsets_to_read(SETTINGS)
 N_OF_PART = {Part.TRAIN: 700, Part.VALID: 300, Part.TEST: 500}
 WIDTH = 3  # features of one pass at one offset
-RIVALS = ("untrained_1", "untrained_2", "onehot", "kmer", "composition")
-NAMES = (TRAINED, "shuffled", "control_task", *RIVALS)
+BASELINES = ("untrained_1", "untrained_2", "onehot", "kmer", "composition")
+NAMES = (TRAINED, "shuffled", "control_task", *BASELINES)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,7 +74,7 @@ def made_states(name, label, seed, planted=None):
 
 def judged(genome, sites, planted, settings=SETTINGS, *, signal=None, told=None):
     """A judge that has seen the trained states, two untrained twins of pure noise, and the sequence."""
-    judge = Judge("donor", genome, sites, settings, told or (lambda _: None))
+    judge = ProbeEvaluation("donor", genome, sites, settings, told or (lambda _: None))
     label = sites.label if signal is None else signal
     judge.add_model(made_states(TRAINED, label, 10, planted))
     for twin in (1, 2):
@@ -118,18 +118,18 @@ def test_probe_finds_what_was_planted_and_where(planted):
     weight = np.abs(planted.features[TRAINED].coefficients)
     assert weight.argmax() == WIDTH + 2  # second pass, third feature
     assert set(planted.features) == set(NAMES)
-    assert planted.differences.keys() == set(RIVALS)
+    assert planted.differences.keys() == set(BASELINES)
 
 
 @pytest.mark.parametrize("offset", [4, 10])
 def test_sweep_picks_the_offset_at_which_the_answer_stands(genome, sites, offset):
-    judge = Judge("donor", genome, sites, SETTINGS, lambda _: None)
+    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
     judge.add_model(made_states(TRAINED, sites.label, 10, {offset: 2.0}))
     assert judge.offsets[TRAINED] == (offset,)
 
 
 def test_sweep_reads_offsets_together_where_the_answer_is_spread_over_them(genome, sites):
-    judge = Judge("donor", genome, sites, SETTINGS, lambda _: None)
+    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
     judge.add_model(made_states(TRAINED, sites.label, 3, dict.fromkeys(OFFSETS, 0.9)))
     assert judge.offsets[TRAINED] == (0, 2, 4, 6, 10)
 
@@ -202,7 +202,7 @@ def test_labels_are_shuffled_within_each_part_and_only_there(planted):
     for part in Part:
         mine = planted.sites.part == part
         assert shuffled[mine].sum() == true[mine].sum()
-    for name in (TRAINED, *RIVALS):
+    for name in (TRAINED, *BASELINES):
         np.testing.assert_array_equal(planted.features[name].label, true)
     control = planted.features["control_task"].label
     assert abs(control.mean() - true.mean()) < 0.05
@@ -225,7 +225,7 @@ def test_control_that_knows_as_much_leaves_no_gain(genome_of, genome, sites):
 
 @pytest.mark.parametrize("twin", [1, 2])
 def test_every_untrained_twin_is_a_rival(genome, sites, twin):
-    judge = Judge("donor", genome, sites, replace(SETTINGS, resamples=50, offsets="6"), lambda _: None)
+    judge = ProbeEvaluation("donor", genome, sites, replace(SETTINGS, resamples=50, offsets="6"), lambda _: None)
     judge.add_model(made_states(TRAINED, sites.label, 1, {6: 2.0}))
     for each in (1, 2):
         judge.add_model(made_states(f"untrained_{each}", sites.label, 5, {6: 3.0} if each == twin else {}))
@@ -240,7 +240,7 @@ def test_gain_is_told_exactly_when_the_paired_interval_over_the_strongest_contro
 ):
     settings = replace(SETTINGS, offsets="6", resamples=50)
     result = judged(genome, sites, {6: strength}, settings).verdict(PREVALENCE)
-    strongest = max(RIVALS, key=lambda name: result.features[name].scores["auprc"].value)
+    strongest = max(BASELINES, key=lambda name: result.features[name].scores["auprc"].value)
     test = sites.part == Part.TEST
     resamples = block_bootstrap(sites.block[test], 50, spawn(5, "bootstrap"))
     ours, theirs = (result.features[name].log_odds[test].astype(np.float64) for name in (TRAINED, strongest))
@@ -254,7 +254,7 @@ def test_test_part_without_enough_blocks_is_refused_before_any_model_is_read(gen
     few = made_sites(genome, block_bp=10**6)  # one block
     lone = replace(few, label=np.where(few.part == Part.TEST, 0, few.label).astype(np.int8))
     with pytest.raises(InputError, match=r"no interval can be given: .* test on more contigs or bases"):
-        Judge("donor", genome, lone, SETTINGS, lambda _: None)
+        ProbeEvaluation("donor", genome, lone, SETTINGS, lambda _: None)
 
 
 # ---- the test set is opened once
@@ -276,7 +276,7 @@ def test_test_rows_never_reach_a_fit_or_a_choice(genome_of, genome, sites, drawn
     settings = replace(SETTINGS, resamples=20)
 
     def result_of(where, which, *, turned):
-        judge = Judge("donor", where, which, settings, lambda _: None)
+        judge = ProbeEvaluation("donor", where, which, settings, lambda _: None)
         for name, seed in ((TRAINED, 10), ("untrained_1", 11)):
             model = made_states(name, sites.label, seed, {6: 1.0, 2: 0.5})
             if turned:
@@ -385,7 +385,7 @@ def test_differences_and_verdict_can_be_recomputed_from_the_file(reread):
         assert estimate.value == pytest.approx(
             reread.features[TRAINED].scores["auprc"].value - reread.features[name].scores["auprc"].value, abs=1e-12
         )
-    assert reread.best_control == max(RIVALS, key=lambda name: reread.features[name].scores["auprc"].value)
+    assert reread.best_control == max(BASELINES, key=lambda name: reread.features[name].scores["auprc"].value)
     assert reread.verdict == "gain"
     assert reread.differences[reread.best_control].low > 0
     assert reread.selectivity == (
@@ -423,7 +423,7 @@ def test_same_seed_gives_the_same_bits(genome, sites):
 
 
 def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
-    judge = Judge("donor", genome, sites, replace(SETTINGS, resamples=20, offsets="6"), lambda _: None)
+    judge = ProbeEvaluation("donor", genome, sites, replace(SETTINGS, resamples=20, offsets="6"), lambda _: None)
     model = made_states(TRAINED, sites.label, 4, {6: 2.0})
     model.states[-1] = 6e4  # an outlier on the test contig, thousands of spreads away
     judge.add_model(model)

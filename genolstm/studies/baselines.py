@@ -40,7 +40,7 @@ class Rivals(NamedTuple):
 
 
 def architectures(horizon: int, window: int) -> tuple[Architecture, ...]:
-    """All rivals. horizon : steps that chrono initialisation spreads time constants over."""
+    """All baselines. horizon : steps that chrono initialisation spreads time constants over."""
     return (
         Architecture(LSTM, CellName.LSTM),
         Architecture(CHRONO, CellName.LSTM, forget_bias=f"chrono:{horizon}"),
@@ -52,7 +52,7 @@ def architectures(horizon: int, window: int) -> tuple[Architecture, ...]:
 
 
 def contest(
-    rivals: Sequence[Architecture],
+    baselines: Sequence[Architecture],
     *,
     draw: Draw,
     at: Callable[[np.random.Generator, int], Batch],
@@ -64,7 +64,7 @@ def contest(
     seed: int,
     say: Callable[[str], None],
 ) -> Rivals:
-    """Train each rival from seeds of its own and judge it at each distance, all on the same test sequences.
+    """Train each baseline from seeds of its own and judge it at each distance, all on the same test sequences.
 
     draw : a batch to learn from, whatever its distance.   at : (rng, distance) -> test batch.
     """
@@ -72,16 +72,16 @@ def contest(
     scores: dict[str, Floats] = {}
     losses: dict[str, Floats] = {}
     sizes = {}
-    for rival in rivals:
+    for baseline in baselines:
         rows = []
         for repeat in range(repeats):
-            network = built(rival, n_symbols, n_answers, parameters=PARAMETERS, seed=seed, index=repeat)
-            rate = LEARNING_RATES.get(rival.cell, GATED_RATE)
+            network = built(baseline, n_symbols, n_answers, parameters=PARAMETERS, seed=seed, index=repeat)
+            rate = LEARNING_RATES.get(baseline.cell, GATED_RATE)
             train(network, draw, spawn(seed, "batches", repeat), steps=steps, learning_rate=rate)
             rows.append([_judged(network, test) for test in tests.values()])
-            sizes[rival.name] = parameter_count(network)
-            say(f"{rival.name}, network {repeat + 1} of {repeats}: {rows[-1][-1][0]:.0%} right at {distances[-1]}")
-        scores[rival.name], losses[rival.name] = np.moveaxis(np.array(rows), -1, 0)
+            sizes[baseline.name] = parameter_count(network)
+            say(f"{baseline.name}, network {repeat + 1} of {repeats}: {rows[-1][-1][0]:.0%} right at {distances[-1]}")
+        scores[baseline.name], losses[baseline.name] = np.moveaxis(np.array(rows), -1, 0)
     return Rivals(distances, scores, losses, sizes, 1 / n_answers)
 
 
@@ -90,7 +90,7 @@ def _judged(network: Network, test: Batch) -> tuple[float, float]:
 
 
 def claims_of(found: Rivals, *, distance_word: str, offset: int, window: int) -> tuple[Claim, ...]:
-    """What the longest distance says of each rival; the windowed one, where nothing it sees could tell it.
+    """What the longest distance says of each baseline; the windowed one, where nothing it sees could tell it.
 
     offset : what to add to a distance to get the symbols between the answer and what it needs.
     """
