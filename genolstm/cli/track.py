@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from genolstm.readers.bed import Bed
     from genolstm.readers.bigwig_signal import BigWigSignal
     from genolstm.store.genome import Genome
-    from genolstm.store.track import Track, TrackOrigin
+    from genolstm.store.track import Runs, Track, TrackOrigin
 
 BIGWIG = "bigWig"
 

@@ -190,7 +190,7 @@ def _count_stream(
         fates = np.zeros(len(Fate), np.int64)
         sink.take(walked(header, chunks, wanted, fates, source))
         return _counted("BAM", fates, settings, match, sink)
-    chunks = refuse_other_kinds(chunks, source, "FASTQ or SAM", WANTED)
+    chunks = refuse_other_kinds(chunks, source, "FASTQ or SAM", WANTED, called="reads or fragments")
     lines = numbered_lines(chunks, source, WANTED)
     if head.lstrip(b"\xef\xbb\xbf").startswith(b"@"):
         return _count_sam(lines, lengths, settings, sink, source, genome_name)

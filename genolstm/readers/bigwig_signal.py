@@ -45,7 +45,11 @@ class BigWigSignal:
         """Open a bigWig. Raises InputError for a damaged file, or one of another genome, as reads are refused."""
         self.path, self.lengths, self.runs_read = path, lengths, 0
         try:
-            self._file: Any = pybigtools.open(str(path))
+            name = str(path.absolute()).encode().decode()
+        except UnicodeEncodeError as problem:
+            raise InputError(f"{path} cannot be read: its name is no UTF-8; rename it.") from problem
+        try:
+            self._file: Any = pybigtools.open(name)
             found: dict[str, int] = dict(self._file.chroms())
         except (OSError, ValueError, KeyError, pybigtools.BBIReadError) as problem:
             raise InputError(f"{path} {DAMAGED}.") from problem

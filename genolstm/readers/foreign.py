@@ -37,10 +37,13 @@ def foreign_kind(head: bytes, own: str = "") -> str:
     return next((kind for beginning, kind, _ in OTHER_KINDS if head.startswith(beginning) and kind != own), "")
 
 
-def refuse_other_kinds(chunks: Iterable[bytes], source: str, own: str, wanted: str) -> Iterator[bytes]:
+def refuse_other_kinds(
+    chunks: Iterable[bytes], source: str, own: str, wanted: str, called: str = ""
+) -> Iterator[bytes]:
     """Chunks of text as they are, once their beginning was seen to be of no other kind than ``own``.
 
-    Raises InputError naming the kind. wanted : what to give.
+    called : what messages call the kind, where it is not ``own``.   wanted : what to give.
+    Raises InputError naming the kind.
     """
     head, begun = b"", []
     chunks = iter(chunks)
@@ -50,7 +53,7 @@ def refuse_other_kinds(chunks: Iterable[bytes], source: str, own: str, wanted: s
         if len(head) >= HEAD_BYTES:
             break
     if kind := foreign_kind(head, own):
-        raise InputError(f"{source} looks like {kind}, not like {own}; give {wanted}.")
+        raise InputError(f"{source} looks like {kind}, not like {called or own}; give {wanted}.")
     yield from begun
     yield from chunks
 
