@@ -211,7 +211,7 @@ def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str, stops: Stops
     ending = _Ending(tables.letters.find(STOP), stops)
     for piece in pieces:
         if piece.symbols is None:
-            _refuse_empty_record(name, n_before, lines, source)
+            _refuse_empty_record(name, n_before, lines, source, stops=ending.held)
             ending.close()
             name, n_before = _record_name(piece, lines, source), 0
             lines[name] = piece.line
@@ -228,7 +228,7 @@ def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str, stops: Stops
             raise not_fasta(piece.text, source)
     if not lines:
         raise InputError(f"{source} holds no records: give a FASTA file with at least one '>' line and its sequence.")
-    _refuse_empty_record(name, n_before, lines, source)
+    _refuse_empty_record(name, n_before, lines, source, stops=ending.held)
     ending.close()
 
 
@@ -266,8 +266,13 @@ class _Ending:
         self.held, self.broken = 0, False
 
 
-def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], source: str) -> None:
+def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], source: str, *, stops: int) -> None:
     if lines and not n_symbols:
+        if stops:
+            raise InputError(
+                f"{source}: record '{name}' (line {lines[name]}) holds a stop sign (*) and no residue: complete or"
+                " delete it."
+            )
         raise InputError(f"{source}: record '{name}' (line {lines[name]}) has no sequence: complete or delete it.")
 
 

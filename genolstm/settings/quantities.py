@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from genolstm.errors import UsageError
 
-_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)\s*(?:[bB][pP]?)?")
+_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)\s*(?:bp?)?")
 _FACTOR = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 

@@ -35,7 +35,8 @@ def write_bigwig(path: Path, lengths: Mapping[str, int], runs: Iterable[Runs]) -
     Raises
     ------
     InputError
-        There is no value to write, the name is too long or no UTF-8, or the disk refuses. What ``runs`` raises passes through.
+        There is no value to write, the name is too long or no UTF-8, or the disk refuses. What ``runs`` raises passes
+        through.
     ValueError
         The runs break the promise above, or a value is infinite.
     """

@@ -394,8 +394,8 @@ def test_transcripts_off_the_genome_are_left_out_by_name():
         "left out 3 transcripts of genes.gtf, on contigs that genome.h5 lacks: x, y.",
         "genes.gtf has no transcript on 1 contig of genome.h5: II.",
         "1 transcript ended past the contig and had to be left out, first t4 (t4 ends at 11 of I, which has 10 bp);"
-        " give the annotation of the same assembly, or, if the contig is circular and the gene crosses its origin, leave"
-        " this gene out.",
+        " give the annotation of the same assembly, or, if the contig is circular and the gene crosses its origin,"
+        " leave this gene out.",
     ]
 
 

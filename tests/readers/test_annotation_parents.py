@@ -177,8 +177,9 @@ def test_parts_go_to_the_place_at_which_they_lie(read):
     )
     ids = 'gene_id "A"; transcript_id "t";'
     text += "".join(
-        f'\nI x CDS {begin + 50} {begin + 99} . - {phase} {ids} exon_number "2";\nI x CDS {begin + 200} {begin + 249} . - 1'
-        f' {ids} exon_number "1";\nI x stop_codon {begin + 47} {begin + 49} . - 0 {ids}'
+        f'\nI x CDS {begin + 50} {begin + 99} . - {phase} {ids} exon_number "2";'
+        f'\nI x CDS {begin + 200} {begin + 249} . - 1 {ids} exon_number "1";'
+        f"\nI x stop_codon {begin + 47} {begin + 49} . - 0 {ids}"
         for begin, phase in ((101, 0), (9101, 2))
     )
     assert [(t.coding.tolist(), t.phase) for t in read(text).transcripts] == [
@@ -189,7 +190,8 @@ def test_parts_go_to_the_place_at_which_they_lie(read):
 @pytest.mark.parametrize("contig", ["I", "II"])
 def test_an_id_declared_at_two_places_is_two_transcripts(read, contig):
     lines = [
-        f"{where} . mRNA {start} {start + 899} . + . ID=x;Parent=g\n{where} . exon {start} {start + 99} . + . Parent=x\n"
+        f"{where} . mRNA {start} {start + 899} . + . ID=x;Parent=g\n"
+        f"{where} . exon {start} {start + 99} . + . Parent=x\n"
         f"{where} . exon {start + 800} {start + 899} . + . Parent=x"
         for where, start in (("I", 101), (contig, 50101))
     ]
@@ -201,12 +203,15 @@ def test_an_id_declared_at_two_places_is_two_transcripts(read, contig):
 
 
 def test_one_line_given_twice_is_one_transcript(read):
-    text = "I . mRNA 1 900 . + . ID=x\nI . mRNA 1 900 . + . ID=x\nI . exon 1 90 . + . Parent=x\nI . exon 500 900 . + . Parent=x"
+    text = "I . mRNA 1 900 . + . ID=x\n" * 2 + "I . exon 1 90 . + . Parent=x\nI . exon 500 900 . + . Parent=x"
     assert [len(t.exons) for t in read(text).transcripts] == [2]
 
 
 def test_exons_outside_the_place_of_their_transcript_are_left_out(read):
-    text = "I . mRNA 1 900 . + . ID=x\nI . exon 1 900 . + . Parent=x\nI . mRNA 1 9 . + . ID=y\nI . exon 1 9 . + . Parent=y\n"
+    text = "".join(
+        f"I . mRNA 1 {end} . + . ID={name}\nI . exon 1 {end} . + . Parent={name}\n"
+        for name, end in (("x", 900), ("y", 9))
+    )
     annotation = read(text + "I . exon 31001 31200 . + . Parent=x")
     assert [t.name for t in annotation.transcripts] == ["y"]
     assert annotation.warnings == ("1 transcript left out (exon or CDS outside the place of its transcript), first x.",)
@@ -238,13 +243,15 @@ def test_trans_splicing_of_gtf_and_of_the_parents_line_counts_too(read):
     ids = 'gene_id "g"; transcript_id "t"; exception "trans-splicing";'
     text = f"I x exon 9000 9100 . + . {ids}\nI x exon 1 300 . + . {ids}\n" + gtf("u", ("I", "+", 5, 9, 1))
     assert [t.name for t in read(text).transcripts] == ["u"]
-    text = "I . mRNA 1 9000 . + . ID=r;exception=trans-splicing\nI . exon 8001 8100 . + . Parent=r\nI . exon 1 300 . + . Parent=r"
+    exons = "I . exon 8001 8100 . + . Parent=r\nI . exon 1 300 . + . Parent=r"
+    text = f"I . mRNA 1 9000 . + . ID=r;exception=trans-splicing\n{exons}"
     with pytest.raises(InputError, match=r"it has only: trans-spliced transcript \(3\)"):
         read(text)
 
 
 def test_a_product_of_trans_splicing_by_name_alone_is_read(read):
-    text = "I . mRNA 1 900 . + . ID=r;product=trans-splicing factor\nI . exon 1 90 . + . Parent=r\nI . exon 200 900 . + . Parent=r"
+    exons = "I . exon 1 90 . + . Parent=r\nI . exon 200 900 . + . Parent=r"
+    text = f"I . mRNA 1 900 . + . ID=r;product=trans-splicing factor\n{exons}"
     assert len(read(text).transcripts) == 1
 
 
