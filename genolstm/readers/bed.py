@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.readers.contig_match import listed
 from genolstm.readers.text_lines import opened_lines, source_name
-from genolstm.readers.whole_numbers import position, shortened
+from genolstm.readers.whole_numbers import MOST_DIGITS, position, shortened
 
 COLUMNS_NEEDED = 3  # contig, start, end
 NAME_COLUMN, STRAND_COLUMN = 3, 5
@@ -128,8 +128,12 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
             f"{source}, line {number} has {len(columns)} column{'s' * (len(columns) != 1)}, an interval needs contig,"
             f" start and end: {shortened(line)}; give a BED file."
         )
+    first, last = columns[1], columns[2]
     try:
-        start, end = position(columns[1]), position(columns[2])
+        if first.isdecimal() and last.isdecimal() and len(first) < MOST_DIGITS and len(last) < MOST_DIGITS:
+            start, end = int(first), int(last)
+        else:
+            start, end = position(first), position(last)
     except ValueError as problem:
         if "beyond" in str(problem):
             raise InputError(f"{source}, line {number}: {problem}; correct the line.") from None
@@ -152,7 +156,7 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
 def _name(columns: list[str], source: str, number: int) -> str:
     """Name of a line, '.' where it has none. Raises InputError for one that no file could hold."""
     name = columns[NAME_COLUMN] if len(columns) > NAME_COLUMN else "."
-    if CONTROL.search(name):
+    if not name.isprintable() and CONTROL.search(name):
         raise InputError(
             f"{source}, line {number}: the name (column 4) holds a control character: {shortened(name)}; remove it."
         )

@@ -117,8 +117,8 @@ def test_gzip_that_was_cut_is_refused_in_any_member(case, cut):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (bz2.compress(b"text"), "is compressed with bzip2, and only gzip and bgzip are read: decompress it first with b"),
-        (lzma.compress(b"text"), "is compressed with xz, and only gzip and bgzip are read: decompress it first with unx"),
+        (bz2.compress(b"text"), "is compressed with bzip2, and only gzip and bgzip are read: decompress it first"),
+        (lzma.compress(b"text"), "is compressed with xz, and only gzip and bgzip are read: decompress it first with"),
         (b"\x28\xb5\x2f\xfd\x24\x05abc", "is compressed with zstd, .* unzstd."),
         (b"\x50\x2a\x4d\x18\4\0\0\0abc", "is compressed with zstd"),
         (b"\x04\x22\x4d\x18abc", "is compressed with lz4"),
