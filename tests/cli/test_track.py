@@ -276,10 +276,10 @@ def test_a_bigwig_of_another_genome_or_below_zero_is_refused(track, wig):
 def test_a_damaged_bigwig_is_one_sentence(track, wig):
     path = wig()
     whole = path.read_bytes()
-    for cut in (5, 60, 200, len(whole) // 2, len(whole) - 5):
+    for cut in (5, 60, 200, len(whole) // 2):
         path.write_bytes(whole[:cut])
         ended, _ = track(path)
-        assert (ended.code, "Traceback" in ended.err) in ((3, False), (0, False))
+        assert (ended.code, "is damaged or cut short; copy or download it again" in ended.err) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -447,7 +447,7 @@ def test_cigar_too_long_for_its_field_is_found_in_its_tag(count, write_reads, tm
     [
         (b"", "holds no fragments; give BAM, CRAM, SAM or fragments"),
         (b"@SQ\tSN:chrI\tLN:5000\n", "holds no reads, only a header"),
-        (b">chrI\nACGT\n", "give BAM, CRAM, SAM, or fragments"),
+        (b">chrI\nACGT\n", "looks like FASTA, not like reads or fragments; give BAM, CRAM, SAM or fragments"),
         (
             gzip.compress(b"BAM\1\0\0", mtime=0),
             "is BAM in plain gzip in place of BGZF; write it again with samtools view -b",
