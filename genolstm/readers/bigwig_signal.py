@@ -176,7 +176,8 @@ class _File:
         number, first, _, step, span, kind, _, count = struct.unpack(self.order + SECTION, content[:head])
         if number != contig or kind not in STEPS or len(content) < head + count * STEPS[kind]:
             raise self.damaged()
-        places = np.frombuffer(content, self.order + "u4", count * STEPS[kind] // 4, head).reshape(count, STEPS[kind] // 4)
+        numbers = STEPS[kind] // 4  # of an item, each of 4 bytes
+        places = np.frombuffer(content, self.order + "u4", count * numbers, head).reshape(count, numbers)
         value = places[:, -1].copy().view(self.order + "f4").astype(np.float32)
         if kind == 1:
             return places[:, 0].astype(np.int64), places[:, 1].astype(np.int64), value
