@@ -20,7 +20,7 @@ from genolstm.readers.contig_match import listed
 from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.gzipped import STDIN, decompressed, opened
 from genolstm.readers.text_lines import source_name, whole_lines
-from genolstm.readers.whole_numbers import MOST_DIGITS, shortened
+from genolstm.readers.whole_numbers import FURTHEST, MOST_DIGITS, shortened
 
 BLOCK_BYTES = 1 << 18
 FIRST_LINE = "##fileformat=VCF"
@@ -43,7 +43,8 @@ _IUPAC = re.compile(r"[ACGTNRYSWKMBDHV]+")
 class Record(NamedTuple):
     """One record.
 
-    number : of its line, or of the record in BCF.   line : its text, no line end.   position : 0-based, -1 for POS 0.
+    number : of its line, or of the record in BCF.   line : its text, no line end.
+    position : 0-based, -1 for POS 0, and 2^40 - 1 at most, which is past the end of every contig.
     reference, alternatives : upper case; '.' where the file has no alternative.
     """
 
@@ -232,8 +233,8 @@ def _record(line: str, number: int, columns: int, source: str, unit: str) -> Rec
     contig, position, _, reference, alternatives, _ = line.split("\t", 5)
     if not (position.isascii() and position.isdigit()):
         raise InputError(f"{where}: POS is {shortened(position)}, not a whole number; correct it.")
-    if len(position) > MOST_DIGITS:
-        raise InputError(f"{where}: POS is {shortened(position)}, beyond the end of any contig; correct it.")
     if not contig or not reference:
         raise InputError(f"{where}: {'REF' if contig else 'CHROM'} is empty; correct it.")
-    return Record(number, line, contig, int(position) - 1, reference.upper(), tuple(alternatives.upper().split(",")))
+    # a place of any number of digits is past its contig's end, and is counted so
+    place = int(position) if len(position) <= MOST_DIGITS else FURTHEST
+    return Record(number, line, contig, place - 1, reference.upper(), tuple(alternatives.upper().split(",")))

@@ -178,6 +178,9 @@ def test_numbers_beyond_64_bits_are_one_sentence(case):
         path.write_bytes(first.replace(b"\t3\t", b"\t" + number + b"\t"))
         if path.read_bytes() == first:
             return  # a reader of no numbers
+        if read is variants:
+            assert read(path)[2].position == (1 << 40) - 1  # past the end of every contig, and counted so
+            return
         with pytest.raises(InputError) as caught:
             read(path)
         assert len(str(caught.value)) < 400
