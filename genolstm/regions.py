@@ -1,6 +1,6 @@
 """Places on a genome, 0-based and half open, with strand; no files, no torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -18,6 +18,9 @@ BLOCKS_AT_LEAST = 20  # of a split, and of a bootstrap: an interval from fewer m
 CONTIG_SHIFT = 40  # a block number has the contig above this bit
 MARGIN_BP = 1_000  # dropped between stretches of different parts, so that no window straddles them
 HELD_OUT_SHARE = 0.05  # of the genome, for validation and again for test, when no contigs are named
+
+
+MOST_COMMAS = 16  # in a contig's name
 
 
 class Part(IntEnum):
@@ -162,6 +165,9 @@ def split_genome(
     lengths : bases of each contig, in genome order.   block_bp : length of a block at most.   Raises InputError for
     unknown names, or one name in two parts.
     """
+    train_contigs, valid_contigs, test_contigs = (
+        put_together(names, lengths) for names in (train_contigs, valid_contigs, test_contigs)
+    )
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
     _check_names(lengths, wanted)
     whole = {name: part for part in (Part.VALID, Part.TEST) for name in wanted[part]}
@@ -197,6 +203,9 @@ def split_chains(
 
     lengths : symbols of each chain, in file order.   clusters : cluster of each.   Raises InputError as `split_genome`.
     """
+    train_contigs, valid_contigs, test_contigs = (
+        put_together(names, lengths) for names in (train_contigs, valid_contigs, test_contigs)
+    )
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
     _check_names(lengths, wanted)
     cluster_of = dict(zip(lengths, np.asarray(clusters).tolist(), strict=True))
@@ -248,7 +257,22 @@ def _stretches(contigs: tuple[str, ...], rows: list[tuple[int, int, int, Part]])
     )
 
 
-def _check_names(lengths: dict[str, int], wanted: dict[Part, Sequence[str]]) -> None:
+def put_together(pieces: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """Names of contigs from a list that was cut at its commas: 'BVAB1,_complete_genome' is one name where it is known.
+
+    A piece that is a name by itself stays one; what is no part of a name is left for whoever checks the names.
+    """
+    found: list[str] = []
+    at = 0
+    while at < len(pieces):
+        ends = range(at + 1, min(len(pieces), at + 1 + MOST_COMMAS) + 1)
+        end = next((end for end in ends if ",".join(pieces[at:end]) in known), at + 1)
+        found.append(",".join(pieces[at:end]))
+        at = end
+    return tuple(found)
+
+
+def _check_names(lengths: dict[str, int], wanted: Mapping[Part, Sequence[str]]) -> None:
     seen: dict[str, Part] = {}
     for part, names in wanted.items():
         for name in names:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genolstm.errors import InputError
-from genolstm.regions import BLOCK_BP, MARGIN_BP, Part, Sites, Stretches, split_genome
+from genolstm.regions import BLOCK_BP, MARGIN_BP, Part, Sites, Stretches, put_together, split_genome
 from genolstm.seeds import spawn
 
 POMBE = {"I": 5_579_133, "II": 4_539_804, "III": 2_452_883, "MT": 19_431}
@@ -213,3 +213,22 @@ def test_rows_of_sites_keep_their_columns_together():
     assert some.strand.tolist() == [-1, 1]
     assert some.block.tolist() == [0, 3]
     assert some.contigs == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        (["BVAB1", "_complete_genome", "II"], ("BVAB1,_complete_genome", "II")),
+        (["a", "b", "c"], ("a,b,c",)),
+        (["II", "x"], ("II", "x")),
+        (["_complete_genome", "BVAB1"], ("_complete_genome", "BVAB1")),
+        ([], ()),
+    ],
+)
+def test_names_with_commas_are_put_together_again(pieces, found):
+    assert put_together(pieces, {"BVAB1,_complete_genome", "II", "a,b,c"}) == found
+
+
+def test_a_contig_with_a_comma_can_be_held_out():
+    split = split_genome({"A,_1": 5000, "B": 90_000}, rng(), test_contigs=("A", "_1"))
+    assert split.of(Part.TEST).names() == ("A,_1",)

@@ -153,6 +153,10 @@ def test_any_other_forget_bias_is_refused(text):
         ("0.001M", 1000),
         (" 2K ", 2000),
         ("1.1M", 1_100_000),
+        ("40Mb", 40_000_000),
+        ("40 Mbp", 40_000_000),
+        ("1.5 kb", 1500),
+        ("12 bp", 12),
     ],
 )
 def test_a_size_may_carry_a_suffix(text, number):

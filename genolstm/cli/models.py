@@ -28,8 +28,20 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: genolstm score pombe-512 genome.h5 -o score.h5
     """
-    if ctx.invoked_subcommand:
-        return
+    if not ctx.invoked_subcommand:
+        _list(as_json=as_json)
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """List the models that come with genolstm, as 'genolstm models' does.
+
+    Example: genolstm models list
+    """
+    _list(as_json=as_json)
+
+
+def _list(*, as_json: bool) -> None:
     from genolstm.shipped import shipped_models
     from genolstm.store.checkpoint import read_checkpoint
 

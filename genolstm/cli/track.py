@@ -1,5 +1,7 @@
 """``genolstm track``: aligned reads or fragments to counts per base."""
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,14 +12,18 @@ from genolstm.cli.command import command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.errors import UsageError
 from genolstm.settings.option import option
-from genolstm.settings.track import Assay, TrackSettings
+from genolstm.settings.track import Assay, Shift, TrackSettings, parsed_shift
 
 if TYPE_CHECKING:
     from genolstm.readers.alignments import Counted
     from genolstm.readers.bed import Bed
+    from genolstm.readers.bigwig_signal import BigWigSignal
     from genolstm.store.genome import Genome
-    from genolstm.store.track import Track, TrackOrigin
+    from genolstm.store.track import Runs, Track, TrackOrigin
+
+BIGWIG = "bigWig"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,7 @@ def track(
     reads: Annotated[
         Path,
         typer.Argument(
-            help="BAM, CRAM, SAM, or fragments of 3 (contig, start, end), 4 or 5 columns (10x); - is stdin.",
+            help="BAM, CRAM, SAM, fragments (3 columns, 10x, BED of 6 or BEDPE of 10), or a bigWig; - is stdin.",
             show_default=False,
         ),
     ],
@@ -45,42 +51,71 @@ def track(
     settings: TrackSettings,
     files: TrackFiles,
     run: ResultOptions,
+    shift: Annotated[
+        str,
+        typer.Option(
+            "--shift",
+            metavar="FORWARD,REVERSE",
+            help="bp from the start of a forward read and from the half-open end of a reverse read to the base counted;"
+            " apply is 4,-5; done: ends are cuts already; auto: done in 10x fragments and single bases, else apply.",
+        ),
+    ] = Shift.AUTO.value,
 ) -> None:
-    """Count Tn5 cut sites (+4/-5) or read coverage at each base of a genome.
+    """Count Tn5 cut sites (+4/-5) or read coverage at each base of a genome, or take a signal from a bigWig.
+
+    A read on [start, end), 0-based and half open, counts at start + 4 if forward and at end - 5 if reverse: 4 bases
+    inside its last base, where both ends of one Tn5 insertion meet. Tools that take 5 from the last base itself (end -
+    6) are matched by --shift 4,-6.
 
     Unmapped, secondary, supplementary, duplicate and quality-failed reads are left out, each counted by its reason. No
-    index and no order is needed. Contigs that only one of reads and genome has are named and left out.
+    index and no order is needed. Contigs that only one of reads and genome has are named and left out. Of a bigWig the
+    values are kept as they are, in the unit 'signal'; bases without a value count 0.
 
     Example: genolstm track atac.bam --genome genome.h5 -o atac.h5 --bigwig atac.bw
     """
     from genolstm.readers.alignments import count_reads
     from genolstm.readers.bed import read_bed
+    from genolstm.readers.bigwig_signal import BigWigSignal, is_bigwig
     from genolstm.readers.tally import Tally
     from genolstm.store.files import Records, file_sha256
     from genolstm.store.genome import open_genome
-    from genolstm.store.track import Intervals, signals, write_track
+    from genolstm.store.track import SIGNAL, Intervals, signals, write_track
     from genolstm.writers.bigwig import write_bigwig
 
     task = Task("track", run)
     given = {"reads": reads, "genome": genome, "blacklist": files.blacklist, "reference": files.reference}
     read = {name: path for name, path in given.items() if path is not None and path.is_file()}
     refuse_all([output, files.bigwig], read.values(), run)
+    when, forward, reverse = parsed_shift(shift)
+    settings = dataclasses.replace(settings, shift=when, forward_shift=forward, reverse_shift=reverse)
+    signal = is_bigwig(reads)
+    if signal and (settings != TrackSettings() or files.reference is not None):
+        raise UsageError(
+            f"{reads} is a bigWig, which holds a signal and no reads: leave out --assay, --shift, --reference and the"
+            " filters of reads."
+        )
     opened = open_genome(genome)
     masked = read_bed(files.blacklist, opened.length_of, genome_name=str(genome)) if files.blacklist else None
     tally = Tally(opened.length_of, _laid_out(masked, opened), output.parent)
     with tally, ProgressLine("track", unit="reads", quiet=run.quiet) as line:
-        counted = count_reads(
-            reads, opened.length_of, settings, tally, genome_name=str(genome), reference=files.reference,
-            progress=line.show,
-        )  # fmt: skip
+        if signal:
+            wig = BigWigSignal(reads, opened.length_of, str(genome))
+            counted = _of_signal(wig)
+            runs: Iterable[Runs] = wig.runs()
+        else:
+            counted = count_reads(
+                reads, opened.length_of, settings, tally, genome_name=str(genome), reference=files.reference,
+                progress=line.show,
+            )  # fmt: skip
+            runs = tally.runs()
         for note in (*(masked.warnings if masked else ()), *counted.warnings):
             log.warning("%s", note)
         records = Records(read=counted.read, used=counted.used, skipped=counted.skipped)
         inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in read.items()}
         written = write_track(
-            output, opened, tally.runs(), _origin(settings, counted), observed=counted.observed,
+            output, opened, runs, _origin(settings, counted), observed=counted.observed,
             blacklist=Intervals(*tally.blacklisted_intervals()), records=records,
-            provenance=task.provenance(settings.to_json(), inputs),
+            provenance=task.provenance({"assay": SIGNAL} if signal else settings.to_json(), inputs),
         )  # fmt: skip
     if files.bigwig is not None:
         write_bigwig(files.bigwig, opened.length_of, signals(written))
@@ -95,9 +130,20 @@ def _laid_out(masked: "Bed | None", genome: "Genome") -> Any:  # noqa: ANN401  (
     return laid_out(masked.contig, masked.start, masked.end, genome.length_of) if masked else no_stretches()
 
 
-def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
-    from genolstm.store.track import TrackOrigin
+def _of_signal(wig: "BigWigSignal") -> "Counted":
+    """What a bigWig counts for: one record, the file, from which all values are taken."""
+    from genolstm.readers.alignments import Counted
 
+    return Counted(
+        form=BIGWIG, read=1, used=1, skipped={}, observed=wig.match.observed, shifted=True, warnings=wig.match.warnings
+    )
+
+
+def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
+    from genolstm.store.track import SIGNAL, TrackOrigin
+
+    if counted.form == BIGWIG:
+        return TrackOrigin(assay=SIGNAL, form=BIGWIG, forward_shift=0, reverse_shift=0, filters={})
     moved = settings.assay is Assay.ATAC and not counted.shifted
     of_fragments = counted.form == "fragments"
     return TrackOrigin(
@@ -118,7 +164,12 @@ def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
 def _report(written: "Track", counted: "Counted", records: dict[str, Any], task: Task) -> None:
     """Say what was counted; the one number that matters is that of cuts, or of bases covered."""
     origin = written.origin
-    if origin.assay == Assay.ATAC:
+    if counted.layout:
+        log.info("%s", counted.layout)
+    if origin.assay not in set(Assay):
+        word = f"{written.unit} at {written.bases:,} bases, {written.total:,.6g} in all"
+        summary: dict[str, Any] = {"bases_with_signal": written.bases}
+    elif origin.assay == Assay.ATAC:
         shift = (
             f"shifted by {origin.forward_shift:+d}/{origin.reverse_shift:+d}" if not counted.shifted else "not shifted"
         )

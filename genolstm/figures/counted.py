@@ -12,7 +12,7 @@ from genolstm.figures.axes import log_axis
 from genolstm.figures.style import BLUE, HEAT, SKY, Picture, new_figure
 from genolstm.figures.words import plain, short, shortened
 from genolstm.store.counts import read_calling, read_counts
-from genolstm.store.track import Track, open_track
+from genolstm.store.track import SIGNAL, Track, open_track
 
 FRACTION_BINS = 20
 LIGHTEST = 0.75  # of the colour map: what is lighter is lost on white
@@ -68,7 +68,10 @@ def track_pictures(path: Path) -> list[Picture]:
     """Give how often each count occurs, and the mean along contigs."""
     track = open_track(path)
     observed = [row for row in range(len(track.names)) if track.observed[row]]
-    return [_spectrum(track, observed), _along(track, observed)] if observed and track.bases else []
+    if not observed or not track.bases:
+        return []
+    # a signal has no counts whose number could be drawn
+    return [*([_spectrum(track, observed)] if track.origin.assay != SIGNAL else []), _along(track, observed)]
 
 
 def _spectrum(track: Track, observed: list[int]) -> Picture:
@@ -95,7 +98,7 @@ def _spectrum(track: Track, observed: list[int]) -> Picture:
         "spectrum",
         f"{track.bases:,} of {total:,} bases have a count above 0; the highest is {int(above[-1]):,}",
         f"How many bases have each count; n = {total:,} observed bases, {empty:.1%} of them with none (not drawn), and"
-        f" {track.total:,} {what} in all.",
+        f" {track.total:,.12g} {what} in all.",
         f"Falling line of bases against count; {empty:.1%} of bases have none.",
         figure,
     )
@@ -126,7 +129,7 @@ def _along(track: Track, observed: list[int]) -> Picture:
         f"mean {means:.3g} {track.unit} over {len(observed)} contigs",
         f"Mean {track.unit} in bins of about {widest / n_bins(widest, widest):,.0f} bp along {names}"
         + (", ..." if len(rows) > 4 else "")
-        + f"; n = {track.total:,}. Contigs that the input does not know are not drawn."
+        + f"; n = {track.total:,.12g}. Contigs that the input does not know are not drawn."
         + told_of(len(rows), len(observed))
         + beyond,
         f"Steps of the signal along {len(rows)} contigs.",

@@ -55,13 +55,13 @@ class Covered:
 class CountedWindows:
     """Windows that a probe may use, in genome order.
 
-    part : int8 [N].   cuts : int64 [N], cuts in each (of a coverage track: aligned bases).   read : windows looked at.
-    skipped : reason -> windows.
+    part : int8 [N].   cuts : float64 [N], cuts in each (of a coverage track aligned bases, of a signal its sum).
+    read : windows looked at.   skipped : reason -> windows.
     """
 
     windows: Windows
     part: NDArray[np.int8]
-    cuts: Ints
+    cuts: NDArray[np.float64]
     read: int
     skipped: dict[str, int]
 
@@ -81,7 +81,7 @@ class _Slab(NamedTuple):
 
     start: Ints
     part: NDArray[np.int8]
-    cuts: Ints
+    cuts: NDArray[np.float64]
 
 
 def counted_windows(
@@ -163,7 +163,7 @@ def _slabs(
         for reason, rows in bad.items():
             skipped[reason] += int((kept & rows).sum())
             kept &= ~rows
-        inside = np.rint(cuts[at + width] - cuts[at]).astype(np.int64)
+        inside = cuts[at + width] - cuts[at]
         yield _Slab(start[kept], part[kept], inside[kept])
 
 

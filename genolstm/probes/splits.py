@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from genolstm.errors import InputError, UsageError
-from genolstm.regions import Part, Stretches, split_genome
+from genolstm.regions import Part, Stretches, put_together, split_genome
 from genolstm.seeds import spawn
 from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -38,7 +38,7 @@ def probe_split(
         if not checkpoint.split.of(Part.TEST).bases:
             raise InputError(f"{model_name} holds out no test part; name --test-contigs that it has not seen.")
         return _validated_on(checkpoint.split, valid_contigs) if valid_contigs else checkpoint.split
-    for name in settings.test_contigs:
+    for name in put_together(settings.test_contigs, genome.names):
         if name in seen:
             left = [other for other in genome.names if other not in seen]
             raise InputError(
@@ -52,7 +52,7 @@ def probe_split(
 
 def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
     """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
-    held = (*settings.test_contigs, *valid_contigs)
+    held = put_together((*settings.test_contigs, *valid_contigs), genome.names)
     training = settings.train_contigs or tuple(name for name in genome.names if name not in held)
     return split_genome(
         genome.length_of,
@@ -69,7 +69,7 @@ def _validated_on(split: Stretches, names: tuple[str, ...]) -> Stretches:
     """The same stretches: those of named contigs for validation, those for test left, all others for training."""
     part = split.part.copy()
     part[part != Part.TEST] = Part.TRAIN
-    for name in names:
+    for name in put_together(names, split.contigs):
         mine = split.contig == split.contigs.index(name) if name in split.contigs else np.zeros(len(part), np.bool_)
         if not mine.any():
             raise InputError(

@@ -2,8 +2,8 @@
 
 Tn5 cut sites. A read aligned to [start, end), 0-based and half open, has its 5' end at ``start`` on the forward strand
 and at ``end - 1`` on the reverse strand. Tn5 cuts the two strands 9 bp apart and stays on the middle base: that is
-``start + 4`` for a forward read and ``end - 5`` for a reverse one, which for two reads of the same cut is the same base
-(Buenrostro et al. 2013). Soft-clipped bases are no part of the alignment.
+``start + 4`` for a forward read and ``end - 5``, 4 bases inside its last one, for a reverse read, which for two reads
+of the same cut is the same base (Buenrostro et al. 2013). Soft-clipped bases are no part of the alignment.
 
 Coverage. Each base of the genome counts the reads that have a base aligned to it (M, = and X of the CIGAR): neither
 deleted nor skipped ones (D, N), as ``samtools depth`` does; two mates that overlap count twice.
@@ -22,15 +22,16 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.bam_walk import MAGIC, read_header, walked
-from genolstm.readers.bgzf import inflated, is_bgzf
+from genolstm.readers.bgzf import GZIP_MAGIC, inflated, is_bgzf
 from genolstm.readers.contig_match import Match, matched
 from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, on_disk, opened_by_pysam, pysam_records
 from genolstm.readers.fates import Fate, Plan, fate_by_flags, place, plan, skipped
+from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.fragments import Fragments
-from genolstm.readers.gzipped import GZIP_MAGIC, STDIN, decompressed, opened
+from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.sam_text import SamRecord, read_sam_header, sam_records
 from genolstm.readers.tally import Tally
-from genolstm.readers.text_lines import numbered_lines
+from genolstm.readers.text_lines import numbered_lines, source_name
 from genolstm.settings.track import Shift, TrackSettings
 
 Ints = NDArray[np.int64]
@@ -50,7 +51,8 @@ class Counted:
 
     form : BAM, SAM, CRAM or fragments.   read : reads (fragment ends for cuts, fragments for coverage), always used
     plus all skipped.   observed : bool [contigs of the genome], False where the input cannot have a read.
-    shifted : the ends were taken as cut sites already.   warnings : one sentence for each kind of oddity.
+    shifted : the ends were taken as cut sites already.   layout : of text without a header, what its lines stand for;
+    else empty.   warnings : one sentence for each kind of oddity.
     """
 
     form: str
@@ -60,6 +62,7 @@ class Counted:
     observed: NDArray[np.bool_]
     shifted: bool
     warnings: tuple[str, ...]
+    layout: str = ""
 
 
 def count_reads(
@@ -99,7 +102,7 @@ def count_reads(
     UsageError
         ``reference`` was given with something else than CRAM, or a filter with fragments.
     """
-    source = "standard input" if str(path) == STDIN else str(path)
+    source = source_name(path)
     with opened(path, source, WANTED) as stream:
         begun = _Begun(stream, progress)
         sink = _Sink(tally, begun, cuts=False)
@@ -187,6 +190,7 @@ def _count_stream(
         fates = np.zeros(len(Fate), np.int64)
         sink.take(walked(header, chunks, wanted, fates, source))
         return _counted("BAM", fates, settings, match, sink)
+    chunks = refuse_other_kinds(chunks, source, "FASTQ or SAM", WANTED, called="reads or fragments")
     lines = numbered_lines(chunks, source, WANTED)
     if head.lstrip(b"\xef\xbb\xbf").startswith(b"@"):
         return _count_sam(lines, lengths, settings, sink, source, genome_name)
@@ -284,6 +288,7 @@ def _count_fragments(
         observed=match.observed,
         shifted=fragments.shifted,
         warnings=match.warnings,
+        layout=fragments.layout.value if fragments.layout else "",
     )
 
 

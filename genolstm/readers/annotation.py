@@ -1,7 +1,6 @@
 """Gene models from GTF and GFF3: transcripts with their exons, introns and coding pieces, 0-based and half open."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.readers.contig_match import listed
 from genolstm.readers.gff_drafts import USED, Draft, Part, Piece, gather_drafts
-from genolstm.readers.gff_lines import file_name
+from genolstm.readers.gff_places import settled_drafts
+from genolstm.readers.text_lines import source_name
 
 Spans = NDArray[np.int64]
 
 UNNAMED_BIOTYPE = "transcript"  # where the file does not say more
-NAMES_SHOWN = 8  # contigs that a message lists before '...'
+ACROSS_ORIGIN = "across the origin of a circular contig"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -54,6 +55,7 @@ class Annotation:
 
     read : feature lines in the file, always used plus all skipped.   used : those that a transcript was made of.
     skipped : reason -> number of feature lines.   warnings : one sentence for each kind of oddity.
+    circular : contigs that a line of the file calls circular.
     """
 
     transcripts: tuple[Transcript, ...]
@@ -61,6 +63,7 @@ class Annotation:
     used: int
     skipped: dict[str, int]
     warnings: tuple[str, ...]
+    circular: frozenset[str] = frozenset()
 
 
 def read_annotation(path: Path | str) -> Annotation:
@@ -83,21 +86,25 @@ def read_annotation(path: Path | str) -> Annotation:
         A line cannot be read, the file is of another kind, or nothing in it makes a transcript.
     """
     gathered = gather_drafts(path)
+    drafts = settled_drafts(gathered)
     oddities: dict[str, list[str]] = defaultdict(list)
     if gathered.orphans:
         oddities["came from Parent attributes alone, without a feature line"] = gathered.orphans
-    transcripts = [_transcript(draft, gathered.fates, oddities) for draft in gathered.drafts.values()]
+    if gathered.repeated:
+        oddities["stood at several places under one name, each read as a transcript of its own"] = gathered.repeated
+    transcripts = [_transcript(draft, gathered.fates, gathered.phases, oddities) for draft in drafts]
     kept = tuple(transcript for transcript in transcripts if transcript is not None)
     skipped = Counter(gathered.fates)
     used = skipped.pop(USED, 0)
     if not kept:
-        raise InputError(_nothing_found(file_name(path), skipped))
+        raise InputError(_nothing_found(source_name(path), skipped))
     return Annotation(
         transcripts=kept,
         read=len(gathered.fates),
         used=used,
         skipped=dict(skipped.most_common()),
         warnings=tuple(_sentence(what, names) for what, names in oddities.items()),
+        circular=frozenset(gathered.circular),
     )
 
 
@@ -106,19 +113,14 @@ def _nothing_found(name: str, skipped: Counter[str]) -> str:
     wanted = "give a GTF or GFF3 with exon features, or with the CDS and UTR of mRNA features"
     if not skipped:
         return f"{name} holds no features at all; {wanted}."
-    found = _listed(f"{reason} ({count})" for reason, count in skipped.most_common())
+    found = listed(f"{reason} ({count})" for reason, count in skipped.most_common())
     return f"{name} holds no transcript that can be used, it has only: {found}; {wanted}."
 
 
 def _sentence(what: str, names: list[str]) -> str:
-    """One warning: how many transcripts, what of them, and an example."""
+    """One warning: how many transcripts, what of them, and an example; a name that stands there twice counts once."""
+    names = list(dict.fromkeys(names))
     return f"{len(names)} transcript{'s' * (len(names) != 1)} {what}, first {names[0]}."
-
-
-def _listed(names: Iterable[str]) -> str:
-    """First few names, and '...' where there are more."""
-    names = list(names)
-    return ", ".join(names[:NAMES_SHOWN]) + ", ..." * (len(names) > NAMES_SHOWN)
 
 
 # --- drafts to transcripts ---
@@ -129,7 +131,7 @@ def is_noncoding(biotype: str) -> bool:
     return "pseudogen" in biotype or ("RNA" in biotype and "mRNA" not in biotype)
 
 
-def _transcript(draft: Draft, fates: list[str], oddities: dict[str, list[str]]) -> Transcript | None:
+def _transcript(draft: Draft, fates: list[str], phases: bytearray, oddities: dict[str, list[str]]) -> Transcript | None:
     """Transcript of a draft, or None where it cannot be made; the fate of its lines is written either way."""
     biotype = draft.biotype or UNNAMED_BIOTYPE
     if draft.flaw is not None:
@@ -154,8 +156,16 @@ def _transcript(draft: Draft, fates: list[str], oddities: dict[str, list[str]]) 
         exons=_spans(exons),
         coding=_spans(coding),
         lines=_use(draft, fates),
-        phase=draft.phase if coding else 0,
+        phase=_phase(cds, draft.strand, phases),
     )
+
+
+def _phase(cds: list[Piece], strand: str, phases: bytearray) -> int:
+    """Phase of the piece that begins the CDS; those of all others follow from the lengths. 0 without CDS."""
+    if not cds:
+        return 0
+    first = max(cds, key=lambda piece: piece[1]) if strand == "-" else min(cds)
+    return phases[first[2]]
 
 
 def _weigh_parts(draft: Draft, biotype: str, fates: list[str], oddities: dict[str, list[str]]) -> None:
@@ -237,7 +247,8 @@ def clip_to_genome(
     Returns
     -------
     Annotation
-        Without the transcripts on other contigs ('contig not in genome') or past an end ('past the contig end'); their
+        Without the transcripts on other contigs ('contig not in genome'), past an end ('past the contig end'), or
+        across the origin of a contig that the file calls circular ('across the origin of a circular contig'); their
         lines are moved from used to skipped. A line shared by several transcripts goes with the first of them.
     list of str
         Empty where everything matches.
@@ -253,22 +264,29 @@ def clip_to_genome(
     foreign = [t for t in annotation.transcripts if t.contig not in lengths]
     shared = [t for t in annotation.transcripts if t.contig in lengths]
     beyond = [t for t in shared if t.exons[-1, 1] > lengths[t.contig]]
+    around = [t for t in beyond if t.contig in annotation.circular and t.exons[0, 0] < lengths[t.contig]]
     kept = tuple(t for t in shared if t.exons[-1, 1] <= lengths[t.contig])
     if not kept:
         raise InputError(
             f"every transcript of {annotation_name} ends past its contig in {genome_name},"
-            f" first {_beyond(beyond[0], lengths)}; give the annotation of the same assembly."
+            f" first {_beyond(beyond[0], lengths)}; {_why_beyond(beyond[0], lengths)}."
         )
-    left_out = {"contig not in genome": foreign, "past the contig end": beyond}
+    past = [t for t in beyond if t not in around]
+    left_out = {"contig not in genome": foreign, ACROSS_ORIGIN: around, "past the contig end": past}
     lines = {reason: sum(t.lines for t in lost) for reason, lost in left_out.items() if lost}
     clipped = replace(
         annotation, transcripts=kept, used=annotation.used - sum(lines.values()), skipped=annotation.skipped | lines
     )
     sentences = _contig_sentences(foreign, set(contigs), lengths, annotation_name, genome_name)
-    if beyond:
+    if around:
         sentences.append(
-            f"{_sentence('ended past the contig and had to be left out', [t.name for t in beyond])[:-1]}"
-            f" ({_beyond(beyond[0], lengths)}); is {annotation_name} of the same assembly as {genome_name}?"
+            _sentence(f"left out ({ACROSS_ORIGIN}, which is read as a line from its first base to its last)",
+                      [t.name for t in around])
+        )  # fmt: skip
+    if past:
+        sentences.append(
+            f"{_sentence('ended past the contig and had to be left out', [t.name for t in past])[:-1]}"
+            f" ({_beyond(past[0], lengths)}); {_why_beyond(past[0], lengths)}."
         )
     return clipped, sentences
 
@@ -279,13 +297,21 @@ def _beyond(transcript: Transcript, lengths: dict[str, int]) -> str:
     return f"{transcript.name} ends at {transcript.exons[-1, 1]} of {contig}, which has {lengths[contig]} bp"
 
 
+def _why_beyond(transcript: Transcript, lengths: dict[str, int]) -> str:
+    """What to do about it: a gene that begins within its contig may cross the origin of a circle."""
+    same = "give the annotation of the same assembly"
+    if transcript.exons[0, 0] < lengths[transcript.contig]:
+        return f"{same}, or, if the contig is circular and the gene crosses its origin, leave this gene out"
+    return same
+
+
 def _contig_sentences(
     foreign: list[Transcript], contigs: set[str], lengths: dict[str, int], annotation_name: str, genome_name: str
 ) -> list[str]:
     """Sentences for what each of the two files has that the other lacks."""
     sentences = []
     if foreign:
-        missing = _listed(dict.fromkeys(transcript.contig for transcript in foreign))
+        missing = listed(dict.fromkeys(transcript.contig for transcript in foreign))
         sentences.append(
             f"left out {len(foreign)} transcript{'s' * (len(foreign) != 1)} of {annotation_name},"
             f" on contigs that {genome_name} lacks: {missing}."
@@ -293,7 +319,7 @@ def _contig_sentences(
     if bare := [contig for contig in lengths if contig not in contigs]:
         sentences.append(
             f"{annotation_name} has no transcript on {len(bare)} contig{'s' * (len(bare) != 1)}"
-            f" of {genome_name}: {_listed(bare)}."
+            f" of {genome_name}: {listed(bare)}."
         )
     return sentences
 
@@ -306,6 +332,6 @@ def _nothing_shared(contigs: list[str], genome_contigs: list[str], annotation_na
     else:
         remedy = "rename the contigs in one of the two, or give the annotation of this assembly"
     return (
-        f"no contig of {annotation_name} is in {genome_name}: the annotation has {_listed(contigs)}"
-        f" and the genome has {_listed(genome_contigs)}; {remedy}."
+        f"no contig of {annotation_name} is in {genome_name}: the annotation has {listed(contigs)}"
+        f" and the genome has {listed(genome_contigs)}; {remedy}."
     )

@@ -1,7 +1,8 @@
 """BED and its kin (narrowPeak, broadPeak, bedGraph) as columns of intervals on a genome, 0-based and half open."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.readers.gzipped import STDIN, decompressed, opened
-from genolstm.readers.text_lines import numbered_lines
+from genolstm.readers.contig_match import listed
+from genolstm.readers.text_lines import opened_lines, source_name
+from genolstm.readers.whole_numbers import MOST_DIGITS, position, shortened
 from genolstm.regions import STRAND_SIGNS
 
-BLOCK_BYTES = 1 << 18
-NAMES_SHOWN = 8  # contigs that a message lists before '...'
-LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 COLUMNS_NEEDED = 3  # contig, start, end
 NAME_COLUMN, STRAND_COLUMN = 3, 5
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the intervals
 FOREIGN_CONTIG, NO_BASES = "contig not in genome", "interval without a base"
+NO_PLACE = "no place ('.', as bedtools writes it)"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,15 +68,18 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
     InputError
         A line is no interval, ends before it starts, or reaches over the end of its contig; no interval is left.
     """
-    source = "standard input" if str(path) == STDIN else str(path)
+    source = source_name(path)
     order = {contig: place for place, contig in enumerate(lengths)}
     rows: list[tuple[int, int, int, int]] = []
     names: list[str] = []
     skipped: Counter[str] = Counter()
     foreign: dict[str, None] = {}
     named = False
-    for number, line in _lines(path, source):
+    for number, line in _lines(path):
         columns = line.split("\t") if "\t" in line else line.split()
+        if columns[0] == "." and columns[1:3] == ["-1", "-1"]:
+            skipped[NO_PLACE] += 1
+            continue
         start, end = _checked_span(columns, source, number, line)
         contig = columns[0]
         if contig not in order:
@@ -90,7 +94,7 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
             skipped[NO_BASES] += 1
         else:
             named = named or len(columns) > NAME_COLUMN
-            names.append(columns[NAME_COLUMN] if len(columns) > NAME_COLUMN else ".")
+            names.append(_name(columns, source, number))
             rows.append((order[contig], start, end, _strand(columns, source, number)))
     if not rows:
         raise InputError(_nothing_left(source, list(foreign), list(lengths), skipped, genome_name))
@@ -108,10 +112,10 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
     )
 
 
-def _lines(path: Path | str, source: str) -> Iterator[tuple[int, str]]:
+def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     """Number and text of each line that should be an interval, without its line end."""
-    with opened(path, source, "BED") as stream:
-        for number, line in numbered_lines(decompressed(stream, BLOCK_BYTES, source), source, "a BED file"):
+    with opened_lines(path, "BED", "a BED file") as lines:
+        for number, line in lines:
             words = line.split(maxsplit=1)
             if words and not line.startswith("#") and words[0] not in BROWSER_LINES:
                 yield number, line
@@ -122,13 +126,19 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
     if len(columns) < COLUMNS_NEEDED:
         raise InputError(
             f"{source}, line {number} has {len(columns)} column{'s' * (len(columns) != 1)}, an interval needs contig,"
-            f" start and end: {_shown(line)}; give a BED file."
+            f" start and end: {shortened(line)}; give a BED file."
         )
+    first, last = columns[1], columns[2]
     try:
-        start, end = int(columns[1]), int(columns[2])
-    except ValueError:
+        if first.isdecimal() and last.isdecimal() and len(first) < MOST_DIGITS and len(last) < MOST_DIGITS:
+            start, end = int(first), int(last)
+        else:
+            start, end = position(first), position(last)
+    except ValueError as problem:
+        if "beyond" in str(problem):
+            raise InputError(f"{source}, line {number}: {problem}; correct the line.") from None
         raise InputError(
-            f"{source}, line {number}: start and end must be whole numbers: {_shown(line)};"
+            f"{source}, line {number}: start and end must be whole numbers: {shortened(line)};"
             " give a BED file, and put '#' before a line of column names."
         ) from None
     if start < 0:
@@ -143,20 +153,25 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
     return start, end
 
 
+def _name(columns: list[str], source: str, number: int) -> str:
+    """Name of a line, '.' where it has none. Raises InputError for one that no file could hold."""
+    name = columns[NAME_COLUMN] if len(columns) > NAME_COLUMN else "."
+    if not name.isprintable() and CONTROL.search(name):
+        raise InputError(
+            f"{source}, line {number}: the name (column 4) holds a control character: {shortened(name)}; remove it."
+        )
+    return name
+
+
 def _strand(columns: list[str], source: str, number: int) -> int:
     """+1, -1, or 0 where the line does not say. Raises InputError for anything else in its column."""
     text = columns[STRAND_COLUMN] if len(columns) > STRAND_COLUMN else "."
     if text not in STRAND_SIGNS:
         raise InputError(
-            f"{source}, line {number}: the strand (column 6) is '{text[:LONGEST_SHOWN]}', not +, - or a dot;"
+            f"{source}, line {number}: the strand (column 6) is {shortened(text)}, not +, - or a dot;"
             " correct it, or keep only the columns before it."
         )
     return STRAND_SIGNS[text]
-
-
-def _shown(line: str) -> str:
-    text = repr(line)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...'"
 
 
 def _warnings(source: str, skipped: Counter[str], foreign: list[str], genome_name: str) -> tuple[str, ...]:
@@ -164,8 +179,10 @@ def _warnings(source: str, skipped: Counter[str], foreign: list[str], genome_nam
     if count := skipped[FOREIGN_CONTIG]:
         told.append(
             f"left out {count} interval{'s' * (count != 1)} of {source}, on contigs that {genome_name} lacks:"
-            f" {_listed(foreign)}."
+            f" {listed(foreign)}."
         )
+    if count := skipped[NO_PLACE]:
+        told.append(f"left out {count} line{'s' * (count != 1)} of {source} that name no place ('.').")
     if count := skipped[NO_BASES]:
         told.append(f"left out {count} interval{'s' * (count != 1)} of {source} that end where they start.")
     return tuple(told)
@@ -173,7 +190,7 @@ def _warnings(source: str, skipped: Counter[str], foreign: list[str], genome_nam
 
 def _nothing_left(source: str, foreign: list[str], contigs: list[str], skipped: Counter[str], genome_name: str) -> str:
     """Message for a file of which nothing can be used."""
-    if not skipped:
+    if not skipped or set(skipped) == {NO_PLACE}:
         return f"{source} holds no intervals; give a BED file with at least one line of contig, start and end."
     if not foreign:
         return f"every interval of {source} ends where it starts; give intervals of at least one base."
@@ -182,12 +199,6 @@ def _nothing_left(source: str, foreign: list[str], contigs: list[str], skipped: 
     else:
         remedy = "rename the contigs in one of the two, or give the file of this assembly"
     return (
-        f"no interval of {source} is on a contig of {genome_name}: it has {_listed(foreign)} and the genome has"
-        f" {_listed(contigs)}; {remedy}."
+        f"no interval of {source} is on a contig of {genome_name}: it has {listed(foreign)} and the genome has"
+        f" {listed(contigs)}; {remedy}."
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    """First few names, and '...' where there are more."""
-    names = list(names)
-    return ", ".join(names[:NAMES_SHOWN]) + ", ..." * (len(names) > NAMES_SHOWN)

@@ -1,5 +1,9 @@
-"""BGZF, the blocked gzip of BAM files (SAM specification, section 4.1): whole blocks in, their bytes out."""
+"""Gzip in whatever members: BGZF, the blocked gzip of BAM files (SAM specification, section 4.1), plain, and mixed.
 
+Whole BGZF blocks in, their bytes out; members of plain gzip as they come. ``cat`` joins both kinds in one file.
+"""
+
+import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -8,8 +12,12 @@ from isal import igzip_lib
 from genolstm.errors import InputError
 
 READ_BYTES = 1 << 20
-BLOCKS_TOGETHER = 16  # 1 MB at most once inflated: stays in the processor's cache while the records are walked
+MEMBER_READ_BYTES = 1 << 16  # of plain gzip: what zlib has not taken yet is copied each time
+LARGEST_INFLATED = 1 << 16  # of one BGZF block
+CHUNK_BYTES = 1 << 20  # stays in the processor's cache while the records are walked
+GZIP_MAGIC = b"\x1f\x8b"
 HEADER = b"\x1f\x8b\x08\x04"  # gzip, deflate, with extra fields
+GZIP_WBITS = 31  # 15 for the largest window, and 16 more so that zlib reads gzip headers and checks CRC and length
 FIXED_BYTES = 12  # of the header, before the extra fields
 SMALLEST_BLOCK = 26  # header, the extra field that holds the size, CRC and length
 EXTRA_LENGTH = slice(10, 12)
@@ -27,38 +35,84 @@ def is_bgzf(head: bytes) -> bool:
     return head.startswith(HEADER) and _block_bytes(head, 0) > 0
 
 
-def inflated(stream: Stream, source: str) -> Iterator[bytes]:
-    """Bytes of some blocks at a time, CRC and length checked.
+def inflated(stream: Stream, source: str, head: bytes = b"", chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Bytes of all members, CRC and length checked, about ``chunk_bytes`` at a time.
 
-    Raises InputError for a damaged block, other data between blocks, or a file whose last block is not the empty one
-    with which BGZF ends: there it was cut.
+    head : what was read of the stream already.
+    Raises InputError for a damaged member, other data between members, or a file that was cut: within a member, or
+    after a BGZF block that is not the empty one with which BGZF ends.
     """
-    rest, at, ended = b"", 0, False  # at : where the next block begins in rest
+    together = max(1, chunk_bytes // LARGEST_INFLATED)
+    at_once = READ_BYTES if chunk_bytes >= CHUNK_BYTES else MEMBER_READ_BYTES
+    rest, at, ended = head, 0, True  # at : where the next member begins in rest
     pieces: list[bytes] = []
     before = 0  # compressed bytes before rest
     while True:
         size = _block_bytes(rest, at)
         if size < 0:
-            raise InputError(f"{source} is damaged: at byte {before + at} no BGZF block begins; {AGAIN}.")
-        if size == 0 or at + size > len(rest):
-            more = stream.read(READ_BYTES)
+            yield b"".join(pieces)
+            pieces = []
+            plain = _Member(stream, source, rest[at:], chunk_bytes)
+            yield from plain.chunks(before + at)
+            before, rest, at, ended = before + at + plain.taken, plain.rest, 0, True
+        elif size == 0 or at + size > len(rest):
+            more = stream.read(at_once)
             if not more:
                 break
             before += at
             rest, at = rest[at:] + more, 0
-            continue
-        piece = _inflated_block(rest[at : at + size], before + at, source)
-        at += size
-        ended = not piece
-        pieces.append(piece)
-        if len(pieces) == BLOCKS_TOGETHER:
-            yield b"".join(pieces)
-            pieces = []
+        else:
+            piece = _inflated_block(rest[at : at + size], before + at, source)
+            at += size
+            ended = not piece
+            pieces.append(piece)
+            if len(pieces) == together:
+                yield b"".join(pieces)
+                pieces = []
     yield b"".join(pieces)
     if at < len(rest):
-        raise InputError(f"{source} is cut short (it ends within a BGZF block); {AGAIN}.")
+        where = "it ends within a BGZF block" if rest.startswith(HEADER, at) else "its gzip data have no end"
+        raise InputError(f"{source} is cut short ({where}); {AGAIN}.")
     if not ended:
         raise InputError(f"{source} is cut short (it lacks the empty block with which BGZF ends); {AGAIN}.")
+
+
+class _Member:
+    """What begins where no BGZF block does: zeros that pad the file, a member of plain gzip, or neither.
+
+    rest : of the bytes read, what follows it.   taken : bytes of the file that it has.
+    """
+
+    def __init__(self, stream: Stream, source: str, begun: bytes, chunk_bytes: int) -> None:
+        self.stream, self.source, self.rest, self.chunk_bytes = stream, source, begun, chunk_bytes
+        self.taken = 0
+
+    def chunks(self, where: int) -> Iterator[bytes]:
+        """Its bytes. where : its place in the file."""
+        if self.rest.startswith(b"\0"):  # as gzip does, zeros after a member are passed over
+            kept = self.rest.lstrip(b"\0")
+            self.taken, self.rest = len(self.rest) - len(kept), kept
+            return
+        if not self.rest.startswith(GZIP_MAGIC):
+            raise InputError(
+                f"{self.source} holds other data after its gzip data, at byte {where} (beginning with"
+                f" {self.rest[:8]!r}); {AGAIN}, or gunzip it and look at its end."
+            )
+        inflate, compressed = zlib.decompressobj(GZIP_WBITS), self.rest
+        self.taken = len(compressed)
+        while not inflate.eof:
+            if not compressed:
+                compressed = self.stream.read(MEMBER_READ_BYTES)
+                self.taken += len(compressed)
+                if not compressed:
+                    raise InputError(f"{self.source} is cut short (its gzip data have no end); {AGAIN}.")
+            try:
+                yield inflate.decompress(compressed, self.chunk_bytes)
+            except zlib.error as problem:
+                raise InputError(f"{self.source} holds damaged gzip data ({problem}); {AGAIN}.") from problem
+            compressed = inflate.unconsumed_tail
+        self.rest = inflate.unused_data
+        self.taken -= len(self.rest)
 
 
 def _inflated_block(block: bytes, where: int, source: str) -> bytes:

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.readers.gzipped import decompressed, opened
-from genolstm.readers.text_lines import numbered_lines
+from genolstm.readers.text_lines import opened_lines
 
-BLOCK_BYTES = 1 << 20
 NAMES_TOLD = 5
 
 
@@ -22,9 +20,8 @@ def read_clusters(path: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], 
     """
     source = str(path)
     representative: dict[str, str] = {}
-    with opened(path, source, "clusters (TSV)") as stream:
-        chunks = decompressed(stream, BLOCK_BYTES, source)
-        for number, line in numbered_lines(chunks, source, "a table of representative and member"):
+    with opened_lines(path, "clusters (TSV)", "a table of representative and member") as lines:
+        for number, line in lines:
             if not line.strip():
                 continue
             columns = line.split("\t")

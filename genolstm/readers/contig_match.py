@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 
 NAMES_SHOWN = 8  # contigs that a message lists before '...'
+LONGEST_SHOWN = 100  # characters of one of them
 
 
 class Match(NamedTuple):
@@ -95,6 +96,12 @@ def _count(names: Sequence[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """First few names, and '...' where there are more."""
+    """First few names, and '...' where there are more; control characters in them are escaped."""
     names = list(names)
-    return ", ".join(names[:NAMES_SHOWN]) + ", ..." * (len(names) > NAMES_SHOWN)
+    return ", ".join(map(printable, names[:NAMES_SHOWN])) + ", ..." * (len(names) > NAMES_SHOWN)
+
+
+def printable(name: str) -> str:
+    """A name as a terminal can show it: control characters as escapes, and cut where it has no end."""
+    shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
+    return shown if shown.isprintable() else repr(shown)[1:-1]

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import PROTEIN, Alphabet, Codes
 from genolstm.errors import InputError
+from genolstm.readers.bgzf import GZIP_MAGIC
 from genolstm.readers.foreign import foreign_symbol, not_fasta
-from genolstm.readers.gzipped import GZIP_MAGIC, STDIN, decompressed, opened
+from genolstm.readers.gzipped import decompressed, opened
+from genolstm.readers.text_lines import source_name
 
 BLOCK_BYTES = 1 << 18  # what stays in the processor's cache between passes: 4 MB blocks take twice the time
 HEAD_BYTES = 512  # enough to tell FASTA from anything else
@@ -111,7 +113,7 @@ def read_fasta(
 
     Raises InputError when a problem is met, which may be after some blocks: a file is good once the iterator has ended.
     """
-    source = "standard input" if str(path) == STDIN else str(path)
+    source = source_name(path)
     with opened(path, source, "FASTA") as stream:
         text = _fasta_text(decompressed(stream, block_bytes, source), block_bytes, source)
         blocks = _blocks(_pieces(_with_unix_line_ends(text)), _tables(alphabet), source, stops or Stops())
@@ -209,7 +211,7 @@ def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str, stops: Stops
     ending = _Ending(tables.letters.find(STOP), stops)
     for piece in pieces:
         if piece.symbols is None:
-            _refuse_empty_record(name, n_before, lines, source)
+            _refuse_empty_record(name, n_before, lines, source, stops=ending.held)
             ending.close()
             name, n_before = _record_name(piece, lines, source), 0
             lines[name] = piece.line
@@ -226,7 +228,7 @@ def _blocks(pieces: Iterator[_Piece], tables: _Tables, source: str, stops: Stops
             raise not_fasta(piece.text, source)
     if not lines:
         raise InputError(f"{source} holds no records: give a FASTA file with at least one '>' line and its sequence.")
-    _refuse_empty_record(name, n_before, lines, source)
+    _refuse_empty_record(name, n_before, lines, source, stops=ending.held)
     ending.close()
 
 
@@ -264,8 +266,13 @@ class _Ending:
         self.held, self.broken = 0, False
 
 
-def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], source: str) -> None:
+def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], source: str, *, stops: int) -> None:
     if lines and not n_symbols:
+        if stops:
+            raise InputError(
+                f"{source}: record '{name}' (line {lines[name]}) holds a stop sign (*) and no residue: complete or"
+                " delete it."
+            )
         raise InputError(f"{source}: record '{name}' (line {lines[name]}) has no sequence: complete or delete it.")
 
 

@@ -1,13 +1,13 @@
-"""Feature lines to drafts: which transcript each exon, CDS or UTR line belongs to, in any line order.
+"""Feature lines to drafts: which transcript each exon, CDS or UTR line names, in any line order.
 
 GTF repeats the transcript's name on every line; GFF3 names a parent, whose own line may stand anywhere in the file.
-So both are gathered first, and judged when the file has been read. Each line ends with one fate: read = used + skipped.
+So both are gathered first, by name, contig and strand, and judged when the file has been read (``gff_places``). Each
+line ends with one fate: read = used + skipped.
 """
 
 import re
 import sys
 from array import array
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,8 +20,7 @@ from genolstm.readers.gff_lines import Feature, feature_lines
 USED = "used"
 PENDING = ""  # the fate of a line that is judged with its transcript
 
-PHASES = ("0", "1", "2")  # anything else says nothing
-PARENT_DEPTH = 8  # gene > transcript > exon is 3; deeper than 8 is a circle of parents
+PHASES = {"1": 1, "2": 2}  # anything else is 0, or says nothing
 
 
 class Part(Enum):
@@ -47,16 +46,17 @@ GTF_PARTS = GFF3_PARTS | {
 }
 
 
-Piece = tuple[int, int, int]  # start and end, 0-based and half open, and the index of the feature line that told of it
+Piece = tuple[int, int, int]  # start and end, 0-based and half open, and the index of the feature line that gave it
+Key = tuple[str | None, str, str, str]  # gene (None in GFF3), name of the transcript or parent, contig, strand
 
 
 @dataclass(slots=True)
 class Draft:
-    """One transcript while its lines are still coming in.
+    """The lines that name one transcript on one strand of one contig.
 
-    gene and biotype are None until a line tells them; flaw is the reason to leave the transcript out, if there is one.
+    gene and biotype are None until a line gives them; flaw is the reason to leave the transcript out, if there is one.
     numbers : by part, start, end and line of each piece in a row: a human annotation has three million.
-    phase : bases before the first whole codon of the CDS, from the piece that begins it (its 5' end: coding_from).
+    trans_spliced : a line of it says that its RNA was joined from several transcripts.
     """
 
     name: str
@@ -66,37 +66,58 @@ class Draft:
     biotype: str | None = None
     flaw: str | None = None
     numbers: dict[Part, "array[int]"] = field(default_factory=dict)
-    phase: int = 0
-    coding_from: int | None = None
+    trans_spliced: bool = False
 
     def pieces(self, part: Part) -> list[Piece]:
         """All pieces of one part, in file order."""
         numbers = self.numbers.get(part, ())
         return list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
 
+    def add(self, part: Part, piece: Piece) -> None:
+        """Take one more piece."""
+        numbers = self.numbers.get(part)
+        if numbers is None:
+            numbers = self.numbers[part] = array("q")
+        numbers.extend(piece)
+
 
 class Declared(NamedTuple):
-    """A GFF3 line that others may name as their parent; line is its feature index."""
+    """A GFF3 line that others may name as their parent; line is its feature index.
+
+    parent : what it is part of or derives from.   gene : that it names (``geneID``, ``locus_tag``) without a parent.
+    start, end : 0-based, half open.
+    """
 
     type: str
     parent: str | None
+    gene: str | None
     contig: str
     strand: str
+    start: int
+    end: int
     line: int
+    trans_spliced: bool
 
 
 @dataclass(slots=True)
 class Gathered:
     """All that one pass over a file has found.
 
-    drafts : by (gene, transcript) in GTF, by (None, parent) in GFF3.   declared : by ID, GFF3 only.
-    fates : [n_lines] what became of each feature line.   orphans : parents that are named but have no line.
+    drafts : in the order in which lines name them.   declared : by ID, GFF3 only; every line that has the ID.
+    fates : [n_lines] what became of each feature line.   phases, ranks : [n_lines] bases before the first whole codon,
+    and exon_number (GTF only; 0 where there is none).   orphans : parents that are named but have no line.
+    repeated : names that stand at several places.   circular : contigs that a line calls so.
     """
 
-    drafts: dict[tuple[str | None, str], Draft] = field(default_factory=dict)
-    declared: dict[str, Declared] = field(default_factory=dict)
+    drafts: dict[Key, Draft] = field(default_factory=dict)
+    declared: dict[str, list[Declared]] = field(default_factory=dict)
     fates: list[str] = field(default_factory=list)
+    phases: bytearray = field(default_factory=bytearray)
+    ranks: "array[int]" = field(default_factory=lambda: array("i"))
     orphans: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    circular: set[str] = field(default_factory=set)
+    is_gtf: bool = False
 
 
 def gather_drafts(path: Path | str) -> Gathered:
@@ -109,9 +130,11 @@ def gather_drafts(path: Path | str) -> Gathered:
     for feature in feature_lines(path):
         if note is _note_neither:
             note = _dialect(feature.attributes)
+            if note is _note_gtf:
+                gathered.ranks.extend([0] * len(gathered.fates))
+        gathered.phases.append(PHASES.get(feature.phase, 0))
         gathered.fates.append(note(gathered, feature))
-    if note is _note_gff3:
-        _settle_parents(gathered)
+    gathered.is_gtf = note is _note_gtf
     return gathered
 
 
@@ -129,7 +152,7 @@ def _dialect(attributes: str) -> Callable[[Gathered, Feature], str]:
 
 
 def _note_neither(_: Gathered, feature: Feature) -> str:
-    """Give the fate of a line from which the format cannot be told."""
+    """Fate of a line from which the format cannot be told."""
     return f"{feature.type} without attributes" if feature.type in GTF_PARTS else _type_reason(feature.type)
 
 
@@ -154,20 +177,32 @@ def _value(match: re.Match[str] | None) -> str | None:
     return (match[1] or match[2] or "").strip() or None if match else None
 
 
+RANK = re.compile(r'exon_number\s+"?(\d{1,9})\b')
+TRANS_SPLICED = re.compile(r"""(?:^|;)\s*(?:exception[\s="]+trans[-_ ]splicing|trans_splicing\s*(?:[="]|\s"|;|$))""")
+
+
+def _is_trans_spliced(attributes: str) -> bool:
+    """Whether a line says that its RNA was joined from several transcripts: exception=trans-splicing and its like."""
+    return TRANS_SPLICED.search(attributes) is not None
+
+
 def _note_gtf(gathered: Gathered, feature: Feature) -> str:
     """Add a GTF line to its transcript's draft; give back the line's fate."""
-    part = GTF_PARTS.get(feature.type)
+    part, attributes = GTF_PARTS.get(feature.type), feature.attributes
+    at = attributes.find("exon_number")
+    rank = RANK.match(attributes, at) if at >= 0 else None
+    gathered.ranks.append(int(rank[1]) if rank else 0)
     if part is None:
         return _type_reason(feature.type)
-    gene = _value(GENE_ID.match(feature.attributes))
-    name = _value(TRANSCRIPT_ID.match(feature.attributes)) or gene  # a gene without transcripts stands for its own
+    gene = _value(GENE_ID.match(attributes))
+    name = _value(TRANSCRIPT_ID.match(attributes)) or gene  # a gene without transcripts stands for its own
     if name is None:
         return f"{feature.type} without transcript_id"
     # NCBI gives one 'unknown_transcript_1' to many genes: the name alone would weld them together
-    draft = _add(gathered, (gene, name), part, feature)
+    draft = _add(gathered, gene, name, part, feature)
     draft.gene = gene
-    if draft.biotype is None and "type" in feature.attributes:
-        draft.biotype = next(filter(None, (_value(key.match(feature.attributes)) for key in BIOTYPES)), None)
+    if draft.biotype is None and "type" in attributes:
+        draft.biotype = next(filter(None, (_value(key.match(attributes)) for key in BIOTYPES)), None)
     if draft.biotype is None and part is Part.SELF:
         draft.biotype = feature.type
     return PENDING
@@ -177,6 +212,10 @@ def _note_gtf(gathered: Gathered, feature: Feature) -> str:
 
 ID = re.compile(r"(?:^|;)\s*ID\s*=([^;]*)")
 PARENT = re.compile(r"(?:^|;)\s*Parent\s*=([^;]*)")
+DERIVES_FROM = re.compile(r"(?:^|;)\s*Derives_from\s*=([^;]*)")
+# how programs name the gene where they give no gene lines: gffread, StringTie and Ensembl, Prokka and NCBI
+GENE_NAME = re.compile(r"(?:^|;)\s*(?:geneID|gene_id|locus_tag)\s*=([^;]*)")
+CIRCULAR = re.compile(r"(?:^|;)\s*Is_circular\s*=\s*true", re.IGNORECASE)
 
 
 def _values(match: re.Match[str] | None) -> list[str]:
@@ -187,9 +226,8 @@ def _values(match: re.Match[str] | None) -> list[str]:
     return [unquote(value) for value in values] if "%" in match[1] else values
 
 
-def _identity(attributes: str) -> str | None:
-    """Unescaped ID, in which a comma is a letter like any other."""
-    match = ID.search(attributes)
+def _one_value(match: re.Match[str] | None) -> str | None:
+    """Unescaped value in which a comma is a letter like any other."""
     return unquote(match[1].strip()) or None if match else None
 
 
@@ -201,115 +239,66 @@ def _note_gff3(gathered: Gathered, feature: Feature) -> str:
     parents = _values(PARENT.search(feature.attributes))
     if part is None:
         return _declare(gathered, feature, parents)
-    if not parents and part is Part.CODING and (own := _identity(feature.attributes)):
+    if not parents and part is Part.CODING:
         # prokaryote annotations (Prokka) give CDS alone: it is its own transcript
-        _add(gathered, (None, own), part, feature).biotype = feature.type
-        return PENDING
+        gene = _one_value(GENE_NAME.search(feature.attributes))
+        if own := _one_value(ID.search(feature.attributes)) or gene:
+            draft = _add(gathered, None, own, part, feature)
+            draft.biotype, draft.gene = feature.type, gene or own
+            return PENDING
     if not parents:
         return f"{feature.type} without Parent"
     for parent in dict.fromkeys(parents):
-        _add(gathered, (None, parent), part, feature)
+        _add(gathered, None, parent, part, feature)
     return PENDING
 
 
 def _declare(gathered: Gathered, feature: Feature, parents: list[str]) -> str:
     """Keep what a line says of itself, for the children that name it; give back its fate if none does."""
-    name = _identity(feature.attributes)
+    attributes = feature.attributes
+    if "ircular" in attributes and CIRCULAR.search(attributes):
+        gathered.circular.add(feature.contig)
+    name = _one_value(ID.search(attributes))
     if name is None:
         return (
             f"{feature.type} without ID" if feature.type.endswith(("RNA", "transcript")) else _type_reason(feature.type)
         )
-    # where a gene and its transcript share one ID, the transcript is the parent that their exons mean
+    above = parents or _values(DERIVES_FROM.search(attributes) if "Derives_from" in attributes else None)
+    declared = Declared(
+        sys.intern(feature.type),
+        next(iter(above), None),
+        None if above or feature.type.endswith("gene") else _one_value(GENE_NAME.search(attributes)),
+        feature.contig,
+        feature.strand,
+        feature.start,
+        feature.end,
+        len(gathered.fates),
+        "splicing" in attributes and _is_trans_spliced(attributes),
+    )
     before = gathered.declared.get(name)
-    if before is None or before.type.endswith("gene"):
-        parent = next(iter(parents), None)
-        gathered.declared[name] = Declared(
-            feature.type, parent, feature.contig, feature.strand, line=len(gathered.fates)
-        )
+    if before is None:
+        gathered.declared[name] = [declared]
+    else:
+        before.append(declared)
     return _type_reason(feature.type)
-
-
-def _settle_parents(gathered: Gathered) -> None:
-    """Give every GFF3 draft its parent's type, gene and own line, now that all lines are known."""
-    transcripts: dict[str, list[Draft]] = defaultdict(list)  # by gene
-    for draft in gathered.drafts.values():
-        if draft.biotype is not None:  # a CDS that stands alone
-            continue
-        draft.gene = _gene_above(draft.name, gathered.declared)
-        if draft.gene != draft.name:
-            transcripts[draft.gene].append(draft)
-        declared = gathered.declared.get(draft.name)
-        if declared is None:
-            gathered.orphans.append(draft.name)
-            continue
-        draft.biotype = declared.type
-        draft.numbers[Part.SELF] = array("q", [0, 0, declared.line])
-        _check_place(draft, declared.contig, draft.strand if declared.strand in ".?" else declared.strand)
-    for gene in transcripts.keys() & {name for _, name in gathered.drafts}:
-        _hand_down(gathered, gene, transcripts[gene])
-
-
-def _hand_down(gathered: Gathered, gene: str, transcripts: list[Draft]) -> None:
-    """Give parts that name the gene as their parent to its only transcript; else nobody can tell whose they are."""
-    draft = gathered.drafts[None, gene]
-    draft.numbers.pop(Part.SELF, None)  # the gene's own line is a gene's, not a transcript's
-    if len(transcripts) == 1:
-        # NCBI hangs the CDS of a transcript with a frameshift on the gene, and the exon on the mRNA
-        for part in draft.numbers.keys() - transcripts[0].numbers.keys():
-            transcripts[0].numbers[part] = draft.numbers.pop(part)
-            if part is Part.CODING:
-                transcripts[0].phase, transcripts[0].coding_from = draft.phase, draft.coding_from
-            _check_place(transcripts[0], draft.contig, draft.strand)
-    draft.flaw = "parts of a gene that has transcripts"
-    if not draft.numbers:
-        del gathered.drafts[None, gene]
-
-
-def _gene_above(name: str, declared: dict[str, Declared]) -> str:
-    """Nearest ancestor that is a gene, else the topmost one; the name itself where it has no parent."""
-    for _ in range(PARENT_DEPTH):
-        line = declared.get(name)
-        if line is None or line.parent is None or line.type.endswith("gene"):
-            break
-        name = line.parent
-    return name
 
 
 # --- both ---
 
 
-def _add(gathered: Gathered, key: tuple[str | None, str], part: Part, feature: Feature) -> Draft:
-    """Draft of that key, begun where it is new, with one more piece."""
+def _add(gathered: Gathered, gene: str | None, name: str, part: Part, feature: Feature) -> Draft:
+    """Draft of that name and place, begun where it is new, with one more piece."""
+    key = (gene, name, feature.contig, feature.strand)
     draft = gathered.drafts.get(key)
     if draft is None:
-        flaw = "transcript without strand" if feature.strand in ".?" else None
-        draft = Draft(key[1], feature.contig, feature.strand, flaw=flaw)
-        gathered.drafts[key] = draft
-    else:
-        _check_place(draft, feature.contig, feature.strand)
+        draft = gathered.drafts[key] = Draft(name, feature.contig, feature.strand)
     numbers = draft.numbers.get(part)
     if numbers is None:
         numbers = draft.numbers[part] = array("q")
     numbers.extend((feature.start, feature.end, len(gathered.fates)))
-    if part is Part.CODING:
-        _note_phase(draft, feature)
+    if "splicing" in feature.attributes and _is_trans_spliced(feature.attributes):
+        draft.trans_spliced = True
     return draft
-
-
-def _note_phase(draft: Draft, feature: Feature) -> None:
-    """Keep the phase of the piece that is nearest to the CDS's 5' end so far; all others follow from the lengths."""
-    first = -feature.end if draft.strand == "-" else feature.start
-    if draft.coding_from is None or first < draft.coding_from:
-        draft.coding_from = first
-        draft.phase = int(feature.phase) if feature.phase in PHASES else 0
-
-
-def _check_place(draft: Draft, contig: str, strand: str) -> None:
-    """Mark a draft whose lines contradict each other: no intron can be read from it."""
-    if contig != draft.contig:
-        draft.flaw = "transcript on two contigs"
-    elif strand != draft.strand and draft.flaw is None:
-        draft.flaw = "transcript on two strands"
 
 
 def _type_reason(feature_type: str) -> str:

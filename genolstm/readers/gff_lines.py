@@ -5,44 +5,20 @@ Bytes that are not UTF-8 (old files carry Latin-1 in their notes) are kept as ``
 stay different where their bytes are.
 """
 
-import gzip
-import io
-import sys
-import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import NamedTuple
 
 from genolstm.errors import InputError
+from genolstm.readers.text_lines import opened_lines, source_name
+from genolstm.readers.whole_numbers import FURTHEST, position, shortened
 
-STANDARD_INPUT = "-"
-GZIP_MAGIC = b"\x1f\x8b"  # bgzip is gzip in many members, and is read as such
-
-# how files that are often given by mistake begin, once decompressed
-LOOKS_LIKE = {
-    b">": "FASTA",
-    b"BAM\x01": "BAM",
-    b"CRAM": "CRAM",
-    b"@": "SAM or FASTQ",
-    b"##fileformat=VCF": "VCF",
-    b"BCF": "BCF",
-    b"LOCUS ": "GenBank",
-    b"\x89HDF": "HDF5",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-}
-WANTED = "give the gene annotation as GTF or GFF3, plain or gzipped"
-GET_AGAIN = "copy or download it again, and check it with 'gzip -t'"
+KIND = "GTF or GFF3"
+WANTED = "the gene annotation as GTF or GFF3, plain or gzipped"
 
 N_COLUMNS = 9  # contig, source, type, start, end, score, strand, phase, attributes
 STRAND_MARKS = frozenset("+-.?")
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the features
-LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 
 
 class Feature(NamedTuple):
@@ -58,11 +34,6 @@ class Feature(NamedTuple):
     strand: str
     attributes: str
     phase: str = "."
-
-
-def file_name(path: Path | str) -> str:
-    """Name by which messages call a file."""
-    return "standard input" if str(path) == STANDARD_INPUT else str(path)
 
 
 def feature_lines(path: Path | str) -> Iterator[Feature]:
@@ -85,13 +56,13 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
         The file cannot be read, is of another kind, or holds a line that is not a feature.
     """
     n_features = 0
-    with _opened_text(path) as text:
-        for number, line in enumerate(text, start=1):
+    with opened_lines(path, KIND, WANTED) as lines:
+        for number, line in lines:
             if line.startswith("#"):
                 if line.startswith("##FASTA"):
                     return
                 continue
-            columns = line.rstrip("\n").split("\t", N_COLUMNS - 1)
+            columns = line.split("\t", N_COLUMNS - 1)
             try:
                 contig, _, kind, first, last, _, strand, phase, attributes = columns
                 start, end = int(first) - 1, int(last)
@@ -104,8 +75,11 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
                     raise _bad_line(path, number, columns) from None
                 feature = _without_attributes(path, number, columns)
             else:
-                if not (0 <= start < end and strand in STRAND_MARKS):
-                    raise _bad_line(path, number, columns)
+                digits = first + last
+                if not (
+                    0 <= start < end <= FURTHEST and strand in STRAND_MARKS and digits.isascii() and digits.isdigit()
+                ):
+                    start, end = _checked(path, number, columns)
                 feature = Feature(contig, kind, start, end, strand, attributes, phase)
             n_features += 1
             yield feature
@@ -113,72 +87,35 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
 
 def _without_attributes(path: Path | str, number: int, columns: list[str]) -> Feature:
     """Feature of a line that stops after the phase, as GFF2 allowed."""
-    contig, _, kind, first, last, _, strand, _ = columns
+    start, end = _checked(path, number, columns)
+    return Feature(columns[0], columns[2], start, end, columns[6], "")
+
+
+def _checked(path: Path | str, number: int, columns: list[str]) -> tuple[int, int]:
+    """Start and end, 0-based and half open, of a line that looks odd. Raises InputError where it is no feature."""
     try:
-        start, end = int(first) - 1, int(last)
+        start, end = position(columns[3]) - 1, position(columns[4])
     except ValueError:
         raise _bad_line(path, number, columns) from None
-    if not (0 <= start < end and strand in STRAND_MARKS):
+    if not (0 <= start < end and columns[6] in STRAND_MARKS):
         raise _bad_line(path, number, columns)
-    return Feature(contig, kind, start, end, strand, "")
-
-
-@contextmanager
-def _opened_text(path: Path | str) -> Iterator[TextIO]:
-    """Lines of a file, decompressed and decoded; CRLF becomes LF and a byte-order mark is dropped.
-
-    Whatever goes wrong with the file, now or while its lines are read, is an InputError.
-    """
-    name = file_name(path)
-    with ExitStack() as closing:
-        try:
-            binary = closing.enter_context(_opened(path))
-            if binary.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-                binary = closing.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=binary)))
-            _refuse_other_kinds(binary, name)
-            text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="backslashreplace")
-            closing.callback(text.detach)  # else it would close standard input, which is not ours
-            yield text
-        except EOFError:
-            raise InputError(f"{name} is cut off in the middle of its gzip data; {GET_AGAIN}.") from None
-        except (zlib.error, gzip.BadGzipFile) as exc:
-            raise InputError(f"{name} is damaged gzip data ({exc}); {GET_AGAIN}.") from None
-        except OSError as exc:
-            raise InputError(f"{name} cannot be read ({exc.strerror or exc}); {WANTED}.") from None
-
-
-def _opened(path: Path | str) -> AbstractContextManager[io.BufferedReader]:
-    """Raw bytes of a file or of standard input, as a stream that can be looked into."""
-    if str(path) != STANDARD_INPUT:
-        return Path(path).open("rb")
-    stream: BinaryIO = sys.stdin.buffer
-    if isinstance(stream, io.BufferedReader):
-        return nullcontext(stream)
-    return io.BufferedReader(io.BytesIO(stream.read()))  # a stand-in for standard input, as test runners put there
-
-
-def _refuse_other_kinds(binary: io.BufferedReader, name: str) -> None:
-    """Look at the first bytes, decompressed, for what is often given by mistake."""
-    head = binary.peek(max(map(len, LOOKS_LIKE)))
-    for magic, kind in LOOKS_LIKE.items():
-        if head.startswith(magic):
-            raise InputError(f"{name} looks like {kind}, not like GTF or GFF3; {WANTED}.")
+    return start, end
 
 
 def _bad_line(path: Path | str, number: int, columns: list[str]) -> InputError:
     """Message for a line that cannot be a feature."""
     line = "\t".join(columns)
-    shown = repr(line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "...")
-    where = f"{file_name(path)} line {number}"
+    shown = shortened(line)
+    where = f"{source_name(path)} line {number}"
     if line.startswith(">"):
-        return InputError(f"{where} looks like FASTA, not like GTF or GFF3: {shown}; {WANTED}.")
+        return InputError(f"{where} looks like FASTA, not like {KIND}: {shown}; give {WANTED}.")
     if len(columns) > 2 and columns[1].isdigit() and columns[2].isdigit():
-        return InputError(f"{where} looks like BED, not like GTF or GFF3: {shown}; {WANTED}.")
+        return InputError(f"{where} looks like BED, not like {KIND}: {shown}; give {WANTED}.")
     if len(columns) < N_COLUMNS - 1:
         problem = f"has {len(columns)} tab-separated column{'s' * (len(columns) != 1)} instead of {N_COLUMNS}: {shown}"
         if len(line.split()) >= N_COLUMNS - 1:
             return InputError(f"{where} {problem}; its columns are separated by spaces, replace these by tabs.")
-        return InputError(f"{where} {problem}; mend or remove the line, or {WANTED}.")
+        return InputError(f"{where} {problem}; mend or remove the line, or give {WANTED}.")
     return InputError(f"{where} {_bad_column(columns)}; mend or remove the line.")
 
 
@@ -186,11 +123,13 @@ def _bad_column(columns: list[str]) -> str:
     """Words for the first column of a line that is wrong."""
     first, last, strand = columns[3], columns[4], columns[6]
     try:
-        start, end = int(first), int(last)
-    except ValueError:
-        return f"has start {first!r} and end {last!r}, which must be whole numbers"
+        start, end = position(first), position(last)
+    except ValueError as problem:
+        if "beyond" in str(problem):
+            return f"has a place that cannot be: {problem}"
+        return f"has start {shortened(first)} and end {shortened(last)}, which must be whole numbers"
     if start < 1:
         return f"has start {start}, but the first base of a contig is 1"
     if start > end:
         return f"has start {start} after end {end}"
-    return f"has strand {strand!r} instead of '+', '-', '.' or '?'"
+    return f"has strand {shortened(strand)} instead of '+', '-', '.' or '?'"

@@ -1,22 +1,34 @@
 """Files and standard input as chunks of bytes: plain, gzip or bgzip, told apart by content, in constant memory.
 
 A gzip file that was cut short is refused, also where bgzip was cut between two members and gzip itself sees nothing.
+What another program compressed is named, with the program that undoes it.
 """
 
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from genolstm.errors import InputError
+from genolstm.readers.bgzf import GZIP_MAGIC, inflated
 
 STDIN = "-"
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_WBITS = 31  # 15 for the largest window, and 16 more so that zlib reads gzip headers and checks CRC and length
-BGZIP_MARK = slice(12, 14)  # where the first extra field of a gzip header has its name; bgzip calls its own "BC"
-COMPRESSED_BYTES = 1 << 16  # how much of a gzip file is read at a time
+HEAD_BYTES = 8  # enough to know each of these by
+COMPRESSED = (  # how a file begins, what has compressed it, what undoes it
+    (b"BZh", "bzip2", "bunzip2"),
+    (b"\xfd7zXZ", "xz", "unxz"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
+    *((bytes([first]) + b"\x2a\x4d\x18", "zstd", "unzstd") for first in range(0x50, 0x60)),  # its skippable frames
+    (b"\x04\x22\x4d\x18", "lz4", "unlz4"),
+    (b"\x5d\0\0", "lzma", "unlzma"),
+    (b"LZIP", "lzip", "lzip -d"),
+    (b"\x1f\x9d", "compress", "uncompress"),
+    (b"PK\3\4", "zip", "unzip"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x"),
+    (b"Rar!", "rar", "unrar x"),
+)
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @contextmanager
@@ -42,48 +54,34 @@ def opened(path: Path | str, source: str, wanted: str) -> Iterator[BinaryIO]:
 
 
 def decompressed(stream: BinaryIO, block_bytes: int, source: str) -> Iterator[bytes]:
-    """Chunks of at most ``block_bytes``; gzip is known by its first bytes: names lie, and pipes have none."""
-    magic = stream.read(len(GZIP_MAGIC))
-    if magic == GZIP_MAGIC:
-        yield from _inflated(stream, magic + stream.read(COMPRESSED_BYTES), block_bytes, source)
+    """Chunks of at most ``block_bytes``; gzip is known by its first bytes: names lie, and pipes have none.
+
+    Raises InputError for damaged or cut gzip, for what another program compressed, and for UTF-16 text.
+    """
+    head = stream.read(HEAD_BYTES)
+    if not head.startswith(GZIP_MAGIC):
+        _refuse_compressed(head, source)
+        yield head + stream.read(max(block_bytes - len(head), 0)) if len(head) < block_bytes else head
+        while chunk := stream.read(block_bytes):
+            yield chunk
         return
-    yield magic + stream.read(max(block_bytes - len(magic), 0))
-    while chunk := stream.read(block_bytes):
-        yield chunk
+    begun = b""
+    for chunk in inflated(stream, source, head, block_bytes):
+        if len(begun) < HEAD_BYTES:
+            begun += chunk[:HEAD_BYTES]
+            _refuse_compressed(begun, source)
+        for start in range(0, len(chunk), block_bytes):
+            yield chunk[start : start + block_bytes] if len(chunk) > block_bytes else chunk
 
 
-def _inflated(stream: BinaryIO, compressed: bytes, block_bytes: int, source: str) -> Iterator[bytes]:
-    """Text of all gzip members; ``compressed`` is the beginning of the file. A file that was cut short is refused."""
-    is_bgzip = compressed[BGZIP_MARK] == b"BC"
-    inflate, member_bytes = zlib.decompressobj(GZIP_WBITS), 0
-    while compressed:
-        try:
-            text = inflate.decompress(compressed, block_bytes)
-        except zlib.error as error:
-            raise InputError(f"{source} holds damaged gzip data ({error}): copy or download it again.") from error
-        yield text
-        member_bytes += len(text)
-        compressed = inflate.unconsumed_tail
-        if inflate.eof:
-            compressed = _next_member(stream, inflate.unused_data, source)
-            if compressed:
-                inflate, member_bytes = zlib.decompressobj(GZIP_WBITS), 0
-        elif not compressed:
-            compressed = stream.read(COMPRESSED_BYTES)
-    # bgzip ends with an empty member: without it the file was cut between two members, where gzip itself sees nothing
-    if not inflate.eof or (is_bgzip and member_bytes):
-        kind = "bgzip" if is_bgzip else "gzip"
-        raise InputError(f"{source} is cut short (its {kind} data have no end): copy or download it again.")
-
-
-def _next_member(stream: BinaryIO, rest: bytes, source: str) -> bytes:
-    """Beginning of the gzip member after ``rest``, empty at the end of the file; skips zero padding as gzip does."""
-    rest = rest.lstrip(b"\0")
-    while len(rest) < len(GZIP_MAGIC) and (more := stream.read(COMPRESSED_BYTES)):
-        rest = (rest + more).lstrip(b"\0")
-    if not GZIP_MAGIC.startswith(rest[: len(GZIP_MAGIC)]):
-        raise InputError(
-            f"{source} holds other data after its gzip data (beginning with {rest[:8]!r}):"
-            " copy or download it again, or gunzip it and look at its end."
-        )
-    return rest
+def _refuse_compressed(head: bytes, source: str) -> None:
+    if head.startswith(GZIP_MAGIC):
+        raise InputError(f"{source} is gzip inside gzip: decompress it once with gunzip.")
+    if head.startswith(UTF16):
+        raise InputError(f"{source} is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8.")
+    for beginning, kind, program in COMPRESSED:
+        if head.startswith(beginning):
+            raise InputError(
+                f"{source} is compressed with {kind}, and only gzip and bgzip are read: decompress it first with"
+                f" {program}."
+            )

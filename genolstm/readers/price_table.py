@@ -1,19 +1,19 @@
 """CSV of dates and closing prices: every row is right, or the file is refused with the row named."""
 
 import csv
-import io
 import math
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.readers.gzipped import decompressed, opened
+from genolstm.readers.text_lines import opened_lines
+from genolstm.readers.whole_numbers import shortened
 
-BLOCK_BYTES = 1 << 20
 DATE, CLOSE = "date", "close"
 LONGEST_GAP_DAYS = 14  # markets close for holidays of ten days at most; what is longer is missing rows
 
@@ -31,9 +31,24 @@ def read_prices(path: Path) -> PriceTable:
     Raises InputError, naming the row as editors count lines, for a missing file or column, a date that is none or not
     after the one before, more than 14 days without a row, and a close that is missing, no number, zero or less.
     """
-    with opened(path, str(path), "price table") as stream:
-        text = b"".join(decompressed(stream, BLOCK_BYTES, str(path))).decode("utf-8-sig", "backslashreplace")
-    rows = csv.reader(io.StringIO(text, newline=""))
+    with opened_lines(path, "a price table", "a table of dates and prices (CSV)") as numbered:
+        rows = csv.reader(line + "\n" for _, line in numbered)
+        try:
+            return _prices(path, rows)
+        except csv.Error as problem:
+            raise InputError(f"{path}, row {rows.line_num} is no row of a CSV ({problem}); correct it.") from problem
+
+
+class Rows(Protocol):
+    """Rows of a CSV as `csv.reader` gives them; line_num : lines read so far."""
+
+    @property
+    def line_num(self) -> int: ...  # noqa: D102
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+def _prices(path: Path, rows: Rows) -> PriceTable:
     places = _places(path, next(rows, []))
     dates: list[date] = []
     closes: list[float] = []
@@ -55,7 +70,7 @@ def _places(path: Path, header: list[str]) -> tuple[int, int]:
     if DATE in names and CLOSE in names:
         return names.index(DATE), names.index(CLOSE)
     raise InputError(
-        f"{path} has the columns '{','.join(header)}' in row 1; name one of them '{DATE}' and one '{CLOSE}',"
+        f"{path} has the columns {shortened(','.join(header))} in row 1; name one of them '{DATE}' and one '{CLOSE}',"
         " with commas between."
     )
 
@@ -65,13 +80,15 @@ def _parsed(path: Path, line: int, row: list[str], places: tuple[int, int]) -> t
     try:
         day = date.fromisoformat(day_text)
     except ValueError as problem:
-        raise InputError(f"{path}, row {line}: '{day_text}' is no date; write it as 2018-12-31.") from problem
+        raise InputError(f"{path}, row {line}: {shortened(day_text)} is no date; write it as 2018-12-31.") from problem
     if not close_text:
         raise InputError(f"{path}, row {line}: the close of {day} is missing; leave the row out or fill it in.")
     try:
         close = float(close_text)
     except ValueError as problem:
-        raise InputError(f"{path}, row {line}: close '{close_text}' is no number; write it as 2506.85.") from problem
+        raise InputError(
+            f"{path}, row {line}: close {shortened(close_text)} is no number; write it as 2506.85."
+        ) from problem
     if not math.isfinite(close):
         raise InputError(f"{path}, row {line}: the close of {day} is {close_text}; leave the row out or fill it in.")
     if close <= 0:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.readers.gzipped import decompressed, opened
+from genolstm.readers.text_lines import opened_lines
+from genolstm.readers.whole_numbers import position as position_of
+from genolstm.readers.whole_numbers import shortened
 
-BLOCK_BYTES = 1 << 20
 PLACE = ("contig", "position")
 STEADY = "steady_fraction"
 
@@ -33,8 +34,8 @@ def read_rates(path: Path, unit: str) -> RateTable:
     holds anything but numbers, a rate that is not above 0, a fraction outside 0 to 1, or one CpG twice.
     """
     source = str(path)
-    with opened(path, source, "table") as stream:
-        lines = b"".join(decompressed(stream, BLOCK_BYTES, source)).decode("utf-8", "replace").splitlines()
+    with opened_lines(path, "a table", "a table of rates") as numbered:
+        lines = [line for _, line in numbered]
     wanted = (*PLACE, f"rate_per_{unit}", STEADY)
     header = lines[0].split("\t") if lines else []
     missing = [name for name in wanted if name not in header]
@@ -68,9 +69,9 @@ def _row(line: str, places: list[int], where: str) -> tuple[str, int, float, flo
         raise InputError(f"{where} has {len(fields)} fields, fewer than the header; complete it.")
     contig, position, rate, steady = (fields[place] for place in places)
     try:
-        row = contig, int(position), float(rate), float(steady)
+        row = contig, position_of(position), float(rate), float(steady)
     except ValueError as problem:
-        raise InputError(f"{where} holds '{line.strip()[:60]}', where numbers are needed; correct it.") from problem
+        raise InputError(f"{where} holds {shortened(line.strip())}, where numbers are needed; correct it.") from problem
     if row[1] < 0 or not 0 < row[2] < math.inf or not 0 <= row[3] <= 1:
         raise InputError(
             f"{where}: position {position}, rate {rate} or steady fraction {steady} cannot be; positions are 0 or more,"

@@ -4,7 +4,8 @@ import zlib
 from pathlib import Path
 
 from genolstm.readers.bam_walk import MAGIC
-from genolstm.readers.gzipped import GZIP_MAGIC, GZIP_WBITS, STDIN, opened
+from genolstm.readers.bgzf import GZIP_MAGIC, GZIP_WBITS
+from genolstm.readers.gzipped import STDIN, opened
 
 HEAD_BYTES = 1 << 12
 CRAM_MAGIC = b"CRAM"

@@ -22,6 +22,11 @@ def parse_region(text: str, lengths: Mapping[str, int]) -> Region:
     first, dash, last = span.partition("-")
     start = parse_size(first)
     end = parse_size(last) if last else lengths[contig] if dash else start
+    if start == 0 and end > 0:
+        raise UsageError(
+            f"region '{text}' begins at 0, and bases are counted from 1, both ends in it: what BED calls 0 to {end} is"
+            f" {contig}:1-{end} here."
+        )
     if not 1 <= start <= end:
         raise UsageError(f"region '{text}' is empty: write it as {contig}:FIRST-LAST, counted from 1, both ends in it.")
     if end > lengths[contig]:

@@ -17,15 +17,15 @@ import pysam
 
 from genolstm.errors import InputError
 from genolstm.readers.contig_match import listed
+from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.gzipped import STDIN, decompressed, opened
+from genolstm.readers.text_lines import source_name, whole_lines
+from genolstm.readers.whole_numbers import FURTHEST, MOST_DIGITS, shortened
 
 BLOCK_BYTES = 1 << 18
-LONGEST_LINE = 1 << 30  # bytes without a line end, from which on a file is no VCF
-LONGEST_SHOWN = 60  # characters of a bad line that a message repeats
 FIRST_LINE = "##fileformat=VCF"
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 BCF_MAGIC = b"BCF\2"
-UTF8_BOM = b"\xef\xbb\xbf"
 
 NO_ALTERNATIVE = "no alternative allele"
 SPANNED = "* allele of a deletion upstream"
@@ -43,7 +43,8 @@ _IUPAC = re.compile(r"[ACGTNRYSWKMBDHV]+")
 class Record(NamedTuple):
     """One record.
 
-    number : of its line, or of the record in BCF.   line : its text, no line end.   position : 0-based, -1 for POS 0.
+    number : of its line, or of the record in BCF.   line : its text, no line end.
+    position : 0-based, -1 for POS 0, and 2^40 - 1 at most, which is past the end of every contig.
     reference, alternatives : upper case; '.' where the file has no alternative.
     """
 
@@ -89,15 +90,14 @@ def read_variants(path: Path | str) -> Iterator[VariantText]:
     Raises InputError, also while records are taken, for a file that is no VCF, is cut short, or has a line that is no
     record.
     """
-    source = "standard input" if str(path) == STDIN else str(path)
+    source = source_name(path)
     with opened(path, source, "VCF") as stream:
         size = 0 if str(path) == STDIN else Path(path).stat().st_size
         chunks = decompressed(stream, BLOCK_BYTES, source)
         first = next(chunks, b"")
         if not first.startswith(BCF_MAGIC):
-            header, records = _parsed(
-                enumerate(_lines(first.removeprefix(UTF8_BOM), chunks, source), 1), source, "line"
-            )
+            text = refuse_other_kinds(chain([first], chunks), source, "VCF", "a VCF file")
+            header, records = _parsed(enumerate(_lines(text, source), 1), source, "line")
             yield VariantText(source, header, records, stream, size)
             return
         with _named(path, first, chunks) as name:
@@ -162,17 +162,11 @@ def _passed_over(reference: str, alternative: str) -> str:
     return UNKNOWN_LETTERS if _IUPAC.fullmatch(alternative) else NO_LETTERS
 
 
-def _lines(first: bytes, chunks: Iterator[bytes], source: str) -> Iterator[str]:
+def _lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
     """Lines of text, no line end. Bytes that are no UTF-8 come back as they were when encoded the same way."""
-    rest = b""
-    for chunk in chain([first], chunks):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
+    for block in whole_lines(chunks, source, "a VCF file"):
+        for line in block.split(b"\n"):
             yield line.decode("utf-8", "surrogateescape").removesuffix("\r")
-        if len(rest) > LONGEST_LINE:
-            raise InputError(f"{source} has a line with no end: this is no text; give a VCF file.")
-    if rest:
-        yield rest.decode("utf-8", "surrogateescape").removesuffix("\r")
 
 
 @contextmanager
@@ -211,7 +205,7 @@ def _parsed(lines: Iterator[tuple[int, str]], source: str, unit: str) -> tuple[t
     header: list[str] = []
     for number, line in lines:
         if number <= 1 and not header and not line.startswith(FIRST_LINE):
-            raise InputError(f"{source} is not VCF: it begins with {_shown(line)}, not with '{FIRST_LINE}...'.")
+            raise InputError(f"{source} is not VCF: it begins with {shortened(line)}, not with '{FIRST_LINE}...'.")
         if not line.startswith("#"):
             break
         header.append(line)
@@ -234,16 +228,13 @@ def _record(line: str, number: int, columns: int, source: str, unit: str) -> Rec
     if (found := line.count("\t") + 1) != columns:
         raise InputError(
             f"{where} has {found} column{'s' * (found != 1)} with tabs between where the header names {columns}:"
-            f" {_shown(line)}; correct it."
+            f" {shortened(line)}; correct it."
         )
     contig, position, _, reference, alternatives, _ = line.split("\t", 5)
     if not (position.isascii() and position.isdigit()):
-        raise InputError(f"{where}: POS is '{position[:LONGEST_SHOWN]}', not a whole number; correct it.")
+        raise InputError(f"{where}: POS is {shortened(position)}, not a whole number; correct it.")
     if not contig or not reference:
         raise InputError(f"{where}: {'REF' if contig else 'CHROM'} is empty; correct it.")
-    return Record(number, line, contig, int(position) - 1, reference.upper(), tuple(alternatives.upper().split(",")))
-
-
-def _shown(line: str) -> str:
-    text = repr(line)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...'"
+    # a place of any number of digits is past its contig's end, and is counted so
+    place = int(position) if len(position) <= MOST_DIGITS else FURTHEST
+    return Record(number, line, contig, place - 1, reference.upper(), tuple(alternatives.upper().split(",")))

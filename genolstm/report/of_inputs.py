@@ -34,7 +34,7 @@ def track_section(result: Result) -> Section:
     """Tell what a track counts."""
     track: Track = result.content
     total = int(track.lengths.sum())
-    what = "cut sites" if track.origin.assay == "atac" else "aligned bases"
+    what = {"atac": "cut sites", "coverage": "aligned bases"}.get(track.origin.assay, "of signal")
     text = (
         f"{number(track.total)} {what} from {track.origin.form} ({track.unit}), on {number(track.bases)} bases of"
         f" {number(total)} ({share(track.bases, total)})."

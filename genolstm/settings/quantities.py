@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from genolstm.errors import UsageError
 
-_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)([kKmMgG]?)")
+_SIZE = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([kKmMgG]?)\s*(?:bp?)?")
 _FACTOR = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
@@ -29,7 +29,7 @@ def parse_whole_numbers(text: str, name: str) -> tuple[int, ...]:
 
 
 def parse_size(text: str) -> int:
-    """Read a whole number that may carry a suffix: '40M' is 40,000,000. Raises UsageError."""
+    """Read a whole number that may carry a suffix: '40M' and '40 Mb' are 40,000,000. Raises UsageError."""
     match = _SIZE.fullmatch(text.strip())
     if not match:
         raise UsageError(f"'{text}' is not a number; write for example 40M, 1.5G, 200k or 1,000,000.")

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 HASH_BYTES = 1 << 20  # datasets are hashed in slabs of about this size, so that memory stays bounded
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+GZIP_MAGIC, GZIP_WBITS, HEAD_BYTES = b"\x1f\x8b", 31, 512  # to know a FASTA file that was given in place of ours
 LIBVER = ("earliest", "v110")  # opens in h5dump 1.10 and in R's rhdf5
 DISK_ERRORS = {  # what the system may refuse while an output grows, and what to do
     errno.ENOSPC: "the disk is full: {path} was not written; free space or write elsewhere.",
@@ -401,6 +403,11 @@ def _open(path: Path) -> h5py.File:
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}; check its permissions and the disk.") from problem
     if signature != SIGNATURE:
+        if _is_fasta(path):
+            raise InputError(
+                f"{path} is a FASTA file, where a file that genolstm made is needed: run 'genolstm ingest"
+                f" {path} -o genome.h5' and give genome.h5."
+            )
         raise InputError(f"{path} is not an HDF5 file; give a file that genolstm made.")
     try:
         return h5py.File(path, "r")
@@ -415,6 +422,16 @@ def _open(path: Path) -> h5py.File:
         raise InputError(f"{path} is cut short or damaged ({_first_line(problem)}); make it again.") from problem
     except DAMAGE as problem:
         raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
+
+
+def _is_fasta(path: Path) -> bool:
+    """Whether a file, plain or gzip, begins as FASTA does."""
+    with suppress(OSError, zlib.error), path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+        if head.startswith(GZIP_MAGIC):
+            head = zlib.decompressobj(GZIP_WBITS).decompress(head, HEAD_BYTES)
+        return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b">")
+    return False
 
 
 def _check_content(file: h5py.File, path: Path, kind: Kind, *, verify: bool) -> None:

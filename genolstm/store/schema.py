@@ -341,7 +341,7 @@ TRACK = (
     Dataset("contigs/observed", ("contigs",), "uint8", "", "0 where the input does not know the contig: no count is 0"),
     Dataset("runs/start", ("runs",), "int64", "bp", "0-based start of a stretch of one count; ascending"),
     Dataset("runs/length", ("runs",), "int32", "bp", "its length; what lies between runs counts 0"),
-    Dataset("runs/count", ("runs",), "int32", "cuts or reads", "count at each of its bases, > 0"),
+    Dataset("runs/count", ("runs",), "int32|float32", "cuts, reads or signal", "value at each of its bases, > 0"),
     Dataset("blacklist/contig", ("intervals",), "int32", "index", "contig of each interval that was not observed"),
     Dataset("blacklist/start", ("intervals",), "int64", "bp", "0-based start; sorted, disjoint"),
     Dataset("blacklist/end", ("intervals",), "int64", "bp", "half-open end"),

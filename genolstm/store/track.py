@@ -18,7 +18,8 @@ from genolstm.store.schema import Kind
 
 RUN_CHUNK = 1 << 16
 COLUMNS = (("start", np.int64), ("length", np.int32), ("count", np.int32))
-UNIT = {"atac": "cuts/bp", "coverage": "reads/bp"}
+SIGNAL = "signal"  # the assay of a bigWig: values of any kind, in place of counts
+UNIT = {"atac": "cuts/bp", "coverage": "reads/bp", SIGNAL: "signal"}
 
 
 class Runs(Protocol):
@@ -31,7 +32,7 @@ class Runs(Protocol):
     @property
     def length(self) -> NDArray[np.int32]: ...  # noqa: D102
     @property
-    def counts(self) -> NDArray[np.int32]: ...  # noqa: D102
+    def counts(self) -> NDArray[np.int32] | NDArray[np.float32]: ...  # noqa: D102
 
 
 class Intervals(NamedTuple):
@@ -46,8 +47,9 @@ class Intervals(NamedTuple):
 class TrackOrigin:
     """What was counted.
 
-    assay : 'atac' or 'coverage'.   form : BAM, SAM, CRAM or fragments.   forward_shift, reverse_shift : bp from the 5'
-    end to the base counted, as they were applied; 0 for an input that was shifted already, and for coverage.
+    assay : 'atac', 'coverage' or 'signal'.   form : BAM, SAM, CRAM, fragments or bigWig.
+    forward_shift, reverse_shift : bp from the start of a forward and the half-open end of a reverse read to the base
+    counted, as they were applied; 0 for an input that was shifted already, and for coverage.
     filters : name -> value.
     """
 
@@ -64,7 +66,7 @@ class Track:
 
     names, lengths : contigs of the genome in its order, in bp.   first : int64 [contigs + 1], where the runs of each
     begin.   observed : bool [contigs].   blacklist : what was not observed on the others.   unit : of the counts.
-    total : cuts, or for coverage aligned bases.   bases : with a count above 0.
+    total : cuts, for coverage aligned bases, of a signal the sum over all bases.   bases : with a count above 0.
     genome_sha256 : hash of the genome's sequence.   content_sha256 : hash of the track.
     """
 
@@ -76,7 +78,7 @@ class Track:
     blacklist: Intervals
     origin: TrackOrigin
     unit: str
-    total: int
+    total: float
     bases: int
     genome_sha256: str
     content_sha256: str
@@ -93,10 +95,14 @@ class Track:
             return np.full(end - start, np.nan, dtype=np.float32)
         starts, ends, counts = self._columns(index)
         rows = slice(np.searchsorted(ends, start, "right"), np.searchsorted(starts, end, "left"))
-        steps = np.zeros(end - start + 1, dtype=np.int64)
-        steps[np.maximum(starts[rows] - start, 0)] += counts[rows]  # runs do not overlap: no start stands twice
-        steps[np.minimum(ends[rows] - start, end - start)] -= counts[rows]
-        values = np.cumsum(steps[:-1]).astype(np.float32)
+        low, high = np.maximum(starts[rows], start), np.minimum(ends[rows], end)
+        # runs do not overlap: a gap of 0 before each, and one after the last
+        stretches = np.zeros(2 * len(low) + 1, dtype=np.int64)
+        stretches[:-1:2], stretches[1::2] = low - np.append(start, high[:-1])[: len(low)], high - low
+        stretches[-1] = end - start - stretches[:-1].sum()
+        value = np.zeros(len(stretches), dtype=np.float32)
+        value[1::2] = counts[rows]
+        values = np.repeat(value, stretches)
         for left, right in self._blacklisted(index):
             values[max(left - start, 0) : max(right - start, 0)] = np.nan
         return values
@@ -114,10 +120,11 @@ class Track:
         masked = self._blacklisted(index)
         edges = np.unique(np.concatenate([[0], starts, ends, masked.ravel()]))
         edges = edges[edges < length]
-        steps = np.zeros(len(edges) + 1, dtype=np.int64)
-        steps[np.searchsorted(edges, starts)] += counts
-        steps[np.searchsorted(edges, ends)] -= counts
-        values = np.cumsum(steps[:-1]).astype(np.float32)
+        values = np.zeros(len(edges), dtype=np.float32)
+        if len(starts):
+            run = np.maximum(np.searchsorted(starts, edges, "right") - 1, 0)
+            here = (starts[run] <= edges) & (edges < ends[run])
+            values[here] = counts[run[here]]
         for left, right in masked:
             values[np.searchsorted(edges, left) : np.searchsorted(edges, right)] = np.nan
         return edges, np.append(edges[1:], length), values
@@ -128,7 +135,7 @@ class Track:
             raise InputError(f"contig '{contig}' is not in {self.path}; it has {known}. Make the track on this genome.")
         return self.names.index(contig)
 
-    def _columns(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def _columns(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
         return _runs_of(self.path, self.content_sha256, int(self.first[index]), int(self.first[index + 1]))
 
     def _blacklisted(self, index: int) -> NDArray[np.int64]:
@@ -139,13 +146,13 @@ class Track:
 @lru_cache(maxsize=2)  # windows are read contig by contig; a contig of a large genome may take 200 MB
 def _runs_of(
     path: Path, content_sha256: str, first: int, last: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
     """Starts, ends and counts of some runs. content_sha256 : makes a file that was written again another one."""
     with open_file(path, Kind.TRACK) as file:
         if file.attrs["content_sha256"] != content_sha256:
             raise InputError(f"{path} was written again while it was being read; start anew.")
         starts = file["runs/start"][first:last]
-        return starts, starts + file["runs/length"][first:last], file["runs/count"][first:last].astype(np.int64)
+        return starts, starts + file["runs/length"][first:last], file["runs/count"][first:last]
 
 
 def write_track(
@@ -162,14 +169,18 @@ def write_track(
     """Write a track file from runs in genome order, a block at a time, whole or not at all, and open it."""
     with write_file(path, Kind.TRACK, provenance) as file:
         group = file.create_group("runs")
+        is_signal = origin.assay == SIGNAL
         for name, dtype in COLUMNS:
+            kind = np.float32 if name == "count" and is_signal else dtype
             group.create_dataset(
-                name, shape=(0,), maxshape=(None,), chunks=(RUN_CHUNK,), dtype=dtype, shuffle=True, compression=1
+                name, shape=(0,), maxshape=(None,), chunks=(RUN_CHUNK,), dtype=kind, shuffle=True, compression=1
             )
-        n_runs, total, bases = np.zeros(len(genome.names), np.int64), 0, 0
+        n_runs, bases = np.zeros(len(genome.names), np.int64), 0
+        total: float = 0
         for block in runs:
             n_runs += np.bincount(block.contig, minlength=len(n_runs))
-            total += int((block.counts.astype(np.int64) * block.length).sum())
+            products = block.counts.astype(np.float64 if is_signal else np.int64) * block.length
+            total += float(products.sum()) if is_signal else int(products.sum())
             bases += int(block.length.sum(dtype=np.int64))
             columns: tuple[NDArray[Any], ...] = (block.start, block.length, block.counts)
             for place, (name, _) in enumerate(COLUMNS):
@@ -215,7 +226,7 @@ def open_track(path: Path) -> Track:
                 filters=json.loads(about["filters"]),
             ),
             unit=str(about["unit"]),
-            total=int(about["total"]),
+            total=about["total"].item(),
             bases=int(about["bases"]),
             genome_sha256=str(about["sequence_sha256"]),
             content_sha256=str(about["content_sha256"]),

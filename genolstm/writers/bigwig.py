@@ -10,6 +10,7 @@ import pybigtools
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.writers.file_names import refuse_long_name, refuse_other_bytes
 
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
@@ -34,10 +35,13 @@ def write_bigwig(path: Path, lengths: Mapping[str, int], runs: Iterable[Runs]) -
     Raises
     ------
     InputError
-        There is no value to write, or the disk refuses. What ``runs`` raises passes through.
+        There is no value to write, the name is too long or no UTF-8, or the disk refuses. What ``runs`` raises passes
+        through.
     ValueError
         The runs break the promise above, or a value is infinite.
     """
+    refuse_long_name(path, f".partial{SUFFIX}")
+    refuse_other_bytes(path)
     growing = path.with_name(f".{path.name}.partial{SUFFIX}")
     feed = _Feed(runs, lengths)
     try:

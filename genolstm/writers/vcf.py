@@ -1,5 +1,6 @@
 """VCF and BCF: the lines of another file with more in their INFO column, bgzipped and indexed by suffix."""
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,16 +13,20 @@ import pysam.bcftools
 from pysam.utils import SamtoolsError
 
 from genolstm.errors import InputError, UsageError
+from genolstm.writers.file_names import refuse_long_name, refuse_other_bytes
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 TBI_LIMIT = 1 << 29  # bp; a tabix index cannot hold places from here on, a CSI index can
+INDEX_LIMIT = 1 << 31  # bp; no index that htslib makes of a VCF holds places from here on
+LONGEST_ENDING = ".partial.vcf.gz.tbi"
+LITTLE_SPACE = 1 << 20  # bytes free on a disk that is said to be full
 INFO_COLUMN = 7
 NOTES = "##genolstm_"
 _ID = re.compile(r"##(?:INFO|contig)=<(?:.*,)?ID=([^,>]+)")
 
 
 class InfoField(NamedTuple):
-    """One INFO field as a header tells it. number : 'A' for one value an alternative, '0' for a flag."""
+    """One INFO field as a header has it. number : 'A' for one value an alternative, '0' for a flag."""
 
     name: str
     number: str
@@ -35,9 +40,12 @@ class InfoField(NamedTuple):
 
 
 def vcf_suffix(path: Path) -> str:
-    """Give the suffix by which a VCF is written. Raises UsageError for any other."""
+    """Suffix by which a VCF is written. Raises UsageError for any other, InputError for a name that is too long."""
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
+            refuse_long_name(path, LONGEST_ENDING)
+            if suffix == ".bcf":
+                refuse_other_bytes(path)
             return suffix
     raise UsageError(f"output {path} must end with .vcf, .vcf.gz (bgzip and tabix index) or .bcf; name another.")
 
@@ -119,8 +127,9 @@ class VcfFile:
 def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
     """Write a VCF or BCF that appears under its name only when complete, with its index where it is compressed.
 
-    A file that is not sorted by contig and place has no index, and an old one beside it is removed. Raises InputError
-    when the disk refuses, or when BCF cannot hold what the header does not declare; UsageError for an unknown suffix.
+    A file that is not sorted by contig and place, or has places beyond 2^31, has no index, and an old one beside it is
+    removed. Raises InputError when the disk refuses, for a name that is too long, or when BCF cannot hold what the
+    header does not declare; UsageError for an unknown suffix.
     """
     suffix = vcf_suffix(path)
     # htslib goes by the ending of a name
@@ -141,7 +150,8 @@ def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
             if suffix == ".bcf":
                 growing.append(path.with_name(f".{path.name}.partial.bcf"))
                 _to_bcf(text, growing[-1], path)
-            index = None if suffix == ".vcf" or file.unsorted else _index(growing[-1], suffix, file.reach)
+            bare = suffix == ".vcf" or file.unsorted or file.reach >= INDEX_LIMIT
+            index = None if bare else _index(growing[-1], suffix, file.reach)
             if index:
                 growing.append(index[0])
             _publish(growing[1] if suffix == ".bcf" else text, path, index)
@@ -166,8 +176,27 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        why = problem.strerror if problem.errno else "the disk is full or refuses"  # htslib often gives no number
-        raise InputError(f"{path} was not written ({why}); free space or write elsewhere.") from problem
+        raise InputError(f"{path} was not written ({_why(path, problem)}.") from problem
+
+
+def _why(path: Path, problem: Exception) -> str:
+    """Cause and remedy. htslib often gives no number: then a disk without space is full, and else its words stand."""
+    number = problem.errno if isinstance(problem, OSError) else None
+    if number in {errno.ENOSPC, errno.EDQUOT} or (not number and _free(path) < LITTLE_SPACE):
+        return "the disk is full); free space or write elsewhere"
+    if number:
+        return f"{os.strerror(number)}); write elsewhere, or change what forbids it"
+    words = " ".join(str(problem).split())[:200] or type(problem).__name__
+    return f"htslib says: {words}); write .vcf in place of it, or write elsewhere"
+
+
+def _free(path: Path) -> int:
+    """Bytes that are free where a file is to be written; a disk that does not say has enough."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return LITTLE_SPACE
+    return disk.f_bavail * disk.f_frsize
 
 
 def _to_bcf(text: Path, target: Path, path: Path) -> None:
@@ -181,7 +210,7 @@ def _to_bcf(text: Path, target: Path, path: Path) -> None:
                 f"{path} was not written: BCF cannot hold what the header does not declare ({undeclared}); declare it,"
                 " or write .vcf.gz."
             ) from problem
-        raise InputError(f"{path} was not written (the disk is full or refuses); free space.") from problem
+        raise InputError(f"{path} was not written ({_why(path, problem)}.") from problem
     finally:
         pysam.set_verbosity(verbosity)
 

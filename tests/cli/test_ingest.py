@@ -104,7 +104,7 @@ def test_truncated_gzip_is_one_sentence_and_no_output(run, fasta, tmp_path):
     assert ended == (
         3,
         "",
-        f"genolstm: {source} is cut short (its gzip data have no end): copy or download it again.\n",
+        f"genolstm: {source} is cut short (its gzip data have no end); copy or download it again.\n",
     )
     assert [each.name for each in tmp_path.iterdir()] == ["g.fa.gz"]
 

@@ -34,6 +34,11 @@ def test_list_tells_of_each_model_what_it_is_worth(run, name):
         assert word in text
 
 
+def test_models_list_is_models(run):
+    assert run("models", "list").out == run("models").out
+    assert json.loads(run("models", "list", "--json").out).keys() == set(shipped_models())
+
+
 def test_a_shipped_model_is_below_every_markov_line_on_a_contig_it_never_saw(name):
     checkpoint = read_checkpoint(shipped_models()[name])
     test = {row.part: row for row in checkpoint.bits}["test"]

@@ -488,8 +488,7 @@ def test_annotation_of_some_contigs_is_used_as_far_as_it_goes_and_the_rest_is_to
 def test_missing_annotation_is_named(probe, folder):
     refused(
         *probe(annotation="gone.gff3"),
-        f"{folder / 'gone.gff3'} cannot be read (No such file or directory); give the gene annotation as GTF or GFF3,"
-        " plain or gzipped.",
+        f"{folder / 'gone.gff3'} does not exist: check the path.",
     )
 
 

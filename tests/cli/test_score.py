@@ -134,8 +134,8 @@ def test_a_loose_tolerance_takes_a_short_burn_in_for_enough(run, model_file, gen
     ("region", "code", "words"),
     [
         ("I:1-9999", 2, "ends past contig 'I' of 1,202 symbols"),
-        ("I:0-5", 2, "is empty: write it as I:FIRST-LAST, counted from 1"),
-        ("I:9-5", 2, "is empty"),
+        ("I:0-5", 2, "begins at 0, and bases are counted from 1, both ends in it: what BED calls 0 to 5 is I:1-5 here"),
+        ("I:9-5", 2, "is empty: write it as I:FIRST-LAST, counted from 1"),
         ("I:x-5", 2, "'x' is not a number"),
         ("IV", 3, "names no contig of the genome, which has I, II, III"),
         ("IV:1-5", 3, "names no contig of the genome"),

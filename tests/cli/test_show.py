@@ -61,7 +61,8 @@ def test_file_that_is_not_ours_is_told(run, fasta):
     assert run("show", fasta) == (
         3,
         "",
-        f"genolstm: {fasta} is not an HDF5 file; give a file that genolstm made.\n",
+        f"genolstm: {fasta} is a FASTA file, where a file that genolstm made is needed: run 'genolstm ingest {fasta} -o"
+        " genome.h5' and give genome.h5.\n",
     )
 
 

@@ -215,3 +215,100 @@ def test_example_reads_are_open_where_their_peaks_are(run, tmp_path):
         inside += counts[open_here].sum() / max(open_here.sum(), 1)
         outside += counts[~open_here].sum() / (~open_here).sum()
     assert inside > 3 * outside
+
+
+# --- a bigWig, BED and BEDPE, and shifts of one's own ---
+
+
+@pytest.fixture
+def wig(tmp_path):
+    """A signal on contigs I and II, and on one that the genome lacks."""
+
+    def made(rows=(("I", 10, 20, 0.25), ("I", 20, 30, 1.5), ("II", 0, 5, 7.0)), lengths=LENGTHS):
+        path = tmp_path / "signal.bw"
+        with pyBigWig.open(str(path), "w") as file:
+            file.addHeader([(name, lengths[name]) for name in ("I", "II")] + [("M", 99)])
+            for contig, start, end, value in rows:
+                file.addEntries([contig], [start], ends=[end], values=[value])
+        return path
+
+    return made
+
+
+def test_a_bigwig_is_a_signal_whose_values_are_kept(track, wig, tmp_path):
+    (tmp_path / "b.bed").write_text("I\t25\t28\n")
+    ended, _ = track(wig(), "--blacklist", tmp_path / "b.bed", "--bigwig", tmp_path / "out.bw", "--json")
+    opened = open_track(tmp_path / "t.h5")
+    assert (opened.unit, opened.origin.assay, opened.origin.form) == ("signal", "signal", "bigWig")
+    assert opened.total == pytest.approx(0.25 * 10 + 1.5 * 10 + 35)
+    values = opened.counts("I", 8, 32)
+    expected = [0, 0, *[0.25] * 10, *[1.5] * 5, *[np.nan] * 3, *[1.5] * 2, 0, 0]
+    assert np.array_equal(values, np.array(expected, np.float32), equal_nan=True)
+    assert np.isnan(opened.counts("III", 0, 9)).all()
+    with pyBigWig.open(str(tmp_path / "out.bw")) as file:
+        assert file.values("I", 8, 25) == pytest.approx(expected[:17])
+    assert "left out: M." in ended.err
+    assert json.loads(ended.out)["form"] == "bigWig"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--shift", "4,-6"), "is a bigWig"),
+        (("--assay", "coverage"), "is a bigWig"),
+        (("--min-mapq", "1"), "is a bigWig"),
+    ],
+)
+def test_options_of_reads_are_wrong_usage_with_a_bigwig(track, wig, options, said):
+    ended, _ = track(wig(), *options)
+    assert ended.code == 2
+    assert f"{said}, which holds a signal and no reads: leave out --assay, --shift" in ended.err
+
+
+def test_a_bigwig_of_another_genome_or_below_zero_is_refused(track, wig):
+    ended, _ = track(wig(lengths={"I": 1300, "II": 500}))
+    assert (ended.code, "I has 1,300 bp in" in ended.err) == (3, True)
+    ended, _ = track(wig(rows=[("I", 10, 20, -2.0)]))
+    assert ended.code == 3
+    assert "has the value -2 at I:11; a signal is 0 or more: give counts or their fold over the mean" in ended.err
+
+
+def test_a_damaged_bigwig_is_one_sentence(track, wig):
+    path = wig()
+    whole = path.read_bytes()
+    for cut in (5, 60, 200, len(whole) // 2):
+        path.write_bytes(whole[:cut])
+        ended, _ = track(path)
+        assert (ended.code, "is damaged or cut short; copy or download it again" in ended.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("shift", "places"),
+    [("4,-5", [104, 245, 504]), ("4,-6", [104, 244, 504]), ("-3,+2", [97, 252, 497]), ("0,0", [100, 250, 500])],
+)
+def test_shifts_count_from_the_start_and_the_half_open_end(track, bam, tmp_path, shift, places):
+    assert track(bam, "--shift", shift)[1] == places
+    with open_file(tmp_path / "t.h5", Kind.TRACK) as file:
+        assert [file.attrs["forward_shift"], file.attrs["reverse_shift"]] == [int(each) for each in shift.split(",")]
+        assert json.loads(file.attrs["settings"])["reverse_shift"] == int(shift.split(",")[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--shift", "4"), "--shift is auto, apply, done, or two whole numbers as in 4,-5; not '4'."),
+        (("--shift", "4,x"), "or two whole numbers as in 4,-5; not '4,x'."),
+        (("--shift", "4,-5000"), "a read's end is moved by 1,000 bp at most"),
+        (("--shift", "4,-5", "--assay", "coverage"), "coverage counts whole reads: leave it out"),
+    ],
+)
+def test_shifts_that_cannot_be_are_wrong_usage(track, bam, options, said):
+    ended, _ = track(bam, *options)
+    assert (ended.code, said in ended.err) == (2, True)
+
+
+def test_layout_of_text_is_logged(track, tmp_path):
+    (tmp_path / "f.bed").write_text("I\t10\t11\tr1\t60\t+\nI\t30\t31\tr2\t60\t-\n")
+    ended, places = track(tmp_path / "f.bed")
+    assert places == [10, 30]
+    assert "BED of single bases, a Tn5 insertion on each line" in ended.err.splitlines()

@@ -295,7 +295,7 @@ def test_vcf_without_records_is_a_vcf_without_records(variants, vcf):
 def test_what_is_no_vcf_is_exit_3_and_no_output(variants, fasta, tmp_path):
     ended, _ = variants(fasta)
     assert ended.code == 3
-    assert ended.err == f"genolstm: {fasta} is not VCF: it begins with '>I first', not with '##fileformat=VCF...'.\n"
+    assert ended.err == f"genolstm: {fasta} looks like FASTA, not like VCF; give a VCF file.\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -106,3 +106,26 @@ def test_missing_file_and_cut_gzip_are_told(bed, tmp_path):
     whole.write_bytes(whole.read_bytes()[:-12])
     with pytest.raises(InputError, match="is cut short"):
         read_bed(whole, LENGTHS)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[2J", "a\x7f"])
+def test_control_characters_in_a_name_are_refused(tmp_path, name):
+    (tmp_path / "a.bed").write_text(f"I\t1\t9\t{name}\n")
+    with pytest.raises(InputError) as caught:
+        read_bed(tmp_path / "a.bed", {"I": 10})
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.bed'}, line 1: the name (column 4) holds a control character: {name!r}; remove it."
+    )
+
+
+def test_lines_of_bedtools_that_name_no_place_are_left_out(tmp_path):
+    (tmp_path / "a.bed").write_text("I\t1\t9\ta\n.\t-1\t-1\t.\n")
+    found = read_bed(tmp_path / "a.bed", {"I": 10})
+    assert (found.read, found.used, found.skipped) == (2, 1, {"no place ('.', as bedtools writes it)": 1})
+    assert found.warnings == (f"left out 1 line of {tmp_path / 'a.bed'} that name no place ('.').",)
+
+
+def test_contigs_in_messages_show_no_control_characters(tmp_path):
+    (tmp_path / "a.bed").write_text("\x1b[31mred\t1\t9\n")
+    with pytest.raises(InputError, match=r"it has \\x1b\[31mred and the genome has I"):
+        read_bed(tmp_path / "a.bed", {"I": 10})

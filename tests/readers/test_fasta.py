@@ -219,7 +219,7 @@ def test_stop_sign_that_ends_a_protein_is_no_residue(tmp_path):
 
 
 def test_protein_of_a_stop_sign_alone_is_empty(tmp_path):
-    assert "record 'p' (line 1) has no sequence" in refusal(write(tmp_path, b">p\n*\n>q\nMK\n"), PROTEIN)
+    assert "record 'p' (line 1) holds a stop sign (*) and no" in refusal(write(tmp_path, b">p\n*\n>q\nMK\n"), PROTEIN)
 
 
 def test_short_proteins_may_look_like_dna(tmp_path):
@@ -249,8 +249,8 @@ def test_codes_cannot_be_written_to(tmp_path):
 
 # --- what is refused, and how it is said ----------------------------------------------------------------------------
 
-TRUNCATED_GZIP = " is cut short (its gzip data have no end): copy or download it again."
-TRUNCATED_BGZIP = " is cut short (its bgzip data have no end): copy or download it again."
+TRUNCATED_GZIP = " is cut short (its gzip data have no end); copy or download it again."
+TRUNCATED_BGZIP = " is cut short ({}); copy or download it again."
 NO_RECORDS = " holds no records: give a FASTA file with at least one '>' line and its sequence."
 TEXT_FIRST = " holds text before the first line that begins with '>' ({}): delete it, or give a FASTA file."
 GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"ACGT"), 1000).tolist()) + b"\n", mtime=0)
@@ -344,9 +344,9 @@ GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"A
         (b"; old\n>r\nAC\n", " is not FASTA but begins like a comment of old Pearson FASTA:"
          " delete its comment lines with grep -v '^;'."),
         (gzip.compress(b"BAM\1", mtime=0), " is not FASTA but begins like BAM: give the FASTA of an assembled genome."),
-        (b"BZh91AY", " is not FASTA but begins like bzip2: decompress it first with bunzip2."),
-        (gzip.compress(gzip.compress(b">r\nAC\n", mtime=0), mtime=0), " is not FASTA but begins like gzip inside gzip:"
-         " decompress it once with gunzip."),
+        (b"BZh91AY", " is compressed with bzip2, and only gzip and bgzip are read: decompress it first with bunzip2."),
+        (gzip.compress(gzip.compress(b">r\nAC\n", mtime=0), mtime=0),
+         " is gzip inside gzip: decompress it once with gunzip."),
         ("\ufeff>r\nACGT\n".encode("utf-16-le"), " is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8."),
         (">r\nACGT\n".encode("utf-16-be"), " is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8."),
         (b"\x1f\x8b", TRUNCATED_GZIP),
@@ -354,16 +354,17 @@ GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"A
         (GZIPPED[:200], TRUNCATED_GZIP),
         (GZIPPED[:-1], TRUNCATED_GZIP),
         (GZIPPED[:-8], TRUNCATED_GZIP),
-        (bgzip(b">r\nACGT\n", 4)[: -len(BGZIP_END)], TRUNCATED_BGZIP),
-        (bgzip(b">r\nACGT\n", 4)[: -len(BGZIP_END) - 3], TRUNCATED_BGZIP),
+        (bgzip(b">r\nACGT\n", 4)[: -len(BGZIP_END)],
+         TRUNCATED_BGZIP.format("it lacks the empty block with which BGZF ends")),
+        (bgzip(b">r\nACGT\n", 4)[: -len(BGZIP_END) - 3], TRUNCATED_BGZIP.format("it ends within a BGZF block")),
         (
             GZIPPED[:-8] + b"\0" * 8,
-            " holds damaged gzip data (Error -3 while decompressing data: incorrect data check):"
+            " holds damaged gzip data (Error -3 while decompressing data: incorrect data check);"
             " copy or download it again.",
         ),
         (
             GZIPPED + b">s\nAC\n",
-            " holds other data after its gzip data (beginning with b'>s\\nAC\\n'):"
+            f" holds other data after its gzip data, at byte {len(GZIPPED)} (beginning with b'>s\\nAC\\n');"
             " copy or download it again, or gunzip it and look at its end.",
         ),
         (GZIPPED + b"\0\x1f", TRUNCATED_GZIP),
@@ -636,3 +637,17 @@ def test_soft_mask_of_a_chromosome_is_its_lower_case():
         assert np.array_equal(np.cumsum(flags)[:-1] == 1, lower[start : start + block.codes.size])
         start += block.codes.size
     assert start == lower.size
+
+
+def test_a_protein_of_a_stop_sign_alone_is_refused_for_that(tmp_path):
+    with pytest.raises(
+        InputError, match=r"record 'q' \(line 3\) holds a stop sign \(\*\) and no residue: complete or delete it"
+    ):
+        list(read_fasta(write(tmp_path, b">p\nMKV*\n>q\n*\n"), PROTEIN))
+
+
+def test_a_dot_in_a_protein_may_be_a_stop_of_gffread(tmp_path):
+    with pytest.raises(
+        InputError, match=r"'\.' at position 4 .* a stop as gffread writes it: remove it, or write stops as '\*'"
+    ):
+        list(read_fasta(write(tmp_path, b">p\nMKV.\n"), PROTEIN))

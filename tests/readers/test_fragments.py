@@ -96,11 +96,15 @@ def test_what_cannot_be_counted_is_counted_by_reason(count):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("chrI\t5\n", "line 1 has 2 columns: 'chrI\\\\t5'; give BAM, CRAM, SAM, or fragments of 3 columns"),
-        ("chrI\t5\t9\tx\t1\t+\n", "line 1 has 6 columns"),
+        ("chrI\t5\n", "line 1 has 2 columns: 'chrI\\\\t5'; give BAM, CRAM, SAM with its header, or fragments of 3"),
+        ("chrI\t5\t9\tx\t1\t+\t5\n", "line 1 has 7 columns"),
+        ("chrI\t5\t9\tx\t1\t+\nchrI\t5\t9\tx\t1\t.\n", "line 2 has the strand '.', not \\+ or -, unlike the lines"),
+        ("chrI\t5\t6\tx\t1\t+\nchrI\t5\t9\tx\t1\t+\n", "line 2 spans 4 bases, and the lines before it are single"),
+        ("chrI\t5\t99999999999999999999\n", "line 1: '9{20}' is beyond the end of any contig; correct the line"),
+        ("r1\t0\tchrI\t1\t60\t9M\t*\t0\t0\tACGTACGTA\t*\n", "line 1 has 11 columns.*SAM with its header"),
         ("chrI\t5\t9\nchrI\t5\t9\tx\n", "line 2 has 4 columns, and the lines before it have 3"),
         ("chrI\t9\t5\n", "line 1: the fragment 9 to 5 has a negative length; correct the line"),
-        ("chrI\t-1\t5\n", "line 1: the fragment -1 to 5 has a negative start"),
+        ("chrI\t-1\t5\n", r"no read of .* is left after the filters \(2 before the contig start\)"),
         ("contig\tstart\tend\n", "line 1: start and end must be whole numbers: .*put '#' before"),
         ("# only this\n", "holds no fragments; give BAM, CRAM, SAM or fragments"),
         ("I\t5\t9\n", "no contig of .*f.tsv is in genome.h5: the first has I and the second has chrI, chrII; they dif"),
@@ -136,3 +140,48 @@ def test_reconstructed_yeast_bam_equals_its_fragments_but_for_what_was_thinned(r
     assert np.array_equal(bam, fragments)
     assert bam.shape[1] > 300_000
     assert bam_thinned < all_of_it
+
+
+# --- BED of six columns and BEDPE ---
+
+
+def test_bed_of_single_bases_is_insertions_that_are_cuts_already(count):
+    found, values = count("chrI\t10\t11\tr1\t60\t+\nchrI\t30\t31\tr2\t60\t-\n")
+    assert np.flatnonzero(values).tolist() == [10, 30]
+    assert (found.read, found.used, found.shifted) == (2, 2, True)
+    assert found.layout == "BED of single bases, a Tn5 insertion on each line"
+
+
+def test_bed_of_reads_has_one_cut_a_line_as_the_reads_have(count):
+    text = "track name=x\nchrI\t100\t150\tr/1\t42\t+\nchrI\t200\t250\tr/2\t42\t-\n"
+    found, values = count(text)
+    assert np.flatnonzero(values).tolist() == [104, 245]
+    assert (found.read, found.layout) == (2, "BED of reads, a read on each line")
+    assert np.flatnonzero(count(text, shift=Shift.APPLY, forward_shift=5, reverse_shift=-6)[1]).tolist() == [105, 244]
+    assert count(text, assay=Assay.COVERAGE)[1][98:152].tolist() == [0, 0, *[1] * 50, 0, 0]
+
+
+def test_bed_without_strands_is_whole_fragments(count):
+    found, values = count("chrI\t100\t250\tx\t0\t.\n")
+    assert np.flatnonzero(values).tolist() == [104, 245]
+    assert found.layout == "BED without strands, a whole fragment on each line"
+
+
+def test_bedpe_of_ten_columns_is_two_reads_a_line(count):
+    found, values = count("chrI\t10\t30\tchrI\t60\t80\tr1\t60\t+\t-\nchrI\t300\t350\tchrI\t200\t250\tr2\t60\t-\t+\n")
+    assert np.flatnonzero(values).tolist() == [14, 75, 204, 345]
+    assert (found.read, found.layout) == (4, "BEDPE, the two reads of a pair on each line")
+
+
+def test_bedpe_names_mates_without_a_place_by_a_dot(count):
+    text = "chrI\t10\t30\t.\t-1\t-1\tr1\t60\t+\t.\nchrI\t10\t30\tchrII\t60\t80\tr1\t60\t+\t-\n"
+    found, values = count(text)
+    assert np.flatnonzero(values).tolist() == [14, 1075]
+    assert found.skipped == {"unmapped": 1}
+
+
+def test_bedpe_without_strands_is_a_fragment_from_end_to_end(count):
+    text = "chrI\t60\t80\tchrI\t10\t30\nchrI\t60\t80\tchrII\t10\t30\nchrI\t60\t80\t.\t-1\t-1\n"
+    found, values = count(text)
+    assert np.flatnonzero(values).tolist() == [14, 75]
+    assert found.skipped == {"fragment on two contigs": 2, "unmapped": 2}

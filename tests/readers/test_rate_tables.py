@@ -28,7 +28,7 @@ def test_rows_are_sorted_and_further_columns_left_alone(tmp_path):
         (HEADER, "division", "has no column 'rate_per_division'"),
         (HEADER, "hour", "has a header but no CpGs"),
         (HEADER + "I\t4\n", "hour", "line 2 has 2 fields, fewer than the header"),
-        (HEADER + "I\tx\t.\t1\t1\n", "hour", "line 2 holds 'I\tx\t.\t1\t1', where numbers are needed"),
+        (HEADER + "I\tx\t.\t1\t1\n", "hour", r"line 2 holds 'I\tx\t.\t1\t1', where numbers are needed"),
         (HEADER + "I\t4\t.\t0\t1\n", "hour", "line 2: position 4, rate 0 or steady fraction 1 cannot be"),
         (HEADER + "I\t4\t.\t1\t1.5\n", "hour", "fraction 1.5 cannot be"),
         (HEADER + "I\t4\t.\tnan\t0.5\n", "hour", "rate nan or"),

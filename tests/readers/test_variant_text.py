@@ -105,7 +105,7 @@ def test_long_file_is_numbered_right_to_its_last_line(made):
     ("text", "said"),
     [
         ("", r"is empty; give a VCF file"),
-        (">I\nACGT\n", r"is not VCF: it begins with '>I', not with '##fileformat=VCF\.\.\.'"),
+        (">I\nACGT\n", r"looks like FASTA, not like VCF; give a VCF file"),
         ("I\t7\t.\tA\tC\t.\t.\t.\n", r"is not VCF: it begins with 'I\\t7"),
         ("##fileformat=VCFv4.2\nI\t7\t.\tA\tC\t.\t.\t.\n", r"has no line of column names \(#CHROM POS"),
         (HEADER + "I 7 . A C . . .\n", r"line 5 has 1 column with tabs between where the header names 8: 'I 7"),

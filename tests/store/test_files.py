@@ -1,6 +1,7 @@
 """Writing whole or not at all, and reading nothing that is not whole."""
 
 import datetime
+import gzip
 import json
 import os
 import resource
@@ -300,10 +301,16 @@ def test_input_under_another_name_is_still_the_input(path, tmp_path):
 def test_missing_folder_and_foreign_files_are_told_apart(tmp_path):
     assert message(tmp_path / "gone") == f"{tmp_path / 'gone'} does not exist; correct the path."
     assert message(tmp_path) == f"{tmp_path} is a folder; name a file."
-    for name, content in (("empty", b""), ("text", b">I\nACGT\n"), ("short", b"\x89HDF")):
+    for name, content in (("empty", b""), ("text", b"I\nACGT\n"), ("short", b"\x89HDF")):
         other = tmp_path / name
         other.write_bytes(content)
         assert message(other) == f"{other} is not an HDF5 file; give a file that genolstm made."
+    for content in (b">I\nACGT\n", gzip.compress(b"\xef\xbb\xbf>I\nACGT\n")):
+        other.write_bytes(content)
+        assert message(other) == (
+            f"{other} is a FASTA file, where a file that genolstm made is needed: run 'genolstm ingest {other} -o"
+            " genome.h5' and give genome.h5."
+        )
     foreign = tmp_path / "foreign.h5"
     with h5py.File(foreign, "w") as file:
         file["x"] = 1

@@ -153,3 +153,44 @@ def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, name):
     assert f"{name} was not written (" in done.stdout
     assert done.stdout.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".vcf", ".vcf.gz", ".bcf"])
+@pytest.mark.parametrize("length", [236, 243, 255, 300])
+def test_a_name_too_long_to_grow_beside_its_target_is_refused(tmp_path, suffix, length):
+    path = tmp_path / ("n" * (length - len(suffix)) + suffix)
+    with (
+        pytest.raises(InputError, match=r"cannot be written: its name is longer than 235 bytes; name another output"),
+        write_vcf(path, ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_is_written(tmp_path):
+    path = tmp_path / ("n" * 228 + ".vcf.gz")
+    with write_vcf(path, ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]):
+        pass
+    assert path.exists()
+
+
+def test_a_folder_that_forbids_it_is_no_full_disk(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"out\.vcf was not written \(No such file or directory\); write elsewhere"),
+        write_vcf(tmp_path / "gone" / "out.vcf", ["##fileformat=VCFv4.2"]),
+    ):
+        pass
+
+
+def test_places_that_no_index_holds_leave_a_file_without_one(tmp_path):
+    path = tmp_path / "far.vcf.gz"
+    header = ["##fileformat=VCFv4.2", "##contig=<ID=I>", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    with write_vcf(path, header) as file:
+        file.write_record("I\t9999999999\t.\tA\tC\t.\t.\t.", "I", 9_999_999_998, 1)
+    assert [each.name for each in tmp_path.iterdir()] == ["far.vcf.gz"]
+    bcf = tmp_path / "far.bcf"
+    with (
+        pytest.raises(InputError, match=r"far\.bcf was not written \(htslib says: .*\); write \.vcf in place of it"),
+        write_vcf(bcf, header) as file,
+    ):
+        file.write_record("I\t9999999999\t.\tA\tC\t.\t.\t.", "I", 9_999_999_998, 1)
