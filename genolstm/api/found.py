@@ -22,7 +22,3 @@ def as_found() -> Iterator[None]:
         finally:
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
-
-
-def nothing(_fraction: float, _done: int) -> None:
-    """Progress of a call that reports none."""

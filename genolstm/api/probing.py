@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genolstm.api.found import as_found, log, nothing
+from genolstm.api.found import as_found, log
 from genolstm.api.genomes import genes_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, listed, made_by, read_provenance
 from genolstm.errors import UsageError
-from genolstm.probes.accessibility_probe import probe_accessibility as _probe_accessibility
-from genolstm.probes.protein_probe import probe_protein as _probe_protein
 from genolstm.probes.protein_sources import check_fits, gene_source, protein_source
-from genolstm.probes.splice_probe import probe_splice as _probe_splice
+from genolstm.probes.tasks.accessibility import Chromatin
+from genolstm.probes.tasks.accessibility import probe_accessibility as _probe_accessibility
+from genolstm.probes.tasks.protein import probe_protein as _probe_protein
+from genolstm.probes.tasks.splice import probe_splice as _probe_splice
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import ProteinProbeSettings
@@ -22,6 +23,7 @@ from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, read_probe, read_probe_task, write_probe
 from genolstm.store.track import Track, open_track
+from genolstm.stream.reader import GenomeReader
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,8 +84,8 @@ def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
     return {str(target): targets[target] for target in sorted(targets)}  # the order in which files are read
 
 
-def _log(text: str) -> None:
-    log.info("%s", text)
+def _reader(model: Model, genome: Genome) -> GenomeReader:
+    return GenomeReader(model.evaluated(), genome, StreamSettings())
 
 
 @as_found()
@@ -129,9 +131,8 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
     model.check_reads(genome)
     genes = genes_of(annotation, genome)
     targets, skipped = _probe_splice(
-        model.checkpoint, genome, genes.transcripts, chosen, StreamSettings(), device=model.device,
-        model_name=model.source, told=_log, progress=nothing,
-    )  # fmt: skip
+        model.checkpoint, _reader(model, genome), genes.transcripts, chosen, model_name=model.source, log=log.info
+    )
     inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"annotation": annotation})}
     return Probe(
         provenance=made_by("probe_splice", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
@@ -191,16 +192,15 @@ def probe_accessibility(
     chosen = AccessibilitySettings.from_json(listed(settings), where="probe_accessibility")
     counted = track if isinstance(track, Track) else open_track(Path(track))
     model.check_reads(genome)
-    targets, read, skipped = _probe_accessibility(
-        model.checkpoint, genome, counted, _bed(peaks, genome), _bed(blacklist, genome), chosen, StreamSettings(),
-        device=model.device, model_name=model.source, told=_log, progress=nothing,
-    )  # fmt: skip
+    chromatin = Chromatin(track=counted, peaks=_bed(peaks, genome), blacklist=_bed(blacklist, genome))
+    targets, records = _probe_accessibility(
+        model.checkpoint, _reader(model, genome), chromatin, chosen, model_name=model.source, log=log.info
+    )
     files = digests_of({"track": counted.path, "peaks": peaks, "blacklist": blacklist})
     inputs = {"model": model.sha256, "genome": genome.sha256, **files}
-    used = len(next(iter(targets.values())).sites)
     return Probe(
         provenance=made_by("probe_accessibility", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
-        records=Records(read=read, used=used, skipped=skipped), task="accessibility", targets=_by_name(targets),
+        records=records, task="accessibility", targets=_by_name(targets),
     )  # fmt: skip
 
 
@@ -269,9 +269,7 @@ def probe_protein(
         source = protein_source(Path(proteins), model.checkpoint, chosen, model.source)
     for note in source.notes:
         log.info("%s", note)
-    targets, records = _probe_protein(
-        model.checkpoint, source, chosen, device=model.device, told=_log, progress=nothing
-    )
+    targets, records = _probe_protein(model.checkpoint, _reader(model, source.genome), source, chosen, log=log.info)
     files = digests_of({"annotation": annotation, "proteins": proteins})
     inputs = {"model": model.sha256, "genome": genome.sha256 if genome else "", **files}
     return Probe(

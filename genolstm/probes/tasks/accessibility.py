@@ -148,6 +148,7 @@ def _task(
     genome: Genome, counted: CountedWindows, chromatin: Chromatin, settings: AccessibilitySettings, log: Log
 ) -> ProbeTask:
     """Open or not, and the signal, with controls of each window's own sequence."""
+    cuts, mean_cuts = depth_normalised(counted)
     label, how = _open(genome, counted, chromatin, settings)
     parts = ", ".join(
         f"{part.name.lower()} {int((counted.part == part).sum()):,} ({int(label[counted.part == part].sum()):,} open)"
@@ -155,7 +156,6 @@ def _task(
     )
     log(f"{len(label):,} windows of {settings.window} bp: {parts}; open: {how}")
     require_both(label, counted.part, how)
-    cuts, mean_cuts = depth_normalised(counted)
     block_bp = tested_block_length(counted, settings.block_bp)
     train, test = counted.part == Part.TRAIN, counted.part == Part.TEST
 
