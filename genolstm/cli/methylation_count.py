@@ -85,7 +85,7 @@ def count(
     hashes = {} if opened is None else {"genome": opened.sha256}
     hashes |= {str(path): file_sha256(path) for path in inputs if path.is_file()}
     counted = count_files(
-        inputs, sample or (), opened, settings, fasta=reference, told=lambda text: log.info("%s", text)
+        inputs, sample or (), opened, settings, fasta=reference, on_progress=lambda text: log.info("%s", text)
     )
     for warning in counted.warnings:
         log.warning("%s", warning)
@@ -147,6 +147,7 @@ def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> N
         "fraction": modified / calls,
         "passing": calls / at_sites,
         "dropped": counted.dropped,
+        "formats": counted.forms,
         "samples": {
             sample.name: {
                 "calls": sample.counted,
