@@ -14,7 +14,7 @@ from genolstm.errors import UsageError
 from genolstm.readers.modification_names import BISULFITE, Named, label, named
 from genolstm.readers.table_readings import FRACTION, Columns, Dialect, Judged, Reading, agrees, of_total, tolerance
 from genolstm.readers.table_readings import PERCENT as PER_CENT
-from genolstm.readers.table_rows import BadRow, Row, one_base, percentage, strand_of, whole
+from genolstm.readers.table_rows import BadRow, Row, percentage, strand_of, whole
 from genolstm.settings.methylation import CountSettings
 
 BEDMETHYL_COLUMNS, WITH_COUNTS = 11, 18
@@ -45,31 +45,37 @@ def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) ->
     counted = len(counts_named)
     vague: Counter[str] = Counter()
     others: set[str] = set()
-    sort = cache(lambda name: named(name, settings.code))
+    asked, other, together, end_of_counts = Named.ASKED, Named.OTHER, len(settings.code) > 1, FIRST_COUNT + counted
+
+    @cache
+    def sort(name: str) -> Named:
+        said = named(name.partition(",")[0], settings.code)  # modkit writes m,CG,0 where it was given motifs
+        # modkit always names; bisulfite, which need not, tells of 5mC alone
+        must_name = has_counts or frozenset(settings.code) not in BISULFITE
+        return Named.OTHER if said is Named.UNNAMED and must_name else said
 
     def row(fields: list[str]) -> Row | str:
         if len(fields) != width:
             raise BadRow(f"it has {len(fields)} columns, not {width} as the first")
-        name = fields[NAME].partition(",")[0]
-        said = sort(name)
-        if said is Named.UNNAMED and (has_counts or frozenset(settings.code) not in BISULFITE):
-            said = Named.OTHER  # modkit always names; bisulfite, which need not, tells of 5mC alone
-        if said is Named.OTHER:
+        said = sort(fields[NAME])
+        if said is other:
+            name = fields[NAME].partition(",")[0]
             others.add(name)
-            listed = len(others) <= NAMES_COUNTED or name == settings.code
-            return f"another modification ({label(name)})" if listed else "another modification"
-        strand, start, end = strand_of(fields[STRAND]), whole(fields[1]), whole(fields[2])
-        one_base(start, end)
-        if said is Named.ASKED and len(settings.code) > 1:
-            raise BadRow(f"it tells of '{name}' alone, where '{settings.code}' were asked for together")
-        if said is not Named.ASKED:
-            vague[name if said is Named.ANY else ""] += 1
-        percent, decimals = percentage(fields[PERCENT])
-        score = float(fields[SCORE]) if fields[SCORE].isdecimal() else np.nan
-        counts = [whole(each) for each in fields[FIRST_COUNT : FIRST_COUNT + counted]]
-        return (
-            start, 1, strand, whole(fields[COVERAGE]), percent, decimals, score, said is not Named.ASKED, *counts,
-        )  # fmt: skip
+            return f"another modification ({label(name)})" if len(others) <= NAMES_COUNTED else "another modification"
+        is_vague = said is not asked
+        if is_vague:
+            vague[fields[NAME].partition(",")[0] if said is Named.ANY else ""] += 1
+        elif together:
+            raise BadRow(f"it tells of '{fields[NAME]}' alone, where '{settings.code}' were asked for together")
+        texts = (fields[1], fields[2], fields[COVERAGE], *fields[FIRST_COUNT:end_of_counts])
+        try:
+            start, end, coverage, *counts = map(int, texts)
+        except ValueError:  # 8.0, or what is no number
+            start, end, coverage, *counts = map(whole, texts)
+        if end != start + 1:
+            raise BadRow(f"it spans {start} to {end}, which is not one base")
+        score = float(fields[SCORE]) if not counted and fields[SCORE].isdecimal() else np.nan
+        return start, 1, strand_of(fields[STRAND]), coverage, *percentage(fields[PERCENT]), score, is_vague, *counts
 
     if has_counts:
         name, readings = "bedMethyl of modkit (18 columns)", (Reading("modified and canonical reads", _modkit),)

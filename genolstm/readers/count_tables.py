@@ -18,7 +18,7 @@ from genolstm.readers.read_formats import refuse_compressed
 from genolstm.readers.site_counts import SiteCounts
 from genolstm.readers.table_dialects import BEDGRAPH_HEADER, FORMATS, find_dialect
 from genolstm.readers.table_readings import Columns, Dialect, Floats
-from genolstm.readers.table_rows import UNTOLD, BadRow
+from genolstm.readers.table_rows import LARGEST_POSITION, UNTOLD, BadRow
 from genolstm.settings.methylation import CountSettings
 
 BLOCK_BYTES = 1 << 20
@@ -29,6 +29,7 @@ NEARLY_ALL, NEARLY_NONE = 0.9, 0.1  # rows at the motif where positions count as
 MOST_READS = np.iinfo(np.int32).max
 START, SPAN, STRAND = 0, 1, 2  # the first numbers of a row
 UTF8_BOM = "\ufeff"
+TOO_LARGE = "it holds a number that is larger than any position or count"
 VAGUE = "vague"  # field of rows that do not say which modification they count
 
 
@@ -189,15 +190,15 @@ def _parsed(lines: Iterator[tuple[int, str]], dialect: Dialect, source: str, ski
         fields = line.split()
         try:
             row = row_of(fields)
-        except (BadRow, IndexError) as problem:
-            rows.add(numbers, line_of)  # an earlier row may be wrong too
-            why = problem if isinstance(problem, BadRow) else f"it has {len(fields)} columns"
+            if isinstance(row, str):
+                skipped[row] += 1
+                continue
+            numbers.extend(row)
+        except (BadRow, OverflowError) as problem:
+            rows.add(numbers[: len(line_of) * dialect.width], line_of)  # an earlier row may be wrong too
+            why = problem if isinstance(problem, BadRow) else TOO_LARGE
             raise InputError(f"{source}, line {number} cannot be right: {why}; correct or delete it.") from problem
-        if isinstance(row, str):
-            skipped[row] += 1
-            continue
         contig.append(index.setdefault(fields[place], len(index)))
-        numbers.extend(row)
         line_of.append(number)
         if len(line_of) == BLOCK_ROWS:
             rows.add(numbers, line_of)
@@ -247,18 +248,21 @@ class _Judging:
     def _check_places(self, block: Floats, line_of: "array[int]") -> None:
         if (wrong := block[:, START] < (1 if self.dialect.from_one else 0)).any():
             self._refuse(line_of[int(np.argmax(wrong))], "its position lies before the contig")
+        if (wrong := (block[:, : STRAND + 1] > LARGEST_POSITION).any(axis=1)).any():
+            self._refuse(line_of[int(np.argmax(wrong))], TOO_LARGE)
 
     def _possible(
         self, modified: Floats, covered: Floats, line_of: "array[int]", *, is_nominal: bool
     ) -> NDArray[np.bool_]:
         """Rows whose counts can be, bool [n]; of the nominal reading they must."""
-        can_be = (modified >= 0) & (modified <= covered) & (covered <= MOST_READS)
+        can_be: NDArray[np.bool_] = (modified >= 0) & (modified <= covered) & (covered <= MOST_READS)
         if is_nominal and not can_be.all():
             row = tuple(np.argwhere(~can_be)[0].tolist())
             one, every = int(modified[row]), int(covered[row])
             wrong = f"it counts {every} reads" if every > MOST_READS else f"it counts {one} methylated of {every} reads"
             self._refuse(line_of[row[0]], wrong)
-        return can_be.reshape(len(can_be), -1).all(axis=1)
+        whole_row: NDArray[np.bool_] = np.all(can_be.reshape(len(can_be), -1), axis=1)
+        return whole_row
 
     def _refuse(self, line: int, why: str) -> None:
         raise InputError(f"{self.source}, line {line} cannot be right: {why}; correct or delete it.")

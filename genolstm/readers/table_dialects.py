@@ -151,6 +151,8 @@ def _coverage() -> Dialect:
         if len(values) != COVERAGE_COLUMNS:
             raise BadRow(f"it has {len(values)} columns, not {COVERAGE_COLUMNS}")
         start, end = whole(values[1]), whole(values[2])
+        if end < start:
+            raise BadRow(f"it spans {start} to {end}, which is not one base")
         return start, end - start, UNTOLD, *percentage(values[3]), whole(values[4]), whole(values[5])
 
     def reading(what: str, counts: Callable[[Floats, Floats], tuple[Floats, Floats]], unit: int) -> Reading:

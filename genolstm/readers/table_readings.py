@@ -51,6 +51,11 @@ class Dialect:
     from_one: bool = False
     vague: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def width(self) -> int:
+        """Numbers of a row."""
+        return 3 + len(self.fields)
+
 
 def tolerance(decimals: Floats, whole: int) -> Floats:
     """How far a printed percentage or fraction may lie from the true one, rounded or cut; [n]."""

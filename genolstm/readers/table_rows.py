@@ -17,16 +17,13 @@ class BadRow(ValueError):
 
 
 def whole(text: str) -> int:
-    """Whole number of a field, 8 or 8.0. Raises BadRow, also for one that no position or count can be."""
+    """Whole number of a field, 8 or 8.0. Raises BadRow; how large it may be is for whoever knows what it is."""
     try:
-        number = int(text)
+        return int(text)
     except ValueError as problem:
         if not WHOLE.fullmatch(text) or len(text) > LONGEST_SHOWN:
             raise BadRow(f"'{text[:LONGEST_SHOWN]}' is no whole number") from problem
-        number = int(text.partition(".")[0])
-    if not -LARGEST_POSITION <= number <= LARGEST_POSITION:
-        raise BadRow(f"its number {text[:LONGEST_SHOWN]} is larger than any position or count")
-    return number
+        return int(text.partition(".")[0])
 
 
 def percentage(text: str) -> tuple[float, int]:
@@ -37,9 +34,12 @@ def percentage(text: str) -> tuple[float, int]:
         if text.lower() in NOT_A_NUMBER:
             return math.nan, 0
         raise BadRow(f"its percentage is '{text[:9]}'") from problem
-    if not (0 <= value <= 100 or math.isnan(value)):
+    if not 0 <= value <= 100 and not math.isnan(value):
         raise BadRow(f"its percentage is {value:g}")
-    mantissa, _, exponent = text.lower().partition("e")
+    point = text.find(".")
+    if text.isdecimal() or (point >= 0 and text[point + 1 :].isdecimal()):
+        return value, len(text) - point - 1 if point >= 0 else 0
+    mantissa, _, exponent = text.lower().partition("e")  # 8.5e-05 has 6 decimals
     decimals = len(mantissa.partition(".")[2]) - (int(exponent) if exponent.lstrip("+-").isdecimal() else 0)
     return value, max(decimals, 0)
 
