@@ -9,7 +9,7 @@ import typer
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.terminal import Force, Json, Output, Quiet, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings.methylation import CountSettings
+from genolstm.settings.methylation import CountSettings, CountUnit
 
 if TYPE_CHECKING:
     from genolstm.methylation.counting import Counted
@@ -21,8 +21,8 @@ def count(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="BAM, CRAM or SAM with MM/ML or XM tags, bedMethyl, Bismark .cov, or a table over time points;"
-            " - is BAM on stdin.",
+            help="BAM, CRAM or SAM with MM/ML or XM tags; bedMethyl, Bismark .cov or cytosine report, MethylDackel,"
+            " allc, methylKit, pb-CpG-tools, or a table over time points; - is BAM on stdin.",
             show_default=False,
         ),
     ],
@@ -45,6 +45,10 @@ def count(
     min_mapq: Annotated[
         int, typer.Option("--min-mapq", min=0, help="Mapping quality that a read needs.")
     ] = CountSettings.min_mapq,
+    unit: Annotated[
+        CountUnit,
+        typer.Option("--count", help="A base that both reads of a pair call counts once (molecules) or twice (reads)."),
+    ] = CountSettings.count,
     sample: Annotated[
         list[str] | None, typer.Option("--sample", help="Name of a sample, once for each, in order.")
     ] = None,
@@ -63,7 +67,8 @@ def count(
     """Count modified and canonical reads at every site of a motif, one column a sample.
 
     A call counts as modified when its probability reaches the threshold, as canonical when that of no modification
-    does; other calls are dropped, and told. Bases that MM leaves out count as canonical unless its mode is '?'.
+    does; other calls are dropped, and told. Bases that MM leaves out count as canonical unless its mode is '?'. Where
+    both reads of a pair call the same base, the first read's call counts, as in Bismark; --count reads takes both.
 
     Example: genolstm methylation count t00h.bam t04h.bam --genome genome.h5 --merge-strands -o counts.h5
     """
@@ -74,7 +79,7 @@ def count(
 
     task = Task("methylation count", quiet=quiet)
     settings = CountSettings(
-        code=code, motif=motif, threshold=threshold, merge_strands=merge_strands, min_mapq=min_mapq
+        code=code, motif=motif, threshold=threshold, merge_strands=merge_strands, min_mapq=min_mapq, count=unit
     )
     read = [*inputs, *([genome] if genome else []), *([reference] if reference else [])]
     refuse_existing(output, force=force, inputs=read)
@@ -93,7 +98,7 @@ def count(
     write_counts(output, counted.counts, counted.records, task.provenance(settings.to_json(), hashes), counted.calling)
     _write_beds(beds, counted, code)
     draw(output, figure)
-    _report(counted, output, task, as_json=as_json)
+    _report(counted, output, task, unit, as_json=as_json)
 
 
 def _bedmethyl_paths(
@@ -129,7 +134,7 @@ def _write_beds(paths: dict[str, Path], counted: "Counted", code: str) -> None:
             log.info("wrote %s: %s sites", paths[name], f"{rows:,}")
 
 
-def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> None:
+def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit, *, as_json: bool) -> None:
     """Say what each sample holds, and what was dropped."""
     for sample in counted.samples:
         log.info(
@@ -138,6 +143,8 @@ def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> N
         )  # fmt: skip
     if counted.dropped:
         log.info("calls not counted: %s", "; ".join(f"{count:,} {why}" for why, count in counted.dropped.items()))
+    from genolstm.readers.calls import SECOND_MATE_WORDS
+
     calls, modified = (sum(getattr(sample, name) for sample in counted.samples) for name in ("counted", "modified"))
     at_sites = sum(sample.calls for sample in counted.samples)
     summary = {
@@ -147,6 +154,8 @@ def _report(counted: "Counted", output: Path, task: Task, *, as_json: bool) -> N
         "fraction": modified / calls,
         "passing": calls / at_sites,
         "dropped": counted.dropped,
+        "count": unit.value,
+        "second_read_calls": counted.dropped.get(SECOND_MATE_WORDS, 0),
         "formats": counted.forms,
         "samples": {
             sample.name: {

@@ -20,8 +20,9 @@ from genolstm.errors import InputError, UsageError
 from genolstm.readers.alignments import count_reads, placed
 from genolstm.readers.bam_walk import LARGEST_RECORD
 from genolstm.readers.cram import opened_by_pysam, pysam_records
-from genolstm.readers.fates import Fate, plan
 from genolstm.readers.pysam_loop import cut_sites_slowly
+from genolstm.readers.read_filter import ReadFilter
+from genolstm.readers.read_spans import span_plan
 from genolstm.readers.tally import Tally, no_stretches
 from genolstm.settings.track import Assay, Shift, TrackSettings
 
@@ -108,17 +109,17 @@ def test_walker_says_of_every_read_what_the_readable_rule_says(count, many_reads
     found, counts = count(many_reads, wanted)
     lengths = np.array(list(LENGTHS.values()))
     slow = np.zeros(lengths.sum(), np.int64)
-    fates = np.zeros(len(Fate), np.int64)
-    rules = plan(wanted, np.cumsum(lengths) - lengths, lengths, shifted=False)
+    filters = np.zeros(len(ReadFilter), np.int64)
+    rules = span_plan(wanted, np.cumsum(lengths) - lengths, lengths, shifted=False)
     with opened_by_pysam(str(many_reads), "many") as file:
-        for starts, ends in placed(pysam_records(file, "many"), rules, fates):
+        for starts, ends in placed(pysam_records(file, "many"), rules, filters):
             for start, end in zip(starts, ends, strict=True):
                 slow[start:end] += 1
     assert np.array_equal(np.concatenate(list(counts.values())), slow)
-    assert found.used == fates[Fate.USED]
-    assert sum(found.skipped.values()) == fates.sum() - fates[Fate.USED]
+    assert found.used == filters[ReadFilter.USED]
+    assert sum(found.skipped.values()) == filters.sum() - filters[ReadFilter.USED]
     if not wanted.proper_pairs and assay is Assay.ATAC:
-        assert (np.delete(fates, [Fate.FOREIGN, Fate.IMPROPER]) > 0).all()  # every way to be skipped was seen
+        assert (np.delete(filters[: ReadFilter.CUT_PAST_END + 1], [ReadFilter.FOREIGN, ReadFilter.IMPROPER]) > 0).all()
 
 
 @needs_samtools
