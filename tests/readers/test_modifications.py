@@ -223,8 +223,8 @@ def xm_read(name, flag, start, mate_start, letters, sequence, contig="I", mate="
     """SAM line of a read by Bismark. start, mate_start : 0-based.   letters : its XM."""
     read = sequence[start : start + len(letters)]
     mate_columns = f"{mate}\t{mate_start + 1}" if mate else "*\t0"
-    return f"{name}\t{flag}\t{contig}\t{start + 1}\t60\t{len(read)}M\t{mate_columns}\t0"
-        f"\t{read}\t*\tXM:Z:{letters}\tXG:Z:CT"
+    place = f"{contig}\t{start + 1}\t60\t{len(read)}M\t{mate_columns}\t0"
+    return f"{name}\t{flag}\t{place}\t{read}\t*\tXM:Z:{letters}\tXG:Z:CT"
 
 
 @pytest.fixture
