@@ -30,7 +30,7 @@ from genolstm.readers.gzipped import GZIP_MAGIC, STDIN, decompressed, opened
 from genolstm.readers.read_filter import ReadFilter, commonest_first, skip_reasons
 from genolstm.readers.read_formats import refuse_compressed
 from genolstm.readers.read_spans import SpanPlan, filtered, place, span_plan
-from genolstm.readers.sam_text import SamRecord, read_sam_header, sam_records
+from genolstm.readers.sam_text import SamRecord, headless, is_sam_line, read_sam_header, sam_records
 from genolstm.readers.tally import Tally
 from genolstm.readers.text_lines import numbered_lines
 from genolstm.settings.track import Shift, TrackSettings
@@ -190,6 +190,8 @@ def _count_stream(
         sink.take(walked(header, chunks, wanted, filters, source))
         return _counted("BAM", filters, settings, match, sink)
     refuse_compressed(head, source)
+    if is_sam_line(head.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r").split("\t")):
+        raise headless(source)
     lines = numbered_lines(chunks, source, WANTED)
     if head.lstrip(b"\xef\xbb\xbf").startswith(b"@"):
         return _count_sam(lines, lengths, settings, sink, source, genome_name)

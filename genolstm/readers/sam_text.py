@@ -6,7 +6,7 @@ htslib reads more than half of the malformed files in the specification's own te
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from genolstm.errors import InputError
@@ -87,6 +87,21 @@ def read_sam_header(lines: Iterator[tuple[int, str]], source: str) -> tuple[SamH
                 f"{source}, line {number} is no SAM header line: {_shown(line)}; give SAM, BAM, CRAM or fragments."
             )
     return _header(contigs), iter(())
+
+
+def is_sam_line(fields: Sequence[str]) -> bool:
+    """Whether the columns of a line are those of a SAM alignment: a table of that many has other things there."""
+    return len(fields) >= N_COLUMNS and all(
+        pattern.fullmatch(text) for (_, pattern), text in zip(GRAMMAR, fields, strict=False)
+    )
+
+
+def headless(source: str) -> InputError:
+    """The error of a file of SAM lines that has no header before them."""
+    return InputError(
+        f"{source} looks like SAM without its header, which names the contigs: give the whole file, or add the header"
+        " with samtools view -ht genome.fa.fai."
+    )
 
 
 def _header(contigs: dict[str, int]) -> SamHeader:

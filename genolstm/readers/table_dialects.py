@@ -10,6 +10,7 @@ from genolstm.errors import InputError, UsageError
 from genolstm.readers.bedmethyl import BEDMETHYL_COLUMNS, bedmethyl_dialect
 from genolstm.readers.modification_names import BISULFITE
 from genolstm.readers.motifs import IUPAC, Motif
+from genolstm.readers.sam_text import headless, is_sam_line
 from genolstm.readers.table_readings import (
     FRACTION,
     PERCENT,
@@ -37,8 +38,6 @@ METHYLKIT_HEADER = ["chrbase", "chr", "base", "strand", "coverage", "freqc", "fr
 METHYLKIT_STRANDS = {"F": "+", "R": "-"}
 PACBIO_COLUMNS, PACBIO_TYPES = (9, 10), frozenset({"Total", "hap1", "hap2"})
 CONTEXT = re.compile(r"[ACGTRYSWKMBDHVN]{1,12}", re.IGNORECASE)
-SEQUENCE = re.compile(r"\*|[A-Za-z=.]+")
-CIGAR = re.compile(r"\*|(?:[0-9]+[MIDNSHPX=])+")
 
 
 def find_dialect(  # noqa: PLR0911  (one return a dialect)
@@ -61,7 +60,7 @@ def find_dialect(  # noqa: PLR0911  (one return a dialect)
     is_interval = len(fields) > 2 and all(field.isdecimal() for field in fields[1:3])
     if is_interval and len(fields) in PACBIO_COLUMNS and fields[4] in PACBIO_TYPES:
         return _bisulfite(_pacbio(len(fields), fields[4]), settings, source, "PacBio's model"), False
-    if is_interval and len(fields) >= BEDMETHYL_COLUMNS and not _is_sam(fields):
+    if is_interval and len(fields) >= BEDMETHYL_COLUMNS and not is_sam_line(fields):
         return bedmethyl_dialect(fields, settings, source), False
     if is_interval and len(fields) == COVERAGE_COLUMNS:
         return _bisulfite(_coverage(), settings, source), False
@@ -73,23 +72,10 @@ def find_dialect(  # noqa: PLR0911  (one return a dialect)
             return _bisulfite(_allc(len(fields), context), settings, source), False
     if len(fields) == 7 and fields[0] == f"{fields[1]}.{fields[2]}" and fields[3] in METHYLKIT_STRANDS:
         return _bisulfite(_methylkit(), settings, source), False
-    if _is_sam(fields):
-        raise InputError(
-            f"{source} looks like SAM without its header, which names the contigs: give the whole file, or add the"
-            " header with samtools view -ht genome.fa.fai."
-        )
+    if is_sam_line(fields):
+        raise headless(source)
     shown = line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "..."
     raise InputError(f"{source} begins with {shown!r}, which no table of counts does; give {FORMATS}.")
-
-
-def _is_sam(fields: Sequence[str]) -> bool:
-    return (
-        len(fields) >= 11
-        and fields[1].isdecimal()
-        and fields[4].isdecimal()
-        and bool(CIGAR.fullmatch(fields[5]))
-        and bool(SEQUENCE.fullmatch(fields[9]))
-    )
 
 
 def _numbers(fields: Sequence[str]) -> bool:
