@@ -77,6 +77,7 @@ def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) ->
         score = float(fields[SCORE]) if not counted and fields[SCORE].isdecimal() else np.nan
         return start, 1, strand_of(fields[STRAND]), coverage, *percentage(fields[PERCENT]), score, is_vague, *counts
 
+    readings: tuple[Reading, ...]
     if has_counts:
         name, readings = "bedMethyl of modkit (18 columns)", (Reading("modified and canonical reads", _modkit),)
     elif is_extended:

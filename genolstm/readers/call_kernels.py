@@ -433,7 +433,7 @@ def _fragment_key(data: Bytes, name: int, n_name: int, contig: int) -> int:
         key = (key ^ np.int64(data[at])) * np.int64(HASH_PRIME)
     for shift in range(0, 32, 8):
         key = (key ^ np.int64((contig >> shift) & 0xFF)) * np.int64(HASH_PRIME)
-    return key if key not in (VACANT, REMOVED) else np.int64(2)
+    return int(key) if key not in (VACANT, REMOVED) else 2
 
 
 @compiled

@@ -255,7 +255,7 @@ class _Judging:
         self, modified: Floats, covered: Floats, line_of: "array[int]", *, is_nominal: bool
     ) -> NDArray[np.bool_]:
         """Rows whose counts can be, bool [n]; of the nominal reading they must."""
-        can_be: NDArray[np.bool_] = (modified >= 0) & (modified <= covered) & (covered <= MOST_READS)
+        can_be = np.logical_and.reduce([modified >= 0, modified <= covered, covered <= MOST_READS])
         if is_nominal and not can_be.all():
             row = tuple(np.argwhere(~can_be)[0].tolist())
             one, every = int(modified[row]), int(covered[row])

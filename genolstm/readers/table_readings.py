@@ -68,8 +68,9 @@ def agrees(modified: Floats, covered: Floats, columns: Columns, whole: int) -> N
     """Rows whose percentage, or fraction, is that of their counts; any will do where nothing was called."""
     percent, decimals = columns["percentage"], columns["decimals"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.abs(whole * modified / covered - percent) <= tolerance(decimals, whole)
-    return near | (covered == 0)
+        near: NDArray[np.bool_] = np.abs(whole * modified / covered - percent) <= tolerance(decimals, whole)
+    fits: NDArray[np.bool_] = near | (covered == 0)
+    return fits
 
 
 def of_total(total: Floats, columns: Columns, whole: int) -> tuple[Floats, NDArray[np.bool_]]:
