@@ -230,7 +230,7 @@ class _Judging:
         left, last = [], None
         for reading in self.alive:
             modified, covered, fits = reading.judge(columns)
-            fits = fits & self._possible(modified, covered, line_of, is_nominal=reading is self.dialect.readings[0])
+            fits &= self._possible(modified, covered, line_of, is_nominal=reading is self.dialect.readings[0])
             if fits.all():
                 left.append(reading)
                 self.counts[reading.name].append((_as_counts(modified), _as_counts(covered)))
@@ -248,8 +248,9 @@ class _Judging:
     def _check_places(self, block: Floats, line_of: "array[int]") -> None:
         if (wrong := block[:, START] < (1 if self.dialect.from_one else 0)).any():
             self._refuse(line_of[int(np.argmax(wrong))], "its position lies before the contig")
-        if (wrong := (block[:, : STRAND + 1] > LARGEST_POSITION).any(axis=1)).any():
-            self._refuse(line_of[int(np.argmax(wrong))], TOO_LARGE)
+        too_large = np.argwhere(block[:, : STRAND + 1] > LARGEST_POSITION)
+        if len(too_large):
+            self._refuse(line_of[int(too_large[0, 0])], TOO_LARGE)
 
     def _possible(
         self, modified: Floats, covered: Floats, line_of: "array[int]", *, is_nominal: bool
