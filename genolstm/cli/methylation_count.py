@@ -12,7 +12,7 @@ from genolstm.cli.figures import draw
 from genolstm.cli.options import Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import Task, log
 from genolstm.errors import UsageError
-from genolstm.settings.methylation import CountSettings
+from genolstm.settings.methylation import CountSettings, CountUnit
 from genolstm.settings.option import option
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def count(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="BAM, CRAM or SAM with MM/ML or XM tags, bedMethyl, Bismark .cov, or a table over time points;"
-            " - is BAM on stdin.",
+            help="BAM, CRAM or SAM with MM/ML or XM tags; bedMethyl, Bismark .cov or cytosine report, MethylDackel,"
+            " allc, methylKit, pb-CpG-tools, or a table over time points; - is BAM on stdin.",
             show_default=False,
         ),
     ],
@@ -52,7 +52,8 @@ def count(
 
     A call counts as modified when its probability reaches the threshold, as canonical when that of no modification
     does; other calls are dropped, and their number is reported. Bases that MM leaves out count as canonical unless
-    its mode is '?'.
+    its mode is '?'. Where both reads of a pair call the same base, the first read's call counts, as in Bismark;
+    --count reads takes both.
 
     Example: genolstm methylation count t00h.bam t04h.bam --genome genome.h5 --merge-strands -o counts.h5
     """
@@ -69,7 +70,7 @@ def count(
     hashes = {} if opened is None else {"genome": opened.sha256}
     hashes |= {str(path): file_sha256(path) for path in inputs if path.is_file()}
     counted = count_files(
-        inputs, sample or (), opened, settings, fasta=files.reference, told=lambda text: log.info("%s", text)
+        inputs, sample or (), opened, settings, fasta=files.reference, on_progress=lambda text: log.info("%s", text)
     )
     for warning in counted.warnings:
         log.warning("%s", warning)
@@ -77,7 +78,7 @@ def count(
     write_counts(output, counted.counts, counted.records, task.provenance(settings.to_json(), hashes), counted.calling)
     _write_beds(beds, counted, settings.code)
     draw(output, run.figure)
-    _report(counted, output, task)
+    _report(counted, output, task, settings.count)
 
 
 def _bedmethyl_paths(
@@ -113,7 +114,7 @@ def _write_beds(paths: dict[str, Path], counted: "Counted", code: str) -> None:
             log.info("wrote %s: %s sites", paths[name], f"{rows:,}")
 
 
-def _report(counted: "Counted", output: Path, task: Task) -> None:
+def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> None:
     """Say what each sample holds, and what was dropped."""
     for sample in counted.samples:
         log.info(
@@ -122,6 +123,8 @@ def _report(counted: "Counted", output: Path, task: Task) -> None:
         )  # fmt: skip
     if counted.dropped:
         log.info("calls not counted: %s", "; ".join(f"{count:,} {why}" for why, count in counted.dropped.items()))
+    from genolstm.readers.calls import SECOND_MATE_WORDS
+
     calls, modified = (sum(getattr(sample, name) for sample in counted.samples) for name in ("counted", "modified"))
     at_sites = sum(sample.calls for sample in counted.samples)
     summary = {
@@ -131,6 +134,9 @@ def _report(counted: "Counted", output: Path, task: Task) -> None:
         "fraction": modified / calls,
         "passing": calls / at_sites,
         "dropped": counted.dropped,
+        "count": unit.value,
+        "second_read_calls": counted.dropped.get(SECOND_MATE_WORDS, 0),
+        "formats": counted.forms,
         "samples": {
             sample.name: {
                 "calls": sample.counted,

@@ -108,12 +108,20 @@ def fit(
     _write_extras(found, settings, extras, lengths)
     draw(output, run.figure)
     per_read = log_likelihood_per_read(found)
-    told_per_read = None if np.isnan(per_read) else per_read  # JSON knows no NaN
+    finite_per_read = None if np.isnan(per_read) else per_read  # JSON knows no NaN
     summary: dict[str, Any] = {
-        "sites": len(found), "fitted": records.used, "log_likelihood_per_read": told_per_read, **_shared(found),
+        "sites": len(found), "fitted": records.used, "log_likelihood_per_read": finite_per_read, **_shared(found),
         "clips": states_outside(found), "held_out": [_plain(score) for score in held_out],
-        "flags": _flag_counts(found), "median_half_life": _median_half_life(found), "unit": found.unit,
+        "flags": _flag_counts(found), "identifiable": int(found.identifiable.sum()),
+        "median_half_life": _median_half_life(found), "unit": found.unit,
     }  # fmt: skip
+    if summary["identifiable"]:
+        log.info(
+            "median half-life %.3g %s over the %s CpGs whose rate is identifiable, of %s fitted",
+            found.median_half_life, found.unit, f"{summary['identifiable']:,}", f"{records.used:,}",
+        )  # fmt: skip
+    else:
+        log.info("the rate of none of %s fitted CpGs is identifiable: no median half-life", f"{records.used:,}")
     word = f"{records.used:,} of {len(found):,} CpGs fitted, {per_read:.4f} nats a read"
     task.done(output, records.to_json(), summary, word=word)
 
@@ -235,7 +243,4 @@ def _flag_counts(found: "MethylationFit") -> dict[str, int]:
 
 
 def _median_half_life(found: "MethylationFit") -> float | None:
-    import numpy as np
-
-    known = found.half_life[np.isfinite(found.half_life)]
-    return float(np.median(known)) if known.size else None
+    return None if math.isnan(found.median_half_life) else found.median_half_life  # JSON knows no NaN

@@ -158,14 +158,18 @@ def _distributions(fit: MethylationFit) -> Picture:
         f"{name.replace('_', ' ')} {int(((fit.flags.astype(np.int64) & bit) > 0).sum()):,}"
         for name, bit in fit.flag_names.items()
     )
-    middle = float(np.median(fit.half_life[known]))
+    n_identifiable, middle = int(fit.identifiable.sum()), fit.median_half_life
+    median = (
+        f"median half-life {middle:.3g} {fit.unit} over {n_identifiable:,} identifiable of {int(known.sum()):,} sites"
+        if n_identifiable
+        else f"no identifiable half-life among {int(known.sum()):,} sites"
+    )
     return Picture(
         "distributions",
-        f"median half-life {middle:.3g} {fit.unit}; k is open at {share:.0%} of the fitted sites",
+        f"{median}; k is open at {share:.0%} of the fitted sites",
         f"Rate, half-life and steady fraction of {int(known.sum()):,} fitted sites of {len(fit):,};"
         f" model '{fit.model}'. Flags, n: {counts}.",
-        f"Histograms of rate, half-life and steady fraction; median half-life {middle:.3g} {fit.unit}, {share:.0%}"
-        " of sites with an open rate.",
+        f"Histograms of rate, half-life and steady fraction; {median}, {share:.0%} of sites with an open rate.",
         figure,
     )
 

@@ -43,7 +43,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """Counts of all samples and the account of how they came about. dropped : reason -> calls not counted."""
+    """Counts of all samples and the account of how they came about. dropped : reason -> calls not counted.
+
+    forms : file -> how it was read, of tables.
+    """
 
     counts: Counts
     calling: Calling
@@ -51,6 +54,7 @@ class Counted:
     samples: tuple[Sample, ...]
     dropped: dict[str, int]
     warnings: tuple[str, ...]
+    forms: dict[str, str]
 
 
 def count_files(
@@ -60,13 +64,13 @@ def count_files(
     settings: CountSettings,
     *,
     fasta: Path | None = None,
-    told: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Counted:
     """Count every file and join them on their sites.
 
     paths : reads or tables, in the order of the samples.   names : of the samples, or none: those of the tables, and
     otherwise of the files.   genome : where sites are looked up; tables can do without.   fasta : reference of CRAMs.
-    told : is called with a sentence after each file. Raises InputError for a file that cannot be read or has no count,
+    on_progress : takes sentences on each file. Raises InputError for a file that cannot be read or has no count,
     UsageError for names that do not fit, or reads without a genome.
     """
     motif = parse_motif(settings.motif, settings.bases)
@@ -80,7 +84,11 @@ def count_files(
     for path in paths:
         each = _read(path, motif, settings, reference, sites, fasta)
         found.append(merged(each, motif) if settings.merge_strands else each)
-        told(f"{path}: {each.used:,} of {each.read:,} records used, {int(each.covered.sum()):,} calls counted")
+        if each.form:
+            on_progress(f"{path}: read as {each.form}")
+        on_progress(f"{path}: {each.used:,} of {each.read:,} records used, {int(each.covered.sum()):,} calls counted")
+        if each.skipped and not each.used:
+            on_progress(f"{path}: skipped {'; '.join(f'{count:,} {why}' for why, count in each.skipped.items())}")
     counts = joined(found, _names(paths, found, names))
     _check_samples(counts, motif)
     return Counted(
@@ -93,7 +101,20 @@ def count_files(
         ),
         samples=_samples(found, counts),
         dropped=_added(each.dropped for each in found),
-        warnings=tuple(sentence for each in found for sentence in each.warnings),
+        warnings=tuple(sentence for each in found for sentence in each.warnings) + _strand_warnings(paths, found),
+        forms={str(path): each.form for path, each in zip(paths, found, strict=True) if each.form},
+    )
+
+
+def _strand_warnings(paths: Sequence[Path], found: Sequence[SiteCounts]) -> tuple[str, ...]:
+    """Say when some files tell the strands of a site apart and others do not: their samples share no site."""
+    apart = [str(path) for path, each in zip(paths, found, strict=True) if each.strand.any()]
+    merged_ = [str(path) for path, each in zip(paths, found, strict=True) if len(each.strand) and not each.strand.all()]
+    if not apart or not merged_:
+        return ()
+    return (
+        f"{merged_[0]} holds sites with both strands merged and {apart[0]} holds single strands, so that they share no"
+        " site: add --merge-strands.",
     )
 
 
@@ -128,6 +149,8 @@ def merged(found: SiteCounts, motif: Motif) -> SiteCounts:
     np.add.at(sums[0], place, found.modified)
     np.add.at(sums[1], place, found.covered)
     contig, position, strand = _columns(kept)
+    if (sums[1] > np.iinfo(np.int32).max).any():
+        raise InputError(f"the two strands of a site hold {int(sums[1].max()):,} reads together; correct the counts.")
     return SiteCounts(
         **{
             **vars(found),

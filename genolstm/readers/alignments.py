@@ -25,11 +25,12 @@ from genolstm.readers.bam_walk import MAGIC, read_header, walked
 from genolstm.readers.bgzf import GZIP_MAGIC, inflated, is_bgzf
 from genolstm.readers.contig_match import Match, matched
 from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, on_disk, opened_by_pysam, pysam_records
-from genolstm.readers.fates import Fate, Plan, fate_by_flags, place, plan, skipped
 from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.fragments import Fragments
 from genolstm.readers.gzipped import decompressed, opened
-from genolstm.readers.sam_text import SamRecord, read_sam_header, sam_records
+from genolstm.readers.read_filter import ReadFilter, commonest_first, skip_reasons
+from genolstm.readers.read_spans import SpanPlan, filtered, place, span_plan
+from genolstm.readers.sam_text import SamRecord, headless, is_sam_line, read_sam_header, sam_records
 from genolstm.readers.tally import Tally
 from genolstm.readers.text_lines import numbered_lines, source_name
 from genolstm.settings.track import Shift, TrackSettings
@@ -187,30 +188,32 @@ def _count_stream(
         header = read_header(chunks, source)
         match = matched(header.names, header.lengths, lengths, source=source, genome_name=genome_name)
         wanted = _plan(settings, match, header.lengths, sink)
-        fates = np.zeros(len(Fate), np.int64)
-        sink.take(walked(header, chunks, wanted, fates, source))
-        return _counted("BAM", fates, settings, match, sink)
+        filters = np.zeros(len(ReadFilter), np.int64)
+        sink.take(walked(header, chunks, wanted, filters, source))
+        return _counted("BAM", filters, settings, match, sink)
     chunks = refuse_other_kinds(chunks, source, "FASTQ or SAM", WANTED, called="reads or fragments")
+    if is_sam_line(head.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r").split("\t")):
+        raise headless(source)
     lines = numbered_lines(chunks, source, WANTED)
     if head.lstrip(b"\xef\xbb\xbf").startswith(b"@"):
         return _count_sam(lines, lengths, settings, sink, source, genome_name)
     return _count_fragments(lines, lengths, settings, sink, source, genome_name)
 
 
-def _plan(settings: TrackSettings, match: Match, found_lengths: Ints, sink: _Sink) -> Plan:
-    wanted = plan(settings, match.first, found_lengths, shifted=settings.shift is Shift.DONE)
+def _plan(settings: TrackSettings, match: Match, found_lengths: Ints, sink: _Sink) -> SpanPlan:
+    wanted = span_plan(settings, match.first, found_lengths, shifted=settings.shift is Shift.DONE)
     sink.cuts = wanted.cuts
     return wanted
 
 
-def _counted(form: str, fates: Ints, settings: TrackSettings, match: Match, sink: _Sink) -> Counted:
-    reasons = skipped(fates, settings)
+def _counted(form: str, filters: Ints, settings: TrackSettings, match: Match, sink: _Sink) -> Counted:
+    reasons = commonest_first(filters, skip_reasons(settings.min_mapq))
     if sink.blacklisted:
         reasons[IN_BLACKLIST] = sink.blacklisted
     return Counted(
         form=form,
-        read=int(fates.sum()),
-        used=int(fates[Fate.USED]) - sink.blacklisted,
+        read=int(filters.sum()),
+        used=int(filters[ReadFilter.USED]) - sink.blacklisted,
         skipped=reasons,
         observed=match.observed,
         shifted=settings.shift is Shift.DONE,
@@ -236,26 +239,26 @@ def _count_sam(
     header, lines = read_sam_header(lines, source)
     match = matched(header.names, header.lengths, lengths, source=source, genome_name=genome_name)
     wanted = _plan(settings, match, np.array(header.lengths, np.int64), sink)
-    fates = np.zeros(len(Fate), np.int64)
-    sink.take(placed(sam_records(lines, header, source), wanted, fates))
-    return _counted("SAM", fates, settings, match, sink)
+    filters = np.zeros(len(ReadFilter), np.int64)
+    sink.take(placed(sam_records(lines, header, source), wanted, filters))
+    return _counted("SAM", filters, settings, match, sink)
 
 
-def placed(records: Iterator[SamRecord], wanted: Plan, fates: Ints) -> Spans:
+def placed(records: Iterator[SamRecord], wanted: SpanPlan, filters: Ints) -> Spans:
     """Spans of the reads that are used, a block at a time: the readable twin of ``bam_walk.walked``.
 
-    fates : int64 [len(Fate)], counted up here.
+    filters : int64 [len(ReadFilter)], counted up here.
     """
     starts: list[int] = []
     ends: list[int] = []
     for flag, contig, start, mapq, cigar in records:
-        fate = fate_by_flags(flag, contig, start, mapq, wanted)
-        if fate is Fate.USED:
-            fate, spans = place(flag, contig, start, cigar, wanted)
+        reason = filtered(flag, contig, start, mapq, wanted)
+        if reason is ReadFilter.USED:
+            reason, spans = place(flag, contig, start, cigar, wanted)
             for begin, end in spans:
                 starts.append(begin)
                 ends.append(end)
-        fates[fate] += 1
+        filters[reason] += 1
         if len(starts) >= BLOCK_READS:
             yield np.array(starts, np.int64), np.array(ends, np.int64)
             starts, ends = [], []
@@ -306,6 +309,6 @@ def _count_cram(
         check_cram_end(name, source)
         match = matched(file.references, file.lengths, lengths, source=source, genome_name=genome_name)
         wanted = _plan(settings, match, np.array(file.lengths, np.int64), sink)
-        fates = np.zeros(len(Fate), np.int64)
-        sink.take(placed(pysam_records(file, source, reference), wanted, fates))
-        return _counted("CRAM", fates, settings, match, sink)
+        filters = np.zeros(len(ReadFilter), np.int64)
+        sink.take(placed(pysam_records(file, source, reference), wanted, filters))
+        return _counted("CRAM", filters, settings, match, sink)

@@ -1,20 +1,23 @@
 """Aligned reads in whatever format as the inflated bytes of a BAM file, in constant memory."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import pysam
 
 from genolstm.errors import InputError
+from genolstm.readers.bam_walk import read_header
 from genolstm.readers.bgzf import AGAIN, inflated, is_bgzf
+from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, opened_by_pysam
 from genolstm.readers.gzipped import STDIN, opened
+from genolstm.readers.read_formats import refuse_compressed
 
 HEAD_BYTES = 1 << 16  # a whole BGZF block and more: enough to see what is in it
 UNCOMPRESSED_BAM = "wb0"
+BATCH_BASES, BATCH_READS = 1 << 22, 1 << 13  # converted at one time: a read has about two bytes a base
 
 
 @contextmanager
@@ -31,53 +34,56 @@ def bam_bytes(path: Path | str, source: str, fasta: Path | None = None) -> Itera
             return
     if not head:
         raise InputError(f"{source} is empty; give BAM, CRAM or SAM.")
+    refuse_compressed(head, source)
     if str(path) == STDIN:
         raise InputError(f"{source} holds no BAM; convert it on the way with samtools view -b.")
-    with _converted(path, source, fasta) as stream:
-        yield inflated(stream, source)
+    yield _converted(str(path), source, fasta, is_cram=head.startswith(CRAM_MAGIC))
 
 
 def _head(stream: BinaryIO) -> bytes:
     return stream.peek(HEAD_BYTES)[:HEAD_BYTES] if hasattr(stream, "peek") else b""
 
 
-@contextmanager
-def _converted(path: Path | str, source: str, fasta: Path | None) -> Iterator[BinaryIO]:
-    """Give the reading end of a pipe into which a thread of htslib writes the reads as uncompressed BAM."""
-    failures: list[Exception] = []
-    out, into = os.pipe()
-    verbosity = pysam.set_verbosity(0)  # what htslib says on stderr comes back as an InputError
+def _converted(path: str, source: str, fasta: Path | None, *, is_cram: bool) -> Iterator[bytes]:
+    """Bytes of CRAM or SAM as BAM, a batch of reads after the other, each by way of a temporary file.
 
-    def convert() -> None:
-        with os.fdopen(into, "wb") as sink:
-            try:
-                _write_bam(path, sink, fasta)
-            except Exception as problem:  # noqa: BLE001  (told by the reading side, which sees the end of the pipe after it)
-                failures.append(problem)
-
-    worker = Thread(target=convert, daemon=True)
-    stream = os.fdopen(out, "rb")
-    worker.start()
+    A pipe within one process would block it for ever: htslib holds the interpreter's lock while it writes.
+    """
+    if is_cram:
+        check_cram_end(path, source)
+    number = 0  # of the last read that could be read
     try:
-        yield stream
-    except InputError:  # a BAM that ends early is not what was wrong
-        if not failures:
-            raise
-    finally:
-        stream.close()  # a writer that is still at work now fails
-        worker.join()
-        pysam.set_verbosity(verbosity)
-    if failures:
+        with opened_by_pysam(path, source, fasta, only_places=False) as reads:
+            yield _as_bam([], reads.header, source, with_header=True)
+            batch: list[Any] = []
+            bases = 0
+            for read in reads:
+                number += 1
+                batch.append(read)
+                bases += read.query_length
+                if bases >= BATCH_BASES or len(batch) == BATCH_READS:
+                    yield _as_bam(batch, reads.header, source, with_header=False)
+                    batch, bases = [], 0
+            if batch:
+                yield _as_bam(batch, reads.header, source, with_header=False)
+    except (OSError, ValueError) as problem:
+        kind, remedy = ("CRAM", ", and give the FASTA of a CRAM with --reference") if is_cram else ("SAM", "")
         raise InputError(
-            f"{source} is no whole CRAM or SAM file with a header ({failures[0]}); {AGAIN}, and give the FASTA of a"
-            " CRAM with --reference."
-        ) from failures[0]
+            f"{source} is no whole {kind} file with a header ({problem}, after record {number}); {AGAIN}{remedy}."
+        ) from problem
 
 
-def _write_bam(path: Path | str, sink: BinaryIO, fasta: Path | None) -> None:
-    with (
-        pysam.AlignmentFile(str(path), "r", reference_filename=str(fasta) if fasta else None) as reads,
-        pysam.AlignmentFile(sink, UNCOMPRESSED_BAM, template=reads) as writer,
-    ):
-        for read in reads:
-            writer.write(read)
+def _as_bam(batch: list[Any], header: pysam.AlignmentHeader, source: str, *, with_header: bool) -> bytes:
+    """Inflated BAM of some reads, with or without the header before them."""
+    with TemporaryFile() as file:
+        with pysam.AlignmentFile(file, UNCOMPRESSED_BAM, header=header) as writer:
+            for read in batch:
+                writer.write(read)
+        file.seek(0)
+        chunks = inflated(file, source)
+        return b"".join(chunks) if with_header else b"".join(_after_header(chunks, source))
+
+
+def _after_header(chunks: Iterator[bytes], source: str) -> Iterator[bytes]:
+    yield read_header(chunks, source).rest
+    yield from chunks

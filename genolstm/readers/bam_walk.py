@@ -1,6 +1,6 @@
 """The records of a BAM file by a compiled walker: layout as in the SAM specification, section 4.2.
 
-It says the same of every read as ``fates`` does, and trusts no number that it reads.
+It says the same of every read as ``read_filter`` and ``read_spans`` do, and trusts no number that it reads.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.readers.bgzf import AGAIN
 from genolstm.readers.compiled import compiled, int32_at
-from genolstm.readers.fates import (
+from genolstm.readers.read_filter import ReadFilter
+from genolstm.readers.read_spans import SpanPlan
+from genolstm.readers.sam_codes import (
     DELETION,
     HARD_CLIP,
     MATCH,
@@ -28,8 +30,6 @@ from genolstm.readers.fates import (
     SOFT_CLIP,
     SUPPLEMENTARY,
     UNMAPPED,
-    Fate,
-    Plan,
 )
 
 Bytes = NDArray[np.uint8]
@@ -37,7 +37,8 @@ Ints = NDArray[np.int64]
 
 MAGIC = b"BAM\x01"
 LARGEST_RECORD = 1 << 28  # bytes; the longest nanopore reads have a tenth of it
-LARGEST_HEADER = 1 << 30
+LARGEST_HEADER = 1 << 30  # bytes of its text or of a name
+LARGEST_NUMBER = (1 << 31) - 1  # contigs, and bp of one
 SIZE_BYTES = 4  # of block_size, which stands before each record and does not count itself
 FIXED_BYTES = 32  # of a record, before the read name
 CONTIG, START, LENGTHS, FLAGS, N_BASES, MATE_CONTIG, MATE_START = 0, 4, 8, 12, 16, 20, 24  # where each begins
@@ -48,12 +49,12 @@ BASES_CONSUMED = (1 << MATCH) | (1 << 1) | (1 << SOFT_CLIP) | (1 << SAME) | (1 <
 REFERENCE_CONSUMED = (1 << MATCH) | (1 << DELETION) | (1 << SKIP) | (1 << SAME) | (1 << MISMATCH)
 COVERS = (1 << MATCH) | (1 << SAME) | (1 << MISMATCH)
 
-_FATES = {fate.name: int(fate) for fate in Fate}
-USED, IS_UNMAPPED, FOREIGN = _FATES["USED"], _FATES["UNMAPPED"], _FATES["FOREIGN"]
-IS_SECONDARY, IS_SUPPLEMENTARY = _FATES["SECONDARY"], _FATES["SUPPLEMENTARY"]
-IS_QC_FAIL, IS_DUPLICATE, IMPROPER = _FATES["QC_FAIL"], _FATES["DUPLICATE"], _FATES["IMPROPER"]
-LOW_QUALITY, NO_ALIGNMENT = _FATES["LOW_QUALITY"], _FATES["NO_ALIGNMENT"]
-PAST_END, CUT_PAST_END = _FATES["PAST_END"], _FATES["CUT_PAST_END"]
+_FILTERS = {reason.name: int(reason) for reason in ReadFilter}
+USED, IS_UNMAPPED, FOREIGN = _FILTERS["USED"], _FILTERS["UNMAPPED"], _FILTERS["FOREIGN"]
+IS_SECONDARY, IS_SUPPLEMENTARY = _FILTERS["SECONDARY"], _FILTERS["SUPPLEMENTARY"]
+IS_QC_FAIL, IS_DUPLICATE, IMPROPER = _FILTERS["QC_FAIL"], _FILTERS["DUPLICATE"], _FILTERS["IMPROPER"]
+LOW_QUALITY, NO_ALIGNMENT = _FILTERS["LOW_QUALITY"], _FILTERS["NO_ALIGNMENT"]
+PAST_END, CUT_PAST_END = _FILTERS["PAST_END"], _FILTERS["CUT_PAST_END"]
 
 
 class Fault(IntEnum):
@@ -68,6 +69,7 @@ class Fault(IntEnum):
     BASES = 6
     LONG_CIGAR = 7
     CLIP = 8
+    CROWDED = 9
 
 
 FAULT_WORDS = {
@@ -78,11 +80,13 @@ FAULT_WORDS = {
     Fault.OPERATION: "its CIGAR has an unknown operation",
     Fault.BASES: "its CIGAR is not as long as its sequence",
     Fault.LONG_CIGAR: "its CIGAR should stand in a CG tag, which is missing or damaged",
+    Fault.CROWDED: "more fragments wait for their second read than there is room for",
     Fault.CLIP: "it is clipped elsewhere than at its ends",
 }
 NO_FAULT, BAD_SIZE, BAD_NAME, BAD_CONTIG = int(Fault.NONE), int(Fault.SIZE), int(Fault.NAME), int(Fault.CONTIG)
 BAD_POSITION, BAD_OPERATION = int(Fault.POSITION), int(Fault.OPERATION)
 BAD_BASES, BAD_LONG_CIGAR, BAD_CLIP = int(Fault.BASES), int(Fault.LONG_CIGAR), int(Fault.CLIP)
+CROWDED = int(Fault.CROWDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +105,12 @@ def read_header(chunks: Iterator[bytes], source: str) -> BamHeader:
         raise InputError(f"{source} is BGZF but no BAM file (it does not begin with 'BAM'); give a BAM file.")
     data.take(data.number())  # the text, which says the same again
     names, lengths = [], []
-    for _ in range(data.number()):
+    for _ in range(data.number(LARGEST_NUMBER)):
         name = data.take(data.number())
         if not name.endswith(b"\0") or len(name) < 2:
             raise InputError(f"{source} is damaged: a contig of its header has no name; {AGAIN}.")
         names.append(name[:-1].decode("utf-8", "backslashreplace"))
-        lengths.append(data.number())
+        lengths.append(data.number(LARGEST_NUMBER))
     return BamHeader(names=tuple(names), lengths=np.array(lengths, dtype=np.int64), rest=data.rest)
 
 
@@ -134,25 +138,30 @@ class _HeaderBytes:
         self.at += size
         return self.bytes[self.at - size : self.at]
 
-    def number(self) -> int:
+    def number(self, largest: int = LARGEST_HEADER) -> int:
         value = int.from_bytes(self.take(4), "little", signed=True)
-        if not 0 <= value <= LARGEST_HEADER:
+        if not 0 <= value <= largest:
             raise InputError(f"{self.source} is damaged: its header holds the length {value}; {AGAIN}.")
         return value
 
 
 def walked(
-    header: BamHeader, chunks: Iterator[bytes], wanted: Plan, fates: Ints, source: str
+    header: BamHeader, chunks: Iterator[bytes], wanted: SpanPlan, filters: Ints, source: str
 ) -> Iterator[tuple[Ints, Ints]]:
     """Spans of the reads that are used, a block at a time.
 
-    chunks : inflated bytes after ``header.rest``.   fates : int64 [len(Fate)], counted up here.
+    chunks : inflated bytes after ``header.rest``.   filters : int64 [len(ReadFilter)], counted up here.
 
     Yields starts and ends [n], 0-based, half open, in the genome laid end to end: the base cut, or what the bases of
     the read cover. Raises InputError for a record that cannot be right, naming it by its number.
     """
     rules = np.array(
-        [wanted.min_mapq, wanted.excluded, wanted.proper, wanted.cuts, wanted.forward_shift, wanted.reverse_shift],
+        [
+            *wanted.rules,
+            wanted.cuts,
+            wanted.forward_shift,
+            wanted.reverse_shift,
+        ],
         dtype=np.int64,
     )
     rest, starts, ends = header.rest, np.empty(0, np.int64), np.empty(0, np.int64)
@@ -161,17 +170,17 @@ def walked(
         if len(starts) < len(text) // SIZE_BYTES + 1:  # a CIGAR operation, which may be a span, has 4 bytes
             starts, ends = np.empty((2, len(text) // SIZE_BYTES + 1), np.int64)
         data = np.frombuffer(text, dtype=np.uint8)
-        consumed, spans, fault = walk(data, wanted.first, wanted.length, rules, fates, starts, ends)
+        consumed, spans, fault = walk(data, wanted.first, wanted.length, rules, filters, starts, ends)
         if fault:
             raise InputError(
-                f"{source}: record {int(fates.sum()) + 1} cannot be right ({FAULT_WORDS[Fault(fault)]});"
+                f"{source}: record {int(filters.sum()) + 1} cannot be right ({FAULT_WORDS[Fault(fault)]});"
                 f" the file is damaged or was written by a faulty program; {AGAIN}, or make it again."
             )
         rest = text[consumed:]
         if spans:
             yield starts[:spans].copy(), ends[:spans].copy()
     if rest:
-        raise InputError(f"{source} is cut short (it ends within record {int(fates.sum()) + 1}); {AGAIN}.")
+        raise InputError(f"{source} is cut short (it ends within record {int(filters.sum()) + 1}); {AGAIN}.")
 
 
 def _with_last(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -216,11 +225,11 @@ def _long_cigar(data: Bytes, tags: int, after: int) -> tuple[int, int]:
 
 @compiled
 def walk(  # noqa: PLR0911, PLR0915
-    data: Bytes, first: Ints, length: Ints, rules: Ints, fates: Ints, starts: Ints, ends: Ints
+    data: Bytes, first: Ints, length: Ints, rules: Ints, filters: Ints, starts: Ints, ends: Ints
 ) -> tuple[int, int, int]:
-    """Walk over the whole records in ``data``, counting their fates and writing the spans of those used.
+    """Walk over the whole records in ``data``, counting what becomes of them and writing the spans of those used.
 
-    first, length : as in Plan.   rules : min_mapq, excluded, proper, cuts, forward_shift, reverse_shift.
+    first, length : as in SpanPlan.   rules : min_mapq, excluded, proper, cuts, forward_shift, reverse_shift.
     starts, ends : room for a span in each 4 bytes of data.   Returns bytes consumed, spans written, a Fault.
 
     One function, because an array that is handed on to another costs more than all that is done for a record.
@@ -250,24 +259,24 @@ def walk(  # noqa: PLR0911, PLR0915
             return at, spans, BAD_CONTIG
         if start < -1 or mate_start < -1:
             return at, spans, BAD_POSITION
-        fate, refused = USED, flag & excluded  # what follows is fates.fate_by_flags
+        reason, refused = USED, flag & excluded  # what follows is read_filter.filter_by_flags
         if flag & UNMAPPED or contig < 0 or start < 0:
-            fate = IS_UNMAPPED
+            reason = IS_UNMAPPED
         elif first[contig] < 0:
-            fate = FOREIGN
+            reason = FOREIGN
         elif refused & SECONDARY:
-            fate = IS_SECONDARY
+            reason = IS_SECONDARY
         elif refused & SUPPLEMENTARY:
-            fate = IS_SUPPLEMENTARY
+            reason = IS_SUPPLEMENTARY
         elif refused & QC_FAIL:
-            fate = IS_QC_FAIL
+            reason = IS_QC_FAIL
         elif refused:
-            fate = IS_DUPLICATE
+            reason = IS_DUPLICATE
         elif proper and flag & (PAIRED | PROPER) != PAIRED | PROPER:
-            fate = IMPROPER
+            reason = IMPROPER
         elif mapq < min_mapq:
-            fate = LOW_QUALITY
-        if fate == USED:  # what follows is fates.place
+            reason = LOW_QUALITY
+        if reason == USED:  # what follows is read_spans.place
             if n_cigar == 2 and data[cigar + 4] & 15 == SKIP:
                 clip = int32_at(data, cigar)
                 if clip & 15 == SOFT_CLIP and clip >> 4 == n_bases:
@@ -295,9 +304,9 @@ def walk(  # noqa: PLR0911, PLR0915
                 return at, spans, BAD_BASES
             cut = end + reverse_shift if flag & REVERSE else start + forward_shift
             if not covered:
-                fate = NO_ALIGNMENT
+                reason = NO_ALIGNMENT
             elif end > length[contig]:
-                fate = PAST_END
+                reason = PAST_END
             elif not cuts:
                 place, before = first[contig] + start, spans
                 for operation in range(n_cigar):
@@ -311,10 +320,10 @@ def walk(  # noqa: PLR0911, PLR0915
                             spans += 1
                     place += extent * ((REFERENCE_CONSUMED >> code) & 1)
             elif cut < 0 or cut >= length[contig]:
-                fate = CUT_PAST_END
+                reason = CUT_PAST_END
             else:
                 starts[spans], ends[spans] = first[contig] + cut, first[contig] + cut + 1
                 spans += 1
-        fates[fate] += 1
+        filters[reason] += 1
         at = after
     return at, spans, NO_FAULT

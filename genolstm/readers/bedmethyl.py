@@ -1,44 +1,157 @@
-"""One row of bedMethyl: the 11 columns of ENCODE, or the 18 of modkit, which count each kind of read."""
+"""The dialects of bedMethyl: 11 columns of ENCODE or modbam2bed, 14 to 16 of modbam2bed -e, 18 of modkit.
 
-from genolstm.readers.call_kernels import CHEBI, LETTER
-from genolstm.readers.table_rows import BadRow, Row, whole
-from genolstm.regions import STRAND_SIGNS
+Of 11 columns, ENCODE counts percentage x coverage; of modbam2bed, coverage also holds reads without a call, of which
+the score is the rest: score = 1000 x called / coverage (modbam2bed, docs). Which it is, every row must bear out.
+"""
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.errors import UsageError
+from genolstm.readers.modification_names import BISULFITE, Named, label, named
+from genolstm.readers.table_readings import FRACTION, Columns, Dialect, Judged, Reading, agrees, of_total, tolerance
+from genolstm.readers.table_readings import PERCENT as PER_CENT
+from genolstm.readers.table_rows import BadRow, Row, percentage, strand_of, whole
+from genolstm.settings.methylation import CountSettings
 
 BEDMETHYL_COLUMNS, WITH_COUNTS = 11, 18
-CONTIG, START, END, NAME, STRAND, COVERAGE, PERCENT, MODIFIED, CANONICAL = 0, 1, 2, 3, 5, 9, 10, 11, 12
-# how files name a modification; any other name is that of a sample, and says nothing
-CODES = {
-    **{chr(letter): chr(letter) for letter in LETTER},
-    **{str(number): chr(letter) for number, letter in zip(CHEBI, LETTER, strict=True)},
-    "5mC": "m", "5hmC": "h", "6mA": "a",
-}  # fmt: skip
+EXTENDED = range(14, 17)  # of modbam2bed -e: canonical, modified, filtered, and in later versions no call, other
+NAME, SCORE, STRAND, COVERAGE, PERCENT, FIRST_COUNT = 3, 4, 5, 9, 10, 11
+HIGHEST_SCORE = 1000  # of BED
+FIELDS = ("coverage", "percentage", "decimals", "score", "vague")
+MODKIT, EXTENDED_COUNTS = ("modified", "canonical", "other"), ("canonical", "modified", "filtered")
+OF_COVERAGE = "modified reads are percentage x coverage"
+OF_CALLED = "modbam2bed: modified reads are percentage x called reads, which are score x coverage / 1000"
+OF_FRACTION = "modified reads are fraction x coverage: column 11 holds fractions, no percentages"
+NAMES_COUNTED = 20  # different names of other modifications that the account lists
 
 
-def bedmethyl_row(fields: list[str], code: str) -> Row | None:
-    """What a row says of one modification; None where it tells of another.
+def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) -> Dialect:
+    """Dialect of a file whose first row is given. Raises UsageError where rows cannot hold the codes asked for."""
+    width = len(first)
+    has_counts = width >= WITH_COUNTS
+    is_extended = width in EXTENDED and first[FIRST_COUNT].isdecimal()
+    if width > BEDMETHYL_COLUMNS and not has_counts and not is_extended and first[FIRST_COUNT].isdecimal():
+        raise UsageError(
+            f"{source} has {width} columns, where bedMethyl has 11 (ENCODE, modbam2bed), 14 to 16 (modbam2bed -e) or 18"
+            " (modkit); write it again in one of these."
+        )
+    if len(settings.code) > 1 and named(first[NAME].partition(",")[0], settings.code) in (Named.ASKED, Named.OTHER):
+        raise UsageError(f"{source} tells each modification in rows of its own: choose one of '{settings.code}'.")
+    counts_named = MODKIT if has_counts else EXTENDED_COUNTS if is_extended else ()
+    counted = len(counts_named)
+    vague: Counter[str] = Counter()
+    others: set[str] = set()
+    asked, other, together, end_of_counts = Named.ASKED, Named.OTHER, len(settings.code) > 1, FIRST_COUNT + counted
 
-    Of 18 columns, modified and canonical reads are counted: reads with another modification, of which modkit's
-    coverage holds some, are not. Of 11, modified is the nearest whole number to percentage x coverage.
-    """
-    if len(fields) < BEDMETHYL_COLUMNS:
-        raise BadRow(f"it has {len(fields)} columns, not {BEDMETHYL_COLUMNS} or {WITH_COUNTS}")
-    if CODES.get(fields[NAME].partition(",")[0], code) != code:
-        return None
-    if fields[STRAND] not in STRAND_SIGNS:
-        raise BadRow(f"its strand is '{fields[STRAND][:9]}', not +, - or .")
-    start, end = whole(fields[START]), whole(fields[END])
-    if end != start + 1:
-        raise BadRow(f"it spans {start} to {end}, which is not one base")
-    if len(fields) >= WITH_COUNTS:
-        modified = whole(fields[MODIFIED])
-        counts = modified, modified + whole(fields[CANONICAL])
-    else:
-        covered = whole(fields[COVERAGE])
+    @cache
+    def sort(name: str) -> Named:
+        said = named(name.partition(",")[0], settings.code)  # modkit writes m,CG,0 where it was given motifs
+        # modkit always names; bisulfite, which need not, tells of 5mC alone
+        must_name = has_counts or frozenset(settings.code) not in BISULFITE
+        return Named.OTHER if said is Named.UNNAMED and must_name else said
+
+    def row(fields: list[str]) -> Row | str:
+        if len(fields) != width:
+            raise BadRow(f"it has {len(fields)} columns, not {width} as the first")
+        said = sort(fields[NAME])
+        if said is other:
+            name = fields[NAME].partition(",")[0]
+            others.add(name)
+            return f"another modification ({label(name)})" if len(others) <= NAMES_COUNTED else "another modification"
+        is_vague = said is not asked
+        if is_vague:
+            vague[fields[NAME].partition(",")[0] if said is Named.ANY else ""] += 1
+        elif together:
+            raise BadRow(f"it tells of '{fields[NAME]}' alone, where '{settings.code}' were asked for together")
+        texts = (fields[1], fields[2], fields[COVERAGE], *fields[FIRST_COUNT:end_of_counts])
         try:
-            percent = float(fields[PERCENT])
-        except ValueError as problem:
-            raise BadRow(f"its percentage is '{fields[PERCENT][:9]}'") from problem
-        if not 0 <= percent <= 100:
-            raise BadRow(f"its percentage is {percent:g}")
-        counts = round(covered * percent / 100), covered
-    return Row(fields[CONTIG], start, STRAND_SIGNS[fields[STRAND]], (counts,))
+            start, end, coverage, *counts = map(int, texts)
+        except ValueError:  # 8.0, or what is no number
+            start, end, coverage, *counts = map(whole, texts)
+        if end != start + 1:
+            raise BadRow(f"it spans {start} to {end}, which is not one base")
+        score = float(fields[SCORE]) if not counted and fields[SCORE].isdecimal() else np.nan
+        return start, 1, strand_of(fields[STRAND]), coverage, *percentage(fields[PERCENT]), score, is_vague, *counts
+
+    readings: tuple[Reading, ...]
+    if has_counts:
+        name, readings = "bedMethyl of modkit (18 columns)", (Reading("modified and canonical reads", _modkit),)
+    elif is_extended:
+        name = f"bedMethyl of modbam2bed -e ({width} columns)"
+        readings = (Reading("canonical and modified reads", _extended), Reading("modified and canonical", _swapped))
+    else:
+        name = f"bedMethyl ({width} columns)"
+        readings = (
+            Reading(OF_COVERAGE, _percent),
+            Reading(OF_CALLED, _called),
+            Reading(OF_FRACTION, _fraction),
+        )
+    return Dialect(
+        name=name, samples=("",), row=row, fields=FIELDS + counts_named, readings=readings, vague=vague,
+        evidence={} if counted else {
+            "score is coverage": _score_is_coverage, "score is percentage": _score_is_percentage,
+        },
+        chosen=None if counted else _chosen,
+    )  # fmt: skip
+
+
+def _modkit(columns: Columns) -> Judged:
+    modified, canonical, other, coverage = (columns[name] for name in (*MODKIT, "coverage"))
+    fits = (coverage == modified + canonical + other) & agrees(modified, coverage, columns, PER_CENT)
+    return modified, modified + canonical, fits
+
+
+def _extended(columns: Columns) -> Judged:
+    canonical, modified = columns["canonical"], columns["modified"]
+    covered = canonical + modified
+    return modified, covered, (covered <= columns["coverage"]) & agrees(modified, covered, columns, PER_CENT)
+
+
+def _swapped(columns: Columns) -> Judged:
+    return _extended({**columns, "canonical": columns["modified"], "modified": columns["canonical"]})
+
+
+def _percent(columns: Columns) -> Judged:
+    modified, fits = of_total(columns["coverage"], columns, PER_CENT)
+    return modified, columns["coverage"], fits
+
+
+def _fraction(columns: Columns) -> Judged:
+    modified, fits = of_total(columns["coverage"], columns, FRACTION)
+    return modified, columns["coverage"], fits
+
+
+def _called(columns: Columns) -> Judged:
+    score, coverage = columns["score"], columns["coverage"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        called = np.nan_to_num(np.rint(score * coverage / HIGHEST_SCORE))
+        bears_out = (coverage == 0) | (np.abs(HIGHEST_SCORE * called / coverage - score) <= 1)
+    modified, fits = of_total(called, columns, PER_CENT)
+    # without a call there is no percentage: 0 would be the score of a file that does not use it
+    return modified, called, fits & bears_out & (called <= coverage) & ((called > 0) | np.isnan(columns["percentage"]))
+
+
+def _score_is_coverage(columns: Columns) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_] = columns["score"] == np.minimum(columns["coverage"], HIGHEST_SCORE)
+    return same
+
+
+def _score_is_percentage(columns: Columns) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.abs(columns["score"] - 10 * columns["percentage"]) <= 10 * tolerance(
+            columns["decimals"], PER_CENT
+        )
+    return near | np.isnan(columns["percentage"])
+
+
+def _chosen(alive: list[str], shown: list[str]) -> str | None:
+    """Which of the readings that every row bears out is meant, None where nothing says."""
+    if OF_COVERAGE in alive and ("score is coverage" in shown or OF_CALLED not in alive):
+        return OF_COVERAGE
+    if OF_CALLED in alive:
+        return None if "score is percentage" in shown and OF_COVERAGE in alive else OF_CALLED
+    return OF_FRACTION

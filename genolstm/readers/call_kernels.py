@@ -18,25 +18,33 @@ from genolstm.readers.bam_walk import (
     BAD_POSITION,
     BAD_SIZE,
     CONTIG,
+    CROWDED,
     FIXED_BYTES,
     FLAGS,
     LARGEST_RECORD,
     LENGTHS,
+    MATE_CONTIG,
+    MATE_START,
     N_BASES,
     N_OPERATIONS,
     NO_FAULT,
     SIZE_BYTES,
     START,
 )  # fmt: skip
-from genolstm.readers.call_fates import Call, Outcome
+from genolstm.readers.calls import Call
 from genolstm.readers.compiled import compiled, int32_at
-from genolstm.readers.fates import (
+from genolstm.readers.read_filter import ReadFilter
+from genolstm.readers.sam_codes import (
     DELETION,
     DUPLICATE,
+    FIRST,
     HARD_CLIP,
     INSERTION,
+    LAST,
     MATCH,
+    MATE_UNMAPPED,
     MISMATCH,
+    PAIRED,
     QC_FAIL,
     REVERSE,
     SAME,
@@ -65,8 +73,20 @@ CHEBI = (27551, 76792, 76794, 76793, 16964, 80961, 17477, 28871, 44605, 18107)
 LETTER = (109, 104, 102, 99, 103, 101, 98, 97, 111, 110)  # m h f c g e b a o n
 UNKNOWN_NUMBER = 0
 A, C, G, T, ANY = 1, 2, 4, 8, 15  # bases as BAM spells them, half a byte each
-MIN_MAPQ, CANONICAL, FORWARD_CODE, REVERSE_CODE, TAKES_XM, ONLY_CPG, THRESHOLD = range(7)
-RULES = 7
+MIN_MAPQ, CANONICAL, FORWARD_CODE, REVERSE_CODE, TAKES_XM, ONLY_CPG, THRESHOLD, BY_MOLECULE = range(8)
+RULES = 8
+# Fragments of which one read was met whose mate may yet come: a hash table with open addressing. `keys` [SLOTS] holds
+# the hash of a fragment's name and contig, `fragments` [SLOTS, FRAGMENT] what is known of it, `waiting_calls`
+# [CALLS_WAITING] its counted calls as row << 2 | implied << 1 | modified, ascending; 42 MB, however long the file is.
+SLOTS, FRAGMENTS_WAITING, CALLS_WAITING = 1 << 19, 1 << 18, 1 << 21
+VACANT, REMOVED = 0, 1  # keys that no fragment has
+WHICH, MATE_AT, CALLS_AT, N_CALLS, RECORD = range(5)  # FIRST or LAST; start of the mate; its calls; record number
+FRAGMENT = 5
+WAITING, TAKEN, CALLS_END, RECORDS, UNSORTED, LAST_CONTIG, LAST_START, PAIRS, LARGEST_GAP = range(9)
+PROGRESS = 9
+NEAR, ENOUGH_PAIRS = 16, 1000  # mates that always came within so many records will not come later
+NO_START = 0xFFFFFFFF
+HASH_BASIS, HASH_PRIME = -3750763034362895579, 1099511628211  # FNV-1a of 64 bits
 
 
 @compiled
@@ -128,7 +148,8 @@ def _find_tags(data: Bytes, at: int, end: int, found: Ints) -> bool:
                     found[MN] |= np.int64(data[value + byte]) << (8 * byte)
         elif first == ord("X"):
             if second == ord("M"):
-                found[XM], found[XM_END] = value if kind == ord("Z") else MISTYPED, value_end
+                if kind == ord("Z"):  # XM:i of other aligners counts mismatches
+                    found[XM], found[XM_END] = value, value_end
             elif second == ord("G") and kind == ord("Z"):
                 found[XG] = data[value]
         elif first == ord("C") and second == ord("G") and element == ord("I"):
@@ -142,19 +163,19 @@ def _place_bases(
 ) -> tuple[int, int, bool]:
     """Fill `place` [length] with the position of each base on the contig, -1 where it has none.
 
-    Returns a Fault, an Outcome, and whether the read is hard-clipped.
+    Returns a Fault, a ReadFilter, and whether the read is hard-clipped.
     """
     query, position, clipped, aligned = 0, start, False, False
     for operation in range(n_cigar):
         word = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
         code, extent = word & 15, word >> 4
         if code >= N_OPERATIONS:
-            return BAD_OPERATION, Outcome.USED, clipped
+            return BAD_OPERATION, ReadFilter.USED, clipped
         if code in (MATCH, SAME, MISMATCH):
             if query + extent > length:
-                return BAD_BASES, Outcome.USED, clipped
+                return BAD_BASES, ReadFilter.USED, clipped
             if position + extent > contig_length:
-                return NO_FAULT, Outcome.PAST_END, clipped
+                return NO_FAULT, ReadFilter.PAST_END, clipped
             for step in range(extent):
                 place[query + step] = position + step
             query += extent
@@ -162,7 +183,7 @@ def _place_bases(
             aligned = aligned or extent > 0
         elif code in (INSERTION, SOFT_CLIP):
             if query + extent > length:
-                return BAD_BASES, Outcome.USED, clipped
+                return BAD_BASES, ReadFilter.USED, clipped
             for step in range(extent):
                 place[query + step] = -1
             query += extent
@@ -171,8 +192,8 @@ def _place_bases(
         elif code == HARD_CLIP:
             clipped = True
     if n_cigar and query != length:
-        return BAD_BASES, Outcome.USED, clipped
-    return NO_FAULT, Outcome.USED if aligned else Outcome.NO_ALIGNMENT, clipped
+        return BAD_BASES, ReadFilter.USED, clipped
+    return NO_FAULT, ReadFilter.USED if aligned else ReadFilter.NO_ALIGNMENT, clipped
 
 
 @compiled
@@ -228,7 +249,7 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
     found: Marks, hits: Marks, n_hits: Ints, asked: Marks, total: Marks, listed: NDArray[np.uint8],
     states: NDArray[np.uint8], seen: NDArray[np.uint8],
 ) -> int:  # fmt: skip
-    """Mark the bases that MM lists, by the strand of the genome on which the modification lies; returns an Outcome.
+    """Mark the bases that MM lists, by the strand of the genome on which the modification lies; returns a ReadFilter.
 
     bases, length : where SEQ begins, and its bases.   canonical : half-byte of the base that `wanted` codes modify.
     found : [length + 1] scratch.   hits : [2, length] bases marked, n_hits [2] of them.   asked, total : [2, length]
@@ -237,15 +258,17 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
     """
     at, end, level, level_end = tags[MM], tags[MM_END], tags[ML], tags[ML_END]
     if at == MISTYPED or level == MISTYPED:
-        return Outcome.DAMAGED
+        return ReadFilter.DAMAGED
     codes, is_wanted = np.empty(CODES_TOGETHER, np.int64), np.empty(CODES_TOGETHER, np.bool_)
     looked_for, count, any_wanted = 0, 0, False
+    if at == end:
+        return ReadFilter.EMPTY_TAGS
     while at < end:
         if at + 2 >= end or (data[at + 1] != ord("+") and data[at + 1] != ord("-")):
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         base = _base_code(data[at])
         if base == 0:
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         base = _paired(base) if reverse else base
         strand = 1 if reverse != (data[at + 1] == ord("-")) else 0
         at += 2
@@ -259,12 +282,12 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
         else:
             while at < end and (ord("A") <= data[at] <= ord("Z") or ord("a") <= data[at] <= ord("z")):
                 if n_codes == CODES_TOGETHER:
-                    return Outcome.DAMAGED
+                    return ReadFilter.DAMAGED
                 codes[n_codes] = data[at]
                 n_codes += 1
                 at += 1
         if n_codes == 0 or at >= end:
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         for index in range(n_codes):
             seen[codes[index]] = 1
             is_wanted[index] = False
@@ -279,17 +302,17 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
         while at < end and data[at] == ord(","):
             skipped, after = _number(data, at + 1, end)
             if after == at + 1:
-                return Outcome.DAMAGED
+                return ReadFilter.DAMAGED
             at = after
             if looked_for != base:
                 looked_for, count = base, _find_base(data, bases, length, base, found)
             rank += skipped + 1
             if rank >= count:
-                return Outcome.MISFIT
+                return ReadFilter.MISFIT
             if level == ABSENT:
-                return Outcome.NO_LEVELS
+                return ReadFilter.NO_LEVELS
             if level + n_codes > level_end:
-                return Outcome.SHORT_LEVELS
+                return ReadFilter.SHORT_LEVELS
             query = found[count - 1 - rank] if reverse else found[rank]
             mark = strand_listed[query]
             if mark == 0:
@@ -302,14 +325,14 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
             strand_listed[query] = mark | LISTED | (ASKED if wants else 0)
             level += n_codes
         if at >= end or data[at] != ord(";"):
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         at += 1
         own = _paired(canonical) if strand else canonical
         if wants and not explicit and base in (own, ANY):
             states[strand] |= IMPLIED
     if not any_wanted:
-        return Outcome.OTHER_CODES
-    return Outcome.SURPLUS if level >= 0 and level < level_end else Outcome.USED
+        return ReadFilter.OTHER_CODES
+    return ReadFilter.SURPLUS if level >= 0 and level < level_end else ReadFilter.USED
 
 
 @compiled
@@ -317,17 +340,15 @@ def mark_xm(
     data: Bytes, tags: Ints, length: int, only_cpg: bool, hits: Marks, n_hits: Ints, asked: Marks, total: Marks,
     listed: NDArray[np.uint8],
 ) -> int:  # fmt: skip
-    """Mark the bases that Bismark's XM calls: upper case is methylated, XG tells the strand; returns an Outcome.
+    """Mark the bases that Bismark's XM calls: upper case is methylated, XG tells the strand; returns a ReadFilter.
 
     only_cpg : calls in CHG and CHH are no surprise off the motif.   Others as in `mark_mm`.
     """
     first = tags[XM]
-    if first == MISTYPED:
-        return Outcome.DAMAGED
     if tags[XM_END] - first != length:
-        return Outcome.MISFIT
+        return ReadFilter.MISFIT
     if tags[XG] != ord("C") and tags[XG] != ord("G"):  # CT: read from the forward strand; GA: from the other
-        return Outcome.NO_STRAND
+        return ReadFilter.NO_STRAND
     strand = 1 if tags[XG] == ord("G") else 0
     for query in range(length):
         letter = data[first + query]
@@ -336,24 +357,26 @@ def mark_xm(
         methylated = letter < ord("a")
         context = letter + 32 if methylated else letter
         if context != ord("z") and context != ord("x") and context != ord("h") and context != ord("u"):
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         asked[strand, query] = total[strand, query] = WHOLE if methylated else 0
         listed[strand, query] = LISTED | ASKED | (OUTSIDE if only_cpg and context != ord("z") else 0)
         hits[strand, n_hits[strand]] = query
         n_hits[strand] += 1
-    return Outcome.USED
+    return ReadFilter.USED
 
 
 @compiled
 def _count_strand(
     data: Bytes, bases: int, length: int, backwards: bool, own: int, reads_own: bool, implied: bool, place: Marks,
     hits: Marks, n_hits: int, asked: Marks, total: Marks, listed: NDArray[np.uint8], codes: Bytes, code: int,
-    sites: Marks, modified: Marks, covered: Marks, threshold: int, tally: Ints,
-) -> None:  # fmt: skip
-    """Count the marked bases of one strand at its sites.
+    sites: Marks, modified: Marks, covered: Marks, threshold: int, tally: Ints, keeps: bool, row: int, kept: Ints,
+    n_kept: int,
+) -> int:  # fmt: skip
+    """Count the marked bases of one strand at its sites; how many calls are kept now.
 
     backwards : hits descend.   own : half-byte that a canonical base has in SEQ.   reads_own : it must be read so.
-    codes, sites : of this contig and strand.   code : the canonical base in `codes`.
+    codes, sites : of this contig and strand.   code : the canonical base in `codes`.   keeps : write each counted call
+    to `kept`, of which n_kept are there, as the tables of mates have it.   row : of the first of these sites.
     """
     site, n_sites = 0, len(sites)
     n_modified, n_counted, n_other, n_implied, n_here = 0, 0, 0, 0, 0
@@ -388,50 +411,165 @@ def _count_strand(
         n_other += is_other
         n_implied += int(not told)
         n_here += 1
+        if keeps and is_counted:
+            kept[n_kept] = (row + site) << 2 | int(not told) << 1 | is_modified
+            n_kept += 1
     tally[Call.MODIFIED] += n_modified
     tally[Call.CANONICAL] += n_counted - n_modified
     tally[Call.OTHER] += n_other
     tally[Call.UNSURE] += n_here - n_counted - n_other
     tally[Call.IMPLIED] += n_implied
+    return n_kept
+
+
+@compiled
+def _fragment_key(data: Bytes, name: int, n_name: int, contig: int) -> int:
+    """Hash of a read name without /1 or /2, and a contig; neither VACANT nor REMOVED."""
+    end = name + n_name - 1  # without the NUL
+    if end - name > 2 and data[end - 2] == ord("/") and (data[end - 1] == ord("1") or data[end - 1] == ord("2")):
+        end -= 2
+    key = np.int64(HASH_BASIS)
+    for at in range(name, end):
+        key = (key ^ np.int64(data[at])) * np.int64(HASH_PRIME)
+    for shift in range(0, 32, 8):
+        key = (key ^ np.int64((contig >> shift) & 0xFF)) * np.int64(HASH_PRIME)
+    return int(key) if key not in (VACANT, REMOVED) else 2
+
+
+@compiled
+def _slot_of(keys: Ints, key: int) -> int:
+    """Slot of a key, or the vacant one where it would be put."""
+    at = (key ^ (key >> 32)) & (SLOTS - 1)
+    while keys[at] != key and keys[at] != VACANT:
+        at = (at + 1) & (SLOTS - 1)
+    return at
+
+
+@compiled
+def _tidied(keys: Ints, fragments: NDArray[np.int64], waiting_calls: Ints, progress: Ints) -> None:
+    """Lay the tables of mates anew, without the fragments whose mate can come no more.
+
+    In a file sorted so far, that is where the reads are past the mate's start; where mates always came close together,
+    after a few records. Else all stay.
+    """
+    close_together = progress[PAIRS] >= ENOUGH_PAIRS and progress[LARGEST_GAP] <= NEAR
+    old_keys, old_fragments, old_calls = keys.copy(), fragments.copy(), waiting_calls.copy()
+    keys[:] = VACANT
+    progress[WAITING], progress[CALLS_END] = 0, 0
+    for old in range(SLOTS):
+        key = old_keys[old]
+        if key in (VACANT, REMOVED):
+            continue
+        contig, start = old_fragments[old, MATE_AT] >> 32, old_fragments[old, MATE_AT] & NO_START
+        if progress[UNSORTED] == 0:
+            if contig != progress[LAST_CONTIG] or start < progress[LAST_START]:
+                continue
+        elif close_together and progress[RECORDS] - old_fragments[old, RECORD] > NEAR:
+            continue
+        slot, first = _slot_of(keys, key), progress[CALLS_END]
+        keys[slot] = key
+        fragments[slot] = old_fragments[old]
+        fragments[slot, CALLS_AT] = first
+        for call in range(fragments[slot, N_CALLS]):
+            waiting_calls[first + call] = old_calls[old_fragments[old, CALLS_AT] + call]
+        progress[CALLS_END] += fragments[slot, N_CALLS]
+        progress[WAITING] += 1
+    progress[TAKEN] = progress[WAITING]
+
+
+@compiled
+def _join_mates(
+    key: int, which: int, waits: bool, mate_at: int, kept: Ints, n_kept: int, modified: Marks, covered: Marks,
+    tally: Ints, keys: Ints, fragments: NDArray[np.int64], waiting_calls: Ints, progress: Ints,
+) -> bool:  # fmt: skip
+    """Take back the last read's calls where both reads of a fragment call a base, or let the calls wait for the mate.
+
+    which : FIRST or LAST.   waits : a mate may yet come.   mate_at : its contig << 32 | start.   kept : [n_kept] the
+    counted calls of this read.   Returns whether there was room.
+    """
+    for call in range(1, n_kept):
+        if kept[call] < kept[call - 1]:  # a second group of MM began anew
+            kept[:n_kept] = np.sort(kept[:n_kept])
+            break
+    slot = _slot_of(keys, key)
+    if keys[slot] == key and fragments[slot, WHICH] != which:
+        first, n_mate, one, other = fragments[slot, CALLS_AT], fragments[slot, N_CALLS], 0, 0
+        while one < n_kept and other < n_mate:
+            mine, its = kept[one], waiting_calls[first + other]
+            row, its_row = mine >> 2, its >> 2
+            if row == its_row:
+                lost = mine if which == LAST else its
+                covered[row] -= 1
+                modified[row] -= lost & 1
+                tally[Call.MODIFIED if lost & 1 else Call.CANONICAL] -= 1
+                tally[Call.IMPLIED] -= (lost >> 1) & 1
+                tally[Call.SECOND_MATE] += 1
+            one += int(row <= its_row)
+            other += int(its_row <= row)
+        keys[slot] = REMOVED
+        progress[WAITING] -= 1
+        progress[PAIRS] += 1
+        progress[LARGEST_GAP] = max(progress[LARGEST_GAP], progress[RECORDS] - fragments[slot, RECORD])
+        if progress[WAITING] == 0:
+            progress[CALLS_END] = 0
+        return True
+    if not waits or n_kept == 0:
+        return True
+    if progress[CALLS_END] + n_kept > CALLS_WAITING or progress[TAKEN] >= SLOTS - (SLOTS >> 2):
+        _tidied(keys, fragments, waiting_calls, progress)
+        if progress[CALLS_END] + n_kept > CALLS_WAITING or progress[WAITING] >= FRAGMENTS_WAITING:
+            return False
+        slot = _slot_of(keys, key)
+    if keys[slot] == VACANT:
+        keys[slot] = key
+        progress[WAITING] += 1
+        progress[TAKEN] += 1
+    fragments[slot, WHICH], fragments[slot, MATE_AT], fragments[slot, CALLS_AT] = which, mate_at, progress[CALLS_END]
+    fragments[slot, N_CALLS], fragments[slot, RECORD] = n_kept, progress[RECORDS]
+    for call in range(n_kept):
+        waiting_calls[progress[CALLS_END] + call] = kept[call]
+    progress[CALLS_END] += n_kept
+    return True
 
 
 @compiled
 def _filtered(  # noqa: PLR0911  (one reason each)
     flag: int, contig: int, start: int, mapq: int, min_mapq: int, contig_of: Ints
 ) -> int:
-    """What the fixed columns of a read decide; the order is that of `fates.fate_by_flags`."""
+    """What the fixed columns of a read decide; the order is that of `read_filter.filter_by_flags`."""
     if flag & UNMAPPED or contig < 0 or start < 0:
-        return Outcome.UNMAPPED
+        return ReadFilter.UNMAPPED
     if contig_of[contig] < 0:
-        return Outcome.FOREIGN
+        return ReadFilter.FOREIGN
     if flag & SECONDARY:
-        return Outcome.SECONDARY
+        return ReadFilter.SECONDARY
     if flag & SUPPLEMENTARY:
-        return Outcome.SUPPLEMENTARY
+        return ReadFilter.SUPPLEMENTARY
     if flag & QC_FAIL:
-        return Outcome.QC_FAIL
+        return ReadFilter.QC_FAIL
     if flag & DUPLICATE:
-        return Outcome.DUPLICATE
-    return Outcome.LOW_QUALITY if mapq < min_mapq else Outcome.USED
+        return ReadFilter.DUPLICATE
+    return ReadFilter.LOW_QUALITY if mapq < min_mapq else ReadFilter.USED
 
 
 @compiled
 def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
     data: Bytes, contig_of: Ints, rules: Ints, wanted: Ints, codes: Bytes, contig_first: Ints, contig_length: Ints,
-    sites: Marks, site_first: Ints, modified: Marks, covered: Marks, tally: Ints, outcomes: Ints,
-    seen: NDArray[np.uint8],
+    sites: Marks, site_first: Ints, modified: Marks, covered: Marks, tally: Ints, filters: Ints,
+    seen: NDArray[np.uint8], keys: Ints, fragments: Ints, waiting_calls: Ints, progress: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Count the calls of the whole records in `data` at the sites of a motif; bytes consumed, and a Fault.
 
     contig_of : place in the genome of each contig of the file, -1 for none.   rules : [RULES].   wanted : codes.
     codes : the genome, contigs end to end.   sites : positions by contig, then strand; those of contig c on strand s
-    begin at site_first[2 c + s].   modified, covered : [sites], increased, as are tally (by Call), outcomes (by
-    Outcome) and seen (codes).
+    begin at site_first[2 c + s].   modified, covered : [sites], increased, as are tally (by Call), filters (by
+    ReadFilter) and seen (codes).   keys, fragments, waiting_calls, progress : of mates, kept from chunk to chunk.
     """
     tags, n_hits, states = np.empty(TAGS, np.int64), np.zeros(2, np.int64), np.zeros(2, np.uint8)
     place, found, hits = np.empty(0, np.int32), np.empty(1, np.int32), np.empty((2, 0), np.int32)
     asked, total, listed = np.zeros((2, 0), np.int32), np.zeros((2, 0), np.int32), np.zeros((2, 0), np.uint8)
-    at, size, canonical = 0, len(data), rules[CANONICAL]
+    kept = np.empty(0, np.int64)
+    at, size, canonical, by_molecule = 0, len(data), rules[CANONICAL], rules[BY_MOLECULE] != 0
     while at + SIZE_BYTES <= size:
         block = int32_at(data, at)
         if block < FIXED_BYTES or block > LARGEST_RECORD:
@@ -456,23 +594,23 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
         if start < -1:
             return at, BAD_POSITION
         at = after
-        outcome = _filtered(flag, contig, start, mapq, rules[MIN_MAPQ], contig_of)
-        if outcome != Outcome.USED:
-            outcomes[outcome] += 1
+        reason = _filtered(flag, contig, start, mapq, rules[MIN_MAPQ], contig_of)
+        if reason != ReadFilter.USED:
+            filters[reason] += 1
             continue
         if not _find_tags(data, tags_at, after, tags):
             return record - SIZE_BYTES, BAD_SIZE
         if tags[MM] == ABSENT and tags[XM] == ABSENT:
-            outcomes[Outcome.NO_TAGS] += 1
+            filters[ReadFilter.NO_TAGS] += 1
             continue
         if length == 0:
-            outcomes[Outcome.NO_SEQUENCE] += 1
+            filters[ReadFilter.NO_SEQUENCE] += 1
             continue
         if length > len(place):
             room = 2 * length
             place, found, hits = np.empty(room, np.int32), np.empty(room + 1, np.int32), np.empty((2, room), np.int32)
             asked, total = np.zeros((2, room), np.int32), np.zeros((2, room), np.int32)
-            listed = np.zeros((2, room), np.uint8)
+            listed, kept = np.zeros((2, room), np.uint8), np.empty(2 * room, np.int64)
         if n_cigar == 2 and data[cigar + 4] & 15 == SKIP and int32_at(data, cigar) == length << 4 | SOFT_CLIP:
             cigar, n_cigar = (
                 tags[LONG_CIGAR],
@@ -481,40 +619,62 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
             if cigar < 0:
                 return record - SIZE_BYTES, BAD_LONG_CIGAR
         where = contig_of[contig]
-        fault, outcome, clipped = _place_bases(data, cigar, n_cigar, start, length, contig_length[where], place)
+        fault, reason, clipped = _place_bases(data, cigar, n_cigar, start, length, contig_length[where], place)
         if fault:
             return record - SIZE_BYTES, fault
         reverse, is_mm = flag & REVERSE != 0, tags[MM] != ABSENT
         states[:], n_hits[:] = 0, 0
-        if outcome == Outcome.USED and is_mm:
+        if reason == ReadFilter.USED and is_mm:
             if tags[MN] >= 0 and tags[MN] != length:
-                outcome = Outcome.MISFIT
+                reason = ReadFilter.MISFIT
             elif tags[MN] < 0 and clipped:
-                outcome = Outcome.HARD_CLIPPED
+                reason = ReadFilter.HARD_CLIPPED
             else:
-                outcome = mark_mm(
+                reason = mark_mm(
                     data, tags, bases, length, reverse, canonical, wanted, found, hits, n_hits, asked, total, listed,
                     states, seen,
                 )  # fmt: skip
-        elif outcome == Outcome.USED:
-            outcome = Outcome.OTHER_CODES
+        elif reason == ReadFilter.USED:
+            reason = ReadFilter.OTHER_CODES
             if rules[TAKES_XM]:
-                outcome = mark_xm(data, tags, length, rules[ONLY_CPG] != 0, hits, n_hits, asked, total, listed)
-        outcomes[outcome] += 1
-        if outcome == Outcome.SURPLUS:
-            outcome = Outcome.USED
-            outcomes[outcome] += 1
+                reason = mark_xm(data, tags, length, rules[ONLY_CPG] != 0, hits, n_hits, asked, total, listed)
+        filters[reason] += 1
+        if reason == ReadFilter.SURPLUS:
+            reason = ReadFilter.USED
+            filters[reason] += 1
+        which = flag & (FIRST | LAST) if by_molecule and flag & PAIRED else 0
+        keeps = (which in (FIRST, LAST)) and reason == ReadFilter.USED  # one of the two reads of a fragment
+        n_kept = 0
         for strand in range(2):
-            if outcome == Outcome.USED and (n_hits[strand] or states[strand]):
+            if reason == ReadFilter.USED and (n_hits[strand] or states[strand]):
                 first, group = contig_first[where], 2 * where + strand
                 one, other = site_first[group], site_first[group + 1]
-                _count_strand(
+                n_kept = _count_strand(
                     data, bases, length, is_mm and reverse, _paired(canonical) if strand else canonical, is_mm,
                     states[strand] & IMPLIED != 0, place, hits[strand], n_hits[strand], asked[strand], total[strand],
                     listed[strand], codes[first : first + contig_length[where]], rules[FORWARD_CODE + strand],
-                    sites[one:other], modified[one:other], covered[one:other], rules[THRESHOLD], tally,
+                    sites[one:other], modified[one:other], covered[one:other], rules[THRESHOLD], tally, keeps, one,
+                    kept, n_kept,
                 )  # fmt: skip
             for step in range(n_hits[strand]):  # wipe the marks for the next read
                 query = hits[strand, step]
                 asked[strand, query], total[strand, query], listed[strand, query] = 0, 0, 0
+        if keeps:
+            progress[RECORDS] += 1
+            if where < progress[LAST_CONTIG] or (where == progress[LAST_CONTIG] and start < progress[LAST_START]):
+                progress[UNSORTED] = 1
+            progress[LAST_CONTIG], progress[LAST_START] = where, start
+            mate, mate_start = int32_at(data, record + MATE_CONTIG), int32_at(data, record + MATE_START)
+            end = length - 1
+            while place[end] < 0:
+                end -= 1
+            tells_mate = mate >= 0 and mate_start >= 0
+            waits = flag & MATE_UNMAPPED == 0 and (not tells_mate or (mate == contig and mate_start <= place[end]))
+            mate_at = where << 32 | (mate_start if tells_mate else NO_START)
+            key = _fragment_key(data, record + FIXED_BYTES, n_name, where)
+            if not _join_mates(
+                key, which, waits, mate_at, kept, n_kept, modified, covered, tally, keys, fragments, waiting_calls,
+                progress,
+            ):  # fmt: skip
+                return record - SIZE_BYTES, CROWDED
     return at, NO_FAULT

@@ -1,8 +1,8 @@
-"""Tables of methylation counts, told apart by their columns: bedMethyl, Bismark coverage, counts over time points."""
+"""Tables of methylation counts to counts at sites: what rows say, held against each other and the genome."""
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,127 +11,168 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
-from genolstm.readers.bedmethyl import BEDMETHYL_COLUMNS, bedmethyl_row
 from genolstm.readers.contig_match import matched
 from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.motifs import Motif, MotifSites, Reference
+from genolstm.readers.read_formats import refuse_compressed
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.readers.table_rows import BadRow, Row, whole
+from genolstm.readers.table_dialects import BEDGRAPH_HEADER, FORMATS, find_dialect
+from genolstm.readers.table_readings import Columns, Dialect, Floats
+from genolstm.readers.table_rows import LARGEST_POSITION, UNTOLD, BadRow
 from genolstm.settings.methylation import CountSettings
 
 BLOCK_BYTES = 1 << 20
-COVERAGE_COLUMNS = 6  # contig, start, end, percentage, methylated, unmethylated
-METHYLATED, UNMETHYLATED = "meth_", "unmeth_"  # how the columns of a table over time points begin
-ENOUGH_ROWS, LEAST_AGREEMENT = 100, 0.5  # fewer rows on the motif mean another genome, or positions counted from 1
-LONGEST_SHOWN = 60
+LONGEST_LINE = 1 << 22  # bytes; a table over time points has two columns a sample
+BLOCK_ROWS = 1 << 16  # judged at one time
+ENOUGH_ROWS, LEAST_AGREEMENT = 100, 0.5  # fewer rows on the motif mean another genome
+NEARLY_ALL, NEARLY_NONE = 0.9, 0.1  # rows at the motif where positions count as the format says, and where they do not
+MOST_READS = np.iinfo(np.int32).max
+START, SPAN, STRAND = 0, 1, 2  # the first numbers of a row
 UTF8_BOM = "\ufeff"
-FORMATS = (
-    "bedMethyl (11 or 18 columns), Bismark coverage (6 columns), or a table that begins with the columns chrom, pos,"
-    " meth_NAME, unmeth_NAME"
-)
-
-
-class Layout(NamedTuple):
-    """One kind of table. row : fields -> what they say, or None for a row of another modification."""
-
-    samples: tuple[str, ...]
-    row: Callable[[list[str]], Row | None]
+TOO_LARGE = "it holds a number that is larger than any position or count"
+VAGUE = "vague"  # field of rows that do not say which modification they count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Columns:
-    """Rows as read. contig : index into names.   strand : UNTOLD where the table has none."""
+class _Table:
+    """Rows as read. contig : index into names.   strand : UNTOLD where the table has none.   counts : [N, S]."""
 
     names: tuple[str, ...]
-    contig: NDArray[np.int64]
+    contig: NDArray[np.int32]
+    start: NDArray[np.int64]
+    span: NDArray[np.int64]
+    strand: NDArray[np.int8]
+    vague: NDArray[np.bool_]
+    modified: NDArray[np.int32]
+    covered: NDArray[np.int32]
+    reading: str
+
+
+class _Placed(NamedTuple):
+    """Where rows lie. position : 0-based.   strand : UNTOLD off the motif.   words : how positions were counted."""
+
     position: NDArray[np.int64]
-    strand: NDArray[np.int64]
-    modified: NDArray[np.int64]
-    covered: NDArray[np.int64]
-
-
-UNTOLD = 2  # a strand that the table does not give: found out from the genome
+    strand: NDArray[np.int8]
+    words: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def read_count_table(
     path: Path, motif: Motif, settings: CountSettings, reference: Reference | None, sites: MotifSites | None
 ) -> SiteCounts:
-    """Read the counts of one table, one column a sample.
+    """Counts of one table, one column a sample.
 
     path : plain, gzip or bgzip.   reference, sites : where rows must lie on the motif; None to take them as they are.
-    Positions are 0-based, of bedMethyl as BED has them and of tables over time points as they stand; Bismark coverage
-    counts from 1, unless its end is its start + 1.
-    Raises InputError, naming the line, for a row that cannot be read, counts that are negative or with more modified
-    than covered reads, a site given twice, or a table most of whose rows are not at the motif; UsageError where strands
-    are to be merged that nothing tells.
+    Which dialect a file is written in, its header and its rows decide: see `table_dialects` and `table_readings`. Where
+    its rows may count from 0 or from 1, the genome decides.
+    Raises InputError, naming the line, for a row that cannot be read, that says two things, or whose counts are
+    negative or hold more modified than covered reads; for a site given twice, or a table most of whose rows are not at
+    the motif; UsageError where strands are to be merged, or positions are meant, that nothing tells.
     """
     source = str(path)
     skipped: Counter[str] = Counter()
-    lines = _lines(path, source)
+    lines = _Lines(path, source)
     first = next(lines, None)
     if first is None:
         raise InputError(f"{source} is empty; give {FORMATS}.")
-    layout, is_header = _layout(first[1], settings, source)
-    columns = _parsed(lines if is_header else _put_back(first, lines), layout, source, skipped)
-    read = len(columns.contig) + sum(skipped.values())
-    kept, warnings = columns.covered.any(axis=1), tuple[str, ...]()
-    skipped["without reads"] += int((~kept).sum())
+    dialect, is_header = find_dialect(first[1], motif, settings, source, has_genome=reference is not None)
+    table = _parsed(lines if is_header else _put_back(first, lines), dialect, source, skipped)
+    read = len(table.contig) + sum(skipped.values())
+    if not len(table.contig):
+        why = "; ".join(f"{count:,} {reason}" for reason, count in skipped.most_common())
+        raise InputError(
+            f"{source} holds no row of '{settings.code}' ({why}); choose another --code or --motif."
+            if why
+            else f"{source} holds no rows after its header; give a table that does."
+        )
+    kept, notes = _named(table, dialect, settings, source, skipped)
+    empty = kept & ~table.covered.any(axis=1)
+    skipped["without reads"] += int(empty.sum())
+    kept &= ~empty
     if reference is None or sites is None:
-        if settings.merge_strands and (columns.strand == UNTOLD).any():
+        names, contig = table.names, table.contig
+        placed = _placed_blindly(table, dialect, motif, source, has_bedgraph_header=lines.has_bedgraph_header)
+        if settings.merge_strands and (placed.strand == UNTOLD).any():
             raise UsageError(f"{source} does not tell strands: give --genome, or leave out --merge-strands.")
-        names, contig = columns.names, columns.contig
-        strand = np.where(columns.strand == UNTOLD, 0, columns.strand)
+        strand = np.where(placed.strand == UNTOLD, 0, placed.strand).astype(np.int8)
     else:
         known = dict(zip(reference.contigs, reference.length.tolist(), strict=True))
-        warnings = matched(columns.names, None, known, source=source, genome_name=reference.name).warnings
+        notes += matched(table.names, None, known, source=source, genome_name=reference.name).warnings
         names = reference.contigs
-        contig = np.array([reference.index.get(name, -1) for name in columns.names], np.int64)[columns.contig]
+        contig = np.array([reference.index.get(name, -1) for name in table.names], np.int32)[table.contig]
         skipped["contig not in genome"] += int((kept & (contig < 0)).sum())
         kept &= contig >= 0
-        strand = _strands(columns, contig, sites)
+        placed = _placed(table, dialect, contig, kept, sites, source)
+        strand = placed.strand
         off = kept & (strand == UNTOLD)
         _check_agreement(int(off.sum()), int(kept.sum()), source, reference.name, motif)
         skipped[f"not at {motif} in the genome"] += int(off.sum())
         kept &= ~off
     order = np.flatnonzero(kept)
-    order = order[np.lexsort((strand[order], columns.position[order], contig[order]))]
+    order = order[np.lexsort((strand[order], placed.position[order], contig[order]))]
     found = SiteCounts(
         contigs=names,
-        contig=contig[order].astype(np.int32),
-        position=columns.position[order],
-        strand=strand[order].astype(np.int8),
-        modified=columns.modified[order].astype(np.int32),
-        covered=columns.covered[order].astype(np.int32),
-        samples=layout.samples,
+        contig=contig[order],
+        position=placed.position[order],
+        strand=strand[order],
+        modified=table.modified[order],
+        covered=table.covered[order],
+        samples=dialect.samples,
         read=read,
         used=len(order),
         skipped={reason: count for reason, count in skipped.most_common() if count},
-        calls=int(columns.covered[order].sum()),
+        calls=int(table.covered[order].sum(dtype=np.int64)),
         dropped={},
-        warnings=warnings,
+        warnings=notes + placed.warnings,
+        form="; ".join((dialect.name, *([table.reading] if table.reading else []), *placed.words)),
     )
     _check_once(found, source)
     return found
 
 
-def _lines(path: Path, source: str) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is neither blank nor a comment nor for a browser."""
-    number, rest = 0, b""
-    with opened(path, source, "table") as stream:
-        for block in decompressed(stream, BLOCK_BYTES, source):
-            *whole_lines, rest = (rest + block).split(b"\n")
-            for line in whole_lines:
-                number += 1
-                if text := _text(line, number):
-                    yield number, text
-        if text := _text(rest, number + 1):
-            yield number + 1, text
+class _Lines:
+    """Number and text of each line that is neither blank nor a comment nor for a browser, one after the other.
 
+    has_bedgraph_header : a line so far says that the rows are bedGraph, whose positions are counted from 0.
+    Raises InputError for a line that no row of a table can be as long as.
+    """
 
-def _text(line: bytes, number: int) -> str:
-    text = line.decode("utf-8", "backslashreplace").rstrip("\r")
-    text = text.removeprefix(UTF8_BOM) if number == 1 else text
-    return "" if not text.strip() or text.startswith(("#", "track ", "browser ")) else text
+    def __init__(self, path: Path, source: str) -> None:
+        self.has_bedgraph_header = False
+        self._lines = self._read(path, source)
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        return next(self._lines)
+
+    def _read(self, path: Path, source: str) -> Iterator[tuple[int, str]]:
+        number, rest = 0, b""
+        with opened(path, source, "table") as stream:
+            for block in decompressed(stream, BLOCK_BYTES, source):
+                if not number:
+                    refuse_compressed(rest + block[:LONGEST_LINE], source)
+                *whole_lines, rest = (rest + block).split(b"\n")
+                for line in whole_lines:
+                    number += 1
+                    if text := self._text(line, number):
+                        yield number, text
+                if len(rest) > LONGEST_LINE:
+                    raise InputError(
+                        f"{source}, line {number + 1} is longer than {LONGEST_LINE:,} bytes, which no row of a table"
+                        f" is; give {FORMATS}."
+                    )
+            if text := self._text(rest, number + 1):
+                yield number + 1, text
+
+    def _text(self, line: bytes, number: int) -> str:
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+        text = text.removeprefix(UTF8_BOM) if number == 1 else text
+        if text.startswith(("#", "track ", "browser ")):
+            self.has_bedgraph_header |= bool(BEDGRAPH_HEADER.match(text))
+            return ""
+        return text if text.strip() else ""
 
 
 def _put_back(first: tuple[int, str], lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -139,105 +180,283 @@ def _put_back(first: tuple[int, str], lines: Iterator[tuple[int, str]]) -> Itera
     yield from lines
 
 
-def _layout(line: str, settings: CountSettings, source: str) -> tuple[Layout, bool]:
-    """What kind of table begins with this line, and whether the line is its header."""
-    fields = line.split()
-    if fields[:2] == ["chrom", "pos"]:
-        return _time_points(fields, source), True
-    is_interval = all(field.isdecimal() for field in fields[1:3])
-    if is_interval and len(fields) >= BEDMETHYL_COLUMNS:
-        if len(settings.code) > 1:
-            raise UsageError(f"{source} tells each modification in rows of its own: choose one of '{settings.code}'.")
-        return Layout(("",), lambda row: bedmethyl_row(row, settings.code)), False
-    if is_interval and len(fields) == COVERAGE_COLUMNS:
-        return Layout(("",), _coverage_row), False
-    shown = line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "..."
-    raise InputError(f"{source} begins with {shown!r}, which no table of counts does; give {FORMATS}.")
-
-
-def _time_points(fields: list[str], source: str) -> Layout:
-    """Layout of a table over time points, from its header."""
-    names = [field.removeprefix(METHYLATED) for field in fields[2:] if field.startswith(METHYLATED)]
-    pairs = [(f"{METHYLATED}{name}", f"{UNMETHYLATED}{name}") for name in names]
-    if not pairs or sorted(fields[2:]) != sorted(column for pair in pairs for column in pair):
-        raise InputError(
-            f"{source} has the columns {', '.join(fields[2:]) or 'chrom and pos only'} where each sample needs one"
-            " meth_NAME and one unmeth_NAME; correct its header."
-        )
-    places = [(fields.index(modified), fields.index(canonical)) for modified, canonical in pairs]
-    if len(set(names)) != len(names):
-        raise InputError(f"{source} names a sample twice in its header; correct it.")
-
-    def row(values: list[str]) -> Row:
-        if len(values) != len(fields):
-            raise BadRow(f"it has {len(values)} columns and the header {len(fields)}")
-        counts = [(whole(values[one]), whole(values[other])) for one, other in places]
-        # a row is a CpG, not one of its strands
-        return Row(values[0], whole(values[1]), 0, tuple((one, one + other) for one, other in counts))
-
-    return Layout(tuple(names), row)
-
-
-def _coverage_row(values: list[str]) -> Row:
-    if len(values) != COVERAGE_COLUMNS:
-        raise BadRow(f"it has {len(values)} columns, not {COVERAGE_COLUMNS}")
-    start, end, modified, canonical = (whole(values[place]) for place in (1, 2, 4, 5))
-    if end not in (start, start + 1):
-        raise BadRow(f"it spans {start} to {end}, which is not one base")
-    return Row(values[0], start if end > start else start - 1, UNTOLD, ((modified, modified + canonical),))
-
-
-def _parsed(lines: Iterator[tuple[int, str]], layout: Layout, source: str, skipped: Counter[str]) -> _Columns:
-    """Every row of a table as columns. Raises InputError naming the line of one that cannot be."""
+def _parsed(lines: Iterator[tuple[int, str]], dialect: Dialect, source: str, skipped: Counter[str]) -> _Table:
+    """Every row of a table. Raises InputError naming the line of one that cannot be, or where two readings are left."""
     index: dict[str, int] = {}
-    contig, position, strand, modified, covered = (array("q") for _ in range(5))
+    contig, numbers, line_of = array("i"), array("d"), array("q")
+    rows = _Judging(dialect, source)
+    row_of, place = dialect.row, dialect.contig
     for number, line in lines:
+        fields = line.split()
         try:
-            row = layout.row(line.split())
-            if row is None:
-                skipped["another modification"] += 1
+            row = row_of(fields)
+            if isinstance(row, str):
+                skipped[row] += 1
                 continue
-            _check_row(row)
-        except BadRow as problem:
-            raise InputError(f"{source}, line {number} cannot be right: {problem}; correct or delete it.") from problem
-        contig.append(index.setdefault(row.contig, len(index)))
-        position.append(row.position)
-        strand.append(row.strand)
-        for one, other in row.counts:
-            modified.append(one)
-            covered.append(other)
-    shape = (len(contig), len(layout.samples))
-    return _Columns(
-        names=tuple(index),
-        contig=np.array(contig, np.int64),
-        position=np.array(position, np.int64),
-        strand=np.array(strand, np.int64),
-        modified=np.array(modified, np.int64).reshape(shape),
-        covered=np.array(covered, np.int64).reshape(shape),
+            numbers.extend(row)
+        except (BadRow, OverflowError) as problem:
+            rows.add(numbers[: len(line_of) * dialect.width], line_of)  # an earlier row may be wrong too
+            why = problem if isinstance(problem, BadRow) else TOO_LARGE
+            raise InputError(f"{source}, line {number} cannot be right: {why}; correct or delete it.") from problem
+        contig.append(index.setdefault(fields[place], len(index)))
+        line_of.append(number)
+        if len(line_of) == BLOCK_ROWS:
+            rows.add(numbers, line_of)
+            numbers, line_of = array("d"), array("q")
+    rows.add(numbers, line_of)
+    return rows.table(tuple(index), np.array(contig, np.int32))
+
+
+class _Judging:
+    """The readings of a dialect that no row has contradicted so far, and what the rows are by each."""
+
+    def __init__(self, dialect: Dialect, source: str) -> None:
+        self.dialect, self.source = dialect, source
+        self.alive = list(dialect.readings)
+        self.shown = list(dialect.evidence)
+        self.fixed: list[Floats] = []
+        self.counts: dict[str, list[tuple[NDArray[np.int32], NDArray[np.int32]]]] = {
+            reading.name: [] for reading in dialect.readings
+        }
+
+    def add(self, numbers: "array[float]", line_of: "array[int]") -> None:
+        """Take a block of rows. Raises InputError naming the line of a row that no reading left explains."""
+        if not line_of:
+            return
+        block = np.array(numbers, np.float64).reshape(len(line_of), -1)
+        fields = self.dialect.fields
+        columns = {name: block[:, STRAND + 1 + place] for place, name in enumerate(fields)}
+        self._check_places(block, line_of)
+        left, last = [], None
+        for reading in self.alive:
+            modified, covered, fits = reading.judge(columns)
+            fits &= self._possible(modified, covered, line_of, is_nominal=reading is self.dialect.readings[0])
+            if fits.all():
+                left.append(reading)
+                self.counts[reading.name].append((_as_counts(modified), _as_counts(covered)))
+                continue
+            self.counts[reading.name].clear()
+            row = int(np.argmin(fits))
+            last = row if last is None else max(last, row)
+        if not left and last is not None:
+            raise InputError(f"{self.source}, line {line_of[last]} cannot be right: {self._clash(columns, last)}.")
+        self.alive = left
+        self.shown = [name for name in self.shown if self.dialect.evidence[name](columns).all()]
+        vague = columns.get(VAGUE, np.zeros(len(block)))
+        self.fixed.append(np.column_stack([block[:, : STRAND + 1], vague]))
+
+    def _check_places(self, block: Floats, line_of: "array[int]") -> None:
+        if (wrong := block[:, START] < (1 if self.dialect.from_one else 0)).any():
+            self._refuse(line_of[int(np.argmax(wrong))], "its position lies before the contig")
+        too_large = np.argwhere(block[:, : STRAND + 1] > LARGEST_POSITION)
+        if len(too_large):
+            self._refuse(line_of[int(too_large[0, 0])], TOO_LARGE)
+
+    def _possible(
+        self, modified: Floats, covered: Floats, line_of: "array[int]", *, is_nominal: bool
+    ) -> NDArray[np.bool_]:
+        """Rows whose counts can be, bool [n]; of the nominal reading they must."""
+        can_be = np.logical_and.reduce([modified >= 0, modified <= covered, covered <= MOST_READS])
+        if is_nominal and not can_be.all():
+            row = tuple(np.argwhere(~can_be)[0].tolist())
+            one, every = int(modified[row]), int(covered[row])
+            wrong = f"it counts {every} reads" if every > MOST_READS else f"it counts {one} methylated of {every} reads"
+            self._refuse(line_of[row[0]], wrong)
+        whole_row: NDArray[np.bool_] = np.all(can_be.reshape(len(can_be), -1), axis=1)
+        return whole_row
+
+    def _refuse(self, line: int, why: str) -> None:
+        raise InputError(f"{self.source}, line {line} cannot be right: {why}; correct or delete it.")
+
+    def _clash(self, columns: Columns, row: int) -> str:
+        """What a row says that does not fit, in words."""
+        said = ", ".join(
+            f"{name} {values[row]:g}" for name, values in columns.items() if name not in (VAGUE, "decimals")
+        )
+        hint = (
+            " (fractions in place of percentages?)"
+            if 0 < columns.get("percentage", np.zeros(row + 1))[row] <= 1
+            else ""
+        )
+        return f"its {said} do not fit each other{hint}; correct or delete it"
+
+    def table(self, names: tuple[str, ...], contig: NDArray[np.int32]) -> _Table:
+        """All rows, by the one reading that is meant. Raises InputError where two are left that differ."""
+        samples = len(self.dialect.samples)
+        meant = self._meant()
+        if not self.fixed:
+            fixed, modified, covered = np.empty((0, 4)), np.empty((0, samples)), np.empty((0, samples))
+        else:
+            fixed = np.concatenate(self.fixed)
+            modified, covered = (np.concatenate(each) for each in zip(*self.counts[meant], strict=True))
+        nominal = self.dialect.readings[0].name
+        return _Table(
+            names=names,
+            contig=contig,
+            start=fixed[:, START].astype(np.int64),
+            span=fixed[:, SPAN].astype(np.int64),
+            strand=fixed[:, STRAND].astype(np.int8),
+            vague=fixed[:, STRAND + 1] > 0,
+            modified=modified.reshape(-1, samples).astype(np.int32, copy=False),
+            covered=covered.reshape(-1, samples).astype(np.int32, copy=False),
+            reading=meant if len(self.dialect.readings) > 1 or meant != nominal else "",
+        )
+
+    def _meant(self) -> str:
+        names = [reading.name for reading in self.alive]
+        nominal = self.dialect.readings[0].name
+        if self._say_the_same(names):
+            return names[0]
+        by_default = nominal if nominal in names else None
+        meant = self.dialect.chosen(names, self.shown) if self.dialect.chosen else by_default
+        if meant is None:
+            raise InputError(
+                f"{self.source} may be read in {len(names)} ways ({'; '.join(names)}), and its rows do not say which;"
+                " give more rows, or write counts of modified and unmodified reads."
+            )
+        return meant
+
+    def _say_the_same(self, names: list[str]) -> bool:
+        first, *others = (self.counts[name] for name in names)
+        return all(
+            np.array_equal(mine, its)
+            for other in others
+            for one, two in zip(first, other, strict=True)
+            for mine, its in zip(one, two, strict=True)
+        )
+
+
+def _as_counts(values: Floats) -> NDArray[np.int32]:
+    return np.minimum(np.maximum(values, 0), MOST_READS).astype(np.int32)
+
+
+def _named(
+    table: _Table, dialect: Dialect, settings: CountSettings, source: str, skipped: Counter[str]
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Rows of the modification asked for, bool [N], and what is to be said of names that do not say.
+
+    Rows that only may be of it count where no row plainly is.
+    """
+    if not dialect.vague:
+        return np.ones(len(table.contig), np.bool_), ()
+    if not table.vague.all():
+        for name, rows in dialect.vague.items():
+            skipped[f"another modification ({name or 'unnamed'})"] += rows
+        return ~table.vague, ()
+    notes = tuple(
+        f"{source}: {rows:,} rows of '{name}' count any modification of {name}, here taken for '{settings.code}'."
+        for name, rows in dialect.vague.items()
+        if name
     )
+    return np.ones(len(table.contig), np.bool_), notes
 
 
-def _check_row(row: Row) -> None:
-    if row.position < 0:
-        raise BadRow("its position lies before the contig")
-    for modified, covered in row.counts:
-        if modified < 0 or covered < modified:  # a count of unmethylated reads below 0
-            raise BadRow(f"it counts {modified} methylated of {covered} reads")
-        if covered > np.iinfo(np.int32).max:
-            raise BadRow(f"it counts {covered} reads")
+def _placed_blindly(
+    table: _Table, dialect: Dialect, motif: Motif, source: str, *, has_bedgraph_header: bool
+) -> _Placed:
+    """Positions as the format defines them. Raises UsageError where only a genome can say how they are counted."""
+    if not (table.strand == UNTOLD).any():
+        return _Placed(table.start - dialect.from_one, table.strand, (), ())
+    if (table.span == 1).any() and not has_bedgraph_header:
+        raise UsageError(
+            f"{source} may count from 0 (a base a row) or from 1 (a CpG a row): give --genome, which tells"
+            " the two apart."
+        )
+    _check_spans(table, motif, source)
+    one_based, merged = table.span == 0, table.span > 1
+    position = table.start - one_based
+    word = "counted from 1" if one_based.all() else "counted from 0"
+    return _Placed(position, np.where(merged, 0, UNTOLD).astype(np.int8), (word,), ())
 
 
-def _strands(columns: _Columns, contig: NDArray[np.int64], sites: MotifSites) -> NDArray[np.int64]:
+def _check_spans(table: _Table, motif: Motif, source: str) -> None:
+    """Stop at a row that is neither one base nor one motif long."""
+    allowed = {0, 1, *([motif.shift, motif.shift + 1] if motif.is_palindrome else [])}
+    wrong = ~np.isin(table.span, list(allowed))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        start, end = int(table.start[row]), int(table.start[row] + table.span[row])
+        raise InputError(
+            f"{source} has a row of {table.names[table.contig[row]]} that cannot be right: it spans {start} to {end},"
+            f" which is not one base, nor one {motif}; correct or delete it."
+        )
+
+
+def _placed(
+    table: _Table, dialect: Dialect, contig: NDArray[np.int32], kept: NDArray[np.bool_], sites: MotifSites, source: str
+) -> _Placed:
+    """Positions and strands of rows by the genome, which also decides from where they are counted."""
+    if (table.strand == UNTOLD).any():
+        return _placed_intervals(table, contig, kept, sites, source)
+    nominal = table.start - dialect.from_one
+    other = nominal + (1 if dialect.from_one else -1)
+    strand = _strands(nominal, table.strand, contig, sites)
+    rows = int(kept.sum())
+    if rows and (kept & (strand != UNTOLD)).sum() < NEARLY_NONE * rows:
+        shifted = _strands(other, table.strand, contig, sites)
+        if (kept & (shifted != UNTOLD)).sum() >= NEARLY_ALL * rows:
+            counted = (1, 0) if not dialect.from_one else (0, 1)
+            warning = (
+                f"{source} counts positions from {counted[0]}, not from {counted[1]} as its format does: so say the"
+                f" {sites.motif} of the genome, and so it was read."
+            )
+            return _Placed(other, shifted, (f"in fact counted from {counted[0]}",), (warning,))
+    return _Placed(nominal, strand, (), ())
+
+
+def _placed_intervals(
+    table: _Table, contig: NDArray[np.int32], kept: NDArray[np.bool_], sites: MotifSites, source: str
+) -> _Placed:
+    """Rows of six columns, which tell no strand and whose two positions are those of a base or of a motif.
+
+    One position twice is a base, counted from 1 (Bismark). Two neighbours are a base counted from 0, or a CpG counted
+    from 1 (Bismark's merged coverage): the way in which more rows are at the motif; where all rows are in both, the
+    latter, since the other would have every row on the reverse strand. Three are a CpG counted from 0 (MethylDackel).
+    """
+    motif = sites.motif
+    _check_spans(table, motif, source)
+    untold, merged = np.full(len(table.start), UNTOLD, np.int8), np.zeros(len(table.start), np.int8)
+    one, zero = table.span == 0, table.span == 1
+    position, strand = table.start.copy(), untold.copy()
+    words = []
+    if one.any():
+        position[one] -= 1
+        strand[one] = _strands(position, untold, contig, sites)[one]
+        words.append("a base a row, counted from 1")
+    if zero.any():
+        bases = _strands(table.start, untold, contig, sites)
+        as_base, as_motif = kept & zero & (bases != UNTOLD), np.zeros(len(kept), np.bool_)
+        if motif.is_palindrome and motif.shift == 1:
+            motifs = _strands(table.start - 1, merged, contig, sites)
+            as_motif = kept & zero & (motifs != UNTOLD)
+        if as_motif.any() and as_motif.sum() >= as_base.sum():
+            position[zero] -= 1
+            strand[zero] = motifs[zero]
+            words.append(f"a {motif.word} a row, counted from 1, strands merged")
+        else:
+            strand[zero] = bases[zero]
+            words.append("a base a row, counted from 0")
+    for span, offset in ((motif.shift, 1), (motif.shift + 1, 0)):
+        here = (table.span == span) & (span > 1)
+        if here.any():
+            position[here] -= offset
+            strand[here] = _strands(position, merged, contig, sites)[here]
+            words.append(f"a {motif.word} a row, counted from {offset}, strands merged")
+    return _Placed(position, strand, tuple(dict.fromkeys(words)), ())
+
+
+def _strands(
+    position: NDArray[np.int64], given: NDArray[np.int8], contig: NDArray[np.int32], sites: MotifSites
+) -> NDArray[np.int8]:
     """Strand of each row by the genome: UNTOLD where the motif does not stand as the row says."""
-    found = np.full(len(contig), UNTOLD, np.int64)
+    found = np.full(len(contig), UNTOLD, np.int8)
     for place in np.unique(contig[contig >= 0]).tolist():
         here = np.flatnonzero(contig == place)
-        on_forward = np.isin(columns.position[here], sites.at(place, 1))
-        on_reverse = np.isin(columns.position[here], sites.at(place, -1))
-        given = columns.strand[here]
+        on_forward = np.isin(position[here], sites.at(place, 1))
+        on_reverse = np.isin(position[here], sites.at(place, -1))
         inferred = np.where(on_forward, 1, np.where(on_reverse, -1, UNTOLD))
-        told = np.where(given == -1, on_reverse, on_forward)
-        found[here] = np.where(given == UNTOLD, inferred, np.where(told, given, UNTOLD))
+        agrees = np.where(given[here] == -1, on_reverse, on_forward)
+        found[here] = np.where(given[here] == UNTOLD, inferred, np.where(agrees, given[here], UNTOLD))
     return found
 
 

@@ -48,19 +48,22 @@ def on_disk(path: Path | str, stream: Stream) -> Iterator[str]:
 
 
 @contextmanager
-def opened_by_pysam(name: str, source: str, reference: Path | None = None) -> Iterator[pysam.AlignmentFile]:
+def opened_by_pysam(
+    name: str, source: str, reference: Path | None = None, *, only_places: bool = True
+) -> Iterator[pysam.AlignmentFile]:
     """Open BAM or CRAM with pysam, which neither asks a server for sequences nor writes an index beside the reference.
 
+    only_places : of CRAM, give no sequences, which would need its reference.
     Raises InputError where htslib cannot open the file or the reference.
     """
-    told, before = pysam.set_verbosity(0), {key: os.environ.get(key) for key in ("REF_PATH", "REF_CACHE")}
+    verbosity, before = pysam.set_verbosity(0), {key: os.environ.get(key) for key in ("REF_PATH", "REF_CACHE")}
     os.environ |= {"REF_PATH": NO_PLACE, "REF_CACHE": NO_PLACE}
     try:
         with TemporaryDirectory() as folder:
             options: dict[str, Any] = {}
             if reference is not None:
                 options["reference_filename"] = _indexed(reference, Path(folder))
-            elif name.endswith(".cram") or _is_cram(name):
+            elif only_places and (name.endswith(".cram") or _is_cram(name)):
                 options["format_options"] = [f"required_fields={PLACING_FIELDS:#x}".encode()]
             try:
                 file = pysam.AlignmentFile(name, "r", check_sq=False, **options)
@@ -71,7 +74,7 @@ def opened_by_pysam(name: str, source: str, reference: Path | None = None) -> It
             with file:
                 yield file
     finally:
-        pysam.set_verbosity(told)
+        pysam.set_verbosity(verbosity)
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)

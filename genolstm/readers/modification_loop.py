@@ -13,8 +13,8 @@ import numpy as np
 import pysam
 
 from genolstm.alphabet import DNA
-from genolstm.readers.call_fates import Call, Outcome
 from genolstm.readers.call_kernels import CHEBI, LETTER
+from genolstm.readers.calls import Call
 from genolstm.readers.modifications import (
     COMPLEMENT,
     XM_CODES,
@@ -24,21 +24,23 @@ from genolstm.readers.modifications import (
     new_tally,
 )  # fmt: skip
 from genolstm.readers.motifs import Motif, MotifSites, Reference
+from genolstm.readers.read_filter import FlagRules, ReadFilter, filter_by_flags
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.settings.methylation import CountSettings
+from genolstm.settings.methylation import CountSettings, CountUnit
 
 GROUP = re.compile(r"([ACGTUN])([-+])([A-Za-z]{1,16}|[0-9]+)([.?]?)((?:,[0-9]+)*)(;?)")
 LETTER_OF = {number: chr(letter) for number, letter in zip(CHEBI, LETTER, strict=True)}
 LEVELS = 256  # of ML
-FLAGS = (
-    (pysam.FSECONDARY, Outcome.SECONDARY),
-    (pysam.FSUPPLEMENTARY, Outcome.SUPPLEMENTARY),
-    (pysam.FQCFAIL, Outcome.QC_FAIL),
-    (pysam.FDUP, Outcome.DUPLICATE),
-)
 SEEN_AS_UNKNOWN = 0
 
 Read = Any  # pysam.AlignedSegment, whose stubs leave the type of every tag open
+
+
+class Waiting(NamedTuple):
+    """A read whose mate may yet come. calls : row -> modified or canonical, and whether MM leaves it unsaid."""
+
+    is_first: bool
+    calls: dict[int, tuple[Call, bool]]
 
 
 class BaseCall(NamedTuple):
@@ -68,19 +70,23 @@ def count_calls_slowly(path: Path, reference: Reference, sites: MotifSites, sett
             sites.at(contig, strand).tolist(), start=int(sites.first[2 * contig + (strand < 0)])
         )
     }
+    rules, waiting = FlagRules(settings.min_mapq), dict[tuple[str, int], Waiting]()
     verbosity = pysam.set_verbosity(0)
     with pysam.AlignmentFile(str(path), "r") as file:
         lengths = np.array(file.lengths, np.int64)
         contig_of, warnings = match_contigs(file.references, lengths, reference, str(path))
         for read in file:
             place = int(contig_of[read.reference_id]) if read.reference_id >= 0 else -1
-            outcome = _filtered(read, place, settings.min_mapq)
-            if outcome is Outcome.USED:
-                outcome = _refused(read, int(reference.length[place]), settings.code, tally)
-            tally.outcomes[outcome] += 1
-            if outcome in (Outcome.USED, Outcome.SURPLUS):
-                tally.outcomes[Outcome.USED] += outcome is Outcome.SURPLUS
-                _count_read(read, place, reference, sites, row_of, settings, tally)
+            is_placed = read.reference_id >= 0 and read.reference_start >= 0
+            reason = filter_by_flags(read.flag, read.mapping_quality, rules, is_placed=is_placed, in_genome=place >= 0)
+            if reason is ReadFilter.USED:
+                reason = _refused(read, int(reference.length[place]), settings.code, tally)
+            tally.filters[reason] += 1
+            if reason in (ReadFilter.USED, ReadFilter.SURPLUS):
+                tally.filters[ReadFilter.USED] += reason is ReadFilter.SURPLUS
+                calls = _count_read(read, place, reference, sites, row_of, settings, tally)
+                if settings.count is CountUnit.MOLECULES:
+                    _join_mates(read, place, calls, waiting, tally)
     pysam.set_verbosity(verbosity)
     return finished(str(path), reference, sites, settings, tally, warnings)
 
@@ -93,8 +99,9 @@ def _count_read(
     row_of: Mapping[tuple[int, int, int], int],
     settings: CountSettings,
     tally: CallTally,
-) -> None:
-    """Count the calls of one read at its sites."""
+) -> dict[int, tuple[Call, bool]]:
+    """Count the calls of one read at its sites: row -> the counted call, and whether MM leaves it unsaid."""
+    counted: dict[int, tuple[Call, bool]] = {}
     position_of = dict(read.get_aligned_pairs(matches_only=True))
     first = int(reference.start[place])
     for call in _calls(read, settings.code, sites.motif):
@@ -115,6 +122,9 @@ def _count_read(
             tally.calls[Call.IMPLIED] += not call.told
             tally.modified[row] += kind is Call.MODIFIED
             tally.covered[row] += kind in (Call.MODIFIED, Call.CANONICAL)
+            if kind in (Call.MODIFIED, Call.CANONICAL):
+                counted[row] = kind, not call.told
+    return counted
 
 
 def _kind(call: BaseCall, threshold: float) -> Call:
@@ -125,16 +135,36 @@ def _kind(call: BaseCall, threshold: float) -> Call:
     return Call.OTHER if 1 - call.canonical - call.modified >= threshold else Call.UNSURE
 
 
-def _filtered(read: Read, place: int, min_mapq: int) -> Outcome:
-    """What the fixed columns of a read decide."""
-    if read.is_unmapped or read.reference_id < 0 or read.reference_start < 0:
-        return Outcome.UNMAPPED
-    if place < 0:
-        return Outcome.FOREIGN
-    for bit, outcome in FLAGS:
-        if read.flag & bit:
-            return outcome
-    return Outcome.LOW_QUALITY if read.mapping_quality < min_mapq else Outcome.USED
+def _join_mates(
+    read: Read,
+    place: int,
+    calls: dict[int, tuple[Call, bool]],
+    waiting: dict[tuple[str, int], Waiting],
+    tally: CallTally,
+) -> None:
+    """Take back the last read's calls where both reads of a fragment call a base, or let the calls wait for the mate.
+
+    calls : the counted ones of this read, by row.   waiting : by read name and contig.
+    """
+    if not read.is_paired or read.is_read1 == read.is_read2:
+        return
+    key = re.sub(r"(?<=.)/[12]$", "", read.query_name), place
+    mate = waiting.get(key)
+    if mate is not None and mate.is_first != read.is_read1:
+        del waiting[key]
+        lost_calls = mate.calls if read.is_read1 else calls
+        for row in mate.calls.keys() & calls.keys():
+            kind, is_implied = lost_calls[row]
+            tally.covered[row] -= 1
+            tally.modified[row] -= kind is Call.MODIFIED
+            tally.calls[kind] -= 1
+            tally.calls[Call.IMPLIED] -= is_implied
+            tally.calls[Call.SECOND_MATE] += 1
+        return
+    tells_mate = read.next_reference_id >= 0 and read.next_reference_start >= 0
+    may_overlap = read.next_reference_id == read.reference_id and read.next_reference_start < read.reference_end
+    if calls and not read.mate_is_unmapped and (may_overlap or not tells_mate):
+        waiting[key] = Waiting(read.is_read1, calls)
 
 
 def _is_xm(read: Read) -> bool:
@@ -147,46 +177,48 @@ def _tag(read: Read, new: str, old: str) -> Any:  # noqa: ANN401  (whatever type
     return read.get_tag(name) if read.has_tag(name) else None
 
 
-def _refused(read: Read, contig_length: int, code: str, tally: CallTally) -> Outcome:  # noqa: PLR0911
+def _refused(read: Read, contig_length: int, code: str, tally: CallTally) -> ReadFilter:  # noqa: PLR0911
     """Why the tags of a read tell nothing, or USED, or SURPLUS."""
-    if _is_xm(read) and not read.has_tag("XM"):
-        return Outcome.NO_TAGS
+    if _is_xm(read) and not (read.has_tag("XM") and isinstance(read.get_tag("XM"), str)):
+        return ReadFilter.NO_TAGS
     if not read.query_sequence:
-        return Outcome.NO_SEQUENCE
+        return ReadFilter.NO_SEQUENCE
     if not read.cigartuples or not read.get_aligned_pairs(matches_only=True):
-        return Outcome.NO_ALIGNMENT
+        return ReadFilter.NO_ALIGNMENT
     if read.reference_end > contig_length:
-        return Outcome.PAST_END
+        return ReadFilter.PAST_END
     if _is_xm(read):
         return _refused_xm(read, code)
     if read.has_tag("MN") and read.get_tag("MN") != len(read.query_sequence):
-        return Outcome.MISFIT
+        return ReadFilter.MISFIT
     if not read.has_tag("MN") and any(operation == pysam.CHARD_CLIP for operation, _ in read.cigartuples):
-        return Outcome.HARD_CLIPPED
+        return ReadFilter.HARD_CLIPPED
     return _refused_mm(read, code, tally)
 
 
-def _refused_xm(read: Read, code: str) -> Outcome:
+def _refused_xm(read: Read, code: str) -> ReadFilter:
     if set(code) not in XM_CODES:
-        return Outcome.OTHER_CODES
+        return ReadFilter.OTHER_CODES
     if len(read.get_tag("XM")) != len(read.query_sequence):
-        return Outcome.MISFIT
+        return ReadFilter.MISFIT
     if not read.has_tag("XG") or read.get_tag("XG")[:1] not in ("C", "G"):
-        return Outcome.NO_STRAND
-    return Outcome.DAMAGED if set(read.get_tag("XM")) - set(".zZxXhHuU") else Outcome.USED
+        return ReadFilter.NO_STRAND
+    return ReadFilter.DAMAGED if set(read.get_tag("XM")) - set(".zZxXhHuU") else ReadFilter.USED
 
 
-def _refused_mm(read: Read, code: str, tally: CallTally) -> Outcome:  # noqa: PLR0911
+def _refused_mm(read: Read, code: str, tally: CallTally) -> ReadFilter:  # noqa: PLR0911
     text, levels = _tag(read, "MM", "Mm"), _tag(read, "ML", "Ml")
     if not isinstance(text, str):
-        return Outcome.DAMAGED
+        return ReadFilter.DAMAGED
     if levels is not None and not (isinstance(levels, array) and levels.typecode == "B"):
-        return Outcome.DAMAGED
+        return ReadFilter.DAMAGED
+    if not text:
+        return ReadFilter.EMPTY_TAGS
     needed, any_wanted, at = 0, False, 0
     sequence = read.get_forward_sequence()
     while at < len(text):
         if not (group := GROUP.match(text, at)):
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
         base, _, codes, _, skips, end = group.groups()
         names, at = _code_names(codes), group.end()
         any_wanted |= bool(set(names) & set(code))
@@ -197,16 +229,16 @@ def _refused_mm(read: Read, code: str, tally: CallTally) -> Outcome:  # noqa: PL
             bases -= int(skip) + 1
             needed += len(names)
             if bases < 0:
-                return Outcome.MISFIT
+                return ReadFilter.MISFIT
             if levels is None:
-                return Outcome.NO_LEVELS
+                return ReadFilter.NO_LEVELS
             if needed > len(levels):
-                return Outcome.SHORT_LEVELS
+                return ReadFilter.SHORT_LEVELS
         if not end:
-            return Outcome.DAMAGED
+            return ReadFilter.DAMAGED
     if not any_wanted:
-        return Outcome.OTHER_CODES
-    return Outcome.SURPLUS if levels is not None and len(levels) > needed else Outcome.USED
+        return ReadFilter.OTHER_CODES
+    return ReadFilter.SURPLUS if levels is not None and len(levels) > needed else ReadFilter.USED
 
 
 def _code_names(codes: str) -> list[str]:

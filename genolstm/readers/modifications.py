@@ -1,7 +1,11 @@
 """BAM, CRAM and SAM with modified bases (MM/ML, or Bismark's XM) to counts at the sites of a motif.
 
-Memory does not grow with the number of reads: 12 bytes for each place of the motif on either strand of the genome, and
-a few megabytes of records.
+Where both reads of a pair call the same base, the molecule counts once, by its first read's call, as Bismark does by
+default; which of the two comes first in the file does not matter.
+
+Memory does not grow with the number of reads: 12 bytes for each place of the motif on either strand of the genome, a
+few megabytes of records, and at most 42 MB for fragments whose second read may yet come. In a file sorted by
+coordinate, or with mates side by side, they are few; in one of no order, 262,144 may wait, and more are refused.
 """
 
 import math
@@ -18,25 +22,32 @@ from genolstm.errors import InputError
 from genolstm.readers.bam_bytes import bam_bytes
 from genolstm.readers.bam_walk import FAULT_WORDS, Fault, read_header
 from genolstm.readers.bgzf import AGAIN
-from genolstm.readers.call_fates import AT_SITES, Call, Outcome, dropped_words, reasons, told
 from genolstm.readers.call_kernels import (
+    BY_MOLECULE,
+    CALLS_WAITING,
     CANONICAL,
     CODES_SEEN,
     FORWARD_CODE,
+    FRAGMENT,
+    FRAGMENTS_WAITING,
     MIN_MAPQ,
     ONLY_CPG,
+    PROGRESS,
     REVERSE_CODE,
     RULES,
+    SLOTS,
     TAKES_XM,
     THRESHOLD,
     WHOLE,
     count_records,
 )  # fmt: skip
+from genolstm.readers.calls import AT_SITES, Call, dropped_words
 from genolstm.readers.contig_match import matched
 from genolstm.readers.gzipped import STDIN
 from genolstm.readers.motifs import MotifSites, Reference
+from genolstm.readers.read_filter import ReadFilter, commonest_first, skip_reasons
 from genolstm.readers.site_counts import SiteCounts
-from genolstm.settings.methylation import CountSettings
+from genolstm.settings.methylation import CountSettings, CountUnit
 
 ENOUGH_CALLS, LEAST_AGREEMENT = 100, 0.5  # fewer calls on their own base mean that reads lie on another genome
 XM_CODES = (frozenset("m"), frozenset("mh"))  # bisulfite cannot tell 5mC from 5hmC: most say 5mC for both
@@ -53,13 +64,13 @@ class CallTally:
     modified: NDArray[np.int32]
     covered: NDArray[np.int32]
     calls: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Call), np.int64))
-    outcomes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(Outcome), np.int64))
+    filters: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ReadFilter), np.int64))
     seen: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(CODES_SEEN, np.uint8))
 
     @property
     def reads(self) -> int:
         """Reads so far."""
-        return int(self.outcomes.sum() - self.outcomes[Outcome.SURPLUS])
+        return int(self.filters.sum() - self.filters[ReadFilter.SURPLUS])
 
 
 def new_tally(sites: MotifSites) -> CallTally:
@@ -104,6 +115,11 @@ def count_calls(
         for chunk in _with_last(chunks):
             data = rest + chunk
             consumed, fault = count_records(np.frombuffer(data, np.uint8), *kept)
+            if fault == Fault.CROWDED:
+                raise InputError(
+                    f"{source} has more than {FRAGMENTS_WAITING:,} read pairs whose reads lie far apart in it: sort it"
+                    " (samtools sort or samtools collate), or add --count reads."
+                )
             if fault:
                 raise InputError(
                     f"{source}: record {tally.reads + 1} cannot be right ({FAULT_WORDS[Fault(fault)]});"
@@ -144,11 +160,14 @@ def _kernel_arguments(
     rules[FORWARD_CODE], rules[REVERSE_CODE] = (DNA.letters.index(each) for each in (base, COMPLEMENT[base]))
     rules[TAKES_XM] = set(settings.code) in XM_CODES
     rules[ONLY_CPG] = sites.motif.is_cpg
+    rules[BY_MOLECULE] = settings.count is CountUnit.MOLECULES
     rules[THRESHOLD] = math.ceil(settings.threshold * WHOLE)
     wanted = np.array([ord(code) for code in settings.code], np.int64)
     return (
         contig_of, rules, wanted, np.asarray(reference.codes), reference.start, reference.length, sites.position,
-        sites.first, tally.modified, tally.covered, tally.calls, tally.outcomes, tally.seen,
+        sites.first, tally.modified, tally.covered, tally.calls, tally.filters, tally.seen,
+        np.zeros(SLOTS, np.int64), np.zeros((SLOTS, FRAGMENT), np.int64), np.zeros(CALLS_WAITING, np.int64),
+        np.zeros(PROGRESS, np.int64),
     )  # fmt: skip
 
 
@@ -161,12 +180,12 @@ def finished(
     warnings: tuple[str, ...],
 ) -> SiteCounts:
     """Sites that have a count, and the account of reads and calls. Raises InputError as `count_calls`."""
-    outcomes = dict(zip(Outcome, tally.outcomes.tolist(), strict=True))
+    filters = dict(zip(ReadFilter, tally.filters.tolist(), strict=True))
     calls = dict(zip(Call, tally.calls.tolist(), strict=True))
-    words = reasons(settings.code, settings.min_mapq)
-    _check_used(source, settings.code, tally, told(outcomes, words))
+    words = skip_reasons(settings.min_mapq, settings.code)
+    _check_used(source, settings.code, tally, commonest_first(filters, words))
     _check_agreement(source, reference.name, sites.motif.base, calls)
-    if surplus := outcomes[Outcome.SURPLUS]:
+    if surplus := filters[ReadFilter.SURPLUS]:
         warnings += (f"{source}: ML is longer than MM in {surplus:,} reads, whose surplus was not looked at.",)
     rows = np.flatnonzero(tally.covered)
     group = np.searchsorted(sites.first, rows, side="right") - 1
@@ -181,10 +200,10 @@ def finished(
         covered=tally.covered[rows][order, None],
         samples=("",),
         read=tally.reads,
-        used=outcomes[Outcome.USED],
-        skipped=told(outcomes, words),
+        used=filters[ReadFilter.USED],
+        skipped=commonest_first(filters, words),
         calls=sum(calls[kind] for kind in AT_SITES),
-        dropped=told(calls, dropped_words(str(sites.motif), settings.threshold)),
+        dropped=commonest_first(calls, dropped_words(str(sites.motif), settings.threshold)),
         warnings=warnings,
     )
 
@@ -193,17 +212,18 @@ def _check_used(source: str, code: str, tally: CallTally, skipped: Mapping[str, 
     """Stop where no read tells anything, and say why. skipped : reason -> reads."""
     if not tally.reads:
         raise InputError(f"{source} holds no reads; give a file that does.")
-    if tally.outcomes[Outcome.USED]:
+    if tally.filters[ReadFilter.USED]:
         return
     why = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items())
-    if tally.outcomes[Outcome.OTHER_CODES]:
+    if tally.filters[ReadFilter.OTHER_CODES]:
         seen = ", ".join(chr(each) if each else UNLISTED for each in np.flatnonzero(tally.seen).tolist())
-        told_of = f"modifications {seen}" if seen else "methylation of C by XM"
-        raise InputError(f"{source} holds no call of '{code}', but {told_of} ({why}); choose another --code.")
-    if tally.outcomes[Outcome.NO_TAGS]:
+        others = f"modifications {seen}" if seen else "methylation of C by XM"
+        raise InputError(f"{source} holds no call of '{code}', but {others} ({why}); choose another --code.")
+    if tally.filters[ReadFilter.NO_TAGS]:
         raise InputError(
-            f"{source} holds no read with an MM or XM tag that could be used ({why}); call modified bases first, and"
-            " keep their tags when aligning (minimap2 -y)."
+            f"{source} holds no read with an MM or XM tag that could be used ({why}): of nanopore or PacBio, call"
+            " modified bases first and keep their tags when aligning (minimap2 -y); of bisulfite that Bismark did not"
+            " align, as by bwa-meth, extract the calls with MethylDackel and give its bedGraph."
         )
     raise InputError(f"no read of {source} could be used ({why}); give aligned reads, or lower --min-mapq.")
 

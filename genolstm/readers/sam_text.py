@@ -3,21 +3,23 @@
 htslib reads more than half of the malformed files in the specification's own test set without a word; this does not.
 """
 
+import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from genolstm.errors import InputError
-from genolstm.readers.fates import CIGAR_LETTERS, HARD_CLIP, INSERTION, MATCH, MISMATCH, SAME, SOFT_CLIP
+from genolstm.readers.sam_codes import CIGAR_LETTERS, HARD_CLIP, INSERTION, MATCH, MISMATCH, SAME, SOFT_CLIP
 
-LARGEST_INT = (1 << 31) - 1
+LARGEST_POSITION = (1 << 40) - 1  # htslib reads text beyond what BAM holds, as for genomes with giant chromosomes
 LONGEST_SHOWN = 60  # characters of a bad column that a message repeats
 N_COLUMNS = 11
 ON_READ = frozenset({MATCH, INSERTION, SOFT_CLIP, SAME, MISMATCH})
 
-_CONTIG = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*"
-_POSITION = r"(?:0|[1-9][0-9]{0,9})"
+# the specification bars brackets, quotes, commas and backslashes, which assemblies have all the same
+_CONTIG = r"[!-)+-<>-~][!-~]*"
+_POSITION = r"(?:0|[1-9][0-9]{0,12})"
 GRAMMAR = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
@@ -29,16 +31,16 @@ GRAMMAR = tuple(
         ("CIGAR", r"(?:\*|(?:[0-9]+[MIDNSHPX=])+)"),
         ("mate's contig", rf"(?:\*|=|{_CONTIG})"),
         ("mate's position", _POSITION),
-        ("template length", r"-?[0-9]{1,10}"),
+        ("template length", r"-?[0-9]{1,13}"),
         ("sequence", r"(?:\*|[A-Za-z=.]+)"),
         ("base qualities", r"(?:\*|[!-~]+)"),
     )
 )
 OPERATION = re.compile(r"([0-9]+)([MIDNSHPX=])")
 CONTIG_NAME = re.compile(_CONTIG)
-_NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
+_NUMBER = r"[-+]?(?:[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
 TAG = re.compile(
-    r"(?P<tag>[A-Za-z][A-Za-z0-9]):(?:A:[!-~]|i:(?P<int>[-+]?[0-9]+)|f:(?P<float>" + _NUMBER + r")|Z:[ !-~]+"
+    r"(?P<tag>[A-Za-z][A-Za-z0-9]):(?:A:[!-~]|i:(?P<int>[-+]?[0-9]+)|f:(?P<float>" + _NUMBER + r")|Z:[ !-~]*"
     r"|H:(?:[0-9A-F]{2})*|B:(?P<kind>[cCsSiIf])(?P<list>(?:," + _NUMBER + r")*))"
 )
 INT_RANGE = (-(1 << 31), (1 << 32) - 1)
@@ -87,6 +89,21 @@ def read_sam_header(lines: Iterator[tuple[int, str]], source: str) -> tuple[SamH
     return _header(contigs), iter(())
 
 
+def is_sam_line(fields: Sequence[str]) -> bool:
+    """Whether the columns of a line are those of a SAM alignment: a table of that many has other things there."""
+    return len(fields) >= N_COLUMNS and all(
+        pattern.fullmatch(text) for (_, pattern), text in zip(GRAMMAR, fields, strict=False)
+    )
+
+
+def headless(source: str) -> InputError:
+    """The error of a file of SAM lines that has no header before them."""
+    return InputError(
+        f"{source} looks like SAM without its header, which names the contigs: give the whole file, or add the header"
+        " with samtools view -ht genome.fa.fai."
+    )
+
+
 def _header(contigs: dict[str, int]) -> SamHeader:
     return SamHeader(tuple(contigs), tuple(contigs.values()))
 
@@ -104,7 +121,7 @@ def _contig(line: str, where: str) -> tuple[str, int]:
     name, length = tags.get("SN", ""), tags.get("LN", "")
     if not CONTIG_NAME.fullmatch(name):
         raise InputError(f"{where}: '{name[:LONGEST_SHOWN]}' is no name for a contig; correct the header.")
-    if not re.fullmatch(r"[0-9]{1,10}", length) or not 1 <= int(length) <= LARGEST_INT:
+    if not re.fullmatch(r"[0-9]{1,13}", length) or not 1 <= int(length) <= LARGEST_POSITION:
         raise InputError(f"{where}: the contig '{name}' has the length '{length[:LONGEST_SHOWN]}'; correct the header.")
     return name, int(length)
 
@@ -138,10 +155,10 @@ def _fault(columns: list[str], order: dict[str, int]) -> str:
     _, flag, contig, start, mapq, cigar, mate, mate_start, template, sequence, qualities = columns[:N_COLUMNS]
     for name, text, largest in (
         ("flag", flag, 0xFFFF),
-        ("position", start, LARGEST_INT),
+        ("position", start, LARGEST_POSITION),
         ("mapping quality", mapq, 0xFF),
-        ("mate's position", mate_start, LARGEST_INT),
-        ("template length", template.removeprefix("-"), LARGEST_INT),
+        ("mate's position", mate_start, LARGEST_POSITION),
+        ("template length", template.removeprefix("-"), LARGEST_POSITION),
     ):
         if int(text) > largest:
             return f"its {name} is {text}"
@@ -196,6 +213,8 @@ def _fits(tag: re.Match[str]) -> bool:
 
 def _fits_float(text: str) -> bool:
     """Whether a number is neither too large nor too small for a float of 32 bits."""
+    if not math.isfinite(float(text)):
+        return True
     (kept,) = struct.unpack("<f", struct.pack("<f", float(text)))
     return kept != 0 or float(text) == 0
 

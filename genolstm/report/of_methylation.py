@@ -11,7 +11,6 @@ from genolstm.report.wording import interval, number, share
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore, MethylationFit
 
-OPEN_RATE = "rate_"  # flags that begin so say that k is open to a side, at a bound, or not told at all
 TERMS = (
     ("k", "rate at which the methylated fraction of a site nears its steady fraction"),
     ("steady fraction", "g, where the fraction comes to rest"),
@@ -23,9 +22,8 @@ TERMS = (
 def fit_section(result: Result) -> Section:
     """Tell the rates of a fit, how many of them can be told, and what held-out reads say."""
     fit: MethylationFit = result.content
-    known = fit.half_life[np.isfinite(fit.rate)]
     raised = {name: int(((fit.flags & bit) > 0).sum()) for name, bit in fit.flag_names.items()}
-    told_apart = _identifiable(fit)
+    told_apart = fit.identifiable
     fitted, half_lives = int(np.isfinite(fit.rate).sum()), fit.half_life[told_apart]
     text = (
         f"{number(fitted)} of {number(len(fit))} sites were fitted; the rate of {number(int(told_apart.sum()))}"
@@ -38,8 +36,6 @@ def fit_section(result: Result) -> Section:
             f", their median half-life {number(middle, 3)} {fit.unit} (quartiles {number(low, 3)} to {number(high, 3)})"
         )
         metrics.append(("median_half_life", f"Median half-life, identifiable sites ({fit.unit})", middle))
-    if known.size:
-        text += f"; over all fitted sites the median is {number(float(np.median(known)), 3)} {fit.unit}"
     verdicts = [Verdict(Tone.NOTE, text + ".")]
     verdicts += [_held_out(row) for row in fit.held_out if row.what == "all" and row.model == fit.model]
     limits = [
@@ -82,14 +78,6 @@ def counts_section(result: Result) -> Section:
         metrics=metrics,
         judged=False,
     )
-
-
-def _identifiable(fit: MethylationFit) -> NDArray[np.bool_]:
-    """Sites whose rate is told by a closed interval within the bounds, bool [N]."""
-    excluding = [bit for name, bit in fit.flag_names.items() if name.startswith(OPEN_RATE)]
-    mask = np.bitwise_or.reduce(np.array(excluding, dtype=np.uint16)) if excluding else np.uint16(0)
-    told: NDArray[np.bool_] = np.isfinite(fit.rate) & ((fit.flags & mask) == 0)
-    return told
 
 
 def _held_out(row: HeldOutScore) -> Verdict:

@@ -262,6 +262,13 @@ BASE_OF_CODE = {"m": "C", "h": "C", "a": "A"}  # 5mC, 5hmC, 6mA, as MM tags spel
 HIGHEST_LEVEL = 511 / 512  # the probability that ML's highest value, 255, stands for
 
 
+class CountUnit(StrEnum):
+    """What is counted where both reads of a fragment call the same base: one molecule, or two reads."""
+
+    MOLECULES = "molecules"
+    READS = "reads"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CountSettings(Settings):
     """How modified-base reads become counts.
@@ -269,7 +276,8 @@ class CountSettings(Settings):
     code : modifications that count as modified: m, h or a; more than one together, as mh.
     motif : IUPAC word and the offset of its modified base, as 'CG,0'.   threshold : probability from which a call
     counts, as modified or as canonical.   merge_strands : add the reverse strand's counts of a palindromic motif to
-    the forward strand's.   min_mapq : mapping quality that a read needs.
+    the forward strand's.   min_mapq : mapping quality that a read needs.   count : molecules, of which a base
+    that both reads of a pair call counts once, by the first read's call, as Bismark does; or reads.
     """
 
     code: str = option("m", "Modification: m 5mC, h 5hmC, a 6mA; mh takes 5mC and 5hmC as one.")
@@ -277,6 +285,9 @@ class CountSettings(Settings):
     threshold: float = option(0.8, "Probability from which a call counts, modified or canonical.")
     merge_strands: bool = option(False, "Add both strands of a palindromic motif, at the forward base.")
     min_mapq: int = option(10, "Mapping quality that a read needs.", min=0)
+    count: CountUnit = option(
+        CountUnit.MOLECULES, "A base that both reads of a pair call counts once (molecules) or twice (reads)."
+    )
 
     def __post_init__(self) -> None:
         if not self.code or set(self.code) - set(BASE_OF_CODE) or len(set(self.code)) < len(self.code):

@@ -33,6 +33,9 @@ COLUMNS = {  # field of the record -> name in the file; {unit} is hour or divisi
 }
 
 
+OPEN_RATE = "rate_"  # flags that begin so say that k is open to a side, at a bound, or not told at all
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethylationFit:
     """The cell fitted to every CpG, with the counts it was fitted to.
@@ -76,6 +79,20 @@ class MethylationFit:
 
     def __len__(self) -> int:
         return len(self.position)
+
+    @property
+    def identifiable(self) -> NDArray[np.bool_]:
+        """Sites whose rate the reads tell: fitted, with an interval of k that is closed within its bounds; bool [N]."""
+        excluding = [bit for name, bit in self.flag_names.items() if name.startswith(OPEN_RATE)]
+        mask = np.bitwise_or.reduce(np.array(excluding, dtype=np.uint16)) if excluding else np.uint16(0)
+        told: NDArray[np.bool_] = np.isfinite(self.rate) & ((self.flags & mask) == 0)
+        return told
+
+    @property
+    def median_half_life(self) -> float:
+        """Median over identifiable sites, in `unit`; NaN where there is none. Elsewhere it is where k has its bound."""
+        known = self.half_life[self.identifiable]
+        return float(np.median(known)) if known.size else float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pysam
 import pytest
 
 from genolstm.methylation.counting import joined, merged
@@ -117,6 +118,59 @@ def test_code_motif_and_threshold_choose_what_is_counted(run, small):
     assert rows(out) == [(11, 0, 2, 2)]
     assert run(*count).code == 0
     assert rows(out) == [(2, 1, 1, 1)]
+
+
+def test_overlapping_reads_of_a_pair_count_once_unless_reads_are_asked_for(run, small):
+    genome, made = small
+    path, out = genome.parent / "pair.bam", genome.parent / "c.h5"
+    with pysam.AlignmentFile(str(made("one.bam", FORWARD))) as file:
+        lengths, sequence = dict(zip(file.references, file.lengths, strict=True)), next(iter(file)).query_sequence
+    letters = "".join("z" if at in (2, 7) else "." for at in range(len(sequence)))
+    pair = f"\t60\t{len(sequence)}M\t=\t1\t0\t{sequence}\t*\tXM:Z:{letters}\tXG:Z:CT"
+    write_bam(path, lengths, [f"f\t99\tI\t1{pair}", f"f\t147\tI\t1{pair}"])
+    count = ("methylation", "count", path, "--genome", genome, "-o", out, "-f", "--json")
+    ended = run(*count)
+    assert "calls not counted: 2 second read of a fragment at the same base" in ended.err
+    told = json.loads(ended.out)
+    assert (told["count"], told["calls"], told["second_read_calls"], told["passing"]) == ("molecules", 2, 2, 1.0)
+    assert told["records"]["used"] == 2
+    assert rows(out) == [(2, 1, 0, 1), (7, 1, 0, 1)]
+    told = json.loads(run(*count, "--count", "reads").out)
+    assert (told["count"], told["calls"], told["second_read_calls"]) == ("reads", 4, 0)
+    assert rows(out) == [(2, 1, 0, 2), (7, 1, 0, 2)]
+
+
+def test_merged_sample_beside_a_stranded_one_is_warned_of(run, small):
+    genome, _ = small
+    folder = genome.parent
+    (folder / "a.bed").write_text("I\t2\t3\tm\t10\t.\t2\t3\t255,0,0\t10\t80.00\t8\t2\t0\t0\t0\t0\t0\n")
+    (folder / "b.bed").write_text("I\t2\t3\tm\t5\t+\t2\t3\t255,0,0\t5\t80.00\t4\t1\t0\t0\t0\t0\t0\n")
+    count = (
+        "methylation",
+        "count",
+        folder / "a.bed",
+        folder / "b.bed",
+        "--genome",
+        genome,
+        "-o",
+        folder / "c.h5",
+        "-f",
+    )
+    warning = f"{folder / 'a.bed'} holds sites with both strands merged and {folder / 'b.bed'} holds single strands"
+    assert warning in run(*count).err
+    assert warning not in run(*count, "--merge-strands").err
+    assert rows(folder / "c.h5", 1) == [(2, 0, 4, 5)]
+
+
+def test_dialect_of_a_table_is_said(run, small):
+    genome, _ = small
+    path = genome.parent / "x.cov"
+    path.write_text("I\t3\t4\t80\t8\t2\nI\t8\t9\t10\t1\t9\n")
+    ended = run("methylation", "count", path, "--genome", genome, "-o", genome.parent / "c.h5", "--json")
+    assert (
+        f"{path}: read as coverage of 6 columns; percentage, methylated, unmethylated; a CG a row, counted" in ended.err
+    )
+    assert "strands merged" in json.loads(ended.out)["formats"][str(path)]
 
 
 def test_mapping_quality_is_asked_for(run, small):

@@ -297,6 +297,22 @@ def test_sample_without_reads_is_warned_of_and_sites_without_reads_are_counted(r
     assert ended.err.count("holds no reads: it says nothing of any CpG") == 4
 
 
+def test_median_half_life_is_that_of_identifiable_sites_and_their_number_is_told(run, simulated, tmp_path):
+    counts, path = simulated("--spread", "1.5", "--coverage", "4"), tmp_path / "f.h5"
+    ended = run("methylation", "fit", counts, *TIMES, "-o", path, "--json", "-t", "1")
+    told, found = json.loads(ended.out), read_methylation(path)
+    told_apart = np.isfinite(found.rate)
+    for name, bit in found.flag_names.items():
+        if name.startswith("rate_"):
+            told_apart &= (found.flags & bit) == 0
+    assert 0 < told_apart.sum() < told["fitted"]
+    assert told["identifiable"] == told_apart.sum()
+    assert told["median_half_life"] == pytest.approx(np.median(found.half_life[told_apart]))
+    assert told["median_half_life"] != pytest.approx(np.nanmedian(found.half_life))
+    words = f"over the {told_apart.sum():,} CpGs whose rate is identifiable, of {told['fitted']:,} fitted"
+    assert words in ended.err
+
+
 def test_swinging_methylation_is_refused_with_the_reason(run, tmp_path):
     gates = ("--mu", "0.1", "--delta", "0.3", "--unit", "divisions")
     ended = run("methylation", "simulate", *gates, "-o", tmp_path / "c.h5", "-q")

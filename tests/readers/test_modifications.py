@@ -1,5 +1,6 @@
 """Reads with modified bases to counts: what each tag says, what is refused, and the readable twin beside it."""
 
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -28,7 +29,7 @@ from genolstm.readers import modifications
 from genolstm.readers.modification_loop import count_calls_slowly
 from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import motif_sites, parse_motif
-from genolstm.settings.methylation import CountSettings
+from genolstm.settings.methylation import CountSettings, CountUnit
 from genolstm.writers.bam import write_bam
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example_data"
@@ -215,6 +216,137 @@ def test_xm_at_another_motif_counts_every_context(counted):
     assert found.dropped == {"not at CCG,0 in the genome": 2}
 
 
+# the two reads of a fragment
+
+
+def xm_read(name, flag, start, mate_start, letters, sequence, contig="I", mate="="):
+    """SAM line of a read by Bismark. start, mate_start : 0-based.   letters : its XM."""
+    read = sequence[start : start + len(letters)]
+    mate_columns = f"{mate}\t{mate_start + 1}" if mate else "*\t0"
+    place = f"{contig}\t{start + 1}\t60\t{len(read)}M\t{mate_columns}\t0"
+    return f"{name}\t{flag}\t{place}\t{read}\t*\tXM:Z:{letters}\tXG:Z:CT"
+
+
+@pytest.fixture
+def counted_lines(tmp_path):
+    """Function: whole SAM lines -> counts; both readers are asked, and must agree."""
+
+    def made(*lines, sequence=SEQUENCE, **settings):
+        settings, reference = CountSettings(min_mapq=0, **settings), reference_of({"I": sequence, "II": sequence})
+        write_bam(tmp_path / "reads.bam", reference_lengths(reference), lines)
+        sites = motif_sites(reference, parse_motif("CG,0", "C"))
+        found = count_calls(tmp_path / "reads.bam", reference, sites, settings)
+        assert_same(found, count_calls_slowly(tmp_path / "reads.bam", reference, sites, settings))
+        return found
+
+    return made
+
+
+FIRST_READ = xm_read("f", 99, 0, 4, ".Z...z......", SEQUENCE)  # CpGs at 1 and 5
+LAST_READ = xm_read("f", 147, 4, 0, ".Z....Z....z....", SEQUENCE)  # CpGs at 5, 10 and 15
+SECOND = "second read of a fragment at the same base"
+
+
+@pytest.mark.parametrize("lines", [(FIRST_READ, LAST_READ), (LAST_READ, FIRST_READ)])
+def test_base_that_both_reads_of_a_fragment_call_counts_once_by_the_first(counted_lines, lines):
+    found = counted_lines(*lines)
+    assert table(found) == {(1, 1): (1, 1), (5, 1): (0, 1), (10, 1): (1, 1), (15, 1): (0, 1)}
+    assert (found.calls, found.dropped) == (4, {SECOND: 1})
+    assert (found.read, found.used) == (2, 2)
+    both = counted_lines(*lines, count=CountUnit.READS)
+    assert table(both) == {(1, 1): (1, 1), (5, 1): (1, 2), (10, 1): (1, 1), (15, 1): (0, 1)}
+    assert (both.calls, both.dropped) == (5, {})
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({}, {"name": "g"}),  # another fragment
+        ({"flag": 0}, {"flag": 0}),  # no pair
+        ({"flag": 65}, {"flag": 65}),  # twice the first read
+        ({"flag": 193}, {"flag": 193}),  # first and last at once
+        ({"flag": 99 | 8}, {"flag": 147}),  # whose mate is not aligned
+        ({"contig": "II", "mate": "I"}, {"mate": "II"}),
+    ],
+)
+def test_reads_that_are_no_pair_all_count(counted_lines, first, last):
+    one = {
+        "name": "f",
+        "flag": 99,
+        "start": 0,
+        "mate_start": 4,
+        "letters": ".Z...z......",
+        "sequence": SEQUENCE,
+    } | first
+    other = {"name": "f", "flag": 147, "start": 4, "mate_start": 0, "letters": ".Z....Z....z....", "sequence": SEQUENCE}
+    found = counted_lines(xm_read(**one), xm_read(**(other | last)))
+    assert (int(found.covered.sum()), found.dropped) == (5, {})
+
+
+def test_old_names_with_the_number_of_the_read_are_one_fragment(counted_lines):
+    assert counted_lines("f/1" + FIRST_READ[1:], "f/2" + LAST_READ[1:]).dropped == {SECOND: 1}
+
+
+def test_pairs_that_do_not_say_where_their_mate_is_are_joined_by_name(counted_lines):
+    reads = (xm_read("f", 65, 0, 0, ".Z...z......", SEQUENCE, mate=""),
+             xm_read("f", 129, 4, 0, ".Z....Z....z....", SEQUENCE, mate=""))  # fmt: skip
+    assert counted_lines(*reads).dropped == {SECOND: 1}
+
+
+def drawn_pairs(rng, sequence, pairs):
+    """(name, start, SAM line) of both reads of fragments, some of which lack a read or have both of one kind."""
+    for fragment in range(pairs):
+        size = int(rng.integers(30, 90))
+        begin = int(rng.integers(0, len(sequence) - size))
+        lengths = rng.integers(20, min(size, 60) + 1, 2).tolist()
+        starts = [begin, begin + size - lengths[1]]
+        flags = [99, 147] if rng.random() < 0.5 else [163, 83][::-1]
+        for which in (0, 1):
+            if rng.random() < 0.1:
+                continue
+            at, length = starts[which], lengths[which]
+            read = sequence[at : at + length]
+            letters = "".join(rng.choice(["Z", "z", "."]) if base == "C" else "." for base in read)
+            flag = flags[which] | (1024 if rng.random() < 0.05 else 0)
+            mate = "" if rng.random() < 0.05 else "="
+            text = xm_read(f"q{fragment}", flag, at, starts[1 - which], letters, sequence, mate=mate)
+            if rng.random() < 0.3:  # by MM in place of XM, with canonical bases implied
+                text = text.partition("\tXM:Z:")[0] + "\tMM:Z:C+m.;G-m.;\tML:B:C"
+            yield f"q{fragment}", at, text
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_of_molecules_do_not_hang_on_the_order_of_reads_and_the_twin_agrees(counted_lines, seed):
+    rng = np.random.default_rng(seed)
+    sequence = "".join(rng.choice(list("ACGT"), 600, p=[0.15, 0.35, 0.35, 0.15]))
+    reads = list(drawn_pairs(rng, sequence, 300))
+    by_place = counted_lines(*(text for _, _, text in sorted(reads, key=lambda read: read[1])), sequence=sequence)
+    by_name = counted_lines(*(text for _, _, text in reads), sequence=sequence)
+    shuffled = counted_lines(*(reads[place][2] for place in rng.permutation(len(reads))), sequence=sequence)
+    assert by_place.dropped[SECOND] > 200
+    assert_same(by_name, by_place)
+    assert_same(shuffled, by_place)
+
+
+def test_fragments_whose_second_read_never_comes_do_not_fill_the_table(tmp_path):
+    """More orphans than there is room for: in a sorted file they are let go of, in one of no order they are refused."""
+    from genolstm.readers import call_kernels
+
+    room = call_kernels.CALLS_WAITING
+    sequence = "CG" * 3000
+    reference = reference_of({"I": sequence})
+    sites = motif_sites(reference, parse_motif("CG,0", "C"))
+    reads, letters = 1200, "Z." * 2000
+    assert reads * 2000 > room
+    lines = [xm_read(f"q{row}", 99, 2 * (row % 900), 2 * (row % 900), letters, sequence) for row in range(reads)]
+    write_bam(tmp_path / "odd.bam", {"I": len(sequence)}, lines)
+    with pytest.raises(InputError, match=r"has more than 262,144 read pairs whose reads lie far apart in it: sort it"):
+        count_calls(tmp_path / "odd.bam", reference, sites, CountSettings())
+    lines = [xm_read(f"q{row}", 99, 2 * (row // 2), 2 * (row // 2), letters, sequence) for row in range(reads)]
+    write_bam(tmp_path / "sorted.bam", {"I": len(sequence)}, lines)
+    assert count_calls(tmp_path / "sorted.bam", reference, sites, CountSettings()).calls == reads * 2000
+
+
 # the twin, and the made example
 
 
@@ -304,11 +436,38 @@ def test_sam_and_cram_give_the_counts_of_bam(in_formats):
     assert_same(counts_of(folder / "r.cram", reference, fasta=folder / "g.fa"), bam)
 
 
+@pytest.mark.parametrize("ending", ["sam", "cram"])
+def test_files_larger_than_a_pipe_come_to_their_end(tmp_path, ending):
+    """Some megabytes: htslib holds the interpreter while it writes, so that a pipe in this process blocks for ever."""
+    rng = np.random.default_rng(7)
+    sequence = "".join(rng.choice(list("ACGT"), 20_000))
+    (tmp_path / "g.fa").write_text(f">I\n{sequence}\n")
+    header = pysam.AlignmentHeader.from_references(["I"], [len(sequence)])
+    options = {"reference_filename": str(tmp_path / "g.fa")} if ending == "cram" else {}
+    path = tmp_path / f"r.{ending}"
+    with pysam.AlignmentFile(str(path), "wc" if ending == "cram" else "w", header=header, **options) as out:
+        for row in range(9000):
+            start = row % 19_000
+            text = f"r{row}\t" + line(mm("C+m.,0;", 250), sequence=sequence[start : start + 400], start=start + 1)
+            out.write(pysam.AlignedSegment.fromstring(text, header))
+    script = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
+        "from genolstm.readers.bam_bytes import bam_bytes;"
+        "file = bam_bytes(Path(sys.argv[1]), 'r', Path(sys.argv[2]) if sys.argv[1].endswith('cram') else None);"
+        "chunks = file.__enter__(); print(sum(map(len, chunks)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, path, tmp_path / "g.fa", Path(__file__).parent],
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert int(ended.stdout) > 3_000_000
+
+
 def test_cram_without_its_reference_is_refused_in_one_sentence(in_formats, monkeypatch):
     folder, reference = in_formats
     monkeypatch.setenv("REF_PATH", str(folder / "nowhere"))
     (folder / "g.fa").unlink()
-    with pytest.raises(InputError, match=r"r.cram is no whole CRAM or SAM file .* FASTA of a CRAM with --reference"):
+    with pytest.raises(InputError, match=r"r.cram is no whole CRAM file .* FASTA of a CRAM with --reference"):
         counts_of(folder / "r.cram", reference)
 
 
@@ -351,6 +510,8 @@ def test_memory_does_not_grow_with_the_reads(tmp_path, example):
     ("tags", "reason", "more"),
     [
         ([], "without MM or XM tag", {}),
+        (["XM:i:2"], "without MM or XM tag", {}),
+        (["MM:Z:", "ML:B:C"], "MM tag that names no modification", {}),
         (mm("C+m?,0,9;", 250, 250), "tags that do not fit SEQ", {}),
         (mm("C+m?,0;", 250, more=["MN:i:21"]), "tags that do not fit SEQ", {}),
         (["XM:Z:..Z", "XG:Z:CT"], "tags that do not fit SEQ", {}),
@@ -485,6 +646,7 @@ def test_flipped_bytes_of_records_never_crash(in_formats, seed):
             continue
 
 
+@pytest.mark.skipif(shutil.which("samtools") is None, reason="samtools is not installed")
 def test_samtools_reads_the_made_files(in_formats):
     folder, _ = in_formats
     ended = subprocess.run(["samtools", "quickcheck", folder / "r.bam"], check=False)
