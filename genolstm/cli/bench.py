@@ -65,7 +65,7 @@ def bench(
 ) -> None:
     """Time one part and its bare baseline in turn, in one run, and tell the ratio: 1 is as fast as the baseline.
 
-    Beside it stand the ratio that is asked, and the share of what the device allows: of its matrix products for train,
+    Beside it stands the share of what the device allows: of its matrix products for train,
     score and gates, of its bytes for fasta, bam, mods and hdf5, measured in the same run.
 
     Example: genolstm bench train --hidden 256

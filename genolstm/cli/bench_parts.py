@@ -108,7 +108,7 @@ PARTS: "dict[Part, Callable[[Choice], Iterable[Timing | NotRun]]]" = {
     Part.FIT: _fit,
     Part.HDF5: _hdf5,
 }
-UNITS_OF_ALL = {Part.SCORE: (128, 512), Part.GATES: (256,)}  # at which something is asked; the default elsewhere
+UNITS_OF_ALL = {Part.SCORE: (128, 512), Part.GATES: (256,)}  # small and large; the default elsewhere
 WITH_KERNEL = (Part.TRAIN, Part.SCORE, Part.GATES)  # parts whose baseline is a bare kernel of torch.nn
 ESTIMATED = (*WITH_KERNEL, Part.FASTA)
 CONCERNS: dict[str, tuple[Part, ...]] = {
@@ -133,7 +133,7 @@ def refuse_idle(part: Part, typed: Iterable[str]) -> None:
 
 
 def planned(part: Part, model: ModelSettings, *, hidden_given: bool) -> list[tuple[Part, ModelSettings]]:
-    """Give what is to be timed, in turn; 'all' takes each part, at the sizes at which something is asked of it."""
+    """Give what is to be timed, in turn; 'all' takes each part, some at several sizes."""
     if part is not Part.ALL:
         return [(part, model)]
     settings = model.to_json()
