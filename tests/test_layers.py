@@ -11,7 +11,7 @@ LAYERS = (
     ("alphabet", "regions", "settings", "seeds", "shipped"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
-    ("model", "strands", "devices", "ranks"),
+    ("model", "strands", "devices", "threads", "ranks"),
     ("markov", "lanes", "stream", "homology"),
     ("training", "gates", "scoring", "hidden", "packing", "passages", "pooled", "variants"),
     ("probes", "methylation", "studies"),

@@ -65,7 +65,7 @@ def embed(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
-    on = task.use_device(device, threads)
+    on = task.suit(task.use_device(device, threads), checkpoint.model, (lanes, chunk))
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         embedding = embed_sites(
             checkpoint, opened, bed, settings, device=on, bed_name=str(sites), progress=line.show, ranks=ranks

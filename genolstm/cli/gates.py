@@ -156,8 +156,8 @@ def gates(
         {"model": file_sha256(model), "genome": opened.sha256,
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
-    on = task.use_device(device, threads)
     to_read = strands * stretches.bases
+    on = task.suit(task.use_device(device, threads), checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read)
     with task.together() as ranks:
         if not ranks.leads:
             read_share(network.to(on), opened, plan, settings, stream, output, ranks)

@@ -116,8 +116,8 @@ def score(
     task.refuse_stream(annotation)
     genes = _genes(annotation, opened, str(genome), records) if annotation else ()
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
-    on = task.use_device(device, threads)
     to_read = strands * stretches.bases
+    on = task.suit(task.use_device(device, threads), checkpoint.model, (lanes, chunk), symbols=to_read)
     with task.together() as ranks:
         if not ranks.leads:
             read_share(checkpoint, opened, stretches, settings, output, device=on, ranks=ranks)

@@ -137,6 +137,8 @@ def train(
         _refuse_changes(given(ctx, options, settings_file), saved, output)
     else:
         model_settings, settings = _settings(values, on)
+    steps = (settings.lanes // task.processes, settings.chunk)
+    task.suit(on, model_settings, steps, training=True, symbols=settings.bases)
     with together(on) as ranks:
         if not ranks.leads:
             task.listen()
