@@ -64,7 +64,7 @@ def test_quota_of_a_control_group_or_of_one_above_it_counts(cores, groups, expec
 
 def test_more_threads_than_the_machine_has_are_refused(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    with pytest.raises(UsageError, match="^--threads 100000: this machine has 2 logical cores; give 2 at most, or 0 "):
+    with pytest.raises(UsageError, match=r"^--threads 100000: this machine has 2 logical cores; give 2 at most, or 0 "):
         set_threads(100_000)
 
 
@@ -117,7 +117,10 @@ def test_unset_number_is_the_default(monkeypatch):
     ("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "9"}, "None")]
 )
 def test_waiting_threads_sleep_unless_the_user_says_otherwise(given, policy):
-    code = "import os\nfrom genolstm.cli import app\napp.app = lambda: print(os.environ.get('OMP_WAIT_POLICY'));\napp.main()"
+    code = (
+        "import os\nfrom genolstm.cli import app\n"
+        "app.app = lambda: print(os.environ.get('OMP_WAIT_POLICY'))\napp.main()"
+    )
     spinning = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
     environment = {name: value for name, value in os.environ.items() if name not in spinning}
     ran = subprocess.run(
