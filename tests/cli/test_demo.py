@@ -49,6 +49,30 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
     assert lines[-1].startswith("the organism is made up ")
 
 
+@pytest.mark.slow
+def test_demo_that_was_stopped_goes_on_where_it_stood(program, tmp_path, monkeypatch):
+    """Two steps done, the third's second file missing: what is complete stays, byte for byte."""
+    from genolstm.store.passport import read_passport
+
+    monkeypatch.setattr(command, "SHAPE", ("--hidden", "8", "--bases", "20k", "--test-contigs", "chrC"))
+    planned = command.steps_of(tmp_path, command._example_data())
+    steps = [planned[0], planned[1], planned[4], planned[6]]  # ingest, train, score, variants
+    monkeypatch.setattr(command, "steps_of", lambda *_: steps)
+    command.demo(tmp_path, quiet=True)
+    assert command._not_done(steps) == []
+    assert read_passport(tmp_path / "score.h5").command == shlex.join(
+        ["genolstm", *steps[2].arguments, "--quiet", "--threads", "1"]
+    )
+    kept = {name: (tmp_path / name).stat().st_mtime_ns for name in ("genome.h5", "model.h5", "variants.vcf.gz")}
+    (tmp_path / "bits.bw").unlink()
+    assert command._not_done(steps) == [steps[2]]
+    command.demo(tmp_path, quiet=True)
+    assert (tmp_path / "bits.bw").exists()
+    assert kept == {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
+    (tmp_path / "model.h5").unlink()
+    assert command._not_done(steps) == steps[1:]  # what was made of the old model is made anew
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_results_of_an_earlier_demo_are_refused_before_any_work(run, tmp_path, monkeypatch, name):
     monkeypatch.setattr(command, "_run", lambda *_: pytest.fail("a step was run"))

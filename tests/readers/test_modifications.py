@@ -1,5 +1,6 @@
 """Reads with modified bases to counts: what each tag says, what is refused, and the readable twin beside it."""
 
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -485,6 +486,7 @@ def test_flipped_bytes_of_records_never_crash(in_formats, seed):
             continue
 
 
+@pytest.mark.skipif(shutil.which("samtools") is None, reason="samtools is not installed")
 def test_samtools_reads_the_made_files(in_formats):
     folder, _ = in_formats
     ended = subprocess.run(["samtools", "quickcheck", folder / "r.bam"], check=False)
