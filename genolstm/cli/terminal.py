@@ -29,6 +29,7 @@ LEAD_TOLERANCE = 1e-3  # between the state after the lead and that after half of
 LONG_WORK = 1_000_000  # symbols from which on a second is spent on finding out whether a second thread pays
 # what torchrun may start in several processes: they divide the work, or nothing is written
 SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
+RATE_SECONDS = 3.0  # from the first symbols on, before a rate is known well enough to say how long the rest takes
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
 Output = Annotated[
@@ -204,15 +205,19 @@ class ProgressLine:
         """Say how far it is. share : 0 to 1.   done : symbols, for the rate.   note : the figure to watch."""
         now = time.perf_counter()
         if self.first_share is None:  # a resumed run does not start at 0
-            self.first_share, self.first_done = share, done
-        elapsed, covered = now - self.began, share - self.first_share
-        rate = (done - self.first_done) / max(elapsed, 1e-9)
-        left = elapsed * (1 - share) / covered if covered > 0 else float("inf")
-        text = f"{rate:,.0f} {self.unit}/s, {clock(left)} left{', ' + note if note else ''}"
+            self.first_share, self.first_done, self.first_at = share, done, now
+        elapsed, covered = now - self.first_at, share - self.first_share
+        known = elapsed >= RATE_SECONDS and covered > 0  # the first steps warm up: hours would be told of minutes
+        if known:
+            rate, left = (done - self.first_done) / elapsed, clock(elapsed * (1 - share) / covered)
+            text = f"{rate:,.0f} {self.unit}/s, {left} left"
+        else:
+            text = f"{done:,} {self.unit}"
+        text += f", {note}" if note else ""
         if self.bar:
             bar, task = self.bar
             bar.update(task, completed=share, text=text)
-        elif now - self.said >= self.wait and covered > 0:
+        elif now - self.said >= self.wait and known:
             log.info("%s %.0f%%: %s", self.label, 100 * share, text)
             self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 

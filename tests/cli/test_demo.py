@@ -50,8 +50,8 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
 
 
 @pytest.mark.slow
-def test_demo_that_was_stopped_goes_on_where_it_stood(program, tmp_path, monkeypatch):
-    """Two steps done, the third's second file missing: what is complete stays, byte for byte."""
+def test_demo_that_was_stopped_goes_on_where_it_stood(tmp_path, monkeypatch):
+    """The second file of a step is missing, then the model: what is complete and follows from neither stays."""
     from genolstm.store.passport import read_passport
 
     monkeypatch.setattr(command, "SHAPE", ("--hidden", "8", "--bases", "20k", "--test-contigs", "chrC"))
