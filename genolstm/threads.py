@@ -124,7 +124,8 @@ class ThreadTrial(NamedTuple):
 
 def try_threads(model: ModelSettings, lanes: int, chunk: int, most: int, *, training: bool) -> ThreadTrial:
     """Time a step with 1 and with `most` threads in turn, for about TRIAL_SECONDS; threads are left as they were."""
-    before, taken = torch.get_num_threads(), {1: [], most: []}  # type: dict[int, list[float]]
+    before = torch.get_num_threads()
+    taken: dict[int, list[float]] = {1: [], most: []}
     with _random_state_kept():
         kernel = KERNELS.get(model.cell, nn.GRU)(model.hidden, model.hidden, batch_first=True)
         inputs = torch.rand(lanes, chunk, model.hidden)

@@ -20,7 +20,7 @@ A_MOMENT = 1.0  # seconds of compiling that need no word
 INT32, BYTE_ALIGNED = ir.IntType(32), 1
 
 
-class _Compiling(event.Listener):  # type: ignore[misc]
+class _Compiling(event.Listener):
     """Logs once that kernels are being compiled, when that takes more than a moment."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _Compiling(event.Listener):  # type: ignore[misc]
 
 
 COMPILING = _Compiling()
-event.register("numba:compile", COMPILING)
+event.register("numba:compile", COMPILING)  # type: ignore[no-untyped-call]
 
 
 def compiled(function: F) -> F:

@@ -43,6 +43,7 @@ def run(monkeypatch, capsys):
     return ran
 
 
+@pytest.mark.slow
 def test_all_times_every_part_in_one_run(run):
     code, out, err = run("all", *TINY, "--json", "--estimate", "1M")
     assert (code, err) == (0, "")
