@@ -1,12 +1,12 @@
-"""Which device and how many threads a command uses: what was asked for or what the job was given, never more."""
+"""Which device a command uses, and what memory it keeps for its next step."""
 
 import ctypes
 import os
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from genolstm.errors import UsageError
+from genolstm.settings.environment import whole_number
 from genolstm.settings.train import DeviceName
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -24,7 +24,7 @@ def choose_device(name: DeviceName) -> torch.device:
         raise UsageError("--device cuda: torch sees no CUDA device here; run 'genolstm doctor', or use --device cpu.")
     if name is DeviceName.MPS and not torch.backends.mps.is_available():
         raise UsageError("--device mps: torch sees no Apple GPU here; use --device cpu.")
-    here = int(os.environ.get("LOCAL_RANK", "0"))
+    here = whole_number("LOCAL_RANK", 0)
     if name is DeviceName.CUDA and here:
         if here >= torch.cuda.device_count():
             raise UsageError(
@@ -38,23 +38,6 @@ def choose_device(name: DeviceName) -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Name of a device for logs and files."""
     return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
-
-
-def allotted_threads() -> int:
-    """Cores that this process may use: its affinity, SLURM_CPUS_PER_TASK where that is less; its share by torchrun."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    by_slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if by_slurm.isdigit() and int(by_slurm):
-        allowed = min(allowed, int(by_slurm))
-    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
-def set_threads(threads: int | None) -> int:
-    """Let torch and BLAS use this many threads, or the allotted ones; gives the number. More would be slower."""
-    chosen = threads or allotted_threads()
-    torch.set_num_threads(chosen)
-    threadpool_limits(limits=chosen)  # the BLAS under NumPy and SciPy
-    return chosen
 
 
 def keep_freed_memory() -> bool:

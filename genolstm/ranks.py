@@ -27,6 +27,7 @@ from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from genolstm.errors import GenolstmError, UsageError
+from genolstm.settings.environment import process_count
 
 MEETING_SECONDS = 1800.0  # as long as torch waits; nodes of one job may start minutes apart
 LOOK_SECONDS = 0.02  # between looks for the others
@@ -192,7 +193,7 @@ def together(device: torch.device, *, patience: timedelta | None = None) -> Iter
     device : where gradients lie: NCCL sums them on CUDA, gloo on a CPU.   patience : how long one waits for another;
     None leaves it to torch.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = process_count()
     if size == 1:
         yield ALONE
         return
@@ -241,7 +242,7 @@ def reading_together() -> Iterator[Ranks]:
     torchrun ends all processes when one has failed, by SIGTERM: here that raises GenolstmError, so that whoever writes
     takes away what is half done.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if process_count() == 1:
         yield ALONE
         return
     before = signal.signal(signal.SIGTERM, _ended)

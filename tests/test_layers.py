@@ -12,7 +12,7 @@ LAYERS = (
     ("alphabet", "estimate", "regions", "settings", "seeds", "shipped"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
-    ("model", "strands", "devices", "ranks"),
+    ("model", "strands", "devices", "threads", "ranks"),
     ("markov", "lanes", "stream", "homology"),
     ("gates", "scoring", "packing", "states", "variants"),
     ("training",),

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.alphabet import DNA, decode
-from genolstm.bench import asked
 from genolstm.bench.bounds import reading_bound
 from genolstm.bench.timing import Baseline, NotRun, Timing, beside
 from genolstm.readers.alignments import bam_contigs, count_reads
@@ -42,15 +41,10 @@ def time_bam(path: Path | None, rounds: int) -> list[Timing | NotRun]:
                 return count_reads(bam, lengths, settings, tally, genome_name=str(bam)).read
 
         reads = ours()
-        baselines = [Baseline("plain pysam loop", lambda: cut_sites_slowly(bam, settings), asked=asked.BAM_LOOP)]
+        baselines = [Baseline("plain pysam loop", lambda: cut_sites_slowly(bam, settings))]
         if samtools:
             command = [samtools, "view", "-c", str(bam)]
-            baselines.append(
-                Baseline(
-                    SAMTOOLS, lambda: subprocess.run(command, check=True, capture_output=True),
-                    asked=asked.BAM_SAMTOOLS,
-                )
-            )  # fmt: skip
+            baselines.append(Baseline(SAMTOOLS, lambda: subprocess.run(command, check=True, capture_output=True)))
         timings = beside(
             "bam", "reads", reads, ours, baselines, rounds, shape=f"{reads:,} reads", bound=reading_bound(bam, reads)
         )

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from genolstm.alphabet import DNA
-from genolstm.bench import asked
 from genolstm.bench.bounds import reading_bound
 from genolstm.bench.made import random_fasta
 from genolstm.bench.timing import Baseline, Timing, beside
@@ -18,7 +17,6 @@ def time_fasta(path: Path | None, rounds: int) -> list[Timing]:
         symbols = sum(len(block.codes) for block in read_fasta(fasta, DNA))
         biopython = Baseline(
             "Bio.SeqIO + lookup table", lambda: sum(len(codes) for _, codes in read_fasta_slowly(fasta, DNA)),
-            asked=asked.FASTA,
         )  # fmt: skip
         return beside(
             "fasta", "bases", symbols, lambda: sum(len(block.codes) for block in read_fasta(fasta, DNA)), [biopython],

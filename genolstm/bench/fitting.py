@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from genolstm.bench import asked
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.methylation.likelihood import ReadModel
 from genolstm.methylation.simulate import drawn_truth, simulated_counts
@@ -30,7 +29,7 @@ def time_fitting(rounds: int) -> list[Timing]:
     scipy = Baseline(
         "scipy.optimize per CpG",
         lambda: fit_one_by_one(counts.modified[:CPGS_ONE_BY_ONE], counts.covered[:CPGS_ONE_BY_ONE], settings, model),
-        symbols=CPGS_ONE_BY_ONE, asked=asked.FIT,
+        symbols=CPGS_ONE_BY_ONE,
     )  # fmt: skip
     return beside(
         "fit", "CpGs", CPGS, lambda: fit_sites(counts.modified, counts.covered, settings, model, intervals=False),

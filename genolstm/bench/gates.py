@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
@@ -92,11 +91,7 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
     bound = matrix_bound(network, stream.lanes, Precision.FP32, training=False, device=device)
     timings = []
     for label, (every, units_every) in SAMPLED.items():
-        wanted = asked.of_gates(sampled=every > 1, device=device.type, hidden=model.hidden, lanes=stream.lanes)
-        baselines = [
-            Baseline(f"nn.{type(kernel).__name__} forward", bare, asked=wanted),
-            Baseline("reading alone", reading, asked=wanted),
-        ]
+        baselines = [Baseline(f"nn.{type(kernel).__name__} forward", bare), Baseline("reading alone", reading)]
         timings += beside(
             f"gates, {label}", "bases", symbols, partial(gates, every, units_every), baselines, rounds,
             shape=shape_of(model, stream.lanes, stream.chunk), bound=bound,

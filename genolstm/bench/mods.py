@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.alphabet import DNA, Codes, decode, encode, reverse_complement
-from genolstm.bench import asked
 from genolstm.bench.bounds import reading_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.timing import Baseline, Timing, beside
@@ -38,7 +37,7 @@ def time_mods(rounds: int) -> list[Timing]:
         write_bam(path, genome.length_of, made_reads(genome, READS, READ_BASES))
         loop = Baseline(
             "pysam modified_bases + get_aligned_pairs loop",
-            lambda: plain_loop(path, settings.code, settings.threshold), asked=asked.MODS,
+            lambda: plain_loop(path, settings.code, settings.threshold),
         )  # fmt: skip
         symbols = READS * READ_BASES
         return beside(

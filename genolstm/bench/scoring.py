@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
@@ -76,8 +75,8 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
 
     name = f"nn.{type(kernel).__name__} forward"
     baselines = [
-        Baseline(f"{name}, same lanes", side_by_side, asked=asked.of_scoring()),
-        Baseline(f"{name}, one lane", in_sequence, one.shape[1], asked.of_scoring_beside_one_lane(model.hidden)),
+        Baseline(f"{name}, same lanes", side_by_side),
+        Baseline(f"{name}, one lane", in_sequence, one.shape[1]),
     ]
     return beside(
         "score",

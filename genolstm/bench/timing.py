@@ -30,7 +30,7 @@ class Timing:
 
     rate, baseline_rate : symbols a second, medians.   ratio : median over rounds of the part's rate over the baseline's
     in that round, so that 1 is as fast as the baseline and 5 is five times faster.   low, high : smallest and largest
-    ratio of any round. shape : of what was timed.   asked : the ratio that is wanted, None where none is (`asked`).
+    ratio of any round. shape : of what was timed.
     """
 
     part: str
@@ -43,13 +43,7 @@ class Timing:
     high: float
     rounds: int
     shape: str = ""
-    asked: float | None = None
     bound: Bound | None = None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the ratio is at least what is asked; None where nothing is."""
-        return None if self.asked is None else self.ratio >= self.asked
 
     @property
     def share(self) -> float | None:
@@ -64,8 +58,7 @@ class Timing:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        derived = {"met": self.met, "share": self.share, "peak_shares": self.peak_shares}
-        return {**dataclasses.asdict(self), **derived}
+        return {**dataclasses.asdict(self), "share": self.share, "peak_shares": self.peak_shares}
 
 
 class NotRun(NamedTuple):
@@ -82,7 +75,6 @@ class Baseline(NamedTuple):
     name: str
     call: Callable[[], object]
     symbols: int | None = None
-    asked: float | None = None
 
 
 def compare(
@@ -124,7 +116,7 @@ def beside(
                 part=part, baseline=baseline.name, unit=unit, rate=rate,
                 baseline_rate=theirs / statistics.median(row[place] for row in taken),
                 ratio=statistics.median(ratios), low=min(ratios), high=max(ratios), rounds=rounds, shape=shape,
-                asked=baseline.asked, bound=bound,
+                bound=bound,
             )
         )  # fmt: skip
     return timings

@@ -3,7 +3,6 @@
 import torch
 
 from genolstm.alphabet import DNA
-from genolstm.bench import asked
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_precision, check_room, shape_of, told_when_full
@@ -51,7 +50,7 @@ def _timed(model: ModelSettings, train: TrainSettings, device: torch.device, rou
         for _ in range(STEPS):
             next(stepping)
 
-    baseline = Baseline(f"nn.{type(kernel).__name__} forward + backward", bare, asked=asked.of_training(device.type))
+    baseline = Baseline(f"nn.{type(kernel).__name__} forward + backward", bare)
     return beside(
         "train", "bases", train.lanes * train.chunk * STEPS, ours, [baseline], rounds,
         shape=f"{shape_of(model, train.lanes, train.chunk)}, {train.precision}",

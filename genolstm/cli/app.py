@@ -31,6 +31,9 @@ from genolstm.cli import (
 )
 from genolstm.errors import GenolstmError, InputError
 
+STDIN, STDERR = 0, 2
+SPINNING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # how OpenMP's threads wait for each other
+
 app = typer.Typer(
     name="genolstm",
     help="Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned.",
@@ -78,6 +81,8 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the program. Exit codes: 0 done, 1 our bug, 2 wrong usage, 3 bad input, 128 + n stopped by signal n."""
+    _open_what_is_closed()
+    _wait_without_spinning()
     try:
         app()
     except GenolstmError as problem:
@@ -96,6 +101,24 @@ def main() -> None:
         _forget_stdout()
         _say("the disk is full: standard output was not written; free space or write elsewhere.")
         sys.exit(InputError.exit_code)
+
+
+def _open_what_is_closed() -> None:
+    """Open what is closed of stdin, stdout and stderr ('<&-') as empty: else a file would take its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(number)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(STDIN, "r", closefd=False)
+
+
+def _wait_without_spinning() -> None:
+    """Let threads that wait for others sleep, unless the user has said how they wait; read when torch is loaded.
+
+    By default they spin, and on a machine with other work they spin where the awaited one should run.
+    """
+    if not SPINNING & os.environ.keys():
+        os.environ.update(OMP_WAIT_POLICY="PASSIVE", KMP_BLOCKTIME="0")
 
 
 def _say(sentence: str) -> None:

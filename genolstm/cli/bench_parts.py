@@ -143,7 +143,7 @@ PARTS: "dict[Part, Callable[[Choice], Iterable[Timing | NotRun]]]" = {
     Part.FIT: _fit,
     Part.HDF5: _hdf5,
 }
-UNITS_OF_ALL = {Part.SCORE: (128, 512), Part.GATES: (256,)}  # at which something is asked; the default elsewhere
+UNITS_OF_ALL = {Part.SCORE: (128, 512), Part.GATES: (256,)}  # small and large; the default elsewhere
 WITH_KERNEL = (Part.TRAIN, Part.SCORE, Part.GATES)  # parts whose baseline is a bare kernel of torch.nn
 ESTIMATED = (*WITH_KERNEL, Part.FASTA)
 CONCERNS: dict[str, tuple[Part, ...]] = {
@@ -168,7 +168,7 @@ def refuse_idle(part: Part, typed: Iterable[str]) -> None:
 
 
 def planned(part: Part, hidden: int, *, hidden_given: bool) -> list[tuple[Part, int]]:
-    """What is timed in turn, with its units a layer; 'all' takes each part, at the sizes that are asked of it."""
+    """What is timed in turn, with its units a layer; 'all' takes each part, some at several sizes."""
     if part is not Part.ALL:
         return [(part, hidden)]
     sizes = {} if hidden_given else UNITS_OF_ALL

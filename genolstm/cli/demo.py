@@ -1,6 +1,11 @@
 """``genolstm demo``: the whole path on a small made organism."""
 
+import gzip
 import shlex
+import sys
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -9,11 +14,12 @@ import typer
 from genolstm.cli.options import Quiet
 
 SHAPE = ("--hidden", "128", "--bases", "6M", "--train-contigs", "chrA,chrB", "--test-contigs", "chrC")
+TITLE = "A made organism"
 HOURS = ("00", "01", "04", "16")  # after the label, of the methylation time course
 
 
 class Step(NamedTuple):
-    """One command of the demo. results : files that it writes.   computes : takes --threads."""
+    """One command of the demo. results : files that it writes, the main one first.   computes : takes --threads."""
 
     arguments: tuple[str, ...]
     results: tuple[Path, ...]
@@ -62,7 +68,7 @@ def steps_of(folder: Path, example: Path) -> list[Step]:
         ),
         Step(
             ("report", genome, model, *map(str, (splice, protein, score, gates, track, access, counts, fit)),
-             "-o", str(report), "--title", "A made organism"),
+             "-o", str(report), "--title", TITLE),
             (report,), computes=False,
         ),
     ]  # fmt: skip
@@ -85,10 +91,11 @@ def demo(
     It begins with what the model of a real genome that comes along has been found to know. Every step is an ordinary
     command, shown as it runs: the same lines work on your own genome.
 
+    A demo that was stopped goes on where it stood: the same command again skips what is complete.
+
     Example: genolstm demo -o demo
     """
     from genolstm.errors import UsageError
-    from genolstm.store.files import refuse_existing
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; name a folder for the demo's results.")
@@ -97,21 +104,95 @@ def demo(
     except OSError as problem:
         raise UsageError(f"folder {output} cannot be made ({problem.strerror}); name another.") from problem
     steps = steps_of(output, _example_data())
-    for file in (file for step in steps for file in step.results):  # before the first step, not after it
-        refuse_existing(file, force=force)
+    ahead = steps if force else _not_done(steps)  # before the first step, not after it
     if not quiet:
         typer.echo("\nwhat a model of a real genome knows; it comes along, to be used by name:", err=True)
         _run(ctx, "models")
         typer.echo("\nnow the same path on a made organism, from its sequence on:", err=True)
-    common = [*(["--force"] if force else []), *(["--quiet"] if quiet else [])]
-    for step in steps:
-        _run(ctx, *step.arguments, *common, *(["--threads", str(threads)] if step.computes else []))
+        if len(ahead) < len(steps):
+            typer.echo(
+                f"{len(steps) - len(ahead)} of {len(steps)} steps are complete and are left as they are", err=True
+            )
+    for step in ahead:
+        replaced = force or any(file.exists() for file in step.results)
+        resumed = step.arguments[0] == "train" and not force and _resume_path(step.results[0]).exists()
+        _run(
+            ctx, *step.arguments, *(["--resume"] if resumed else []), *(["--force"] if replaced else []),
+            *(["--quiet"] if quiet else []), *(["--threads", str(threads)] if step.computes else []),
+        )  # fmt: skip
     if not quiet:
         typer.echo(
             "the organism is made up (see example_data/README.md);"
             f" open {output / 'report.html'} in a browser, and look into any file with 'genolstm show'",
             err=True,
         )
+
+
+def _not_done(steps: list[Step]) -> list[Step]:
+    """Steps whose results are not all there, or follow from one that has to be made anew.
+
+    Raises UsageError for a file that stands where a result belongs and that this demo did not make.
+    """
+    from genolstm.store.files import refuse_existing
+
+    ahead: list[Step] = []
+    for step in steps:
+        for file in step.results:
+            if not _made_by(file, step):
+                refuse_existing(file, force=False)
+        made_anew = {str(file) for earlier in ahead for file in earlier.results}
+        if made_anew & set(step.arguments) or not all(file.exists() for file in step.results):
+            ahead.append(step)
+    return ahead
+
+
+def _made_by(file: Path, step: Step) -> bool:
+    """Whether a file is whole and says that this step made it, with this version."""
+    from genolstm import __version__
+    from genolstm.errors import InputError
+    from genolstm.store.file_info import read_file_info
+
+    if not file.is_file():
+        return False
+    try:
+        if file.suffix == ".h5":
+            about = read_file_info(file)
+            return about.genolstm_version == __version__ and _is_step(about.command, step.arguments)
+        if file.suffix == ".gz":
+            with gzip.open(file, "rt", encoding="utf-8") as lines:
+                texts = [line.strip() for line in lines if line.startswith("##")]
+            return any(_is_step(text[text.find("genolstm ") :].strip('"'), step.arguments) for text in texts)
+        if file.suffix == ".html":
+            return f"<title>{TITLE}" in file.read_text(encoding="utf-8")
+    except (InputError, OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return False
+    return _made_by(step.results[0], step)  # a bigWig says nothing of itself: it goes with the file beside it
+
+
+def _is_step(command: str, arguments: Collection[str]) -> bool:
+    """Whether a command line is that of a step, whatever was given for --threads and the like."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return False
+    return words[: len(arguments) + 1] == ["genolstm", *arguments]
+
+
+def _resume_path(model: Path) -> Path:
+    from genolstm.cli.train import resume_path
+
+    return resume_path(model)
+
+
+@contextmanager
+def _called_as(*arguments: str) -> Iterator[None]:
+    """Let a command believe that it was typed: its files then carry the line that makes them again."""
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _example_data() -> Path:
@@ -127,5 +208,7 @@ def _run(ctx: typer.Context, *arguments: str) -> None:
     """Run another command of the program that runs this one."""
     if "--quiet" not in arguments:
         typer.echo(f"\n$ genolstm {shlex.join(arguments)}", err=True)
-    if code := ctx.find_root().command.main(list(arguments), standalone_mode=False):
+    with _called_as(*arguments):
+        code = ctx.find_root().command.main(list(arguments), standalone_mode=False)
+    if code:
         raise typer.Exit(code)  # stopped by a signal

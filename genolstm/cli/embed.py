@@ -55,7 +55,7 @@ def embed(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
-    on = task.use_device(compute.device, compute.threads)
+    on = task.suit(task.use_device(compute.device, compute.threads), checkpoint.model, (settings.lanes, settings.chunk))
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)

@@ -102,7 +102,9 @@ def gates(
         {"model": file_sha256(model), "genome": opened.sha256,
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
+    to_read = strands * stretches.bases
     on = task.use_device(compute.device, compute.threads)
+    task.suit(on, checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)
         findings = gates_of_genome(

@@ -80,11 +80,11 @@ def fit(
     """
     import numpy as np
 
-    from genolstm.devices import allotted_threads
     from genolstm.methylation.fitting import fit_counts, log_likelihood_per_read, site_records, states_outside
     from genolstm.methylation.samples import by_age
     from genolstm.store.files import file_sha256
     from genolstm.store.methylation import write_methylation
+    from genolstm.threads import allotted_threads
 
     task = Task("methylation fit", run, seed=settings.seed)
     extras = files.outputs()

@@ -9,7 +9,7 @@ import typer
 
 from genolstm.cli.figures import check_figure
 from genolstm.errors import UsageError
-from genolstm.settings.option import option
+from genolstm.settings.option import LARGEST_SEED, option
 from genolstm.settings.train import DeviceName
 from genolstm.shipped import model_path
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genolstm.store.files import Records
     from genolstm.store.genome import Genome
 
+THREADS_HELP = "CPU threads; 0 takes what the job has (cores, quota, SLURM, OMP_NUM_THREADS), fewer for small steps."
 Model = Annotated[
     Path,
     typer.Argument(
@@ -37,9 +38,15 @@ Regions = Annotated[
         "--region", help="Only this region, as I:1,001-2,000 (from 1, both ends in it) or I; may be given again."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Same seed, same result.")]
 Threads = Annotated[
-    int, typer.Option("--threads", "-t", min=0, help="CPU threads; 0 takes the cores this job was given.")
+    int,
+    typer.Option(
+        "--threads",
+        "-t",
+        min=0,
+        help=THREADS_HELP,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log nothing but warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object on stdout.")]
@@ -70,7 +77,13 @@ class ResultOptions(RunOptions):
 class ComputeOptions:
     """Where a command computes."""
 
-    threads: int = option(0, "CPU threads; 0 takes the cores this job was given.", "--threads", "-t", min=0)
+    threads: int = option(
+        0,
+        THREADS_HELP,
+        "--threads",
+        "-t",
+        min=0,
+    )
     device: DeviceName = option(DeviceName.AUTO, "Where to compute; auto takes CUDA when there is one.")
 
 

@@ -80,7 +80,9 @@ def score(
     task.refuse_stream(files.annotation)
     genes = _genes(files.annotation, opened, str(genome), records) if files.annotation else ()
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
+    to_read = stretches.bases * (1 if opened.alphabet.complement is None else 2)
     on = task.use_device(compute.device, compute.threads)
+    task.suit(on, checkpoint.model, (settings.lanes, settings.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)

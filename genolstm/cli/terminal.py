@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shlex
 import sys
 import time
@@ -16,19 +15,21 @@ import typer
 from genolstm import __version__
 from genolstm.cli.options import RunOptions
 from genolstm.errors import UsageError
-from genolstm.settings.quantities import parse_names
+from genolstm.settings.environment import process_count, whole_number
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
     from genolstm.ranks import Ranks
+    from genolstm.settings.model import ModelSettings
 
 log = logging.getLogger("genolstm")
-names = parse_names  # of contigs, as options list them
 
 REASONS_TOLD = 6
 WARMUP_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
+LONG_WORK = 1_000_000  # symbols from which on a second is spent on finding out whether a second thread pays
 # what torchrun may start in several processes: they divide the work, or nothing is written
 SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
+RATE_SECONDS = 3.0  # from the first symbols on, before a rate is known well enough to say how long the rest takes
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
 
@@ -52,16 +53,16 @@ class Task:
         self.run = run or RunOptions(quiet=quiet)
         self.quiet = quiet = self.run.quiet
         self.began = time.perf_counter()
-        self.device = "cpu"
+        self.device, self.threads, self.threads_given = "cpu", 1, False
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
         log.setLevel(logging.WARNING if quiet else logging.INFO)
-        self.processes = int(os.environ.get("WORLD_SIZE", "1"))
+        self.processes = process_count()
         if self.processes > 1 and command not in SHARED:
             raise UsageError(
                 f"genolstm {command} does not divide its work, and torchrun started {self.processes} processes; start"
                 " it without torchrun (or unset WORLD_SIZE)."
             )
-        if self.processes > 1 and os.environ.get("RANK", "0") != "0":
+        if self.processes > 1 and whole_number("RANK", 0) != 0:
             self.listen()
         log.info("genolstm %s %s", __version__, command)
 
@@ -88,15 +89,44 @@ class Task:
 
     def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
         """Choose device and threads, and say which."""
-        from genolstm.devices import choose_device, describe_device, keep_freed_memory, set_threads
+        from genolstm.devices import choose_device, describe_device, keep_freed_memory
+        from genolstm.threads import set_threads
 
         device = choose_device(name)
-        used = set_threads(threads or None)
+        self.threads = used = set_threads(threads or None)
+        self.threads_given = threads > 0
         keep_freed_memory()
         self.device = describe_device(device)
         log.info("device %s, %d thread%s, seed %d", self.device, used, "" if used == 1 else "s", self.seed)
         if name is DeviceName.AUTO and device.type == "cpu":
             log.info("no CUDA device: computing on the CPU")
+        return device
+
+    def suit(
+        self,
+        device: Any,  # noqa: ANN401
+        model: "ModelSettings",
+        steps: "tuple[int, int]",
+        *,
+        training: bool = False,
+        symbols: int = 0,
+    ) -> Any:  # noqa: ANN401
+        """Refuse steps that do not fit the device, and choose threads by their size; returns the device.
+
+        steps : lanes x symbols, of this process.   symbols : that will be read, 0 where that is not known; of long work
+        it is measured, and logged, whether further threads pay. --threads stands where it was given. Raises UsageError.
+        """
+        from genolstm.bench.memory_check import Load, check_room
+        from genolstm.threads import set_threads, threads_of_step, try_threads
+
+        check_room(Load(model, *steps, training=training, keeps_gates=training), device)
+        if device.type != "cpu" or self.threads == 1:
+            return device
+        used = self.threads if self.threads_given else set_threads(threads_of_step(model, steps[0], self.threads))
+        advice = ""
+        if symbols >= LONG_WORK and self.processes == 1 and not self.quiet:
+            advice = "; " + try_threads(model, *steps, self.threads, training=training).advice(used)
+        log.info("%d of %d threads for steps of this size%s", used, self.threads, advice)
         return device
 
     def provenance(self, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Any:  # noqa: ANN401  (h5py is imported late)
@@ -164,15 +194,19 @@ class ProgressLine:
         """Say how far it is. share : 0 to 1.   done : symbols, for the rate.   note : the figure to watch."""
         now = time.perf_counter()
         if self.first_fraction is None:  # a resumed run does not start at 0
-            self.first_fraction, self.first_done = share, done
-        elapsed, covered = now - self.began, share - self.first_fraction
-        rate = (done - self.first_done) / max(elapsed, 1e-9)
-        left = elapsed * (1 - share) / covered if covered > 0 else float("inf")
-        text = f"{rate:,.0f} {self.unit}/s, {clock(left)} left{', ' + note if note else ''}"
+            self.first_fraction, self.first_done, self.first_at = share, done, now
+        elapsed, covered = now - self.first_at, share - self.first_fraction
+        known = elapsed >= RATE_SECONDS and covered > 0  # the first steps warm up: hours would be told of minutes
+        if known:
+            rate, left = (done - self.first_done) / elapsed, clock(elapsed * (1 - share) / covered)
+            text = f"{rate:,.0f} {self.unit}/s, {left} left"
+        else:
+            text = f"{done:,} {self.unit}"
+        text += f", {note}" if note else ""
         if self.bar:
             bar, task = self.bar
             bar.update(task, completed=share, text=text)
-        elif now - self.said >= self.wait and covered > 0:
+        elif now - self.said >= self.wait and known:
             log.info("%s %.0f%%: %s", self.label, 100 * share, text)
             self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 

@@ -62,6 +62,8 @@ def train(
         model, settings = saved.model, saved.train
     else:
         model, settings = suited(model, settings, size.size, given.settings, on)
+    steps = (settings.lanes // task.processes, settings.chunk)
+    task.suit(on, model, steps, training=True, symbols=settings.bases)
     with together(on) as ranks:
         if not ranks.is_main_process:
             task.listen()

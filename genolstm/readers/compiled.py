@@ -1,18 +1,54 @@
 """Compilation of the few loops that NumPy cannot do, kept on disk between runs where that is possible."""
 
+import logging
 from collections.abc import Callable
+from threading import Timer
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import event, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+log = logging.getLogger(__name__)
+
+A_MOMENT = 1.0  # seconds of compiling that need no word
 INT32, BYTE_ALIGNED = ir.IntType(32), 1
+
+
+class _Compiling(event.Listener):
+    """Logs once that kernels are being compiled, when that takes more than a moment."""
+
+    def __init__(self) -> None:
+        self.depth, self.timer = 0, Timer(A_MOMENT, self.tell)
+        self.told = False
+
+    def on_start(self, _event: event.Event) -> None:
+        """A function begins to be compiled, some within others; one that is read from the cache does not."""
+        self.depth += 1
+        if self.depth == 1 and not self.told:
+            self.timer = Timer(A_MOMENT, self.tell)
+            self.timer.daemon = True
+            self.timer.start()
+
+    def on_end(self, _event: event.Event) -> None:
+        """It is compiled."""
+        self.depth -= 1
+        if not self.depth:
+            self.timer.cancel()
+
+    def tell(self) -> None:
+        """Log it, once."""
+        self.told = True
+        log.info("compiling kernels (first use; a minute at most, and kept for later runs)")
+
+
+COMPILING = _Compiling()
+event.register("numba:compile", COMPILING)  # type: ignore[no-untyped-call]
 
 
 def compiled(function: F) -> F:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_numbers
 from genolstm.settings.record import Settings
 
@@ -94,7 +94,7 @@ class MethylationSettings(Settings):
     steady_high: float = option(1.0, "Upper bound of g.")
     level: float = option(0.95, "Level of the intervals.")
     min_reads: int = option(10, "CpGs with fewer are flagged.", min=1)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -178,7 +178,7 @@ class SimulateSettings(Settings):
     spread: float = option(0.0, "Standard deviation of ln k and logit g among CpGs.", min=0)
     coupling_bp: float = option(0.0, "Distance over which neighbours share it; 0: not at all.", min=0)
     spacing_bp: float = option(100.0, "Mean distance between CpGs.", min=2)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", TimeUnit(self.unit))

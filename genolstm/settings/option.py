@@ -18,6 +18,7 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 KEY = "option"  # of a field's metadata
 SAME_SEED = "Same seed, same result."
+LARGEST_SEED = 2**63 - 1  # files hold seeds as signed 64-bit numbers
 
 
 class _Spelled(Enum):

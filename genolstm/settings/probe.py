@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
@@ -63,7 +63,7 @@ class ProbeSettings(Settings):
     valid_share: float = 0.15
     train_contigs: tuple[str, ...] = option((), "Fit probes on these (comma separated).", read=parse_names)
     test_contigs: tuple[str, ...] = option((), "Judge on these; the model must not have seen them.", read=parse_names)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
     def offset_sets(self) -> tuple[tuple[int, ...], ...]:
@@ -132,7 +132,7 @@ class AccessibilitySettings(Settings):
     edge_word: int = 6
     edge_matches: int = 5
     permutations: int = option(10_000, "Of the test of forgetting at the edges of peaks.", min=1)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         parse_kmers(self.kmers)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings, States
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
@@ -72,7 +72,7 @@ class ProteinProbeSettings(Settings):
     block_bp: int = 100_000
     train_contigs: tuple[str, ...] = option((), "Fit probes on genes of these contigs.", read=parse_names)
     test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "states", States(self.states))

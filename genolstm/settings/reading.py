@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option, option_of
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_size
 from genolstm.settings.record import Settings
 
@@ -60,7 +60,7 @@ class GatesSettings(Settings):
     permutations: int = option(10_000, "Of the test of boundaries.", min=1)
     resamples: int = option(1_000, "Bootstrap resamples of intervals.", min=20)
     block_bp: int = option(100_000, "Window of genome resampled together, for boundaries.", min=1)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         for name in ("every", "units_every", "reach", "match_kmer", "matches", "permutations", "resamples", "block_bp"):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option
 from genolstm.settings.quantities import parse_numbers, parse_whole_numbers
 from genolstm.settings.record import Settings
 
@@ -44,7 +44,7 @@ class StudySettings(Settings):
 
     quick: bool = option(False, "Smaller sizes, fewer steps and seeds: all of them in five minutes.")
     repeats: int = option(5, "Networks trained from seeds of their own behind each interval.")
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
     prices: str = option(
         "", "volatility: CSV of date and close, in place of the S&P 500.", read=str, kind=Path, shown=None
     )

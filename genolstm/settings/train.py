@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from genolstm.errors import UsageError
-from genolstm.settings.option import SAME_SEED, option
+from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option
 from genolstm.settings.quantities import parse_names, parse_size
 from genolstm.settings.record import Settings
 
@@ -90,7 +90,7 @@ class TrainSettings(Settings):
         (), "Proteins: also predict charge, hydropathy or both (comma separated).", read=_tasks
     )
     multitask_weight: float = option(0.3, "Of their squared error, beside the bits.", min=0)
-    seed: int = option(1, SAME_SEED, min=0)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
     def look_bases(self) -> int:

@@ -253,3 +253,35 @@ def test_no_command_prints_more_than_its_json(run, fasta, genome_file, tmp_path)
         ("doctor", "-t", "1", "--device", "cpu"),
     ):
         assert isinstance(json.loads(run(*command, "--json").out), dict)
+
+
+def test_closed_stdin_is_an_empty_one(tmp_path):
+    code = "from genolstm.cli.app import main; main()"
+    ran = subprocess.run(
+        ["bash", "-c", f'exec "$0" -c "{code}" ingest - -o genome.h5 <&-', sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 3
+    assert ran.stderr.splitlines()[-1].startswith("genolstm: standard input holds no records")
+
+
+def test_word_in_place_of_a_number_of_processes_is_one_sentence(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "abc")
+    ended = run("ingest", "a.fa", "-o", tmp_path / "b.h5")
+    assert ended == (
+        2, "", "genolstm: WORLD_SIZE is 'abc' in the environment, which is no whole number of at least 1; start with"
+        " torchrun, or unset WORLD_SIZE.\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--lanes", "--chunk", "--hidden"])
+def test_size_that_no_machine_holds_is_refused_before_anything_is_allocated(run, genome_file, tmp_path, option):
+    ended = run("train", genome_file, "-o", tmp_path / "m.h5", option, 10**9, "--device", "cpu", "-t", 1, "-q")
+    assert ended.code == 2
+    assert " needs at least " in ended.err
+    assert "it fits " in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_seed_that_no_file_can_hold_is_refused(run, genome_file, tmp_path):
+    assert run("train", genome_file, "-o", tmp_path / "m.h5", "--seed", 10**30).code == 2

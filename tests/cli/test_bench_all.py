@@ -1,4 +1,4 @@
-"""`genolstm bench`: all parts in one run, what is asked of them, estimates, and options that would do nothing."""
+"""`genolstm bench`: all parts in one run, estimates, and options that would do nothing."""
 
 import json
 import sys
@@ -43,6 +43,7 @@ def run(monkeypatch, capsys):
     return ran
 
 
+@pytest.mark.slow
 def test_all_times_every_part_in_one_run(run):
     code, out, err = run("all", *TINY, "--json", "--estimate", "1M")
     assert (code, err) == (0, "")
@@ -50,13 +51,11 @@ def test_all_times_every_part_in_one_run(run):
     assert told["part"] == "all"
     met = {timing["part"].partition(",")[0] for timing in told["timings"]}
     assert met == {part.value for part in PARTS} == {part.value for part in Part} - {"all"}
-    assert all(timing["met"] == (timing["ratio"] >= timing["asked"]) for timing in told["timings"] if timing["asked"])
+    assert not any({"asked", "met"} & timing.keys() for timing in told["timings"])  # figures alone, no judgement
     assert all(timing["share"] > 0 for timing in told["timings"] if timing["part"] != "fit")
-    wanted = {timing["part"]: timing["asked"] for timing in told["timings"] if timing["part"] in {"fasta", "mods"}}
-    wanted |= {timing["baseline"]: timing["asked"] for timing in told["timings"]}
-    assert (wanted["fasta"], wanted["mods"], wanted["nn.LSTM forward, same lanes"]) == (3, 8, 0.9)
-    assert (wanted["plain pysam loop"], wanted.get("samtools view -c", 0.7)) == (5, 0.7)
-    assert (wanted["scipy.optimize per CpG"], wanted["h5py gzip default"]) == (100, 10)
+    assert {timing["baseline"] for timing in told["timings"]} >= {
+        "nn.LSTM forward, same lanes", "plain pysam loop", "scipy.optimize per CpG", "h5py gzip default"
+    }  # fmt: skip
     estimated = [each["part"].partition(",")[0] for each in told["estimates"]]
     assert estimated == ["train", "score", "gates", "gates", "gates", "fasta"]
 
@@ -69,7 +68,6 @@ def test_all_ends_in_a_table_and_says_what_did_not_run(run, monkeypatch):
     assert lines[0].startswith("part")
     assert "train not run: fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
     assert "bam against samtools view -c not run: samtools is not on the PATH" in lines
-    assert any(line.endswith("ratios asked are met") for line in lines)
     assert not any(line.startswith("train  ") for line in lines)
 
 
@@ -80,7 +78,7 @@ def test_summary_has_what_did_not_run_with_the_reason(run, monkeypatch):
     assert [timing["baseline"] for timing in told["timings"]] == ["plain pysam loop"]
 
 
-def test_all_takes_the_sizes_at_which_something_is_asked():
+def test_all_takes_some_parts_at_several_sizes():
     plan = [(part.value, units) for part, units in planned(Part.ALL, ModelSettings.hidden, hidden_given=False)]
     assert plan[:4] == [("train", 128), ("score", 128), ("score", 512), ("gates", 256)]
     assert len(plan) == len(PARTS) + 1

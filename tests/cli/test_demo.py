@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from genolstm.cli import demo as command
+from genolstm.cli.app import app
 from genolstm.store.files import open_any
 from genolstm.store.results import read_probe
 
@@ -48,6 +49,31 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
     for target in ("donor", "acceptor"):
         assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)
     assert lines[-1].startswith("the organism is made up ")
+
+
+@pytest.mark.slow
+def test_demo_that_was_stopped_goes_on_where_it_stood(tmp_path, monkeypatch):
+    """The second file of a step is missing, then the model: what is complete and follows from neither stays."""
+    from genolstm.store.file_info import read_file_info
+
+    monkeypatch.setattr(command, "SHAPE", ("--hidden", "8", "--bases", "20k", "--test-contigs", "chrC"))
+    planned = command.steps_of(tmp_path, command._example_data())
+    steps = [planned[0], planned[1], planned[4], planned[6]]  # ingest, train, score, variants
+    monkeypatch.setattr(command, "steps_of", lambda *_: steps)
+    program = within(typer.main.get_command(app).main)
+    command.demo(program, tmp_path, quiet=True)
+    assert command._not_done(steps) == []
+    assert read_file_info(tmp_path / "score.h5").command == shlex.join(
+        ["genolstm", *steps[2].arguments, "--quiet", "--threads", "1"]
+    )
+    kept = {name: (tmp_path / name).stat().st_mtime_ns for name in ("genome.h5", "model.h5", "variants.vcf.gz")}
+    (tmp_path / "bits.bw").unlink()
+    assert command._not_done(steps) == [steps[2]]
+    command.demo(program, tmp_path, quiet=True)
+    assert (tmp_path / "bits.bw").exists()
+    assert kept == {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
+    (tmp_path / "model.h5").unlink()
+    assert command._not_done(steps) == steps[1:]  # what was made of the old model is made anew
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -1,6 +1,8 @@
 """The workflow under a real Snakemake: whole, again, after a touched input, after a kill, and on a real SLURM."""
 
+import csv
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -89,6 +91,10 @@ def test_every_real_genome_config_fits_its_schema(ran, snakemake, workflows, tmp
         ("samples: samples.tsv", "samples: twice.tsv", "names 'atac' twice"),
         ("samples: samples.tsv", "samples: elsewhere.tsv", "is on genome 'mouse', which the config does not have"),
         ("samples: samples.tsv", "samples: misspelled.tsv", "'atack' is not one of"),
+        ("    - chrC", "    - $(touch pwned)", "'$(touch pwned)' does not match"),
+        ("    bases: 200k", "    bases: 2; touch pwned", "'2; touch pwned' does not match"),
+        ("results: results", 'results: "a\\nb"', "does not match"),
+        ("--twins 1 --kmers", "--twins '1 --kmers", "probes: accessibility"),
     ],
 )
 def test_a_wrong_config_stops_before_anything_runs_and_names_the_key(flow, config, old, new, told):
@@ -102,6 +108,58 @@ def test_a_wrong_config_stops_before_anything_runs_and_names_the_key(flow, confi
     ended = flow("-n", "--configfile", "wrong.yaml")
     assert ended.returncode == 1
     assert told in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("folder", ["checkout", "workflows", "elsewhere"])
+def test_the_example_is_planned_from_any_folder(ran, snakemake, workflows, tmp_path, folder):
+    cwd = {"checkout": workflows.parent, "workflows": workflows, "elsewhere": tmp_path}[folder]
+    ended = ran(snakemake, "-n", "-s", workflows / "Snakefile", "--nolock", cwd=cwd)
+    told = ended.stdout + ended.stderr
+    assert ended.returncode == 0, told[-4000:]
+    assert "rule report:" in told
+    assert str(workflows.parent / "example_data" / "genome.fa.gz") in told
+
+
+HOSTILE = "a b $(touch pwned) 'q' \"d\" ; touch pwned"
+
+
+def test_spaces_and_shell_words_of_a_config_are_names_and_never_run(ran, snakemake, workflows, tmp_path):
+    """Every rule's command, where every path of the config holds what a shell would act on."""
+    folder = tmp_path / HOSTILE
+    (folder / "data").mkdir(parents=True)
+    program = folder / "program.sh"
+    program.write_text(
+        '#!/bin/bash\nprintf "%s\\n" "$@" "" >> calls.txt\nfor word; do\n'
+        '  case "$before" in -o | --bigwig) touch "$word" "$word.tbi" ;; esac; before=$word\ndone\n'
+    )
+    program.chmod(0o755)
+    names = ("genome.fa", "genes.gff3", "v.vcf", "reads.bam", "peaks.bed", "t0.bam", "t1.bam")
+    for name in names:
+        (folder / "data" / name).write_text("")
+    data = {name: str(folder / "data" / name) for name in names}
+    settings = {
+        "genolstm": f"bash {shlex.quote(str(program))}",
+        "results": f"re sults {HOSTILE}".replace("/", ""),
+        "samples": str(folder / "samples.tsv"),
+        "genomes": {"g": {"fasta": data["genome.fa"], "annotation": data["genes.gff3"], "variants": data["v.vcf"]}},
+        "models": {"m": {"hidden": 8, "bases": "1k", "seeds": [1]}},
+        "probes": dict.fromkeys(("splice", "protein", "accessibility"), "--twins '$(touch pwned)' `touch pwned`"),
+    }
+    rows = [
+        ("s", "g", "atac", data["reads.bam"], data["peaks.bed"], "", ""),
+        *((f"t{at}", "g", "methylation", data[f"t{at}.bam"], "", "c", at) for at in "01"),
+    ]  # fmt: skip
+    header = ("sample", "genome", "assay", "file", "peaks", "course", "time")
+    with (folder / "samples.tsv").open("w", newline="") as table:
+        csv.writer(table, delimiter="\t").writerows([header, *rows])
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    ended = ran(snakemake, "-s", workflows / "Snakefile", "--configfile", folder / "config.yaml", "--cores", "1",
+                cwd=folder)  # fmt: skip
+    assert ended.returncode == 0, (ended.stdout + ended.stderr)[-4000:]
+    called = (folder / "calls.txt").read_text().splitlines()
+    assert set(data.values()) <= set(called)  # each one word
+    assert "$(touch pwned)" in called
+    assert not list(tmp_path.rglob("pwned"))
 
 
 @pytest.mark.usefixtures("finished")

@@ -9,11 +9,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
+from acceptance import least_ratio
+
 from genolstm.cli.app import app
 from genolstm.errors import GenolstmError
 
 COLUMNS = (
-    "command", "part", "shape", "unit", "rate", "baseline", "baseline_rate", "ratio", "low", "high", "rounds", "asked",
+    "command", "part", "shape", "unit", "rate", "baseline", "baseline_rate", "ratio", "low", "high", "rounds", "least",
     "met", "bound", "bound_rate", "share", "peak_flops", "peak_shares", "hours", "device", "not_run",
 )  # fmt: skip
 
@@ -37,11 +39,14 @@ def _flattened(command: str, told: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One flat row for each timing."""
     hours = {each["part"]: each["seconds"] / 3600 for each in told["estimates"]}
     for timing in told["timings"]:
+        least = least_ratio(timing, told["device"])
         bound = timing["bound"] or {"name": None, "rate": None, "peaks": {}}
         yield {
             **timing,
             "command": command,
             "device": told["device"],
+            "least": least,
+            "met": None if least is None else timing["ratio"] >= least,
             "bound": bound["name"],
             "bound_rate": bound["rate"],
             "peak_flops": bound["peaks"],

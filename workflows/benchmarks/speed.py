@@ -71,7 +71,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Table for the README; a baseline that did not run has a line of its own below."""
     lines = [
-        "| part | of | rate | baseline | ratio (smallest to largest) | asked | share of the bound |",
+        "| part | of | rate | baseline | ratio (smallest to largest) | accepted from | share of the bound |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in rows if "not_run" not in row]
@@ -80,11 +80,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    asked = "" if row["asked"] is None else f"{row['asked']:.2f}, {'met' if row['met'] else 'short'}"
+    least = "" if row["least"] is None else f"{row['least']:.2f}, {'met' if row['met'] else 'short'}"
     share = "" if row["share"] is None else f"{row['share']:.2g}"
     ratio = f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     rate = f"{rounded(row['rate'])} {row['unit']}/s"
-    return f"| {row['part']} | {row['shape']} | {rate} | {row['baseline']} | {ratio} | {asked} | {share} |"
+    return f"| {row['part']} | {row['shape']} | {rate} | {row['baseline']} | {ratio} | {least} | {share} |"
 
 
 def rounded(rate: float) -> str:
@@ -101,15 +101,15 @@ def named(row: dict[str, Any]) -> str:
 
 
 def drawn(rows: Sequence[dict[str, Any]]) -> Picture:
-    """Bars of the ratios on a log scale, from 1 (as fast as the baseline), with what is asked as a mark."""
+    """Bars of the ratios on a log scale, from 1 (as fast as the baseline), with the acceptance ratio as a mark."""
     figure = new_figure(width=9.0, height=MARGIN_INCHES + BAR_INCHES * len(rows))
     axes = figure.subplots()
     places = range(len(rows))
     for place, row in zip(places, rows, strict=True):
         axes.barh(place, row["ratio"] - 1, left=1, color=GREY if row["met"] is None else BLUE if row["met"] else RED)
         axes.plot([row["low"], row["high"]], [place, place], color="black", linewidth=1)
-        if row["asked"] is not None:
-            axes.plot([row["asked"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2.5)
+        if row["least"] is not None:
+            axes.plot([row["least"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -122,9 +122,9 @@ def drawn(rows: Sequence[dict[str, Any]]) -> Picture:
         name="speed",
         title="Speed beside bare baselines",
         caption=f"Median of {rows[0]['rounds']} alternating rounds, smallest to largest as a line; the thick mark is"
-        " what is asked. Blue: met; red: short of it; grey: nothing is asked. Device of the networks:"
+        " the acceptance ratio. Blue: met; red: short of it; grey: no such ratio. Device of the networks:"
         f" {rows[0]['device']}.",
-        alt=f"Bars of {len(rows)} ratios on a log scale; {short} are short of what is asked.",
+        alt=f"Bars of {len(rows)} ratios on a log scale; {short} are short of the acceptance ratio.",
         figure=figure,
     )
 

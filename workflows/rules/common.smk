@@ -1,15 +1,48 @@
-"""Config and sample table, checked; and which files the whole workflow is asked for."""
+"""Config and sample table, checked; and which files the whole workflow makes.
+
+Whatever stands in the config reaches a command as words of a list, each quoted (:q) where the rule's shell line is made.
+"""
 
 import csv
 import os
-from pathlib import Path
+import shlex
 
+import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
+# without --configfile the example is run; its files are beside the Snakefile, whatever the folder Snakemake runs in
+BESIDE = "" if workflow.config_settings.configfiles else workflow.basedir
+if BESIDE:
+    with open(os.path.join(BESIDE, "config", "config.yaml")) as example:
+        given = dict(config)  # of --config
+        config.update(yaml.safe_load(example))
+        config.update(given)
 validate(config, "../config/config.schema.yaml")
 
+
+def words(text, key):
+    """Words of what is typed in the config, as a shell would part them; none is ever run by one."""
+    try:
+        return shlex.split(text)
+    except ValueError as problem:
+        raise WorkflowError(
+            f"config: '{key}' is {text!r}, which has an open quote or escape ({problem})."
+        )
+
+
+def typed(group, key):
+    """Further options of one command, as a list of words."""
+    return words(config[group][key], f"{group}: {key}")
+
+
+def found_at(path):
+    """Path of an input: as it stands, or beside the Snakefile when the example is run."""
+    return os.path.normpath(os.path.join(BESIDE, path)) if BESIDE else path
+
+
 RESULTS = config["results"]
+PROGRAM = words(config["genolstm"], "genolstm")
 GENOMES = config["genomes"]
 MODELS = config["models"]
 GPU = {"gpu": 1} if config["device"] == "cuda" else {}
@@ -24,6 +57,7 @@ def read_samples(path):
     """Rows of the sample table by name; every row checked against its schema."""
     if not path:
         return {}
+    path = found_at(path)
     if not os.path.exists(path):
         raise WorkflowError(
             f"samples table {path} does not exist; correct 'samples' in the config."
@@ -47,7 +81,9 @@ def read_samples(path):
                     f"samples table {path}: '{row['sample']}' is on genome '{row['genome']}',"
                     f" which the config does not have; it has {', '.join(GENOMES)}."
                 )
-            samples[row["sample"]] = row
+            samples[row["sample"]] = row | {
+                key: found_at(row[key]) for key in ("file", "peaks") if key in row
+            }
     return samples
 
 
@@ -69,12 +105,12 @@ def courses(genome):
 
 def path_of(genome, key):
     """File of a genome that rules take as input; [] where the config names none."""
-    return GENOMES[genome].get(key, [])
+    return found_at(GENOMES[genome][key]) if key in GENOMES[genome] else []
 
 
 def option(flag, value):
-    """An option with its value; nothing where there is no value."""
-    return f"{flag} {value}" if value else ""
+    """Words of an option with its value; none where there is no value."""
+    return [flag, str(value)] if value else []
 
 
 def tracks_of(genome):
@@ -120,8 +156,12 @@ def training_options(wildcards):
         for key in ("train_contigs", "valid_contigs", "test_contigs")
         if GENOMES[wildcards.genome].get(key)
     }
-    options = [f"--{key.replace('_', '-')} {value}" for key, value in given.items()]
-    return " ".join([*options, f"--seed {seed}", f"--device {config['device']}"])
+    given |= {"seed": seed, "device": config["device"]}
+    return [
+        word
+        for key, value in given.items()
+        for word in (f"--{key.replace('_', '-')}", str(value))
+    ]
 
 
 def course_files(wildcards):

@@ -12,9 +12,9 @@ rule ingest:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
     shell:
-        "{params.program} ingest {input:q} -o {output:q} 2> {log:q}"
+        "{params.program:q} ingest {input:q} -o {output:q} 2> {log:q}"
 
 
 rule track:
@@ -33,8 +33,8 @@ rule track:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         assay=lambda wildcards: TRACKS[wildcards.sample]["assay"],
     shell:
-        "{params.program} track {input.reads:q} --genome {input.genome:q} --assay {params.assay}"
+        "{params.program:q} track {input.reads:q} --genome {input.genome:q} --assay {params.assay:q}"
         " -o {output.track:q} --bigwig {output.bigwig:q} 2> {log:q}"

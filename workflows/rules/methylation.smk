@@ -13,11 +13,11 @@ rule methylation_count:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
-        options=config["methylation"]["count"],
+        program=PROGRAM,
+        options=typed("methylation", "count"),
     shell:
-        "{params.program} methylation count {input.samples:q} --genome {input.genome:q} -o {output:q}"
-        " {params.options} 2> {log:q}"
+        "{params.program:q} methylation count {input.samples:q} --genome {input.genome:q} -o {output:q}"
+        " {params.options:q} 2> {log:q}"
 
 
 rule methylation_fit:
@@ -34,11 +34,11 @@ rule methylation_fit:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         times=lambda wildcards: ",".join(
             row["time"] for row in courses(wildcards.genome)[wildcards.course]
         ),
-        options=config["methylation"]["fit"],
+        options=typed("methylation", "fit"),
     shell:
-        "{params.program} methylation fit {input:q} --times {params.times} -o {output:q} {params.options}"
+        "{params.program:q} methylation fit {input:q} --times {params.times:q} -o {output:q} {params.options:q}"
         " --threads {threads} 2> {log:q}"

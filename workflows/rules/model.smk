@@ -15,10 +15,10 @@ rule train:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         options=training_options,
     shell:
-        "{params.program} train {input:q} -o {output:q} {params.options} --threads {threads} --resume 2> {log:q}"
+        "{params.program:q} train {input:q} -o {output:q} {params.options:q} --threads {threads} --resume 2> {log:q}"
 
 
 rule score:
@@ -39,12 +39,12 @@ rule score:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         annotation=lambda wildcards, input: option("--annotation", input.annotation),
         device=config["device"],
     shell:
-        "{params.program} score {input.model:q} {input.genome:q} -o {output.score:q} --bigwig {output.bigwig:q}"
-        " {params.annotation} --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} score {input.model:q} {input.genome:q} -o {output.score:q} --bigwig {output.bigwig:q}"
+        " {params.annotation:q} --device {params.device:q} --threads {threads} 2> {log:q}"
 
 
 rule gates:
@@ -64,12 +64,12 @@ rule gates:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         boundaries=lambda wildcards, input: option("--boundaries", input.annotation),
         device=config["device"],
     shell:
-        "{params.program} gates {input.model:q} {input.genome:q} -o {output:q} {params.boundaries}"
-        " --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} gates {input.model:q} {input.genome:q} -o {output:q} {params.boundaries:q}"
+        " --device {params.device:q} --threads {threads} 2> {log:q}"
 
 
 rule variants:
@@ -90,8 +90,8 @@ rule variants:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         device=config["device"],
     shell:
-        "{params.program} variants {input.model:q} {input.genome:q} {input.variants:q} -o {output.vcf:q}"
-        " --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} variants {input.model:q} {input.genome:q} {input.variants:q} -o {output.vcf:q}"
+        " --device {params.device:q} --threads {threads} 2> {log:q}"

@@ -15,12 +15,12 @@ rule probe_splice:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
-        options=config["probes"]["splice"],
+        program=PROGRAM,
+        options=typed("probes", "splice"),
         device=config["device"],
     shell:
-        "{params.program} probe splice {input.model:q} --genome {input.genome:q} --annotation {input.annotation:q}"
-        " -o {output:q} {params.options} --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} probe splice {input.model:q} --genome {input.genome:q} --annotation {input.annotation:q}"
+        " -o {output:q} {params.options:q} --device {params.device:q} --threads {threads} 2> {log:q}"
 
 
 rule probe_protein:
@@ -40,12 +40,12 @@ rule probe_protein:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
-        options=config["probes"]["protein"],
+        program=PROGRAM,
+        options=typed("probes", "protein"),
         device=config["device"],
     shell:
-        "{params.program} probe protein {input.model:q} --genome {input.genome:q} --annotation {input.annotation:q}"
-        " -o {output:q} {params.options} --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} probe protein {input.model:q} --genome {input.genome:q} --annotation {input.annotation:q}"
+        " -o {output:q} {params.options:q} --device {params.device:q} --threads {threads} 2> {log:q}"
 
 
 rule probe_accessibility:
@@ -66,10 +66,10 @@ rule probe_accessibility:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
         peaks=lambda wildcards, input: option("--peaks", input.peaks),
-        options=config["probes"]["accessibility"],
+        options=typed("probes", "accessibility"),
         device=config["device"],
     shell:
-        "{params.program} probe accessibility {input.model:q} --genome {input.genome:q} --track {input.track:q}"
-        " -o {output:q} {params.peaks} {params.options} --device {params.device} --threads {threads} 2> {log:q}"
+        "{params.program:q} probe accessibility {input.model:q} --genome {input.genome:q} --track {input.track:q}"
+        " -o {output:q} {params.peaks:q} {params.options:q} --device {params.device:q} --threads {threads} 2> {log:q}"

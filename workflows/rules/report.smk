@@ -12,6 +12,6 @@ rule report:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        program=config["genolstm"],
+        program=PROGRAM,
     shell:
-        "{params.program} report {input:q} -o {output:q} 2> {log:q}"
+        "{params.program:q} report {input:q} -o {output:q} 2> {log:q}"
