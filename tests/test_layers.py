@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genolstm"
 LAYERS = (
     ("errors",),
-    ("alphabet", "regions", "settings", "seeds", "shipped"),
+    ("alphabet", "regions", "settings", "seeds", "shipped", "outputs"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "ranks"),
@@ -23,6 +23,7 @@ LAYERS = (
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 NO_TORCH = {
     "errors",
+    "outputs",
     "alphabet",
     "regions",
     "settings",

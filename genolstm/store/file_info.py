@@ -35,12 +35,9 @@ class FileInfo:
     others: Mapping[str, Any]
 
 
-def read_file_info(path: Path, *, verify: bool = True) -> FileInfo:
-    """Read where a file comes from. Raises InputError as `files.open_any`.
-
-    verify : also check every byte of the content against its SHA-256.
-    """
-    with open_any(path, verify=verify) as file:
+def read_file_info(path: Path) -> FileInfo:
+    """Read where a file comes from. Raises InputError as `files.open_any`."""
+    with open_any(path) as file:
         about = {name: _plain(value) for name, value in file.attrs.items()}
     kind, inputs = Kind(str(about["kind"])), json.loads(about["inputs"])
     sequence = about.get("sequence_sha256") or about.get("genome_sha256") or inputs.get("genome", "")

@@ -100,12 +100,11 @@ def test_counts_that_cannot_be_are_refused(change, told):
         Counts(**{**good, **change})
 
 
-def test_file_whose_counts_cannot_be_is_refused(tmp_path, provenance):
+def test_file_whose_counts_cannot_be_is_refused(tmp_path, provenance, edited):
     path = tmp_path / "c.h5"
     write_counts(path, made_counts(), Records(), provenance)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["sites/modified"][3, 1] = 99
-        file.attrs["content_sha256"] = content_sha256(file)
     with pytest.raises(InputError, match=r"c.h5: 99 modified of \d covered reads at I:8 in sample 't1'; make it again"):
         read_counts(path)
 
