@@ -72,9 +72,10 @@ class Genome:
     @property
     def all_codes(self) -> Codes:
         """Codes of all contigs end to end, uint8 [symbols]. Raises InputError where the file is damaged."""
-        return self._checked(0, len(self.mapped))
+        return self.symbols(0, len(self.mapped))
 
-    def _checked(self, start: int, end: int) -> Codes:
+    def symbols(self, start: int, end: int) -> Codes:
+        """Some of `all_codes`, [start, end), a view. Raises InputError where the file is damaged."""
         if self.check is not None:
             self.check(start, end)
         return self.mapped[start:end]
@@ -96,7 +97,7 @@ class Genome:
         if not 0 <= region.start <= region.end <= self.lengths[index]:
             raise InputError(f"{region} lies outside contig '{region.contig}' of {self.lengths[index]:,} symbols.")
         first = int(self.starts[index])
-        return self._checked(first + region.start, first + region.end)
+        return self.symbols(first + region.start, first + region.end)
 
 
 def open_genome(path: Path) -> Genome:
@@ -140,9 +141,11 @@ class _CodesCheck:
         self.symbols, self.letters = symbols, letters
         weakref.finalize(self, os.close, descriptor)
         self.checksums = read_checksums(descriptor, path)
-        self.unread = np.ones(-(-symbols // BLOCK), dtype=np.bool_)
+        self.unread, self.all_read = np.ones(-(-symbols // BLOCK), dtype=np.bool_), False
 
     def __call__(self, start: int, end: int) -> None:
+        if self.all_read:
+            return
         first, stop = start // BLOCK, -(-end // BLOCK)
         unread = first + np.flatnonzero(self.unread[first:stop])
         if not len(unread):
@@ -155,10 +158,11 @@ class _CodesCheck:
             codes = np.frombuffer(os.pread(self.descriptor, count, self.offset + block * BLOCK), dtype=np.uint8)
             if len(codes) < count or codes.max() >= self.letters:
                 raise InputError(
-                    f"{self.path} is damaged: a code of symbols {block * BLOCK:,} to {block * BLOCK + count:,} stands for"
-                    " no letter; run 'genolstm ingest' again."
+                    f"{self.path} is damaged: one of its symbols {block * BLOCK:,} to {block * BLOCK + count:,} stands"
+                    " for no letter; run 'genolstm ingest' again."
                 )
         self.unread[unread] = False
+        self.all_read = not self.unread.any()
 
 
 def soft_mask(path: Path, contig: str) -> NDArray[np.int64]:

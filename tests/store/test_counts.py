@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from genolstm.errors import InputError
 from genolstm.store.counts import Calling, Counts, read_calling, read_counts, write_counts
-from genolstm.store.files import Records, content_sha256, open_file
+from genolstm.store.files import Records, open_file
 from genolstm.store.schema import Kind, problems
 
 

@@ -187,7 +187,7 @@ def test_region_that_is_not_there_is_named(written):
     [
         (
             lambda file: file.attrs.__setitem__("alphabet", "rna"),
-            "is damaged (there is no alphabet 'rna'); make it again.",
+            "is damaged (there is no alphabet 'rna')",
         ),
         (lambda file: file.attrs.pop("sequence_sha256"), "is damaged ("),
         (lambda file: file["contigs/length"].write_direct(np.array([3, 2])), "its contigs do not fill its codes"),
