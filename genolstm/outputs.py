@@ -49,7 +49,7 @@ def refuse_existing(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> 
         raise UsageError(f"output {path} is also an input; name another.")
     if exists and not path.is_file():
         raise UsageError(f"output {path} is a device or a pipe; name a file.")
-    if os.path.lexists(path) and not force and not _completes(path):
+    if os.path.lexists(path) and not force and not completes(path):
         raise UsageError(f"output {path} exists; add --force to replace it, or name another.")
     if not path.parent.is_dir():
         raise UsageError(f"output folder {path.parent} does not exist; make it, or name another.")
@@ -229,5 +229,6 @@ def _let_go(path: Path) -> None:
         os.close(earlier.descriptor)
 
 
-def _completes(path: Path) -> bool:
+def completes(path: Path) -> bool:
+    """Whether a file may be what a killed run left beside its main output, which is not there."""
     return bool(_unfinished) and path not in _unfinished

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.options import Model
+from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.terminal import Device, Force, Json, Output, Quiet, Task, Threads, log
 from genolstm.settings.train import DeviceName
 
@@ -99,7 +100,7 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(cls=PathCheckedCommand)
 def pack(
     model: Model,
     genome: Annotated[Path, typer.Argument(help="Genome file that it was trained on.", show_default=False)],

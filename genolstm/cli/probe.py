@@ -8,6 +8,7 @@ import typer
 
 from genolstm.cli.figures import Figure, check_figure, draw
 from genolstm.cli.options import Model, chosen
+from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
 from genolstm.cli.terminal import Device, Force, Json, Output, ProgressLine, Quiet, Seed, Task, Threads, log, names
@@ -31,7 +32,7 @@ def _root() -> None:
     """Read biology out of a model's hidden states with linear probes, each beside its controls."""
 
 
-@app.command()
+@app.command(cls=PathCheckedCommand)
 def splice(
     ctx: typer.Context,
     model: Model,
@@ -143,8 +144,8 @@ def splice(
     _report(results, records.to_json(), output, task, as_json=as_json)
 
 
-app.command()(accessibility)
-app.command()(protein)
+app.command(cls=PathCheckedCommand)(accessibility)
+app.command(cls=PathCheckedCommand)(protein)
 
 
 def _settings(values: dict[str, Any]) -> ProbeSettings:

@@ -15,6 +15,7 @@ import typer
 
 from genolstm import __version__
 from genolstm.errors import UsageError
+from genolstm.outputs import release
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Task:
         self, output: Path | None, records: Mapping[str, Any], summary: Mapping[str, Any], *, as_json: bool, word: str
     ) -> None:
         """Say what was written, how long it took and the one number that matters; print the summary when asked."""
+        if output is not None:
+            release(output)
         seconds = time.perf_counter() - self.began
         self._say_skipped(records.get("skipped", {}))
         log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))

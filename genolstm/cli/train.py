@@ -146,9 +146,9 @@ def train(
         return
     bits = evaluated(job)
     _write(job, output, task, bits=bits, resumable=False)
-    resume_path(output).unlink(missing_ok=True)
     draw(output, figure)
     report(job, output, task, bits, as_json=as_json)
+    resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
 
 
 @dataclass(kw_only=True)
