@@ -30,6 +30,7 @@ from genolstm.cli import (
     variants,
 )
 from genolstm.cli.paths import PathCheckedCommand
+from genolstm.cli.terminal import printable
 from genolstm.errors import GenolstmError, InputError
 
 app = typer.Typer(
@@ -100,8 +101,8 @@ def main() -> None:
 
 
 def _say(sentence: str) -> None:
-    # a path may hold a line end: one failure is one line
-    typer.echo("genolstm: " + sentence.replace("\n", "\\n"), err=True)
+    # a path may hold a line end, or what steers a terminal: one failure is one line
+    typer.echo("genolstm: " + printable(sentence), err=True)
 
 
 def _forget_stdout() -> None:

@@ -65,6 +65,8 @@ class Task:
         self.began = time.perf_counter()
         self.device = "cpu"
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Formatter("%(message)s"))
         log.setLevel(logging.WARNING if quiet else logging.INFO)
         self.processes = int(os.environ.get("WORLD_SIZE", "1"))
         if self.processes > 1 and command not in SHARED:
@@ -155,6 +157,18 @@ class Task:
             told = "; ".join(f"{count:,} {reason}" for reason, count in ranked[:REASONS_TOLD])
             more = f"; and {len(ranked) - REASONS_TOLD} rarer reasons" if len(ranked) > REASONS_TOLD else ""
             log.info("skipped: %s%s", told, more)
+
+
+def printable(text: str) -> str:
+    """A text that comes from a file or a name, as a terminal may print it: what would steer the terminal is spelled."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+class _Formatter(logging.Formatter):
+    """Lines of the log, in which names of files, contigs and sites steer no terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class ProgressLine:
