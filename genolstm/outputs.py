@@ -121,8 +121,13 @@ def growing(path: Path, suffix: str = "") -> Iterator[Growing]:
 
 
 @contextmanager
-def growing_file(path: Path, suffix: str = "") -> Iterator[Path]:
-    """Name under which a file grows that a library opens by name; else as `growing`."""
+def growing_file(path: Path, suffix: str = "", *, as_text: bool = False) -> Iterator[Path]:
+    """Name under which a file grows that a library opens by name; else as `growing`.
+
+    as_text : the library takes no path that is not UTF-8; the file's own name may be anything.
+    """
+    if as_text and not _is_text(str(path.parent)):
+        raise InputError(f"{path} cannot be written: its folder's name is not UTF-8, as this format asks; move it.")
     with growing(path, suffix) as grown:
         yield grown.path
 

@@ -28,8 +28,8 @@ def append_checksums(descriptor: int) -> None:
         content = memoryview(os.pread(descriptor, READ, start))
         for offset in range(0, len(content), BLOCK):
             table[(start + offset) // BLOCK] = zlib.crc32(content[offset : offset + BLOCK])
-    head = HEAD.pack(BLOCK, size, len(table))
-    rest = memoryview(table.tobytes() + head + struct.pack("<I", zlib.crc32(head, zlib.crc32(table))) + MAGIC)
+    sums, head = table.tobytes(), HEAD.pack(BLOCK, size, len(table))
+    rest = memoryview(sums + head + struct.pack("<I", zlib.crc32(head, zlib.crc32(sums))) + MAGIC)
     while rest:
         written = os.pwrite(descriptor, rest, size)
         rest, size = rest[written:], size + written

@@ -39,7 +39,7 @@ def write_bigwig(path: Path, lengths: Mapping[str, int], runs: Iterable[Runs]) -
         The runs break the promise above, or a value is infinite.
     """
     feed = _Feed(runs, lengths)
-    with growing_file(path, SUFFIX) as growing:
+    with growing_file(path, SUFFIX, as_text=True) as growing:
         first = next(feed.rows, None)
         if feed.failure is not None:
             raise feed.failure

@@ -55,4 +55,6 @@ def write_igv_session(path: Path, *, fasta: Path | None, tracks: Sequence[Path])
 
 
 def _relative(path: Path, session: Path) -> str:
+    if not str(path).isprintable():
+        raise InputError(f"{path} has a name that XML cannot hold: rename it, or link to it under another name.")
     return os.path.relpath(path.resolve(), session.resolve().parent).replace(os.sep, "/")

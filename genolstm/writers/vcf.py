@@ -129,7 +129,8 @@ def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
     """
     suffix = vcf_suffix(path)
     # htslib goes by the ending of a name
-    with growing_file(path, ".vcf" if suffix == ".vcf" else ".bcf" if suffix == ".bcf" else ".vcf.gz") as growing:
+    ending = suffix if suffix in {".vcf", ".bcf"} else ".vcf.gz"
+    with growing_file(path, ending, as_text=suffix == ".bcf") as growing:
         beside: list[Path] = []
         text = growing if suffix != ".bcf" else partial_path(path, ".vcf.gz")
         try:
@@ -144,11 +145,11 @@ def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
                 if suffix == ".bcf":
                     _to_bcf(text, growing, path)
                 indexed = suffix != ".vcf" and not file.unsorted
-                index, ending = _index(growing, suffix, file.reach) if indexed else (None, "")
+                index, index_ending = _index(growing, suffix, file.reach) if indexed else (None, "")
                 _forget(path, itself=index is not None)
             if index:
                 beside.append(index)
-                publish([(index, path.with_name(path.name + ending))])
+                publish([(index, path.with_name(path.name + index_ending))])
         finally:
             for each in beside:
                 each.unlink(missing_ok=True)

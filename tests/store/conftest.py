@@ -1,28 +1,8 @@
-"""A disk that is soon full, and files that somebody changed with care."""
+"""A disk that is soon full."""
 
-import os
 import subprocess
-from contextlib import contextmanager
 
-import h5py
 import pytest
-
-from genolstm.store.checksums import append_checksums
-
-
-@pytest.fixture(scope="session")
-def edited():
-    """Function: path -> the open file to be changed; its checksums are made again, as only a crafted file's are."""
-
-    @contextmanager
-    def opened(path):
-        with h5py.File(path, "r+") as file:
-            yield file
-        descriptor = os.open(path, os.O_RDWR)
-        append_checksums(descriptor)
-        os.close(descriptor)
-
-    return opened
 
 
 @pytest.fixture
