@@ -104,13 +104,17 @@ class CheckedFile:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer; with zeros past the end, as HDF5's own driver does."""
-        end = min(self.position + len(buffer), self.checksums.content_bytes)
-        content = b""
-        if end > self.position:
-            self.checksums.check(self.position, end)
-            content = os.pread(self.checksums.descriptor, end - self.position, self.position)
-        buffer[:] = content.ljust(len(buffer), b"\0")
-        self.position += len(content)
+        here = max(0, min(len(buffer), self.checksums.content_bytes - self.position))
+        if here:
+            self.checksums.check(self.position, self.position + here)
+        done = 0
+        while done < here:
+            count = os.preadv(self.checksums.descriptor, [buffer[done:here]], self.position + done)
+            if not count:
+                raise InputError(f"{self.checksums.path} was cut short while it was being read; make it again.")
+            done += count
+        buffer[here:] = bytes(len(buffer) - here)
+        self.position += here
         return len(buffer)
 
     def flush(self) -> None:

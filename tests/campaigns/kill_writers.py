@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flip_bits import HARMLESS, PRELOADED, READ, contents, ran
+from flip_bits import HARMLESS, PRELOADED, contents, ran
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 120
@@ -113,13 +114,12 @@ def judged(command: str, names: dict[str, Path], folder: Path, truth: dict[str, 
 
 def campaign(
     made: dict[str, Path], kills: int, seed: int, commands: tuple[str, ...] = COMMANDS
-) -> list[tuple[str, ...]]:
+) -> Iterator[tuple[str, ...]]:
     """Kill commands at random times, half of them in the last fifth of their time; what came of each."""
     os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
     for module in PRELOADED:
         importlib.import_module(f"genolstm.{module}")
     rng = np.random.default_rng(seed)
-    found: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room) / "written"
         names = {**made, "damaged": Path()}
@@ -138,8 +138,7 @@ def campaign(
             truth, seconds = truths[command]
             part = rng.uniform(0.8, 1.0) if rng.random() < 0.5 else rng.uniform(0.0, 1.0)
             killed(command, names, folder, seconds * part)
-            found.append((command.replace("READ", " ".join(READ)), *judged(command, names, folder, truth)))
-    return found
+            yield (command, *judged(command, names, folder, truth))
 
 
 def main() -> int:
@@ -147,6 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=600, help="stop after this long")
     asked = parser.parse_args()
     sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
     import torch
@@ -158,10 +158,15 @@ def main() -> int:
         room = Path(folder)
         made = {**made_results(room), "sites": room / "sites.bed", "fragments": room / "fragments.tsv",
                 "fasta": room / "genome.fa", "vcf": made_vcf(room / "in.vcf")}  # fmt: skip
-        found = campaign(made, asked.kills, asked.seed)
+        found = []
+        for each in campaign(made, asked.kills, asked.seed):
+            found.append(each)
+            if each[1] in BAD:
+                sys.stdout.write(f"{each}\n")
+            if time.perf_counter() - began > 60 * asked.minutes:
+                break
     totals = Counter(ended for _, ended, _ in found)
-    lines = [str(each) for each in found if each[1] in BAD]
-    lines += [f"{len(found)} kills in {time.perf_counter() - began:.0f} s"]
+    lines = [f"{len(found)} kills in {time.perf_counter() - began:.0f} s"]
     lines += [f"{totals[ended]:6d} {ended}" for ended in (*BAD, COMPLETED, DONE)]
     sys.stdout.write("\n".join(lines) + "\n")
     return int(any(totals[ended] for ended in BAD))

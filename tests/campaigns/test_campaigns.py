@@ -17,5 +17,5 @@ def test_no_flipped_bit_changes_a_result_without_a_word(campaign_files):
 
 
 def test_no_kill_leaves_a_torn_output_and_the_same_command_completes(campaign_files):
-    found = kill_writers.campaign(campaign_files, kills=15, seed=7)
+    found = list(kill_writers.campaign(campaign_files, kills=15, seed=7))
     assert [each for each in found if each[1] in kill_writers.BAD] == []

@@ -536,3 +536,40 @@ def test_what_a_caller_raises_is_not_taken_for_damage(path, problem):
     with pytest.raises(type(problem)) as caught:
         reading()
     assert caught.value is problem
+
+
+H5AD = """
+import sys
+from pathlib import Path
+from genolstm.errors import GenolstmError
+from genolstm.store.hidden import write_h5ad
+try:
+    write_h5ad(Path(sys.argv[2]), Path(sys.argv[1]))
+except GenolstmError as problem:
+    print(problem, file=sys.stderr)
+    sys.exit(problem.exit_code)
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 3000, 20_000, 60_000])
+def test_anndata_that_the_disk_refuses_is_one_sentence_and_no_file(tmp_path, provenance, limit):
+    """HDF5 itself crashes where it may not write its last bytes."""
+    from genolstm.store.files import Records
+    from genolstm.store.hidden import SiteTable, write_hidden
+
+    count, width, hidden, path = 200, 64, tmp_path / "h.h5", tmp_path / "h.h5ad"
+    start = np.arange(count, dtype=np.int64)
+    sites = SiteTable(
+        contigs=("I",), contig=np.zeros(count, np.int32), start=start, end=start + 1,
+        strand=np.ones(count, np.int8), name=(".",) * count,
+    )  # fmt: skip
+    states = [(np.arange(count), 0, np.ones((count, width), np.float16))]
+    features = [("own", 0, "h", unit) for unit in range(width)]
+    write_hidden(hidden, sites, features, states, dict, Records(), provenance)
+    ended = subprocess.run(
+        [sys.executable, "-c", H5AD, str(hidden), str(path)], capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert ended.returncode == 3, ended
+    assert ended.stderr.startswith(f"the disk or 'ulimit -f' allows no file this large: {path} was not written;")
+    assert [each.name for each in tmp_path.iterdir()] == ["h.h5"]
