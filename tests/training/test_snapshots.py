@@ -73,7 +73,7 @@ class Training:
         saved = read_checkpoint(path)
         model = NextSymbolModel(saved.model, seed=99)  # every weight comes from the file
         model.load_weights(saved.weights)
-        history = History(history=saved.history, looks=saved.looks)
+        history = History(records=saved.history, looks=saved.looks)
         resumed = Training(self.genome, saved.split, model, saved.train, look=look, history=history)
         restore(resumed.run, saved.resumable)
         return resumed
