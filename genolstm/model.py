@@ -14,6 +14,7 @@ from genolstm.cells.fused import KERNELS, FusedCell
 from genolstm.cells.initial import initialise
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
+from genolstm.errors import InputError
 from genolstm.seeds import spawn_seed
 from genolstm.settings.model import CellName, ModelSettings
 
@@ -127,7 +128,12 @@ def _cell(width: int, settings: ModelSettings) -> FusedCell | MemoryCell:
 
 
 def trained_model(settings: ModelSettings, weights: Mapping[str, NDArray[np.float32]]) -> NextSymbolModel:
-    """Rebuild a model from what a checkpoint holds, in evaluation mode."""
+    """Rebuild a model from what a checkpoint holds, in evaluation mode. Raises InputError where the two do not fit."""
     model = NextSymbolModel(settings, seed=0)
-    model.load_weights(weights)
+    try:
+        model.load_weights(weights)
+    except ValueError as problem:
+        raise InputError(
+            f"the weights of the model file do not fit its settings ({problem}); make it again."
+        ) from problem
     return model.eval()

@@ -1,7 +1,10 @@
 """What all tests share: devices, small genomes, and the real data beside the checkout."""
 
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import hypothesis
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 from genolstm.alphabet import DNA, encode
 from genolstm.readers.fasta import SequenceBlock
 from genolstm.regions import Part, Stretches
+from genolstm.store.checksums import append_checksums
 from genolstm.store.files import Provenance
 from genolstm.store.genome import open_genome, write_genome
 
@@ -125,3 +129,18 @@ def results(tmp_path_factory):
     from made_results import made_results
 
     return made_results(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="session")
+def edited():
+    """Function: path -> the open file to be changed; its checksums are made again, as only a crafted file's are."""
+
+    @contextmanager
+    def opened(path):
+        with h5py.File(path, "r+") as file:
+            yield file
+        descriptor = os.open(path, os.O_RDWR)
+        append_checksums(descriptor)
+        os.close(descriptor)
+
+    return opened

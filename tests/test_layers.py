@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genolstm"
 LAYERS = (
     ("errors",),
-    ("alphabet", "estimate", "regions", "settings", "seeds", "shipped"),
+    ("alphabet", "estimate", "regions", "settings", "seeds", "shipped", "outputs"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "threads", "ranks"),
@@ -26,6 +26,7 @@ LAYERS = (
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 NO_TORCH = {
     "errors",
+    "outputs",
     "alphabet",
     "estimate",
     "regions",

@@ -107,7 +107,7 @@ def made_by(
 
 def read_provenance(path: Path) -> tuple[Provenance, Records]:
     """Where a file comes from, and what became of the records read. Raises InputError as `store.files.open_any`."""
-    info = read_file_info(path, verify=False)
+    info = read_file_info(path)
     came = Provenance(
         command=info.command, settings=info.settings, seed=info.seed, inputs=info.inputs, device=info.device
     )

@@ -20,7 +20,7 @@ def random_genome(bases: int | None = None) -> tuple[Genome, Stretches]:
     one = np.array([bases])
     genome = Genome(
         path=Path("random"), alphabet=DNA, names=("random",), lengths=one, starts=one - one, unknown=one - one,
-        all_codes=codes, sha256="",
+        mapped=codes, sha256="",
     )  # fmt: skip
     stretch = Stretches(
         contigs=("random",),

@@ -29,6 +29,8 @@ from genolstm.cli import (
     train,
     variants,
 )
+from genolstm.cli.paths import PathCheckedCommand
+from genolstm.cli.terminal import printable
 from genolstm.errors import GenolstmError, InputError
 
 STDIN, STDERR = 0, 2
@@ -59,24 +61,24 @@ def _root(
     """Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned."""
 
 
-app.command()(ingest.ingest)
-app.command()(track.track)
-app.command()(train.train)
-app.command()(score.score)
-app.command()(embed.embed)
-app.command()(gates.gates)
-app.command()(variants.variants)
+app.command(cls=PathCheckedCommand)(ingest.ingest)
+app.command(cls=PathCheckedCommand)(track.track)
+app.command(cls=PathCheckedCommand)(train.train)
+app.command(cls=PathCheckedCommand)(score.score)
+app.command(cls=PathCheckedCommand)(embed.embed)
+app.command(cls=PathCheckedCommand)(gates.gates)
+app.command(cls=PathCheckedCommand)(variants.variants)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")
-app.command()(report.report)
-app.command()(export.export)
-app.command()(study.study)
-app.command()(show.show)
-app.command()(show.schema)
-app.command()(doctor.doctor)
-app.command()(bench.bench)
-app.command()(demo.demo)
+app.command(cls=PathCheckedCommand)(report.report)
+app.command(cls=PathCheckedCommand)(export.export)
+app.command(cls=PathCheckedCommand)(study.study)
+app.command(cls=PathCheckedCommand)(show.show)
+app.command(cls=PathCheckedCommand)(show.schema)
+app.command(cls=PathCheckedCommand)(doctor.doctor)
+app.command(cls=PathCheckedCommand)(bench.bench)
+app.command(cls=PathCheckedCommand)(demo.demo)
 
 
 def main() -> None:
@@ -122,8 +124,8 @@ def _wait_without_spinning() -> None:
 
 
 def _say(sentence: str) -> None:
-    # a path may hold a line end: one failure is one line
-    typer.echo("genolstm: " + sentence.replace("\n", "\\n"), err=True)
+    # a path may hold a line end, or what steers a terminal: one failure is one line
+    typer.echo("genolstm: " + printable(sentence), err=True)
 
 
 def _forget_stdout() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from genolstm.cli.command import command
 from genolstm.cli.options import RunOptions, refuse_all
-from genolstm.cli.terminal import Task
+from genolstm.cli.terminal import Task, printable
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
 
@@ -192,13 +192,17 @@ def _list_tables(path: Path) -> None:
 
     with open_tables(path) as file:
         for table in file.tables():
-            typer.echo(f"table {table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
+            _say(f"table {table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
             for column in table.columns[: None if len(table.columns) <= 4 * LISTED else LISTED]:
-                typer.echo(f"  {column.name}\t{column.unit}\t{column.meaning}")
+                _say(f"  {column.name}\t{column.unit}\t{column.meaning}")
             if len(table.columns) > 4 * LISTED:
-                typer.echo(f"  ... {table.columns[-1].name}\t{table.columns[-1].unit}\t{table.columns[-1].meaning}")
+                _say(f"  ... {table.columns[-1].name}\t{table.columns[-1].unit}\t{table.columns[-1].meaning}")
         try:
             for track in tracks_of(file):
-                typer.echo(f"track {track.name}")
+                _say(f"track {track.name}")
         except UsageError:
             pass
+
+
+def _say(line: str) -> None:
+    typer.echo("\t".join(map(printable, line.split("\t"))))  # units and meanings may come from anywhere

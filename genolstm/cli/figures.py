@@ -11,13 +11,17 @@ log = logging.getLogger("genolstm")
 
 def check_figure(figure: Path | None, *, force: bool, inputs: list[Path] | None = None) -> None:
     """Stop before any work when the pictures could not be written under these names. Raises UsageError."""
-    from genolstm.store.files import refuse_existing
+    from genolstm.outputs import completes, refuse_existing
 
     if figure is None:
         return
     check_ending(figure)
     refuse_existing(figure, force=force, inputs=inputs or ())
-    if not force and (beside := sorted(each for each in figure.parent.iterdir() if _is_beside(each, figure))):
+    if (
+        not force
+        and not completes(figure)
+        and (beside := sorted(each for each in figure.parent.iterdir() if _is_beside(each, figure)))
+    ):
         raise UsageError(
             f"{beside[0]} exists, where a further picture of --figure {figure} may go; add --force to replace it, or"
             " name another."

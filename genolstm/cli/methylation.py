@@ -3,6 +3,7 @@
 import typer
 
 from genolstm.cli import methylation_count, methylation_fit, methylation_predict, methylation_simulate
+from genolstm.cli.paths import PathCheckedCommand
 
 app = typer.Typer(
     help="Count modified bases, and fit the cell whose state is a methylation fraction to the counts.",
@@ -17,7 +18,7 @@ def _root() -> None:
     """Count modified bases, and fit the cell whose state is a methylation fraction to the counts."""
 
 
-app.command()(methylation_count.count)
-app.command()(methylation_fit.fit)
-app.command()(methylation_simulate.simulate)
-app.command()(methylation_predict.predict)
+app.command(cls=PathCheckedCommand)(methylation_count.count)
+app.command(cls=PathCheckedCommand)(methylation_fit.fit)
+app.command(cls=PathCheckedCommand)(methylation_simulate.simulate)
+app.command(cls=PathCheckedCommand)(methylation_predict.predict)

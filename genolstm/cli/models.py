@@ -9,6 +9,7 @@ import typer
 
 from genolstm.cli.command import command
 from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
+from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(cls=PathCheckedCommand)
 @command()
 def pack(
     model: Model,

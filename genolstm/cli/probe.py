@@ -8,6 +8,7 @@ import typer
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
+from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
 from genolstm.cli.terminal import ProgressLine, Task, log
@@ -27,7 +28,7 @@ def _root() -> None:
     """Read biology out of a model's hidden states with linear probes, each beside its controls."""
 
 
-@app.command()
+@app.command(cls=PathCheckedCommand)
 @command(settings_file=True)
 def splice(
     model: Model,
@@ -89,5 +90,5 @@ def splice(
     report(results, records, output, task)
 
 
-app.command()(accessibility)
-app.command()(protein)
+app.command(cls=PathCheckedCommand)(accessibility)
+app.command(cls=PathCheckedCommand)(protein)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from genolstm.cli.options import Json
+from genolstm.cli.terminal import printable
 from genolstm.shipped import model_path
 
 
@@ -36,10 +37,14 @@ def show(
         typer.echo(json.dumps(told))
         return
     for title, entries in told.items():
-        typer.echo(f"{title}" if isinstance(entries, dict) else f"{title}: {_spelled(entries)}")
+        _say(f"{title}" if isinstance(entries, dict) else f"{title}: {_spelled(entries)}")
         if isinstance(entries, dict):
             for name, value in entries.items():
-                typer.echo(f"  {name}: {_spelled(value)}")
+                _say(f"  {name}: {_spelled(value)}")
+
+
+def _say(line: str) -> None:
+    typer.echo(printable(line))  # attributes may come from anywhere
 
 
 def _spelled(value: Any) -> str:  # noqa: ANN401  (values of any JSON type)

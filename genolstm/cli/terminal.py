@@ -15,6 +15,7 @@ import typer
 from genolstm import __version__
 from genolstm.cli.options import RunOptions
 from genolstm.errors import UsageError
+from genolstm.outputs import release
 from genolstm.settings.environment import process_count, whole_number
 from genolstm.settings.train import DeviceName
 
@@ -55,6 +56,8 @@ class Task:
         self.began = time.perf_counter()
         self.device, self.threads, self.threads_given = "cpu", 1, False
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Formatter("%(message)s"))
         log.setLevel(logging.WARNING if quiet else logging.INFO)
         self.processes = process_count()
         if self.processes > 1 and command not in SHARED:
@@ -146,6 +149,8 @@ class Task:
         as_json: bool = False,
     ) -> None:
         """Say what was written, how long it took and the one number that matters; print the summary when asked."""
+        if output is not None:
+            release(output)
         seconds = time.perf_counter() - self.began
         self._say_skipped(records.get("skipped", {}))
         log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))
@@ -178,6 +183,18 @@ class Task:
             told = "; ".join(f"{count:,} {reason}" for reason, count in ranked[:REASONS_TOLD])
             more = f"; and {len(ranked) - REASONS_TOLD} rarer reasons" if len(ranked) > REASONS_TOLD else ""
             log.info("skipped: %s%s", told, more)
+
+
+def printable(text: str) -> str:
+    """A text that comes from a file or a name, as a terminal may print it: what would steer the terminal is spelled."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+class _Formatter(logging.Formatter):
+    """Lines of the log, in which names of files, contigs and sites steer no terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class ProgressLine:

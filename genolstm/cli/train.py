@@ -73,9 +73,9 @@ def train(
         return
     bits = session.evaluate()
     _write(session, output, task, bits=bits)
-    resume_path(output).unlink(missing_ok=True)
     draw(output, run.figure)
     report(session, output, task, bits)
+    resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
 
 
 def resume_path(output: Path) -> Path:

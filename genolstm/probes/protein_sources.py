@@ -80,7 +80,7 @@ def _opened_proteins(path: Path) -> tuple[Genome, dict[str, int], Stops]:
         ingested = Path(folder) / "proteins.h5"
         counted = write_genome(ingested, read_fasta(path, PROTEIN, stops=stops), PROTEIN, NO_PROVENANCE)
         opened = open_genome(ingested)
-        held = replace(opened, path=path, all_codes=opened.all_codes.copy())
+        held = replace(opened, path=path, mapped=opened.all_codes.copy(), check=None)
     return held, counted.letters, stops
 
 

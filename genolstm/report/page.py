@@ -78,7 +78,8 @@ def write_page(path: Path, results: Sequence[Result], sections: Sequence[Section
         title=title, version=__version__, entries=entries, warnings=warnings_of(results)
     )  # fmt: skip
     with growing_file(path) as growing:
-        growing.write_text(made, encoding="utf-8")
+        # a file name may hold bytes that are not UTF-8
+        growing.write_text(made, encoding="utf-8", errors="backslashreplace")
     return count
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from genolstm.alphabet import Codes
+from genolstm.errors import InputError
 from genolstm.markov import MarkovModel, count_markov, fit_markov, largest_order, markov_bits
 from genolstm.regions import Part, Stretches
 from genolstm.store.checkpoint import PartBits
@@ -22,7 +25,7 @@ def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]
 
 def _blocks(genome: Genome, start: int, end: int) -> Iterator[Codes]:
     for at in range(start, end, BLOCK):
-        yield genome.all_codes[at : min(at + BLOCK, end)]
+        yield genome.symbols(at, min(at + BLOCK, end))
         genome.release()
 
 
@@ -45,6 +48,10 @@ def bits_beside_markov(reader: GenomeReader, markov: MarkovModel, split: Stretch
     stretches = split.of(part)
     bits, symbols = mean_bits(reader, stretches)
     lines = markov_bits(markov, blocks_of(reader.genome, stretches))
+    if not np.isfinite(bits):
+        raise InputError(
+            f"the model gives no number for the {part.name.lower()} part: its training diverged; lower --lr."
+        )
     if lines.symbols != symbols:
         raise ValueError(f"the model scored {symbols} symbols and the Markov models {lines.symbols}")
     return PartBits(

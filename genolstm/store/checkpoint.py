@@ -29,6 +29,7 @@ HISTORY = {
     "learning_rate": np.float64,
     "bases_per_second": np.float64,
 }
+LARGEST_WEIGHT = 1e10  # of a network that says anything; sums of larger ones overflow
 LOOKS = {"bases": np.int64, "bits": np.float64}
 
 
@@ -200,10 +201,13 @@ def _write_resumable(file: h5py.File, resumable: TrainingState) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a model file and check every byte of its content. Raises InputError as `files.open_file`."""
-    with open_file(path, Kind.CHECKPOINT, verify=True) as file:
+    """Read a model file.
+
+    Raises InputError as `files.open_file`, and for weights that are no numbers or too few for the settings.
+    """
+    with open_file(path, Kind.CHECKPOINT) as file:
         where = f"model file {path}"
-        return Checkpoint(
+        checkpoint = Checkpoint(
             model=ModelSettings.from_json(json.loads(file.attrs["model"]), where=where),
             train=TrainSettings.from_json(json.loads(file.attrs["train"]), where=where),
             weights=_read_arrays(file["weights"]),
@@ -219,6 +223,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
             card=ModelCard.from_text(file.attrs["card"]) if "card" in file.attrs else None,
+        )
+    _check_weights(checkpoint, where)
+    return checkpoint
+
+
+def _check_weights(checkpoint: Checkpoint, where: str) -> None:
+    """Hold weights against what no network has. Names and shapes are for the network itself to judge."""
+    for name, values in checkpoint.weights.items():
+        if not (np.abs(values) < LARGEST_WEIGHT).all():  # NaN is not smaller either
+            raise InputError(
+                f"{where} holds weights that are no numbers, or beyond any use ({name}): its training diverged; train"
+                " with a lower --lr."
+            )
+    layers, hidden = checkpoint.model.layers, checkpoint.model.hidden
+    found = sum(values.size for values in checkpoint.weights.values())
+    if found < layers * hidden * hidden:  # each layer reads its own state
+        raise InputError(
+            f"{where} is damaged ({found:,} weights are too few for {layers} x {hidden} units); make it again."
         )
 
 

@@ -112,7 +112,7 @@ def _write_column(group: h5py.Group, name: str, values: NDArray[np.generic]) -> 
 
 def read_counts(path: Path) -> Counts:
     """Read a counts file. Raises InputError as `files.open_file`, and for counts that cannot be."""
-    with open_file(path, Kind.COUNTS, verify=True) as file:
+    with open_file(path, Kind.COUNTS) as file:
         columns = {name: file["sites"][name][()] for name in COLUMNS}
         contigs, samples = strings(file["contigs/name"]), strings(file["samples/name"])
     try:

@@ -35,17 +35,17 @@ class FileInfo:
     others: Mapping[str, Any]
 
 
-def read_file_info(path: Path, *, verify: bool = True) -> FileInfo:
-    """Read where a file comes from. Raises InputError as `files.open_any`.
+def read_file_info(path: Path) -> FileInfo:
+    """Read where a file comes from. Raises InputError as `files.open_any`."""
+    with open_any(path) as file:
+        return _read({name: _plain(value) for name, value in file.attrs.items()})
 
-    verify : also check every byte of the content against its SHA-256.
-    """
-    with open_any(path, verify=verify) as file:
-        about = {name: _plain(value) for name, value in file.attrs.items()}
-    kind, inputs = Kind(str(about["kind"])), json.loads(about["inputs"])
+
+def _read(about: Mapping[str, Any]) -> FileInfo:
+    inputs = json.loads(about["inputs"])
     sequence = about.get("sequence_sha256") or about.get("genome_sha256") or inputs.get("genome", "")
     return FileInfo(
-        kind=kind,
+        kind=Kind(str(about["kind"])),
         genolstm_version=str(about["genolstm_version"]),
         command=str(about["command"]),
         settings=json.loads(about["settings"]),

@@ -1,16 +1,13 @@
 """Open, check and atomically write our HDF5 files, with the provenance that each carries."""
 
 import datetime
-import errno
-import fcntl
 import hashlib
 import inspect
 import json
-import logging
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,26 +19,26 @@ import numpy as np
 
 from genolstm import __version__
 from genolstm.errors import InputError, UsageError
-from genolstm.store.schema import FORMAT, SCHEMA_VERSION, Kind, problems
-
-log = logging.getLogger(__name__)
+from genolstm.outputs import growing, present_path
+from genolstm.outputs import growing_file as growing_file
+from genolstm.outputs import partial_path as partial_path
+from genolstm.outputs import refuse_existing as refuse_existing
+from genolstm.store.checksums import CheckedFile, Checksums, append_checksums, read_checksums
+from genolstm.store.schema import (
+    CHECKED_SINCE,
+    CLOCKED,
+    FORMAT,
+    PROVENANCE,
+    SCHEMA_VERSION,
+    Kind,
+    problems,
+)
 
 HASH_BYTES = 1 << 20  # datasets are hashed in slabs of about this size, so that memory stays bounded
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 GZIP_MAGIC, GZIP_WBITS, HEAD_BYTES = b"\x1f\x8b", 31, 512  # to know a FASTA file that was given in place of ours
+MOST_PACKED, MOST_EMPTY = 1100, 1 << 30  # deflate packs no better than 1,032 to 1; chunks that were never written
 LIBVER = ("earliest", "v110")  # opens in h5dump 1.10 and in R's rhdf5
-DISK_ERRORS = {  # what the system may refuse while an output grows, and what to do
-    errno.ENOSPC: "the disk is full: {path} was not written; free space or write elsewhere.",
-    errno.EDQUOT: "your disk quota is used up: {path} was not written; free space.",
-    errno.EFBIG: "the disk or 'ulimit -f' allows no file this large: {path} was not written; raise the limit or write"
-    " elsewhere.",
-    errno.EIO: "the disk failed: {path} was not written; write elsewhere.",
-    errno.EACCES: "{path} cannot be written: permission denied; name another output.",
-    errno.EPERM: "{path} cannot be written: operation not permitted; name another output.",
-    errno.EROFS: "{path} cannot be written: the file system is read-only; name another output.",
-    errno.ENOENT: "{path} cannot be written: its folder is gone; make it again, or name another output.",
-    errno.ENAMETOOLONG: "{path} cannot be written: its name is too long; name another output.",
-}
 # what HDF5 and the reading of its text and JSON raise on damaged bytes
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError)
 _READING = re.compile(r"(h5py|genolstm\.store)(\.|$)")
@@ -74,26 +71,6 @@ class Records:
         return {"read": self.read, "used": self.used, "skipped": dict(self.skipped)}
 
 
-def refuse_existing(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
-    """Stop before any work when an output cannot be written, or is one of the inputs. Raises UsageError."""
-    try:
-        exists = path.exists()
-    except OSError as problem:  # a name that is too long, a folder that may not be looked into
-        raise UsageError(f"output {path} cannot be written ({problem.strerror}); name another.") from problem
-    if path.is_dir():
-        raise UsageError(f"output {path} is a folder; name a file.")
-    if exists and any(each.exists() and path.samefile(each) for each in inputs):
-        raise UsageError(f"output {path} is also an input; name another.")
-    if exists and not path.is_file():
-        raise UsageError(f"output {path} is a device or a pipe; name a file.")
-    if exists and not force:
-        raise UsageError(f"output {path} exists; add --force to replace it, or name another.")
-    if not path.parent.is_dir():
-        raise UsageError(f"output folder {path.parent} does not exist; make it, or name another.")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"output folder {path.parent} cannot be written to; name another.")
-
-
 def write_records(file: h5py.File, records: Records) -> None:
     """Write the record counts of a command that reads records."""
     file.attrs["records"] = json.dumps(records.to_json(), sort_keys=True)
@@ -108,11 +85,6 @@ def file_sha256(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {problem.strerror}; check its permissions and the disk.") from problem
 
 
-def partial_path(path: Path) -> Path:
-    """Give the name under which an output grows, beside its target."""
-    return path.with_name(f".{path.name}.partial")
-
-
 @contextmanager
 def write_file(path: Path, kind: Kind, provenance: Provenance) -> Iterator[h5py.File]:
     """Write a file that appears under its name only when complete and true to its table.
@@ -121,52 +93,40 @@ def write_file(path: Path, kind: Kind, provenance: Provenance) -> Iterator[h5py.
     renamed; whatever fails, the target is untouched. Raises InputError when the disk is full or another process writes
     the same.
     """
-    growing, created = partial_path(path), _created()
-    lock = _locked(growing, path)
-    try:
-        with _disk_errors(path):
-            disk = _Disk(lock)
-            file = h5py.File(disk, "w", libver=LIBVER)
-            try:
-                yield file
-                disk.raise_failure()
-                _write_attributes(file, kind, provenance)
-                file.attrs["created"] = created
-                if strayed := problems(file, kind):
-                    raise ValueError(f"{kind} file strays from its table: {'; '.join(strayed)}")
-                file.attrs["content_sha256"] = content_sha256(file)
-            except BaseException:
-                with suppress(*DAMAGE):
-                    file.close()
-                disk.raise_failure()  # rather than what it led to
-                raise
-            file.close()
+    created = _created()
+    with growing(path) as grown:
+        disk = _Disk(grown.descriptor)
+        file = h5py.File(disk, "w", libver=LIBVER)
+        try:
+            yield file
             disk.raise_failure()
-            os.fsync(lock)
-            growing.replace(path)
-    except BaseException:
-        growing.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(lock)
+            _write_attributes(file, kind, provenance)
+            file.attrs["created"] = created
+            if strayed := problems(file, kind):
+                raise ValueError(f"{kind} file strays from its table: {'; '.join(strayed)}")
+            file.attrs["content_sha256"] = content_sha256(file)
+        except BaseException:
+            with suppress(*DAMAGE):
+                file.close()
+            disk.raise_failure()  # rather than what it led to
+            raise
+        file.close()
+        disk.raise_failure()
+        append_checksums(grown.descriptor)
 
 
 @contextmanager
-def growing_file(path: Path) -> Iterator[Path]:
-    """Name under which a file of a foreign layout grows; when all went well it appears under its own, else it is gone.
-
-    Raises InputError as `write_file` does for what the disk refuses.
-    """
-    growing = partial_path(path)
-    try:
-        with _disk_errors(path):
-            yield growing
-            with growing.open("rb") as written:
-                os.fsync(written.fileno())
-            growing.replace(path)
-    except BaseException:
-        growing.unlink(missing_ok=True)
-        raise
+def write_foreign(path: Path) -> Iterator[h5py.File]:
+    """Write an HDF5 file of a foreign layout, whole or not at all. Raises InputError as `write_file`."""
+    with growing(path) as grown:
+        disk = _Disk(grown.descriptor)
+        file = h5py.File(disk, "w", libver=LIBVER)
+        try:
+            yield file
+        finally:
+            with suppress(*DAMAGE):
+                file.close()
+            disk.raise_failure()
 
 
 class _Disk:
@@ -224,42 +184,6 @@ class _Disk:
             return None
 
 
-def _locked(growing: Path, path: Path) -> int:
-    with _disk_errors(path):
-        descriptor = os.open(growing, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as problem:
-        os.close(descriptor)
-        raise InputError(f"another process is writing {path}; wait for it, or name another output.") from problem
-    except OSError as problem:  # some network file systems have no locks
-        log.warning("%s: this file system cannot lock files (%s); do not let two jobs write one output", path, problem)
-    if not _is_open_as(descriptor, growing):  # another process has just finished, and this lock is on its output
-        os.close(descriptor)
-        return _locked(growing, path)
-    return descriptor
-
-
-def _is_open_as(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of a full, failing or read-only disk into one sentence each."""
-    try:
-        yield
-    except (OSError, RuntimeError) as problem:
-        told = re.search(r"errno = (\d+)", str(problem))  # HDF5 hides the number in its text
-        number = getattr(problem, "errno", None) or (int(told[1]) if told else None)
-        if number in DISK_ERRORS:
-            raise InputError(DISK_ERRORS[number].format(path=path)) from problem
-        raise
-
-
 def _write_attributes(file: h5py.File, kind: Kind, provenance: Provenance) -> None:
     file.attrs["format"] = FORMAT
     file.attrs["kind"] = str(kind)
@@ -285,18 +209,24 @@ def _created() -> str:
 
 
 def content_sha256(file: h5py.File) -> str:
-    """SHA-256 over every name, type, shape, value and attribute but `content_sha256` itself, in name order."""
+    """SHA-256 over every name, type, shape, value and attribute but the provenance, in name order.
+
+    What was measured by the clock is left out, so that a command run again gives the same hash. Files from before
+    blocks had checksums, of which this hash is the only guard, have it over all but itself.
+    """
     digest = hashlib.sha256()
+    checked = has_checksums(file)
+    left_out = PROVENANCE if checked else {"content_sha256"}
 
     def attributes(name: str, item: h5py.Dataset | h5py.Group) -> None:
         for key in sorted(item.attrs):
-            if key != "content_sha256":
+            if name != "/" or key not in left_out:
                 value = np.asarray(item.attrs[key]).tolist()  # plain: NumPy's own spelling differs between its versions
                 digest.update(f"{name}@{key}={value!r}\n".encode())
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         attributes(name, item)
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and not (checked and name in CLOCKED):
             digest.update(f"{name} {item.dtype.str} {item.shape}\n".encode())
             for slab in _slabs(item):
                 digest.update(slab)
@@ -304,6 +234,11 @@ def content_sha256(file: h5py.File) -> str:
     attributes("/", file)
     file.visititems(visit)
     return digest.hexdigest()
+
+
+def has_checksums(file: h5py.File) -> bool:
+    """Whether a file is of a version whose files carry the checksums of their blocks."""
+    return int(file.attrs["schema_version"]) >= CHECKED_SINCE[Kind(str(file.attrs["kind"]))]
 
 
 def _slabs(item: h5py.Dataset) -> Iterator[bytes | memoryview]:
@@ -320,7 +255,7 @@ def _slabs(item: h5py.Dataset) -> Iterator[bytes | memoryview]:
 def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.File]:
     """Open one of our files for reading and check that it is of the kind and version that the caller needs.
 
-    verify : also recompute the content hash, which reads the whole file.
+    Every byte that is read is checked first. verify : check all of them, and recompute the content hash.
     Raises InputError for a file that is missing, cut short, damaged, foreign, of another kind, or from a newer version.
     """
     with open_any(path, verify=verify) as file:
@@ -347,28 +282,36 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
 @contextmanager
 def open_any(path: Path, *, verify: bool = False) -> Iterator[h5py.File]:
     """Open one of our files whatever its kind; checks as `open_file`, and says so when reading meets damage later."""
-    file = _open(path)
-    try:
-        if file.attrs.get("format") != FORMAT:
-            raise InputError(f"{path} is HDF5 but was not written by genolstm; give a file that genolstm made.")
-        kind = str(file.attrs["kind"])
-        if kind not in set(Kind):
-            raise InputError(f"{path} is of the kind '{kind}', which genolstm {__version__} does not know; upgrade it.")
-        version = int(file.attrs["schema_version"])
-        if version > SCHEMA_VERSION[Kind(kind)]:
-            raise InputError(
-                f"{path} follows version {version} of the {kind} layout; genolstm {__version__} knows"
-                f" {SCHEMA_VERSION[Kind(kind)]}. Upgrade genolstm."
-            )
-        _check_content(file, path, Kind(kind), verify=verify)
-        yield file
-    except DAMAGE as problem:
-        if not _of_reading(problem):
-            raise
-        raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
-    finally:
-        with suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
-            file.close()
+    with _descriptor(path) as descriptor:
+        checksums = read_checksums(descriptor, path)
+        if verify and checksums:
+            checksums.check_all()
+        file = _open(path, checksums)
+        try:
+            _check(file, path, checksums, os.fstat(descriptor), verify=verify)
+            yield file
+        except DAMAGE as problem:
+            if not _of_reading(problem):
+                raise
+            raise InputError(f"{path} is damaged ({_first_line(problem)}); make it again.") from problem
+        finally:
+            with suppress(*DAMAGE):  # closing a damaged file may fail once more
+                file.close()
+
+
+def _check(file: h5py.File, path: Path, checksums: Checksums | None, about: os.stat_result, *, verify: bool) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise InputError(f"{path} is HDF5 but was not written by genolstm; give a file that genolstm made.")
+    kind = str(file.attrs["kind"])
+    if kind not in set(Kind):
+        raise InputError(f"{path} is of the kind '{kind}', which genolstm {__version__} does not know; upgrade it.")
+    version = int(file.attrs["schema_version"])
+    if version > SCHEMA_VERSION[Kind(kind)]:
+        raise InputError(
+            f"{path} follows version {version} of the {kind} layout; genolstm {__version__} knows"
+            f" {SCHEMA_VERSION[Kind(kind)]}. Upgrade genolstm."
+        )
+    _check_content(file, path, Kind(kind), about, checked=checksums is not None, verify=verify)
 
 
 def _of_reading(problem: BaseException) -> bool:
@@ -392,25 +335,31 @@ def _first_line(problem: BaseException) -> str:
     return text.strip().splitlines()[0] if text.strip() else type(problem).__name__
 
 
-def _open(path: Path) -> h5py.File:
-    if not path.exists():
+@contextmanager
+def _descriptor(path: Path) -> Iterator[int]:
+    if not path.exists() and present_path(path) == path:
         raise InputError(f"{path} does not exist; correct the path.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
     try:
-        with path.open("rb") as stream:
-            signature = stream.read(len(SIGNATURE))
+        stream = present_path(path).open("rb")
+        signature = stream.read(len(SIGNATURE))
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}; check its permissions and the disk.") from problem
-    if signature != SIGNATURE:
-        if _is_fasta(path):
-            raise InputError(
-                f"{path} is a FASTA file, where a file that genolstm made is needed: run 'genolstm ingest"
-                f" {path} -o genome.h5' and give genome.h5."
-            )
-        raise InputError(f"{path} is not an HDF5 file; give a file that genolstm made.")
+    with stream:
+        if signature != SIGNATURE:
+            if _is_fasta(path):
+                raise InputError(
+                    f"{path} is a FASTA file, where a file that genolstm made is needed: run 'genolstm ingest"
+                    f" {path} -o genome.h5' and give genome.h5."
+                )
+            raise InputError(f"{path} is not an HDF5 file; give a file that genolstm made.")
+        yield stream.fileno()
+
+
+def _open(path: Path, checksums: Checksums | None) -> h5py.File:
     try:
-        return h5py.File(path, "r")
+        return h5py.File(CheckedFile(checksums) if checksums else present_path(path), "r")
     except BlockingIOError as problem:
         raise InputError(
             f"{path} is locked by another process, or lies on a file system without locks; wait, or set"
@@ -434,12 +383,36 @@ def _is_fasta(path: Path) -> bool:
     return False
 
 
-def _check_content(file: h5py.File, path: Path, kind: Kind, *, verify: bool) -> None:
-    strayed = problems(file, kind)
-    if not strayed and verify and content_sha256(file) != file.attrs.get("content_sha256"):
-        strayed = ["its content differs from the SHA-256 it carries"]
+def _check_content(
+    file: h5py.File, path: Path, kind: Kind, about: os.stat_result, *, checked: bool, verify: bool
+) -> None:
+    strayed = problems(file, kind) or _too_much(file, about.st_size)
+    if not strayed and has_checksums(file) and not checked:
+        strayed = ["the checksums at its end are gone"]
+    # without checksums the hash of the content is the only guard: it is asked once for each file
+    state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    if not strayed and (verify or (not checked and state not in _verified)):
+        if content_sha256(file) != file.attrs.get("content_sha256"):
+            strayed = ["its content differs from the SHA-256 it carries"]
+        else:
+            _verified.add(state)
     if strayed:
         raise InputError(f"{path} is damaged or was changed by hand: {strayed[0]}; make it again.")
+
+
+_verified: set[tuple[int, int, int, int]] = set()  # files without checksums whose content hash agreed
+
+
+def _too_much(file: h5py.File, size: int) -> list[str]:
+    """Datasets that say they hold more than a file of this size can: reading them would never end."""
+    found: list[str] = []
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset) and item.nbytes > MOST_PACKED * size + MOST_EMPTY:
+            found.append(f"{name} says it has {item.size:,} values, more than the file can hold")
+
+    file.visititems(visit)
+    return found
 
 
 def strings(item: h5py.Dataset) -> tuple[str, ...]:

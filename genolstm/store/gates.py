@@ -194,7 +194,7 @@ def open_gates(path: Path) -> Iterator[GatesFile]:
 
 def read_gates_tables(path: Path) -> GatesTables:
     """Read the tables of a gates file. Raises InputError as `files.open_file`."""
-    with open_file(path, Kind.GATES, verify=True) as file:
+    with open_file(path, Kind.GATES) as file:
         return GatesTables(
             units={name: {key: item[()] for key, item in group.items()} for name, group in file["units"].items()},
             half_life={name: item[()] for name, item in file["half_life"].items()} if "half_life" in file else {},

@@ -2,6 +2,8 @@
 
 import hashlib
 import mmap
+import os
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import ALPHABETS, Alphabet, Codes
 from genolstm.errors import InputError
+from genolstm.outputs import present_path
 from genolstm.regions import Region
+from genolstm.store.checksums import BLOCK, read_checksums
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind
 
@@ -45,8 +49,9 @@ class Block(Protocol):
 class Genome:
     """Read-only view of a genome file; codes are mapped from disk, so that processes share them and nothing is loaded.
 
-    names, lengths, starts : contigs in file order.   unknown : N (or X) per contig.   all_codes : uint8 [symbols].
-    sha256 : hash of names and codes, by which a checkpoint knows its genome whatever file holds it.
+    names, lengths, starts : contigs in file order.   unknown : N (or X) per contig.   sha256 : hash of names and codes,
+    by which a checkpoint knows its genome whatever file holds it.   mapped : uint8 [symbols], to be read by `codes` or
+    `all_codes`, which check what they hand over.   check : of symbols [start, end), None where nothing is on disk.
     soft_mask : intervals of each contig, as `soft_mask` gives them, of a genome without a file of its own; path is then
     where its sequence came from. None where the file at path holds them.
     """
@@ -57,22 +62,37 @@ class Genome:
     lengths: NDArray[np.int64]
     starts: NDArray[np.int64]
     unknown: NDArray[np.int64]
-    all_codes: Codes
+    mapped: Codes
     sha256: str
     soft_mask: tuple[NDArray[np.int64], ...] | None = None
+    check: Callable[[int, int], None] | None = None
 
     @property
     def length_of(self) -> dict[str, int]:
         """Contig name -> symbols, in file order."""
         return dict(zip(self.names, self.lengths.tolist(), strict=True))
 
+    @property
+    def all_codes(self) -> Codes:
+        """Codes of all contigs end to end, uint8 [symbols]. Raises InputError where the file is damaged."""
+        return self.symbols(0, len(self.mapped))
+
+    def symbols(self, start: int, end: int) -> Codes:
+        """Some of `all_codes`, [start, end), a view. Raises InputError where the file is damaged."""
+        if self.check is not None:
+            self.check(start, end)
+        return self.mapped[start:end]
+
     def release(self) -> None:
         """Give pages of the codes that were read back to the system: mapped pages count as this process's memory."""
-        if isinstance(self.all_codes, np.memmap):
-            self.all_codes._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+        if isinstance(self.mapped, np.memmap):
+            self.mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
     def codes(self, region: Region) -> Codes:
-        """Give the codes of a region, uint8 [end - start], a view. Raises InputError for a place that is not there."""
+        """Codes of a region, uint8 [end - start], a view.
+
+        Raises InputError for a place that is not there, or where the file is damaged.
+        """
         if region.contig not in self.names:
             known = ", ".join(self.names[:8])
             raise InputError(f"contig '{region.contig}' is not in {self.path}; it has {known}. Rename or re-ingest.")
@@ -80,7 +100,7 @@ class Genome:
         if not 0 <= region.start <= region.end <= self.lengths[index]:
             raise InputError(f"{region} lies outside contig '{region.contig}' of {self.lengths[index]:,} symbols.")
         first = int(self.starts[index])
-        return self.all_codes[first + region.start : first + region.end]
+        return self.symbols(first + region.start, first + region.end)
 
 
 def open_genome(path: Path) -> Genome:
@@ -91,19 +111,61 @@ def open_genome(path: Path) -> Genome:
         if offset is None:
             raise InputError(f"{path} holds codes that cannot be memory-mapped; run 'genolstm ingest' again.")
         lengths, starts = file["contigs/length"][()], file["contigs/start"][()]
+        if str(file.attrs["alphabet"]) not in ALPHABETS:
+            raise InputError(f"{path} is damaged (there is no alphabet '{file.attrs['alphabet']}'); make it again.")
+        alphabet = ALPHABETS[file.attrs["alphabet"]]
+        with present_path(path).open("rb") as stream:
+            check = _CodesCheck(path, os.dup(stream.fileno()), offset, codes.size, alphabet.n_symbols)
+            # mode 'c': pages are shared with other readers, and torch takes the array without a warning
+            mapped = np.memmap(stream, dtype=np.uint8, mode="c", offset=offset, shape=codes.shape)
         if not (lengths > 0).all() or (starts != np.cumsum(lengths) - lengths).any() or lengths.sum() != codes.size:
             raise InputError(f"{path} is damaged (its contigs do not fill its codes); run 'genolstm ingest' again.")
         return Genome(
             path=path,
-            alphabet=ALPHABETS[file.attrs["alphabet"]],
+            alphabet=alphabet,
             names=strings(file["contigs/name"]),
             lengths=lengths,
             starts=starts,
             unknown=file["contigs/unknown"][()],
-            # mode 'c': pages are shared with other readers, and torch takes the array without a warning
-            all_codes=np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=codes.shape),
+            mapped=mapped,
             sha256=str(file.attrs["sequence_sha256"]),
+            check=check,
         )
+
+
+class _CodesCheck:
+    """What codes of an open genome file must pass when they are read for the first time.
+
+    They must be as they were written, where the file carries checksums, and stand for letters of the alphabet.
+    """
+
+    def __init__(self, path: Path, descriptor: int, offset: int, symbols: int, letters: int) -> None:
+        self.path, self.descriptor, self.offset = path, descriptor, offset
+        self.symbols, self.letters = symbols, letters
+        weakref.finalize(self, os.close, descriptor)
+        self.checksums = read_checksums(descriptor, path)
+        self.unread, self.all_read = np.ones(-(-symbols // BLOCK), dtype=np.bool_), False
+
+    def __call__(self, start: int, end: int) -> None:
+        if self.all_read:
+            return
+        first, stop = start // BLOCK, -(-end // BLOCK)
+        unread = first + np.flatnonzero(self.unread[first:stop])
+        if not len(unread):
+            return
+        if self.checksums:
+            self.checksums.check(self.offset + start, self.offset + end)
+        for block in unread.tolist():
+            # read, not mapped: mapped pages would count as this process's memory
+            count = min(BLOCK, self.symbols - block * BLOCK)
+            codes = np.frombuffer(os.pread(self.descriptor, count, self.offset + block * BLOCK), dtype=np.uint8)
+            if len(codes) < count or codes.max() >= self.letters:
+                raise InputError(
+                    f"{self.path} is damaged: one of its symbols {block * BLOCK:,} to {block * BLOCK + count:,} stands"
+                    " for no letter; run 'genolstm ingest' again."
+                )
+        self.unread[unread] = False
+        self.all_read = not self.unread.any()
 
 
 def soft_mask(path: Path, contig: str) -> NDArray[np.int64]:

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.store.files import (
-    LIBVER,
     Provenance,
     Records,
-    growing_file,
     open_file,
     strings,
     write_file,
+    write_foreign,
     write_records,
     write_strings,
 )
@@ -158,8 +157,7 @@ def write_h5ad(path: Path, hidden_path: Path) -> None:
     """
     with (
         open_file(hidden_path, Kind.HIDDEN) as source,
-        growing_file(path) as growing,
-        h5py.File(growing, "w", libver=LIBVER) as file,
+        write_foreign(path) as file,
     ):
         sites, features = _sites(source), _features(source)
         _encode(file, "anndata", "0.1.0")

@@ -172,7 +172,7 @@ def _write_held_out(group: h5py.Group, scores: tuple[HeldOutScore, ...]) -> None
 
 def read_methylation(path: Path) -> MethylationFit:
     """Read a fit. Raises InputError as `files.open_file`."""
-    with open_file(path, Kind.METHYLATION, verify=True) as file:
+    with open_file(path, Kind.METHYLATION) as file:
         unit = str(file.attrs["unit"])
         sites = file["sites"]
         columns: dict[str, Any] = {name: sites[name][()] for name in PLACE}

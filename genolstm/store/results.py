@@ -271,7 +271,7 @@ def read_probe_task(path: Path) -> str:
 
 def read_probe(path: Path) -> dict[str, ProbeResult]:
     """Read a probe's result file: target -> result. Raises InputError as `files.open_file`."""
-    with open_file(path, Kind.PROBE, verify=True) as file:
+    with open_file(path, Kind.PROBE) as file:
         contigs = strings(file["contigs/name"])
         states = str(json.loads(file.attrs["settings"]).get("states", "h"))  # where versions before 4 have it
         return {target: _read_target(file[target], contigs, states) for target in file if target != "contigs"}

@@ -20,8 +20,11 @@ ROOT_ATTRIBUTES = {
     "device": "device that computed",
     "created": "UTC time, or SOURCE_DATE_EPOCH when that is set",
     "records": "JSON: records read, used, and skipped by reason",
-    "content_sha256": "SHA-256 over names, types, shapes, values and attributes of everything else in the file",
+    "content_sha256": "SHA-256 over names, types, shapes, values and attributes of all but the provenance above",
 }
+
+PROVENANCE = frozenset(ROOT_ATTRIBUTES) - {"format", "kind", "schema_version", "records"}
+CLOCKED = frozenset({"history/bases_per_second"})  # datasets that a second run of the same command gives otherwise
 
 
 class Kind(StrEnum):
@@ -39,10 +42,12 @@ class Kind(StrEnum):
     STUDY = "study"
 
 
-# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the
-# attribute standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as
-# they are. checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 1) | {Kind.PROBE: 4, Kind.CHECKPOINT: 3}
+# probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
+# standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as they are.
+# checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 4}
+# from which on a file carries checksums of its blocks, and its content hash is of content alone
+CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 4}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from tempfile import TemporaryFile
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.errors import InputError
-from genolstm.store.files import DISK_ERRORS
+from genolstm.outputs import disk_errors
 
 Values = NDArray[np.float32]
 
@@ -31,13 +30,9 @@ class Spool:
         """Keep the values of some places, [n, *shape]. Raises InputError when the disk refuses."""
         content = np.ascontiguousarray(values, dtype=np.float32).reshape(-1).data.cast("B")
         start, done = self._start(strand, first), 0
-        try:
+        with disk_errors(self.beside):
             while done < len(content):
                 done += os.pwrite(self.descriptor, content[done:], start + done)
-        except OSError as problem:
-            if problem.errno in DISK_ERRORS:
-                raise InputError(DISK_ERRORS[problem.errno].format(path=self.beside)) from problem
-            raise
 
     def read(self, strand: int, first: int, end: int) -> Values:
         """Read the values of some places, [end - first, *shape]; 0 or nothing known where none were written."""

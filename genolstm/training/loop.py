@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genolstm.lanes import BatchSource
 from genolstm.store.checkpoint import HISTORY, LOOKS
-from genolstm.training.steps import Run, StepRecord, fraction_done, record, steps
+from genolstm.training.steps import Run, StepRecord, diverged, fraction_done, record, refuse_diverged, steps
 
 RECORDS = 400  # of a whole training, evenly over it
 
@@ -62,6 +62,7 @@ class History:
 def train(run: Run, lanes: BatchSource, look: Callable[[], float] | None) -> Iterator[StepResult]:
     """Train to the end, or to the early stop; yields a StepResult after each step. The caller may stop in between.
 
+    Raises InputError when a loss or a weight is no number any more.
     look : measures bits per symbol of the validation part; None where there is none.
     After an early stop the model carries the weights of its best look.
     """
@@ -74,12 +75,15 @@ def train(run: Run, lanes: BatchSource, look: Callable[[], float] | None) -> Ite
         looked = None
         if look is not None and _crossed(before, after, settings.valid_looks):
             looked = Look(bases=run.progress.bases, bits=look())
+            if not math.isfinite(looked.bits):
+                raise diverged("the validation loss", run)
             run.model.train()
             _remember_best(run, looked.bits)
         before = after
         yield StepResult(step=step, record=recorded, look=looked)
     if settings.early_stop and run.best:
         run.load_weights(run.best)
+    refuse_diverged(run)
 
 
 def _stopped_early(run: Run) -> bool:

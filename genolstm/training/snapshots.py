@@ -9,11 +9,15 @@ from torch import Tensor
 
 from genolstm.cells.memory import State
 from genolstm.store.checkpoint import TrainingState
-from genolstm.training.steps import Progress, Run
+from genolstm.training.steps import Progress, Run, refuse_diverged
 
 
 def snapshot(run: Run) -> TrainingState:
-    """Everything beyond the weights that the run needs to go on; of several processes all must ask together."""
+    """Everything beyond the weights that the run needs to go on; of several processes all must ask together.
+
+    Raises InputError for weights that are no numbers: the checkpoint before them is the better one.
+    """
+    refuse_diverged(run)
     scaled = run.scaler.state_dict()
     moments = {name: run.optimiser.state.get(weight, {}) for name, weight in run.named_weights().items()}
     progress = dataclasses.replace(

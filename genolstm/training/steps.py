@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.cells.memory import State
-from genolstm.errors import UsageError
+from genolstm.errors import InputError, UsageError
 from genolstm.lanes import Batch, BatchSource
 from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.train import Precision, TrainSettings
+from genolstm.store.checkpoint import LARGEST_WEIGHT
 from genolstm.training.multitask import Auxiliary, weighted
 
 AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's
@@ -200,6 +201,21 @@ def _auxiliary_loss(run: Run, reading: ModelOutput, batch: Batch) -> tuple[Tenso
     return weighted(sums, counts, run.settings.multitask_weight), torch.cat([sums.detach(), counts.to(sums.dtype)])
 
 
+def diverged(what: str, run: Run) -> InputError:
+    """The sentence that ends a training of which something is no number any more; what was written before it stays."""
+    return InputError(
+        f"{what} is no longer a number after {run.progress.bases:,} bases: the training diverged; lower --lr, or use"
+        " --precision fp32. The last good checkpoint stays as it is (OUTPUT.resume, where one was written)."
+    )
+
+
+def refuse_diverged(run: Run) -> None:
+    """Stop before weights that are no numbers, or beyond any use, are kept. Raises InputError."""
+    for name, weight in run.named_weights().items():
+        if not bool((weight.abs() < LARGEST_WEIGHT).all()):  # NaN is not smaller either
+            raise diverged(f"the weight {name}", run)
+
+
 def _autocast(run: Run) -> AbstractContextManager[object]:
     wanted = AUTOCAST.get(run.settings.precision)
     device = run.sums.device.type
@@ -207,7 +223,7 @@ def _autocast(run: Run) -> AbstractContextManager[object]:
 
 
 def record(run: Run) -> StepRecord:
-    """Sum up the steps since the last record; waits for the device. Raises UsageError when the loss is no number."""
+    """Sum up the steps since the last record; waits for the device. Raises InputError when the loss is no number."""
     progress = run.progress
     nats, known, norms, *auxiliary = run.sums.tolist()
     tasks = len(auxiliary) // 2
@@ -222,9 +238,7 @@ def record(run: Run) -> StepRecord:
         errors=tuple(auxiliary[task] / max(1, auxiliary[tasks + task]) for task in range(tasks)),
     )
     if not math.isfinite(done.bits):
-        raise UsageError(
-            f"the loss is no longer a number after {progress.bases:,} bases; lower --lr, or use --precision fp32."
-        )
+        raise diverged("the loss", run)
     run.sums.zero_()
     progress.record_step, progress.record_bases = progress.step, progress.bases
     progress.record_seconds = progress.seconds

@@ -1,17 +1,12 @@
 """bedMethyl, the 11 columns of ENCODE: one row a site, for genome browsers and other methylation tools."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
-import pysam
 from numpy.typing import NDArray
 
-from genolstm.errors import InputError
 from genolstm.regions import STRAND_LETTERS
+from genolstm.writers.text_file import text_file
 
 ROWS = 1 << 16  # that are text at one time
 COLOUR = "255,0,0"
@@ -37,7 +32,7 @@ def write_bedmethyl(
     ends in .gz is written by bgzip, ready for tabix. Raises InputError when the disk refuses.
     """
     rows = np.flatnonzero(covered)
-    with _written(path) as out:
+    with text_file(path) as out:
         for first in range(0, len(rows), ROWS):
             some = rows[first : first + ROWS]
             columns = (contig[some], position[some], strand[some], modified[some], covered[some])
@@ -54,27 +49,3 @@ def _row(contig: str, at: int, strand: str, modified: int, covered: int, code: s
     score = min(covered, HIGHEST_SCORE)
     place = f"{at}\t{at + 1}"
     return f"{contig}\t{place}\t{code}\t{score}\t{strand}\t{place}\t{COLOUR}\t{covered}\t{percent}\n"
-
-
-def _opened(path: Path, *, bgzip: bool) -> Any:  # noqa: ANN401  (pysam's files are no IO)
-    return pysam.BGZFile(str(path), "wb", None) if bgzip else path.open("wb")
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only when complete."""
-    growing = path.with_name(f".{path.name}.partial")
-    try:
-        with _opened(growing, bgzip=path.suffix == ".gz") as out:
-            yield out
-        with growing.open("rb") as written:
-            os.fsync(written.fileno())
-        growing.replace(path)
-    except OSError as problem:
-        growing.unlink(missing_ok=True)
-        raise InputError(
-            f"{path} was not written ({problem.strerror or problem}); free space or write elsewhere."
-        ) from problem
-    except BaseException:
-        growing.unlink(missing_ok=True)
-        raise

@@ -1,6 +1,5 @@
 """bigWig files: values along contigs for genome browsers, streamed so that memory does not grow with the genome."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
@@ -10,7 +9,7 @@ import pybigtools
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.writers.file_names import refuse_long_name, refuse_other_bytes
+from genolstm.outputs import growing_file
 
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
@@ -40,23 +39,14 @@ def write_bigwig(path: Path, lengths: Mapping[str, int], runs: Iterable[Runs]) -
     ValueError
         The runs break the promise above, or a value is infinite.
     """
-    refuse_long_name(path, f".partial{SUFFIX}")
-    refuse_other_bytes(path)
-    growing = path.with_name(f".{path.name}.partial{SUFFIX}")
     feed = _Feed(runs, lengths)
-    try:
+    with growing_file(path, SUFFIX, as_text=True) as growing:
         first = next(feed.rows, None)
         if feed.failure is not None:
             raise feed.failure
         if first is None:
             raise InputError(f"{path} was not written: there is no value for a bigWig, which cannot be empty.")
         _write(growing, lengths, feed, first, path)
-        with growing.open("rb") as written:
-            os.fsync(written.fileno())
-        growing.replace(path)
-    except BaseException:
-        growing.unlink(missing_ok=True)
-        raise
 
 
 class _Feed:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from genolstm.errors import InputError
+from genolstm.writers.text_file import text_file
 
 VERSION = "8"  # of the session format
 GZIP, BGZIP_FIELD = (
@@ -48,19 +49,12 @@ def write_igv_session(path: Path, *, fasta: Path | None, tracks: Sequence[Path])
     for track in tracks:
         ElementTree.SubElement(resources, "Resource", {"path": _relative(track, path), "name": track.name})
     ElementTree.indent(root)
-    growing = path.with_name(f".{path.name}.partial")
-    try:
-        with growing.open("wb") as stream:
-            stream.write(b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n')
-            stream.write(ElementTree.tostring(root, encoding="unicode").encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        growing.replace(path)
-    except OSError as problem:
-        raise InputError(f"{path} was not written: {problem.strerror}; free space or write elsewhere.") from problem
-    finally:
-        growing.unlink(missing_ok=True)
+    with text_file(path) as out:
+        out.write(b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n')
+        out.write(ElementTree.tostring(root, encoding="unicode").encode() + b"\n")
 
 
 def _relative(path: Path, session: Path) -> str:
+    if not str(path).isprintable():
+        raise InputError(f"{path} has a name that XML cannot hold: rename it, or link to it under another name.")
     return os.path.relpath(path.resolve(), session.resolve().parent).replace(os.sep, "/")

@@ -1,23 +1,20 @@
 """Tables of any length as text, some rows at a time, with every digit that the numbers have."""
 
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import pysam
 from numpy.typing import NDArray
 
-from genolstm.errors import InputError
+from genolstm.writers.text_file import TextFile, cell, text_file, unbroken
 
 Values = NDArray[Any] | Sequence[str]
 
 MISSING = "NA"  # as R writes it; pandas reads it too
 STDOUT = Path("-")
-_SPACED = str.maketrans("\t\n\r", "   ")  # a name must not break its row
 
 
 def write_rows(path: Path, header: Sequence[str] | None, slabs: Iterable[Sequence[Values]]) -> int:
@@ -25,23 +22,26 @@ def write_rows(path: Path, header: Sequence[str] | None, slabs: Iterable[Sequenc
 
     path : a name that ends in .gz is written by bgzip, which gzip reads too; '-' is standard output.
     header : names of the columns, or None.   slabs : each a list of columns of one length.
+    With a header, names that a spreadsheet would take for a formula have an apostrophe before them.
     Numbers are as short as they can be read back to the same bits; NaN is NA. Raises InputError when the disk refuses.
     """
-    count = 0
+    count, named = 0, unbroken if header is None else cell
     with _opened(path) as out:
         if header is not None:
-            out.write(("\t".join(name.translate(_SPACED) for name in header) + "\n").encode())
+            out.write(("\t".join(cell(name) for name in header) + "\n").encode())
         for slab in slabs:
-            rows = ["\t".join(row) for row in zip(*map(spelled, slab), strict=True)]
+            rows = ["\t".join(row) for row in zip(*(spelled(column, named) for column in slab), strict=True)]
             count += len(rows)
             out.write("".join(row + "\n" for row in rows).encode())
+    if path == STDOUT:
+        sys.stdout.buffer.flush()
     return count
 
 
-def spelled(values: Values) -> Iterable[str]:
-    """Text of each value of a column."""
+def spelled(values: Values, named: Callable[[str], str] = unbroken) -> Iterable[str]:
+    """Text of each value of a column. named : what becomes of a name."""
     if not isinstance(values, np.ndarray):
-        return [value.translate(_SPACED) for value in values]
+        return [named(value) for value in values]
     if not np.issubdtype(values.dtype, np.floating):
         return map(str, values.tolist())
     # of a float32 the shortest text that names it among float32, not among float64
@@ -49,27 +49,6 @@ def spelled(values: Values) -> Iterable[str]:
     return [MISSING if word == "nan" else word for word in words]
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open standard output, or a file that appears under its name only when complete."""
-    if path == STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    growing = path.with_name(f".{path.name}.partial")
-    try:
-        with _stream(growing, bgzip=path.suffix == ".gz") as out:
-            yield out
-        with growing.open("rb") as written:
-            os.fsync(written.fileno())
-        growing.replace(path)
-    except OSError as problem:
-        raise InputError(
-            f"{path} was not written ({problem.strerror or problem}); free space or write elsewhere."
-        ) from problem
-    finally:
-        growing.unlink(missing_ok=True)
-
-
-def _stream(path: Path, *, bgzip: bool) -> Any:  # noqa: ANN401  (pysam's files are no IO)
-    return pysam.BGZFile(str(path), "wb", None) if bgzip else path.open("wb")
+def _opened(path: Path) -> AbstractContextManager[TextFile | IO[bytes]]:
+    """Standard output, or a file that appears under its name only when complete."""
+    return nullcontext(sys.stdout.buffer) if path == STDOUT else text_file(path)

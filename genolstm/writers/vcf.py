@@ -1,25 +1,24 @@
 """VCF and BCF: the lines of another file with more in their INFO column, bgzipped and indexed by suffix."""
 
-import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pysam
 import pysam.bcftools
 from pysam.utils import SamtoolsError
 
 from genolstm.errors import InputError, UsageError
-from genolstm.writers.file_names import refuse_long_name, refuse_other_bytes
+from genolstm.outputs import NAME_BYTES, growing_file, partial_path, publish
+from genolstm.writers.text_file import TextFile, refusals, text_stream, why_not_written
 
+INDEXES = (".tbi", ".csi")
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 TBI_LIMIT = 1 << 29  # bp; a tabix index cannot hold places from here on, a CSI index can
 INDEX_LIMIT = 1 << 31  # bp; no index that htslib makes of a VCF holds places from here on
-LONGEST_ENDING = ".partial.vcf.gz.tbi"
-LITTLE_SPACE = 1 << 20  # bytes free on a disk that is said to be full
 INFO_COLUMN = 7
 NOTES = "##genolstm_"
 _ID = re.compile(r"##(?:INFO|contig)=<(?:.*,)?ID=([^,>]+)")
@@ -43,9 +42,8 @@ def vcf_suffix(path: Path) -> str:
     """Suffix by which a VCF is written. Raises UsageError for any other, InputError for a name that is too long."""
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
-            refuse_long_name(path, LONGEST_ENDING)
-            if suffix == ".bcf":
-                refuse_other_bytes(path)
+            if suffix != ".vcf" and len(os.fsencode(path.name)) + len(INDEXES[0]) > NAME_BYTES:
+                raise UsageError(f"output {path} has too long a name for its index beside it; name another.")
             return suffix
     raise UsageError(f"output {path} must end with .vcf, .vcf.gz (bgzip and tabix index) or .bcf; name another.")
 
@@ -97,7 +95,7 @@ class VcfFile:
     unsorted : first record that stands before the one above it, or whose contig was left earlier; None while sorted.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: TextFile) -> None:
         self._stream = stream
         self._done: set[str] = set()
         self._contig, self._place = "", 0
@@ -133,70 +131,36 @@ def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
     """
     suffix = vcf_suffix(path)
     # htslib goes by the ending of a name
-    text = path.with_name(f".{path.name}.partial" + (".vcf" if suffix == ".vcf" else ".vcf.gz"))
-    growing = [text]
-    try:
-        with _refusals(path):
-            stream = text.open("wb") if suffix == ".vcf" else pysam.BGZFile(str(text), "w", None)
-        file = VcfFile(_Told(stream, path))  # type: ignore[arg-type]
+    ending = suffix if suffix in {".vcf", ".bcf"} else ".vcf.gz"
+    with growing_file(path, ending, as_text=suffix == ".bcf") as growing:
+        beside: list[Path] = []
+        text = growing if suffix != ".bcf" else partial_path(path, ".vcf.gz")
         try:
-            for line in header:
-                file.write(line)
-            yield file
-        finally:
-            with _refusals(path):
-                stream.close()
-        with _refusals(path):
             if suffix == ".bcf":
-                growing.append(path.with_name(f".{path.name}.partial.bcf"))
-                _to_bcf(text, growing[-1], path)
-            bare = suffix == ".vcf" or file.unsorted or file.reach >= INDEX_LIMIT
-            index = None if bare else _index(growing[-1], suffix, file.reach)
+                beside.append(text)
+            with text_stream(text, path, packed=suffix != ".vcf") as stream:
+                file = VcfFile(stream)
+                for line in header:
+                    file.write(line)
+                yield file
+            with refusals(path):
+                if suffix == ".bcf":
+                    _to_bcf(text, growing, path)
+                indexed = suffix != ".vcf" and not file.unsorted and file.reach < INDEX_LIMIT
+                index, index_ending = _index(growing, suffix, file.reach) if indexed else (None, "")
+                _forget(path, itself=index is not None)
             if index:
-                growing.append(index[0])
-            _publish(growing[1] if suffix == ".bcf" else text, path, index)
-    finally:
-        for each in growing:
-            each.unlink(missing_ok=True)
+                beside.append(index)
+                publish([(index, path.with_name(path.name + index_ending))])
+        finally:
+            for each in beside:
+                each.unlink(missing_ok=True)
 
 
-class _Told:
-    """A stream whose refusals are told as those of the file it becomes."""
-
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self.stream, self.path = stream, path
-
-    def write(self, content: bytes) -> None:
-        with _refusals(self.path):
-            self.stream.write(content)
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        raise InputError(f"{path} was not written ({_why(path, problem)}.") from problem
-
-
-def _why(path: Path, problem: Exception) -> str:
-    """Cause and remedy. htslib often gives no number: then a disk without space is full, and else its words stand."""
-    number = problem.errno if isinstance(problem, OSError) else None
-    if number in {errno.ENOSPC, errno.EDQUOT} or (not number and _free(path) < LITTLE_SPACE):
-        return "the disk is full); free space or write elsewhere"
-    if number:
-        return f"{os.strerror(number)}); write elsewhere, or change what forbids it"
-    words = " ".join(str(problem).split())[:200] or type(problem).__name__
-    return f"htslib says: {words}); write .vcf in place of it, or write elsewhere"
-
-
-def _free(path: Path) -> int:
-    """Bytes that are free where a file is to be written; a disk that does not say has enough."""
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return LITTLE_SPACE
-    return disk.f_bavail * disk.f_frsize
+def _forget(path: Path, *, itself: bool) -> None:
+    """Remove the indexes of what a file replaces, then that: an index never lies beside a file that it is not of."""
+    for ending in (*INDEXES, *([""] if itself else [])):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _to_bcf(text: Path, target: Path, path: Path) -> None:
@@ -210,7 +174,7 @@ def _to_bcf(text: Path, target: Path, path: Path) -> None:
                 f"{path} was not written: BCF cannot hold what the header does not declare ({undeclared}); declare it,"
                 " or write .vcf.gz."
             ) from problem
-        raise InputError(f"{path} was not written ({_why(path, problem)}.") from problem
+        raise InputError(f"{path} was not written ({why_not_written(path, problem)}.") from problem
     finally:
         pysam.set_verbosity(verbosity)
 
@@ -232,16 +196,3 @@ def _index(growing: Path, suffix: str, reach: int) -> tuple[Path, str]:
     preset: Any = "bcf" if suffix == ".bcf" else "vcf"  # pysam's stubs do not know of bcf
     pysam.tabix_index(str(growing), preset=preset, index=str(index), csi=ending == ".csi", force=True)
     return index, ending
-
-
-def _publish(growing: Path, path: Path, index: tuple[Path, str] | None) -> None:
-    """Give a complete file its name, and its index beside it; no index of another file is left there."""
-    for each in (growing, *([index[0]] if index else [])):
-        with each.open("rb") as written:
-            os.fsync(written.fileno())
-    for ending in (".tbi", ".csi"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).unlink()
-    growing.replace(path)
-    if index:
-        index[0].replace(path.with_name(path.name + index[1]))

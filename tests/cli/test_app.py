@@ -171,7 +171,7 @@ def test_closed_pipe_ends_quietly(program):
 def test_head_of_schema_gives_no_traceback():
     line = f"{sys.executable} -c 'from genolstm.cli.app import main; main()' schema | head -1"
     ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
-    assert ended.stdout == "genome (schema version 1)\n"
+    assert ended.stdout == "genome (schema version 2)\n"
     assert ended.stderr == ""
 
 

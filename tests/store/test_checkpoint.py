@@ -131,7 +131,7 @@ def test_changed_value_is_refused(checkpoint, tmp_path, provenance, name):
     with pytest.raises(InputError) as refused:
         read_checkpoint(path)
     assert str(refused.value) == (
-        f"{path} is damaged or was changed by hand: its content differs from the SHA-256 it carries; make it again."
+        f"{path} is damaged or was changed by hand: the checksums at its end are gone; make it again."
     )
 
 

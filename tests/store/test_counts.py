@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from genolstm.errors import InputError
 from genolstm.store.counts import Calling, Counts, read_calling, read_counts, write_counts
-from genolstm.store.files import Records, content_sha256, open_file
+from genolstm.store.files import Records, open_file
 from genolstm.store.schema import Kind, problems
 
 
@@ -100,12 +99,11 @@ def test_counts_that_cannot_be_are_refused(change, told):
         Counts(**{**good, **change})
 
 
-def test_file_whose_counts_cannot_be_is_refused(tmp_path, provenance):
+def test_file_whose_counts_cannot_be_is_refused(tmp_path, provenance, edited):
     path = tmp_path / "c.h5"
     write_counts(path, made_counts(), Records(), provenance)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["sites/modified"][3, 1] = 99
-        file.attrs["content_sha256"] = content_sha256(file)
     with pytest.raises(InputError, match=r"c.h5: 99 modified of \d covered reads at I:8 in sample 't1'; make it again"):
         read_counts(path)
 

@@ -331,9 +331,9 @@ def test_wrong_kind_names_both_and_the_command(path):
 
 
 def test_unknown_kind_and_newer_version_ask_for_an_upgrade(path):
-    changed(path, schema_version=2)
+    changed(path, schema_version=3)
     assert message(path) == (
-        f"{path} follows version 2 of the genome layout; genolstm {__version__} knows 1. Upgrade genolstm."
+        f"{path} follows version 3 of the genome layout; genolstm {__version__} knows 2. Upgrade genolstm."
     )
     changed(path, kind="dream")
     assert message(path) == f"{path} is of the kind 'dream', which genolstm {__version__} does not know; upgrade it."
@@ -350,7 +350,9 @@ def test_truncated_file_is_refused_at_every_length(path):
     content = path.read_bytes()
     for size in (9, 48, 97, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        assert message(path).startswith(f"{path} is cut short or damaged (Unable to synchronously open file (")
+        assert message(path).startswith(f"{path} is cut short or damaged (Unable to synchronously open file (") or (
+            message(path).endswith("the checksums at its end are gone; make it again.")
+        )
 
 
 @pytest.mark.parametrize(
@@ -390,14 +392,60 @@ def replaced(file, name, value):
         lambda file: file["contigs"].attrs.__setitem__("note", "by hand"),
     ],
 )
-def test_any_change_of_content_is_noticed_by_verify(path, change):
+def test_any_change_by_hand_is_noticed(path, change):
     with h5py.File(path, "r+") as file:
         change(file)
+    assert message(path) == (
+        f"{path} is damaged or was changed by hand: the checksums at its end are gone; make it again."
+    )
+
+
+def test_crafted_content_is_noticed_by_verify(path, edited):
+    with edited(path) as file:
+        file["codes"][3] = 2
     assert message(path, verify=True) == (
         f"{path} is damaged or was changed by hand: its content differs from the SHA-256 it carries; make it again."
     )
-    with open_file(path, Kind.GENOME):
-        pass  # a genome is opened without reading all of it
+
+
+def as_version_1(path):
+    """Make a file what genolstm 0.1.0 would have written: no checksums of blocks, a hash over the provenance too."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 1
+        file.attrs["content_sha256"] = content_sha256(file)
+
+
+def test_file_of_version_1_is_read_and_guarded_by_its_hash(path):
+    as_version_1(path)
+    with open_file(path, Kind.GENOME, verify=True) as file:
+        assert file["codes"][()].tolist() == [0, 1, 2, 3]
+    changed(path, seed=2)
+    assert message(path).endswith("its content differs from the SHA-256 it carries; make it again.")
+
+
+def test_dataset_larger_than_its_file_can_hold_is_refused_at_once(path, edited):
+    with edited(path) as file:
+        del file["codes"]
+        file.create_dataset("codes", shape=(10**15,), dtype=np.uint8)
+    assert message(path, verify=True).endswith(
+        "codes says it has 1,000,000,000,000,000 values, more than the file can hold; make it again."
+    )
+
+
+def test_content_hash_is_of_content_alone(tmp_path):
+    """Who ran what, when and where is not in it."""
+    hashes = set()
+    for name, seed in (("a", 1), ("b", 2)):
+        about = Provenance(command=name, settings={"x": seed}, seed=seed, inputs={"i": name}, device=name)
+        with write_file(tmp_path / name, Kind.GENOME, about) as file:
+            fill(file)
+        with open_any(tmp_path / name, verify=True) as file:
+            hashes.add(file.attrs["content_sha256"])
+    assert len(hashes) == 1
+    with write_file(tmp_path / "c", Kind.GENOME, about) as file:
+        fill(file, codes=(0, 1, 2, 2))
+    with open_any(tmp_path / "c", verify=True) as file:
+        assert file.attrs["content_sha256"] not in hashes
 
 
 def test_hash_does_not_depend_on_how_values_are_spelled(path):
@@ -431,21 +479,23 @@ def test_any_flipped_byte_is_refused_or_changes_nothing(path):
 
     true = values()
     rng = np.random.default_rng(1)
-    refused = []
+    refused, same = [], 0
     for at, bit in zip(rng.integers(len(content), size=300), rng.integers(8, size=300), strict=True):
         damaged = bytearray(content)
         damaged[at] ^= 1 << bit
         path.write_bytes(damaged)
         try:
             assert values() == true
+            same += 1
         except InputError as problem:
             refused.append(str(problem))
-    assert len(refused) > 20
+    assert same == 0, "verify reads every byte"
     assert all(str(path) in sentence and "\n" not in sentence for sentence in refused)
 
 
 def test_file_that_is_locked_elsewhere_says_what_to_do(path):
-    """As an HDF5 program that writes in place would hold it."""
+    """As an HDF5 program that writes in place would hold it; checked files are read without asking for locks."""
+    as_version_1(path)
     code = f"import h5py, sys; f = h5py.File({str(path)!r}, 'r+'); print('held', flush=True); sys.stdin.read()"
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with holder:
@@ -493,3 +543,40 @@ def test_what_a_caller_raises_is_not_taken_for_damage(path, problem):
     with pytest.raises(type(problem)) as caught:
         reading()
     assert caught.value is problem
+
+
+H5AD = """
+import sys
+from pathlib import Path
+from genolstm.errors import GenolstmError
+from genolstm.store.hidden import write_h5ad
+try:
+    write_h5ad(Path(sys.argv[2]), Path(sys.argv[1]))
+except GenolstmError as problem:
+    print(problem, file=sys.stderr)
+    sys.exit(problem.exit_code)
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 3000, 20_000, 60_000])
+def test_anndata_that_the_disk_refuses_is_one_sentence_and_no_file(tmp_path, provenance, limit):
+    """HDF5 itself crashes where it may not write its last bytes."""
+    from genolstm.store.files import Records
+    from genolstm.store.hidden import SiteTable, write_hidden
+
+    count, width, hidden, path = 200, 64, tmp_path / "h.h5", tmp_path / "h.h5ad"
+    start = np.arange(count, dtype=np.int64)
+    sites = SiteTable(
+        contigs=("I",), contig=np.zeros(count, np.int32), start=start, end=start + 1,
+        strand=np.ones(count, np.int8), name=(".",) * count,
+    )  # fmt: skip
+    states = [(np.arange(count), 0, np.ones((count, width), np.float16))]
+    features = [("own", 0, "h", unit) for unit in range(width)]
+    write_hidden(hidden, sites, features, states, dict, Records(), provenance)
+    ended = subprocess.run(
+        [sys.executable, "-c", H5AD, str(hidden), str(path)], capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert ended.returncode == 3, ended
+    assert ended.stderr.startswith(f"the disk or 'ulimit -f' allows no file this large: {path} was not written;")
+    assert [each.name for each in tmp_path.iterdir()] == ["h.h5"]

@@ -77,7 +77,7 @@ def test_failure_leaves_the_target_as_it_was(tmp_path):
 
 
 def test_folder_that_is_gone_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"s\.bed was not written \(No such file"):
+    with pytest.raises(InputError, match=r"s\.bed cannot be written: its folder is gone"):
         write_bedmethyl(tmp_path / "gone" / "s.bed", **columns_of([(0, 1, 1, 1, 1)]), code="m")
 
 
