@@ -12,7 +12,7 @@ LAYERS = (
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "ranks"),
-    ("markov", "lanes", "stream", "homology"),
+    ("markov", "lanes", "stream", "homology", "seen"),
     ("training", "gates", "scoring", "packing", "states", "variants"),
     ("probes", "methylation", "studies"),
     ("figures",),
@@ -33,6 +33,7 @@ NO_TORCH = {
     "writers",
     "polypeptide",
     "homology",
+    "seen",
 }
 HOMES = {
     "h5py": {"store"}, "pysam": {"readers", "writers"}, "Bio": {"readers", "homology"}, "matplotlib": {"figures"},

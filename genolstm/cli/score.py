@@ -89,6 +89,7 @@ def score(
     """
     from genolstm.regions import Region, stretches_of
     from genolstm.scoring.whole import read_own_rows, score_genome
+    from genolstm.seen import seen_in
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256, refuse_existing
     from genolstm.store.genome import open_genome
@@ -136,6 +137,8 @@ def score(
             write_bigwig(bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", bigwig)
     draw(output, figure)
+    if told := seen_in(checkpoint, opened).sentence(str(genome), str(model)):
+        log.warning("%s", told)
     _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit, as_json=as_json)
 
 
@@ -165,6 +168,8 @@ def _report(
     as_json: bool,
 ) -> None:
     """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
+    from genolstm.cli.train_end import beside_best, judged
+
     per_contig = _per_contig(tables, contigs)
     for name, row in list(per_contig.items())[:CONTIGS_TOLD]:
         log.info("  %s", _line(name, row, unit))
@@ -173,9 +178,10 @@ def _report(
     for part in tables.parts:
         log.info(
             "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
-            " on %s",
+            " on %s%s",
             "held out for testing" if part.part == "test" else "all scored", part.model, unit, part.uniform,
             part.best_order, part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
+            beside_best(part),
         )  # fmt: skip
     for each in tables.classes:
         log.info(
@@ -199,7 +205,7 @@ def _report(
         "parts": {
             part.part: {
                 "model": part.model, "uniform": part.uniform, "markov_best_order": part.best_order,
-                "markov_best_bits": part.best_bits, "markov_interpolated": part.interpolated,
+                "markov_best_bits": part.best_bits, "markov_interpolated": part.interpolated, **judged(part),
             }
             for part in tables.parts
         },

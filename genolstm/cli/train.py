@@ -340,6 +340,7 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 
 def _write(job: Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", resumable: bool) -> None:
+    from genolstm.seen import training_sequence
     from genolstm.store.checkpoint import Checkpoint, write_checkpoint
     from genolstm.training.snapshots import snapshot
 
@@ -359,6 +360,7 @@ def _write(job: Job, path: Path, task: Task, *, bits: "tuple[PartBits, ...]", re
         bits=bits,
         resumable=laid,
         auxiliary=run.auxiliary.kept(job.history.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
+        training=None if resumable else training_sequence(job.genome, job.split),
     )
     settings = {"model": run.model.settings.to_json(), "train": run.settings.to_json()}
     write_checkpoint(path, checkpoint, task.provenance(settings, {"genome": job.genome.sha256, **job.inputs}))
