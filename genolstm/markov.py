@@ -8,7 +8,7 @@ fitted to stretches of the training text that the tables have not counted yet: d
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NamedTuple, Protocol
 
@@ -34,7 +34,7 @@ FIT_SYMBOLS = 1 << 18  # held-out symbols that are looked at: a few hundred numb
 MAGNITUDES, SIDES = 48, 16  # kinds of contexts: log2 of how often met, and 16ths that the commonest symbol holds
 KINDS = MAGNITUDES * SIDES
 STRENGTHS = np.exp2(np.arange(-7.0, 34.0, 1.5))  # prior observations tried; the largest leaves the next shorter context
-BORROWED = 300  # average symbols of the whole order that are added to each bin, so that rare kinds take its strength
+BORROWED = 1000  # average symbols of the whole order that are added to each bin, so that rare kinds take its strength
 EM_STEPS = 30
 EM_SYMBOLS = 1 << 16
 NEAR = 0.9  # of the weight is with the best single part at first
@@ -318,11 +318,11 @@ def fit_markov(
 ) -> MarkovModel:
     """Count some stretches, and fit how far each context is to be believed to blocks that were not counted yet.
 
-    Every fourth of 32 blocks is held out while the rest is counted, then counted too. On what is held out
+    Every fourth of 32 blocks is held out while the rest is counted, then counted too. On the middle of these
 
     - each order-k model chooses the pseudocount of most likelihood, which may make it uniform;
     - each context backs off: p_k(x) = (c_k(x) + s p_{k-1}(x)) / (n_k + s), p_{-1} uniform (MacKay & Peto 1995), s being
-      that of most likelihood for contexts of this order met about as often;
+      that of most likelihood for contexts of this order alike in how often they were met and how one-sided they are;
     - the blend weighs the uniform, every order-k and the backing-off model, by expectation maximisation. Each of them
       alone is one of the weightings, so that on what was held out the blend loses to none of them.
 
@@ -338,13 +338,13 @@ def fit_markov(
         if not block.held:
             counts.add(stretches[block.stretch][block.start : block.end])
             _release(release)
-    evidence = _sample(counts, [Piece(stretches[each.stretch], each.start, each.end) for each in held])
+    evidence = _sample(counts, [_middle(stretches[each.stretch], each) for each in held])
     _release(release)
     for block in held:  # its k-mers, and those that reach from it into the next block
         codes = stretches[block.stretch]
         counts.add(codes, block.start, min(len(codes), block.end + counts.max_order), starting_before=block.end)
         _release(release)
-    return _fitted(counts, evidence) if held else _unfitted(counts)
+    return _fitted(counts, evidence) if len(evidence.reach) else _unfitted(counts)
 
 
 class _Block(NamedTuple):
@@ -373,6 +373,12 @@ def _blocks(stretches: Sequence[Codes]) -> list[_Block]:
                 number, filled = number + 1, 0
             start = end
     return blocks
+
+
+def _middle(codes: Codes, block: _Block) -> Piece:
+    """The middle half of a held-out block: what is repeated on the spot may reach across its ends."""
+    margin = (block.end - block.start) // 4
+    return Piece(codes, block.start + margin, block.end - margin)
 
 
 def _release(release: Callable[[], None] | None) -> None:
@@ -407,8 +413,14 @@ def _unfitted(counts: MarkovCounts) -> MarkovModel:
 
 def _fitted(counts: MarkovCounts, held: Evidence) -> MarkovModel:
     """Pseudocounts, strengths and weights of most likelihood on held-out symbols."""
-    if not len(held.reach):
-        return _unfitted(counts)
+    model = _smoothed(counts, held)
+    thin = slice(None, None, max(1, len(held.reach) // EM_SYMBOLS))
+    some = Evidence(held.seen[:, thin], held.total[:, thin], held.kind[:, thin], held.reach[thin])
+    return replace(model, weights=_best_weights(_parts(model, some), _longest_met(some)))
+
+
+def _smoothed(counts: MarkovCounts, held: Evidence) -> MarkovModel:
+    """Pseudocounts and strengths of most likelihood on held-out symbols; only the backing-off model has weight."""
     orders, n_known = counts.max_order + 1, counts.alphabet.n_known
     pseudocounts, strengths = np.empty(orders), np.empty((orders, KINDS))
     opinion = uniform = np.full(len(held.reach), 1 / n_known)
@@ -419,11 +431,7 @@ def _fitted(counts: MarkovCounts, held: Evidence) -> MarkovModel:
         pseudocounts[order] = _best_strengths(seen, total, kind, uniform[there])[0] / n_known
         strengths[order] = _best_strengths(seen, total, kind, opinion[there])[1]
         opinion = np.where(there, _backed_off(held, order, opinion, strengths[order]), opinion)
-    model = MarkovModel(counts=counts, pseudocounts=pseudocounts, strengths=strengths, weights=np.empty(0))
-    thin = slice(None, None, max(1, len(held.reach) // EM_SYMBOLS))
-    some = Evidence(held.seen[:, thin], held.total[:, thin], held.kind[:, thin], held.reach[thin])
-    weights = _best_weights(_parts(model, some), _longest_met(some))
-    return MarkovModel(counts=counts, pseudocounts=pseudocounts, strengths=strengths, weights=weights)
+    return replace(_unfitted(counts), pseudocounts=pseudocounts, strengths=strengths)
 
 
 def _best_strengths(seen: Floats, total: Floats, kind: Integers, opinion: Floats) -> tuple[float, Floats]:

@@ -139,7 +139,7 @@ class TrainingSequence:
     """By what a model knows again what it was trained on, see `genolstm.seen`.
 
     contigs, stretches : uint8 [contigs, 16] and [stretches, 16], BLAKE2b of the codes of each contig of the genome and
-    each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all smaller than below.
+    each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all below a bound.
     """
 
     contigs: NDArray[np.uint8]

@@ -8,10 +8,10 @@ import torch
 
 from genolstm.alphabet import PROTEIN, encode
 from genolstm.errors import InputError
-from genolstm.markov import count_markov, fit_markov, markov_bits
+from genolstm.markov import fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
-from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, markov_of
+from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, codes_of, markov_of
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.stream.reading import mean_bits
@@ -53,7 +53,7 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
     genome = genome_of({"a": "AT" * 300 + "CG" * 300})
     split = stretches_of(genome, [("a", 0, 600, Part.TRAIN), ("a", 600, 1200, Part.TEST)])
     markov = markov_of(genome, split.of(Part.TRAIN))
-    counts = markov.counts.rows(0, np.array([0]))[0]
+    counts = markov.counts.tables[0].rows(np.array([0]))[0]
     assert counts.tolist() == [600, 0, 0, 600]  # both strands
 
 
@@ -63,20 +63,19 @@ def test_every_line_is_of_the_same_symbols(split_genome_file, part):
     model, markov = model_of(), markov_of(genome, split.of(Part.TRAIN))
     row = bits_beside_markov(model, markov, genome, split, part, STREAM)
     assert row.part == part.name.lower()
-    assert (row.model, row.symbols) == mean_bits(model, genome, split.of(part), STREAM)
-    stretches = [[genome.all_codes[genome.starts[c] + s : genome.starts[c] + e]] for c, s, e in
-                 zip(split.of(part).contig, split.of(part).start, split.of(part).end, strict=True)]  # fmt: skip
-    train = split.of(Part.TRAIN)
-    counted = [[genome.all_codes[genome.starts[c] + s : genome.starts[c] + e]] for c, s, e in
-               zip(train.contig, train.start, train.end, strict=True)]  # fmt: skip
-    order = len(row.by_order) - 1
-    lines = markov_bits(fit_markov(count_markov(counted, genome.alphabet, max_order=order)), stretches)
-    assert row.symbols == lines.symbols == 2 * int(sum((codes != 4).sum() for [codes] in stretches))
+    bits, symbols = mean_bits(model, genome, split.of(part), STREAM)
+    assert (row.model, row.symbols) == (pytest.approx(bits, rel=1e-6), symbols)
+    lines = markov_bits(
+        fit_markov(codes_of(genome, split.of(Part.TRAIN)), genome.alphabet), codes_of(genome, split.of(part))
+    )
+    assert row.symbols == lines.symbols == 2 * int(sum((codes != 4).sum() for codes in scored))
     assert row.uniform == 2
-    assert row.by_order == lines.by_order
-    assert row.interpolated == lines.interpolated
+    assert row.by_order == pytest.approx(lines.by_order, rel=1e-12)
+    assert row.interpolated == pytest.approx(lines.interpolated, rel=1e-12)
     assert row.best_bits == min(row.by_order) == row.by_order[row.best_order]
-    assert row.interpolated < 1.6  # words that it has met in training
+    assert row.interpolated < 1.7  # words that it has met in training
+    assert row.standing == "held out"
+    assert row.difference.value == pytest.approx(row.model - row.best_line[1], abs=1e-6)
 
 
 def test_unknown_symbols_are_in_no_denominator(genome_of, stretches_of):
