@@ -161,9 +161,7 @@ def _report(
         _table(target, result, log.info)
     told = {target: _summary(result) for target, result in results.items()}
     verdicts = {target: result.verdict for target, result in results.items()}
-    overall = (
-        "gain" if set(verdicts.values()) == {"gain"} else "no gain" if "gain" not in verdicts.values() else "mixed"
-    )
+    overall = next(iter(verdicts.values())) if len(set(verdicts.values())) == 1 else "mixed"
     summary = {"task": "splice", "verdict": overall, "targets": told}
     word = "; ".join(f"{target}: {verdict}" for target, verdict in verdicts.items())
     task.done(output, records, summary, as_json=as_json, word=word)
@@ -184,11 +182,16 @@ def _table(target: str, result: "ProbeResult", say: Callable[..., None]) -> None
             "{:.3f} [{:.3f}, {:.3f}]".format(*scores["auroc"]), f"{scores['topk'].value:.3f}",
             f"{scores['auprc_natural'].value:.3f}",
         )  # fmt: skip
+    from genolstm.probes.verdicts import is_close, lacking, positives_of
+
     against = result.differences[result.best_control]
     say(
-        "%s: %s; trained states %+.3f AUPRC [%+.3f, %+.3f] against the strongest control (%s); selectivity %+.3f",
-        target, result.verdict, *against, result.best_control, result.selectivity,
+        "%s: %s%s; trained states %+.3f AUPRC [%+.3f, %+.3f] against the strongest control (%s); selectivity %+.3f",
+        target, result.verdict, " (close)" if is_close(against) else "", *against, result.best_control,
+        result.selectivity,
     )  # fmt: skip
+    if needed := lacking(positives_of(result.sites.label, result.sites.part)):
+        say("%s: %s", target, needed)
 
 
 def _summary(result: "ProbeResult") -> dict[str, Any]:
@@ -198,8 +201,11 @@ def _summary(result: "ProbeResult") -> dict[str, Any]:
     scores = {
         name: {score: list(value) for score, value in each.scores.items()} for name, each in result.features.items()
     }
+    from genolstm.probes.verdicts import is_close
+
     return {
         "verdict": result.verdict,
+        "close": is_close(result.differences[result.best_control]),
         "best_control": result.best_control,
         "difference": list(result.differences[result.best_control]),
         "n_test": int(test.sum()),

@@ -199,8 +199,11 @@ def _summary(result: "ProbeResult") -> dict[str, Any]:
     edges = {
         name: list(values) if isinstance(values, list) else values.tolist() for name, values in result.edges.items()
     }
+    from genolstm.probes.verdicts import is_close
+
     return {
         "verdict": result.verdict,
+        "close": is_close(result.differences[result.best_control]),
         "best_control": result.best_control,
         "difference": list(result.differences[result.best_control]),
         "n_test": int(test.sum()),

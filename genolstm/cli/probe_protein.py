@@ -185,8 +185,11 @@ def _summary(result: "ProbeResult") -> dict[str, Any]:
     scores = {
         name: {score: list(value) for score, value in each.scores.items()} for name, each in result.features.items()
     }
+    from genolstm.probes.verdicts import is_close
+
     return {
         "verdict": result.verdict,
+        "close": is_close(result.differences[result.best_control]),
         "best_control": result.best_control,
         "difference": list(result.differences[result.best_control]),
         "standing": list(result.standing) if result.standing is not None else None,

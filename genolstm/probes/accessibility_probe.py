@@ -29,6 +29,7 @@ from genolstm.probes.controls import shared_with_training
 from genolstm.probes.evaluation import TRAINED
 from genolstm.probes.peak_edges import EdgeSets, ForgetAtEdges, edge_sets, forgetting, has_forget_gate
 from genolstm.probes.splits import probe_split
+from genolstm.probes.verdicts import positives_of
 from genolstm.probes.window_controls import (
     canonical_kmer_counts,
     gc_features,
@@ -290,7 +291,8 @@ def _result(
     features = contest.feature_sets(subsets=subsets)
     baselines = [name for name in features if name not in {TRAINED, *LABEL_CONTROLS}]
     differences = {name: contest.difference(TRAINED, name) for name in baselines}
-    verdict, best = verdict_of(differences, features, question.ranked)
+    positives = positives_of(asked.sites.label, asked.sites.part) if question is CLASSES else None
+    verdict, best = verdict_of(differences, features, question.ranked, positives)
     definition: dict[str, Any] = {"window_bp": asked.counted.windows.width, "block_bp": asked.block_bp}
     if question is CLASSES:
         definition["open"] = asked.how

@@ -18,6 +18,7 @@ from genolstm.probes.controls import (
 )
 from genolstm.probes.linear import REGULARISATION_GRID, fit_logistic
 from genolstm.probes.scores import auprc, auprc_at_prevalence, log_likelihood
+from genolstm.probes.verdicts import positives_of
 from genolstm.regions import Sites
 from genolstm.seeds import spawn
 from genolstm.settings.probe import OFFSET_SETS, ProbeSettings, parse_offsets
@@ -132,7 +133,8 @@ class ProbeEvaluation:
             name for name in features if name.startswith("untrained") or name in {"onehot", "kmer", "composition"}
         ]
         differences = {name: self.contest.difference(TRAINED, name) for name in baselines}
-        verdict, best = verdict_of(differences, features, CLASSES.ranked)
+        positives = positives_of(self.sites.label, self.sites.part)
+        verdict, best = verdict_of(differences, features, CLASSES.ranked, positives)
         return ProbeResult(
             target=self.target,
             sites=self.sites,
