@@ -13,7 +13,7 @@ from genolstm.model import trained_model
 from genolstm.packing import packed, rounded, without_folders
 from genolstm.regions import Part
 from genolstm.settings.reading import StreamSettings
-from genolstm.store.checkpoint import read_checkpoint, write_checkpoint
+from genolstm.store.checkpoint import Interval, read_checkpoint, write_checkpoint
 from genolstm.store.genome import open_genome
 from genolstm.store.model_card import ModelCard
 from genolstm.stream.reading import mean_bits
@@ -51,7 +51,9 @@ def test_held_out_bits_are_those_of_the_rounded_weights(results, small):
         part = after.split.of(Part[new.part.upper()])
         assert new.model == mean_bits(model, genome, part, StreamSettings())[0]
         assert abs(new.model - old.model) <= after.card.rounding < 1e-3
-        assert dataclasses.replace(new, model=old.model) == old
+        moved = Interval(*(end + new.model - old.model for end in old.difference))
+        assert new.difference == pytest.approx(moved)
+        assert dataclasses.replace(new, model=old.model, difference=old.difference) == old
     assert after.card.rounding == max(abs(a.model - b.model) for a, b in zip(before.bits, after.bits, strict=True))
 
 

@@ -18,7 +18,8 @@ def own(genome_of, drawn_codes, stretches_of):
     """A genome of a contig for training, one for test, and one of blocks of both, and its model."""
     genome = genome_of({"a": drawn_codes(1, 5000), "b": drawn_codes(2, 4000), "c": drawn_codes(3, 6000)})
     rows = [
-        ("a", 0, 5000, Part.TRAIN), ("b", 0, 4000, Part.TEST), ("c", 0, 3000, Part.TRAIN), ("c", 3100, 6000, Part.VALID),
+        ("a", 0, 5000, Part.TRAIN), ("b", 0, 4000, Part.TEST),
+        ("c", 0, 3000, Part.TRAIN), ("c", 3100, 6000, Part.VALID),
     ]  # fmt: skip
     split = stretches_of(genome, rows)
     checkpoint = Checkpoint(
@@ -43,7 +44,8 @@ def test_contigs_under_other_names_and_in_another_order_keep_their_parts(own, ge
     other = genome_of({"a": drawn_codes(2, 4000), "x": drawn_codes(3, 6000), "y": drawn_codes(1, 5000)})
     seen = seen_in(checkpoint, other)
     assert parts_of(seen) == [
-        ("a", 0, 4000, Part.TEST), ("x", 0, 3000, Part.TRAIN), ("x", 3100, 6000, Part.VALID), ("y", 0, 5000, Part.TRAIN),
+        ("a", 0, 4000, Part.TEST), ("x", 0, 3000, Part.TRAIN),
+        ("x", 3100, 6000, Part.VALID), ("y", 0, 5000, Part.TRAIN),
     ]  # fmt: skip
     assert seen.complete
     assert seen.sentence("o.h5", "m.h5") is None

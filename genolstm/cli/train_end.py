@@ -1,5 +1,6 @@
 """How ``genolstm train`` ends: bits of the held-out parts beside Markov models, and what is said of them."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ def judged(row: "PartBits") -> dict[str, Any]:
     line, bits = row.best_line
     return {
         "best_line": line, "best_line_bits": bits, "standing": row.standing, "verdict": row.verdict,
-        "close": row.close, "difference": row.difference and list(row.difference),
+        "close": row.close,
+        "difference": row.difference and [end if math.isfinite(end) else None for end in row.difference],
     }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def mean_difference(ours: Floats, theirs: Floats, symbols: NDArray[np.int64], rn
     table = np.stack([(ours - theirs)[used], symbols[used]], axis=1).astype(np.float64)
     value = float(table[:, 0].sum() / table[:, 1].sum())
     if len(table) < FEWEST_BLOCKS:
-        return Interval(value, np.nan, np.nan)
+        return Interval(value, -np.inf, np.inf)
     drawn = resampled_sums(table, rng)
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5]).tolist()
     return Interval(value, low, high)

@@ -41,7 +41,7 @@ CLOSE_BITS = 0.001  # bits/base: other machines and seeds move a model's bits by
 
 
 class Interval(NamedTuple):
-    """A value with the 95 % interval of a block bootstrap; the ends are NaN where there are too few blocks."""
+    """A value with the 95 % interval of a block bootstrap; the ends are infinite where there are too few blocks."""
 
     value: float
     low: float
@@ -81,7 +81,7 @@ class PartBits:
         """Whether the model is below or above the best line; None where it was trained on what is scored."""
         if self.difference is None:
             return None
-        if np.isnan(self.difference.low):
+        if np.isinf(self.difference.low):
             return CANNOT_TELL
         return BELOW if self.difference.high < 0 else ABOVE if self.difference.low > 0 else NO_DIFFERENCE
 

@@ -107,7 +107,7 @@ def _bits(group: str) -> tuple[Dataset, ...]:
             f"{group}/difference", ("parts",), "float64", "bits/base", "model less best line; NaN: no verdict", False
         ),
         Dataset(f"{group}/difference_low", ("parts",), "float64", "bits/base", "2.5 % point, block bootstrap", False),
-        Dataset(f"{group}/difference_high", ("parts",), "float64", "bits/base", "97.5 % point; NaN: few blocks", False),
+        Dataset(f"{group}/difference_high", ("parts",), "float64", "bits/base", "97.5 % point; inf: few blocks", False),
         Dataset(f"{group}/standing", ("parts",), "string", "", "whether the model was trained on these bases", False),
     )
 

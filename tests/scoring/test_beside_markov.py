@@ -125,8 +125,8 @@ def test_a_part_with_nothing_known_is_refused(genome_of, stretches_of):
 def test_crossfitted_lines_have_not_counted_what_they_score(genome_of, drawn_codes, stretches_of):
     """A unit that stands in one block alone is a surprise there; counted on itself it would cost nothing."""
     unit = drawn_codes(3, 50)
-    genome = genome_of({"a": np.concatenate([drawn_codes(1, 20_000), np.tile(unit, 20), drawn_codes(2, 20_000)])})
-    unit_at = stretches_of(genome, [("a", 20_000, 21_000, Part.TEST)])
+    genome = genome_of({"a": np.concatenate([drawn_codes(1, 20_600), np.tile(unit, 20), drawn_codes(2, 19_400)])})
+    unit_at = stretches_of(genome, [("a", 20_600, 21_600, Part.TEST)])
     grid = Grid.over(genome, unit_at)
     blind = crossfitted_by_block(genome, unit_at, grid)
     own = markov_by_block(markov_of(genome, unit_at), genome, unit_at, grid)
@@ -145,7 +145,7 @@ def test_difference_has_an_interval_over_blocks_and_none_from_few_of_them():
     assert low < value < high < 0
     assert high - low == pytest.approx(2 * 1.96 * 0.01 / np.sqrt(200), rel=0.3)  # of the mean of 200 blocks
     few = mean_difference(ours[:4], theirs[:4], symbols[:4], rng)
-    assert np.isnan(few.low)
+    assert (few.low, few.high) == (-np.inf, np.inf)
 
 
 def test_a_verdict_follows_from_the_interval(split_genome_file):
