@@ -1,14 +1,16 @@
 """Order-k and interpolated Markov models: the line that every bits per base stands beside.
 
-Everything here is done with word counts. The order-k table holds how often each word of k + 1 known symbols stands in a
-set of sequences: a context of k symbols and the symbol after it, so that ``table.reshape(-1, n_known)`` has one row per
-context. A word is numbered in base ``n_known``, its first symbol the most significant digit. A model is fitted to such
-counts, and the bits it needs for other sequences depend on those only through *their* counts: scoring is counting, then
-one weighted sum.
+A table of order k holds how often each k-mer of k + 1 known symbols stands in a set of sequences: a context of k
+symbols and the symbol after it. A k-mer is numbered in base ``n_known``, its first symbol the most significant digit,
+so that its context is the number divided by ``n_known``. Whatever is not counted (how far a table is to be believed) is
+fitted to stretches of the training text that the tables have not counted yet: deleted interpolation (Jelinek & Mercer
+1980). Fitted to the counted text itself, repeats make long contexts look sure.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +20,96 @@ from genolstm.errors import InputError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Table = NDArray[np.uint32] | NDArray[np.int64]
 
-MAX_WORDS = 4**13  # words of the largest table: order 12 for DNA, 268 MB of uint32
-MIN_WORDS = 4**9  # a table of this size costs nothing, however small the training set
-SMALL_TABLE = 4**11  # up to here int64, for short words can pass 2**32 in a large genome; beyond it uint32
-WORDS_PER_SYMBOL = 64  # a table with more words than this per training symbol holds next to nothing but zeros
-CHUNK = 1 << 16  # symbols counted at a time: their word numbers stay in the cache
-CONTEXTS = 1 << 17  # contexts worked on at a time
-MAGNITUDES, SHARES = 64, 16  # bins of contexts: log2 of the count, and 16ths of it that the commonest symbol holds
-STRENGTHS = np.exp2(np.arange(-8.0, 21.0))  # prior observations tried for each order and bin
-FIT_CONTEXTS = 1 << 19  # one number per bin needs no more contexts than this
-BORROWED = 300  # average occurrences of the whole order that are added to each bin, so that rare bins take its strength
+MAX_KMERS = 4**13  # k-mers of the longest order: 12 for DNA, 5 for proteins
+DENSE_PER_SYMBOL = 4  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
+DENSE_AT_MOST = 4**9  # a table of this size costs nothing, however small the training text
+SMALL_TABLE = 4**11  # up to here int64, for short k-mers can pass 2**32 in a large genome; beyond it uint32
+CHUNK = 1 << 16  # symbols worked on at a time: their k-mers stay in the cache
+BLOCKS = 32  # the training text is cut into as many, and every fourth is held out
+EVERY, HELD = 4, 2
+LONGEST_BLOCK = 1_000_000
+SHORTEST_BLOCK = 64  # of a shorter text nothing is held out
+FIT_SYMBOLS = 1 << 18  # held-out symbols that are looked at: a few hundred numbers need no more
+MAGNITUDES, SIDES = 48, 16  # kinds of contexts: log2 of how often met, and 16ths that the commonest symbol holds
+KINDS = MAGNITUDES * SIDES
+STRENGTHS = np.exp2(np.arange(-7.0, 34.0, 1.5))  # prior observations tried; the largest leaves the next shorter context
+BORROWED = 1000  # average symbols of the whole order that are added to each bin, so that rare kinds take its strength
+EM_STEPS = 30
+EM_SYMBOLS = 1 << 16
+NEAR = 0.9  # of the weight is with the best single part at first
+PRIOR_SYMBOLS = 100  # how many symbols the weights of all contexts are worth in the weights of some
+
+
+class Table(Protocol):
+    """Counts of the k-mers of one length."""
+
+    def add(self, kmers: Integers) -> None:
+        """Count some k-mers, int64 [n]."""
+
+    def rows(self, contexts: Integers) -> Floats:
+        """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
+
+
+class DenseTable:
+    """A count for every k-mer that there can be.
+
+    counts : [n_kmers].
+    """
+
+    def __init__(self, n_kmers: int, n_known: int) -> None:
+        self.counts = np.zeros(n_kmers, dtype=np.uint32 if n_kmers > SMALL_TABLE else np.int64)
+        self.n_known = n_known
+
+    def add(self, kmers: Integers) -> None:
+        """Count some k-mers, int64 [n]."""
+        np.add.at(self.counts, kmers, self.counts.dtype.type(1))  # a scalar of the table's type: NumPy's fast path
+
+    def rows(self, contexts: Integers) -> Floats:
+        """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
+        return self.counts.reshape(-1, self.n_known)[contexts].astype(np.float64)
+
+
+class SparseTable:
+    """Counts of each symbol after every context that occurs.
+
+    contexts : int64 [m], sorted.   counts : uint32 [m + 1, n_known]; the last row is of all contexts that do not occur.
+    """
+
+    def __init__(self, n_known: int) -> None:
+        self.contexts = np.zeros(0, dtype=np.int64)
+        self.counts = np.zeros((1, n_known), dtype=np.uint32)
+        self.waiting: list[Integers] = []
+
+    def add(self, kmers: Integers) -> None:
+        """Count some k-mers, int64 [n]."""
+        self.waiting.append(kmers)
+
+    def rows(self, contexts: Integers) -> Floats:
+        """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
+        self._sort()
+        place = np.searchsorted(self.contexts, contexts)
+        found = np.append(self.contexts, -1)[place] == contexts
+        return self.counts[np.where(found, place, -1)].astype(np.float64)
+
+    def _sort(self) -> None:
+        if not self.waiting:
+            return
+        n_known = self.counts.shape[1]
+        kmers, times = _tallied(np.concatenate(self.waiting))
+        self.waiting = []
+        contexts, _ = _tallied(np.concatenate([self.contexts, kmers // n_known]))
+        counts = np.zeros((len(contexts) + 1, n_known), dtype=np.uint32)
+        counts[np.searchsorted(contexts, self.contexts)] = self.counts[:-1]
+        counts[np.searchsorted(contexts, kmers // n_known), kmers % n_known] += times.astype(np.uint32)
+        self.contexts, self.counts = contexts, counts
+
+
+def _tallied(values: Integers) -> tuple[Integers, Integers]:
+    """Distinct values, sorted, and how often each occurs. values : int64 [n], sorted in place."""
+    values.sort()  # numpy.unique hashes, which takes 50 times as long on values that hardly ever come twice
+    first = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    return values[first], np.diff(np.append(first, len(values)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,316 +138,421 @@ class MarkovBits:
         return min(self.by_order)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MarkovCounts:
-    """How often each word of 1, 2, ... known symbols stands in a set of sequences, on both strands where there are two.
-
-    tables : table k is [n_known ** (k + 1)]; no word spans an unknown symbol or two stretches.
-    """
-
-    alphabet: Alphabet
-    tables: tuple[Table, ...]
-
-    @property
-    def max_order(self) -> int:
-        """The longest context counted, in symbols."""
-        return len(self.tables) - 1
-
-    @property
-    def symbols(self) -> int:
-        """How many known symbols there are, each strand's counted."""
-        return int(self.tables[0].sum())
-
-    def rows(self, order: int, contexts: Integers) -> Floats:
-        """Give the counts of each symbol after some contexts of ``order`` symbols: [len(contexts), n_known]."""
-        return self.tables[order].reshape(-1, self.alphabet.n_known)[contexts].astype(np.float64)
-
-    def cut_rows(self, order: int, contexts: Integers) -> Floats:
-        """Give the share of ``rows`` where a start or an unknown symbol cuts the context right before: same shape."""
-        rows = self.rows(order, contexts)
-        if order == self.max_order:
-            return np.zeros_like(rows)  # nothing longer has been counted
-        longer = self.tables[order + 1].reshape(self.alphabet.n_known, -1, self.alphabet.n_known)
-        cut: Floats = rows - longer[:, contexts].sum(axis=0)
-        return cut
-
-    def met(self, order: int) -> Integers:
-        """Contexts of ``order`` symbols that occur at all, sorted."""
-        return np.flatnonzero(self.tables[order].reshape(-1, self.alphabet.n_known).any(axis=1))
-
-    def n_contexts(self, order: int) -> int:
-        """How many contexts of ``order`` symbols there can be."""
-        return int(self.alphabet.n_known**order)
-
-
-def largest_order(alphabet: Alphabet, *, expected_symbols: int | None = None) -> int:
-    """Longest context worth a table: 12 for DNA, 5 for proteins; down to 8 and 3 for a training set of few symbols."""
-    words = MAX_WORDS if expected_symbols is None else WORDS_PER_SYMBOL * expected_symbols
-    words = min(max(words, MIN_WORDS), MAX_WORDS)
+def largest_order(alphabet: Alphabet) -> int:
+    """Longest context that is counted: 12 for DNA, 5 for proteins."""
     order = 0
-    while alphabet.n_known ** (order + 2) <= words:
+    while alphabet.n_known ** (order + 2) <= MAX_KMERS:
         order += 1
     return order
 
 
-class MarkovCounter:
-    """Counts words of every length while sequences stream past in blocks of any size."""
+class MarkovCounts:
+    """How often each k-mer of 1, 2, ... known symbols stands in some sequences, on both strands where there are two.
 
-    def __init__(self, alphabet: Alphabet, *, max_order: int | None = None) -> None:
+    expected_symbols : how many symbols will be counted; long k-mers of a short text are kept as those that occur.
+    No k-mer spans an unknown symbol or two stretches.
+    """
+
+    def __init__(
+        self, alphabet: Alphabet, *, max_order: int | None = None, expected_symbols: int | None = None
+    ) -> None:
         self.alphabet = alphabet
         self.max_order = largest_order(alphabet) if max_order is None else max_order
-        # heads[k]: words of k + 1 symbols that begin a run of known symbols, so that no longer word ends where they end
-        self._heads: list[Table] = [_zeros(alphabet.n_known ** (k + 1)) for k in range(self.max_order + 1)]
-        self._waiting: list[Codes] = []
-        self._n_waiting = 0
-        self._start = np.array([alphabet.unknown], dtype=np.uint8)
-        self._before = np.repeat(self._start, self.max_order)  # the last symbols of what has been counted
+        most = MAX_KMERS if expected_symbols is None else max(DENSE_AT_MOST, DENSE_PER_SYMBOL * expected_symbols)
+        sizes = [alphabet.n_known ** (order + 1) for order in range(self.max_order + 1)]
+        self.tables: list[Table] = [
+            DenseTable(size, alphabet.n_known) if size <= most else SparseTable(alphabet.n_known) for size in sizes
+        ]
 
-    def start(self) -> None:
-        """Begin a new stretch: the next block's contexts do not reach into what came before."""
-        self.add(self._start)  # an unknown symbol breaks every context and is never counted
+    def add(self, codes: Codes, first: int = 0, end: int | None = None, *, starting_before: int | None = None) -> None:
+        """Count the k-mers of a stretch that end in [first, end), on both strands. codes : uint8 [n].
 
-    def add(self, codes: Codes) -> None:
-        """Take the next block of the current stretch, uint8 [n]."""
-        self._waiting.append(codes.copy() if len(codes) < CHUNK else codes)  # readers may use their buffer again
-        self._n_waiting += len(codes)
-        if self._n_waiting >= CHUNK:
-            self._count_waiting()
+        starting_before : only those that begin before this place.
+        """
+        end = len(codes) if end is None else end
+        for start in range(first, end, CHUNK):
+            stop = min(start + CHUNK, end)
+            limit = None if starting_before is None else starting_before - start
+            self._add(codes[max(0, start - self.max_order) : stop], min(start, self.max_order), limit)
 
-    def finish(self) -> MarkovCounts:
-        """Give the counts of all orders and both strands; the counter's tables are handed over, so this ends it."""
-        self._count_waiting()
-        tables, n_known = self._heads, self.alphabet.n_known
-        for order in range(self.max_order, 0, -1):
-            longer = tables[order].reshape(n_known, -1)
-            tables[order - 1] += longer.sum(axis=0, dtype=tables[order - 1].dtype)
-        if self.alphabet.complement is not None:
-            for order, table in enumerate(tables):
-                _add_other_strand(table, order + 1, self.alphabet.complement[:n_known].astype(np.int64))
-        self._heads = []
-        return MarkovCounts(alphabet=self.alphabet, tables=tuple(tables))
-
-    def _count_waiting(self) -> None:
-        codes = np.concatenate([self._before, *self._waiting])
-        self._waiting, self._n_waiting = [], 0
-        for first in range(self.max_order, len(codes), CHUNK):
-            self._count(codes[first - self.max_order : first + CHUNK])
-        self._before = codes[len(codes) - self.max_order :].copy()
-
-    def _count(self, codes: Codes) -> None:
-        """Count every word that ends after the first max_order symbols of ``codes``."""
-        k, n_known = self.max_order, self.alphabet.n_known
-        words = _words((codes[first : len(codes) - k + first] for first in range(k + 1)), n_known)
-        known = codes < n_known
-        if known.all():
-            _tally(self._heads[k], words)
-            return
-        places = np.arange(len(codes))
-        # known symbols from the last unknown one up to here, this one included
-        run = (places - np.maximum.accumulate(np.where(known, -1, places)))[k:]
-        _tally(self._heads[k], words[run > k])
-        for length in np.unique(run[(run > 0) & (run <= k)]):
-            ends = np.flatnonzero(run == length) + k
-            _tally(self._heads[length - 1], _words((codes[ends - back] for back in range(length)[::-1]), n_known))
+    def _add(self, codes: Codes, lead: int, limit: int | None) -> None:
+        """Count k-mers that end past the first ``lead`` symbols. limit : where they must begin before, from there."""
+        run = _known_run(codes, lead, self.alphabet)
+        complement, places = self.alphabet.complement, np.arange(len(run))
+        other = np.zeros(len(run), dtype=np.int64)  # the same k-mers on the other strand
+        for order, kmers in _kmers(codes, lead, self.alphabet, self.max_order):
+            counted = run > order
+            if limit is not None:
+                counted &= places - order < limit
+            everything = bool(counted.all())
+            self.tables[order].add(kmers.copy() if everything else kmers[counted])
+            if complement is not None:
+                other *= self.alphabet.n_known
+                other += complement[_back(codes, lead, order)]
+                self.tables[order].add(other.copy() if everything else other[counted])
 
 
-def _zeros(n_words: int) -> Table:
-    return np.zeros(n_words, dtype=np.uint32) if n_words > SMALL_TABLE else np.zeros(n_words, dtype=np.int64)
+def _known_run(codes: Codes, lead: int, alphabet: Alphabet) -> Integers:
+    """Known symbols from the last unknown one up to each symbol past the first ``lead``, it included: [n - lead]."""
+    places = np.arange(len(codes))
+    unknown = np.where(codes < alphabet.n_known, -1, places)
+    run: Integers = (places - np.maximum.accumulate(unknown))[lead:]
+    return run
 
 
-def _tally(table: Table, words: Integers) -> None:
-    np.add.at(table, words, table.dtype.type(1))  # with a scalar of the table's own type NumPy takes its fast path
+def _back(codes: Codes, lead: int, steps: int) -> Codes:
+    """The symbol some steps before each one past the first ``lead``, 0 where there is none: [n - lead]."""
+    if steps <= lead:
+        return codes[lead - steps : len(codes) - steps]
+    nothing = np.zeros(min(steps, len(codes)) - lead, dtype=np.uint8)
+    return np.concatenate([nothing, codes[: max(0, len(codes) - steps)]])
 
 
-def _words(symbols: Iterable[Codes], n_known: int) -> Integers:
-    """Give the numbers of n words from their first symbols, second symbols, ..., each [n]: [n]."""
-    first, *others = symbols
-    words = first.astype(np.int64)
-    for digit in others:
-        words *= n_known
-        words += digit
-    return words
+def _kmers(codes: Codes, lead: int, alphabet: Alphabet, max_order: int) -> Iterator[tuple[int, Integers]]:
+    """Order and k-mers that end at each symbol past the first ``lead``; the array is used again for the next order.
 
-
-def _add_other_strand(table: Table, length: int, complement: Integers) -> None:
-    """Add to each word's count that of its reverse complement, in place.
-
-    table : [n_known ** length].   complement : [n_known].
-    A strand's words are the reverse complements of the other's, whatever breaks them, so this is exact at every edge.
+    A k-mer that holds an unknown symbol, or begins before the codes, has no meaning: see `_known_run`.
     """
-    n_known = len(complement)
-    head, tail = length // 2, length - length // 2
-    heads, tails = n_known**head, n_known**tail
-    head_flipped, tail_flipped = _reverse_complements(head, complement), _reverse_complements(tail, complement)
-    step = max(1, CONTEXTS // tails)
-    for first in range(0, heads, step):
-        rows = np.arange(first, min(first + step, heads))
-        words = (rows[:, None] * tails + np.arange(tails)).ravel()
-        flipped = (tail_flipped * heads + head_flipped[rows, None]).ravel()
-        table[words[words == flipped]] *= 2
-        once = words < flipped  # each pair is met twice
-        words, flipped = words[once], flipped[once]
-        both = table[words] + table[flipped]
-        table[words] = both
-        table[flipped] = both
-
-
-def _reverse_complements(length: int, complement: Integers) -> Integers:
-    """Word number of the reverse complement of each word of ``length`` symbols: [n_known ** length]."""
-    flipped = np.zeros(1, dtype=np.int64)
-    for _ in range(length):
-        flipped = (flipped * len(complement) + complement[:, None]).ravel()
-    return flipped
+    kmers = np.zeros(len(codes) - lead, dtype=np.int64)
+    for order in range(max_order + 1):
+        # an unknown symbol counts as the first: its k-mer stays in the table, and nobody asks for it
+        digit = _back(codes, lead, order) % alphabet.n_known
+        kmers += digit * np.int64(alphabet.n_known**order)
+        yield order, kmers
 
 
 def count_markov(
-    stretches: Iterable[Iterable[Codes]], alphabet: Alphabet, *, max_order: int | None = None
+    stretches: Iterable[Codes],
+    alphabet: Alphabet,
+    *,
+    max_order: int | None = None,
+    expected_symbols: int | None = None,
 ) -> MarkovCounts:
-    """Count words of 1 to max_order + 1 symbols; a stretch is an iterable of blocks of codes, uint8 [any length]."""
-    counter = MarkovCounter(alphabet, max_order=max_order)
-    for stretch in stretches:
-        counter.start()
-        for block in stretch:
-            counter.add(block)
-    return counter.finish()
+    """Count the k-mers of 1 to max_order + 1 symbols of some stretches, each uint8 [n]."""
+    counts = MarkovCounts(alphabet, max_order=max_order, expected_symbols=expected_symbols)
+    for codes in stretches:
+        counts.add(codes)
+    return counts
+
+
+class Evidence(NamedTuple):
+    """What the tables say of n symbols that came after their contexts.
+
+    seen, total : float64 [orders, n], counts of symbol and context, and of the context before whatever symbol.
+    kind : int64 [orders, n], what the context's counts are like: see `_kinds`.
+    reach : int64 [n], symbols of context that there are before an unknown one or the stretch's start.
+    """
+
+    seen: Floats
+    total: Floats
+    kind: Integers
+    reach: Integers
+
+
+class Piece(NamedTuple):
+    """Symbols [start, end) of some codes; what stands around them is the context of either strand."""
+
+    codes: Codes
+    start: int
+    end: int
+
+
+def _evidence(counts: MarkovCounts, piece: Piece) -> Iterator[Evidence]:
+    """Evidence on the known symbols of a piece, both strands, a chunk at a time."""
+    complement, longest = counts.alphabet.complement, counts.max_order
+    for start in range(piece.start, piece.end, CHUNK):
+        stop = min(start + CHUNK, piece.end)
+        before = max(0, start - longest)
+        yield _evidence_on(counts, piece.codes[before:stop], start - before)
+        if complement is not None:
+            after = min(len(piece.codes), stop + longest)
+            yield _evidence_on(counts, complement[piece.codes[start:after]][::-1], after - stop)
+
+
+def _evidence_on(counts: MarkovCounts, codes: Codes, lead: int) -> Evidence:
+    """Evidence on the known symbols of one strand past the first ``lead``."""
+    run = _known_run(codes, lead, counts.alphabet)
+    known = np.flatnonzero(run)
+    n_known, shape = counts.alphabet.n_known, (counts.max_order + 1, len(known))
+    seen, total, kind = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+    for order, kmers in _kmers(codes, lead, counts.alphabet, counts.max_order):
+        there = np.flatnonzero(run[known] > order)
+        contexts, symbols = np.divmod(kmers[known[there]], n_known)
+        rows = counts.tables[order].rows(contexts)
+        seen[order, there], total[order, there] = rows[np.arange(len(rows)), symbols], reduce(np.add, rows.T)
+        kind[order, there] = _kinds(reduce(np.maximum, rows.T), total[order, there])
+    return Evidence(seen, total, kind, np.minimum(run[known] - 1, counts.max_order))
+
+
+def _kinds(top: Floats, total: Floats) -> Integers:
+    """Kind of a context from its commonest symbol's count and that of all, each [n]: how often met, and how one-sided.
+
+    A context that was nearly always followed by one symbol is most often part of a repeat.
+    """
+    sides = np.minimum(SIDES * top // np.maximum(total, 1), SIDES - 1)
+    return (np.frexp(total)[1] * SIDES + sides).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MarkovModel:
     """Order-k models and their blend, of all orders k = 0 .. max_order of one set of counts.
 
-    pseudocounts : [max_order + 1] what the order-k model adds to each count: p = (c + a) / (n + n_known a).
-    strengths : [max_order + 1, MAGNITUDES * SHARES] how many observations the next shorter context's opinion is worth.
+    pseudocounts : [max_order + 1], what the order-k model adds to each count: p = (c + a) / (n + n_known a).
+    strengths : [max_order + 1, KINDS], how many observations the next shorter context's opinion is worth.
+    weights : [max_order + 2, max_order + 3], of the uniform, the order-k and the backing-off model, by how long the
+    longest context is that was ever met (none, 0, 1, ...).
     """
 
     counts: MarkovCounts
     pseudocounts: Floats
     strengths: Floats
+    weights: Floats
 
 
-def fit_markov(counts: MarkovCounts) -> MarkovModel:
-    """Choose pseudocounts and strengths that predict each training symbol best from all the others (leave one out).
+def fit_markov(
+    stretches: Sequence[Codes],
+    alphabet: Alphabet,
+    *,
+    max_order: int | None = None,
+    release: Callable[[], None] | None = None,
+) -> MarkovModel:
+    """Count some stretches, and fit how far each context is to be believed to blocks that were not counted yet.
 
-    The blend is p_k(x) = (c_k(x) + s p_{k-1}(x)) / (n_k + s), p_{-1} uniform (MacKay & Peto 1995), with one strength s
-    for all contexts of an order that are alike in count and in how far one symbol prevails (Jelinek & Mercer 1980).
-    The bins matter: a context that was nearly always followed by one symbol is most often part of a repeat.
+    Every fourth of 32 blocks is held out while the rest is counted, then counted too. On the middle of these
+
+    - each order-k model chooses the pseudocount of most likelihood, which may make it uniform;
+    - each context backs off: p_k(x) = (c_k(x) + s p_{k-1}(x)) / (n_k + s), p_{-1} uniform (MacKay & Peto 1995), s being
+      that of most likelihood for contexts of this order alike in how often they were met and how one-sided they are;
+    - the blend weighs the uniform, every order-k and the backing-off model, by expectation maximisation. Each of them
+      alone is one of the weightings, so that on what was held out the blend loses to none of them.
+
+    stretches : uint8 [n] each.   release : called now and then, where stretches are mapped from a file.
+    A text too short to hold anything out is smoothed by one observation.
     """
-    n_orders, uniform = counts.max_order + 1, _uniform(counts.alphabet)
-    pseudocounts, strengths = np.empty(n_orders), np.empty((n_orders, MAGNITUDES * SHARES))
-    shorter = uniform
-    for order in range(n_orders):
-        # adding a to each count is the blend with a uniform opinion worth n_known * a observations
-        pseudocounts[order] = _best_strengths(counts, order, uniform)[0] / counts.alphabet.n_known
-        strengths[order] = _best_strengths(counts, order, shorter)[1]
-        if order < counts.max_order:
-            longer = np.empty((counts.n_contexts(order), counts.alphabet.n_known))
-            for part in _parts(np.arange(len(longer))):
-                rows, opinion = counts.rows(order, part), shorter[part % len(shorter)]
-                longer[part] = _blend(rows, opinion, strengths[order], leave_one_out=True)
-            shorter = longer
-    return MarkovModel(counts=counts, pseudocounts=pseudocounts, strengths=strengths)
+    strands = 1 if alphabet.complement is None else 2
+    symbols = sum(map(len, stretches))
+    counts = MarkovCounts(alphabet, max_order=max_order, expected_symbols=strands * symbols)
+    blocks = _blocks(stretches)
+    held = [block for block in blocks if block.held]
+    for block in blocks:
+        if not block.held:
+            counts.add(stretches[block.stretch][block.start : block.end])
+            _release(release)
+    evidence = _sample(counts, [_middle(stretches[each.stretch], each) for each in held])
+    _release(release)
+    for block in held:  # its k-mers, and those that reach from it into the next block
+        codes = stretches[block.stretch]
+        counts.add(codes, block.start, min(len(codes), block.end + counts.max_order), starting_before=block.end)
+        _release(release)
+    return _fitted(counts, evidence) if len(evidence.reach) else _unfitted(counts)
 
 
-def _best_strengths(counts: MarkovCounts, order: int, shorter: Floats) -> tuple[float, Floats]:
-    """Find the strength of most leave-one-out likelihood for the whole order, and for each bin: [MAGNITUDES * SHARES].
+class _Block(NamedTuple):
+    stretch: int
+    start: int
+    end: int
+    held: bool
 
-    shorter : [n_known ** (order - 1), n_known] leave-one-out opinion of each context without its first symbol.
+
+def _blocks(stretches: Sequence[Codes]) -> list[_Block]:
+    """Stretches cut into blocks, every fourth of them held out; neighbours that are not are one."""
+    size = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, sum(map(len, stretches)) // BLOCKS))
+    blocks: list[_Block] = []
+    number, filled = 0, 0  # block that is being filled, and how far: short stretches share one
+    for place, codes in enumerate(stretches):
+        start = 0
+        while start < len(codes):
+            end = min(len(codes), start + size - filled)
+            held = number % EVERY == HELD
+            if blocks and start and blocks[-1].held == held:
+                blocks[-1] = blocks[-1]._replace(end=end)
+            else:
+                blocks.append(_Block(place, start, end, held))
+            filled += end - start
+            if filled == size:
+                number, filled = number + 1, 0
+            start = end
+    return blocks
+
+
+def _middle(codes: Codes, block: _Block) -> Piece:
+    """The middle half of a held-out block: what is repeated on the spot may reach across its ends."""
+    margin = (block.end - block.start) // 4
+    return Piece(codes, block.start + margin, block.end - margin)
+
+
+def _release(release: Callable[[], None] | None) -> None:
+    if release:
+        release()
+
+
+def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
+    """Evidence on the held-out symbols, or on evenly spaced runs of them where there are many."""
+    symbols = sum(piece.end - piece.start for piece in held)
+    run = 1 << 12
+    step = max(1, 2 * symbols // FIT_SYMBOLS) * run
+    found = [
+        each
+        for piece in held
+        for start in range(piece.start, piece.end, step)
+        for each in _evidence(counts, Piece(piece.codes, start, min(start + run, piece.end)))
+    ]
+    if not found:
+        nothing = np.zeros((counts.max_order + 1, 0))
+        return Evidence(nothing, nothing, nothing.astype(np.int64), np.zeros(0, dtype=np.int64))
+    return Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
+
+
+def _unfitted(counts: MarkovCounts) -> MarkovModel:
+    """One observation of the next shorter context for every context, one of each symbol for every order."""
+    orders = counts.max_order + 1
+    weights = np.zeros((orders + 1, orders + 2))
+    weights[:, -1] = 1
+    return MarkovModel(counts=counts, pseudocounts=np.ones(orders), strengths=np.ones((orders, KINDS)), weights=weights)
+
+
+def _fitted(counts: MarkovCounts, held: Evidence) -> MarkovModel:
+    """Pseudocounts, strengths and weights of most likelihood on held-out symbols."""
+    model = _smoothed(counts, held)
+    thin = slice(None, None, max(1, len(held.reach) // EM_SYMBOLS))
+    some = Evidence(held.seen[:, thin], held.total[:, thin], held.kind[:, thin], held.reach[thin])
+    return replace(model, weights=_best_weights(_parts(model, some), _longest_met(some)))
+
+
+def _smoothed(counts: MarkovCounts, held: Evidence) -> MarkovModel:
+    """Pseudocounts and strengths of most likelihood on held-out symbols; only the backing-off model has weight."""
+    orders, n_known = counts.max_order + 1, counts.alphabet.n_known
+    pseudocounts, strengths = np.empty(orders), np.empty((orders, KINDS))
+    opinion = uniform = np.full(len(held.reach), 1 / n_known)
+    for order in range(orders):
+        there = held.reach >= order
+        seen, total, kind = held.seen[order, there], held.total[order, there], held.kind[order, there]
+        # adding a to each count is backing off to a uniform opinion worth n_known * a observations
+        pseudocounts[order] = _best_strengths(seen, total, kind, uniform[there])[0] / n_known
+        strengths[order] = _best_strengths(seen, total, kind, opinion[there])[1]
+        opinion = np.where(there, _backed_off(held, order, opinion, strengths[order]), opinion)
+    return replace(_unfitted(counts), pseudocounts=pseudocounts, strengths=strengths)
+
+
+def _best_strengths(seen: Floats, total: Floats, kind: Integers, opinion: Floats) -> tuple[float, Floats]:
+    """Strength of most likelihood for the whole order, and for each kind of context: [KINDS].
+
+    seen, total, kind, opinion : [n] of held-out symbols; opinion is the next shorter context's probability.
     """
-    met = counts.met(order)
-    contexts = met[:: 1 + len(met) // FIT_CONTEXTS]
-    rows = counts.rows(order, contexts)
-    present = rows > 0
-    seen, totals, bins = (np.broadcast_to(a, rows.shape)[present] for a in _evidence(rows, leave_one_out=True))
-    times, opinion = rows[present], shorter[contexts % len(shorter)][present]
+    # logs of float32 at half the cost
+    had, of, guess = (column.astype(np.float32) for column in (seen, total, opinion))
     likelihood = np.array(
-        [
-            np.bincount(bins, times * np.log((seen + s * opinion) / (totals + s)), minlength=MAGNITUDES * SHARES)
-            for s in STRENGTHS
-        ]
-    )  # [strengths, bins]
+        [np.bincount(kind, np.log((had + s * guess) / (of + s)), minlength=KINDS) for s in STRENGTHS.astype(np.float32)]
+    )  # [strengths, kinds]
     whole = likelihood.sum(axis=1, keepdims=True)
-    binned = likelihood + BORROWED * whole / max(times.sum(), 1)
-    return float(STRENGTHS[whole.argmax()]), STRENGTHS[binned.argmax(axis=0)]
+    by_kind = likelihood + BORROWED * whole / max(len(seen), 1)
+    return float(STRENGTHS[whole.argmax()]), STRENGTHS[by_kind.argmax(axis=0)]
 
 
-def _evidence(rows: Floats, *, leave_one_out: bool = False) -> tuple[Floats, Floats, Integers]:
-    """Give what a context's counts [m, n_known] say: counts, their sum, and the context's bin.
+def _backed_off(evidence: Evidence, order: int, opinion: Floats, strengths: Floats) -> Floats:
+    seen, total = evidence.seen[order], evidence.total[order]
+    strength = strengths[evidence.kind[order]]
+    blend: Floats = np.divide(seen + strength * opinion, total + strength)
+    return blend
 
-    With ``leave_one_out`` a symbol's entry has forgotten one occurrence of it; where there is none it means nothing.
+
+def _longest_met(evidence: Evidence) -> Integers:
+    """One more than the length of the longest context that was ever met, 0 for none: [n]."""
+    met: Integers = (evidence.total > 0).sum(axis=0, dtype=np.int64)  # whoever met a context met its shorter ones
+    return met
+
+
+def _parts(model: MarkovModel, evidence: Evidence) -> Floats:
+    """Probability of each symbol by the uniform, each order-k, and the backing-off model: [orders + 2, n].
+
+    A symbol that has only j symbols before it is judged by order j, whichever longer order is asked.
     """
-    totals, ordered = rows.sum(axis=1, keepdims=True), np.sort(rows, axis=1)
-    seen, top = rows, ordered[:, -1:]
-    if leave_one_out:
-        seen, totals = np.maximum(rows - 1, 0), np.maximum(totals - 1, 0)
-        top = np.where(rows == top, np.maximum(ordered[:, -2:-1], seen), top)
-    share = np.minimum(SHARES * top // np.maximum(totals, 1), SHARES - 1)
-    return seen, totals, (np.frexp(totals)[1] * SHARES + share).astype(np.int64)
+    orders, n_known = len(model.pseudocounts), model.counts.alphabet.n_known
+    parts = np.full((orders + 2, len(evidence.reach)), 1 / n_known)
+    for order in range(orders):
+        there = evidence.reach >= order
+        added = model.pseudocounts[order]
+        plain = (evidence.seen[order] + added) / (evidence.total[order] + n_known * added)
+        parts[1 + order] = np.where(there, plain, parts[order])
+        blend = _backed_off(evidence, order, parts[-1], model.strengths[order])
+        parts[-1] = np.where(there, blend, parts[-1])
+    return parts
 
 
-def _blend(rows: Floats, shorter: Floats, strengths: Floats, *, leave_one_out: bool = False) -> Floats:
-    """Probabilities after contexts with counts ``rows``, from those after the next shorter contexts: [m, n_known]."""
-    seen, totals, bins = _evidence(rows, leave_one_out=leave_one_out)
-    strength = strengths[bins]
-    return np.divide(seen + strength * shorter, totals + strength)
+def _best_weights(parts: Floats, group: Integers) -> Floats:
+    """Weights of most likelihood by expectation maximisation, for each group of symbols: [groups, parts].
+
+    It begins near the part that is best alone, and never grows worse (Dempster et al. 1977).
+
+    parts : [parts, n] probabilities of held-out symbols.   group : [n], 0 .. parts - 2.
+    """
+    groups = len(parts) - 1
+    near_best = np.full(len(parts), (1 - NEAR) / len(parts))
+    near_best[np.log(parts).sum(axis=1).argmax()] += NEAR
+    overall = _maximised(parts, near_best, 0)
+    weights = np.tile(overall, (groups, 1))
+    for each in range(groups):
+        mine = parts[:, group == each]
+        if mine.shape[1]:
+            weights[each] = _maximised(mine, overall, PRIOR_SYMBOLS)
+    return weights
 
 
-def _uniform(alphabet: Alphabet) -> Floats:
-    return np.full((1, alphabet.n_known), 1 / alphabet.n_known)
-
-
-def _parts(contexts: Integers) -> Iterator[Integers]:
-    for first in range(0, len(contexts), CONTEXTS):
-        yield contexts[first : first + CONTEXTS]
+def _maximised(parts: Floats, start: Floats, prior: float) -> Floats:
+    """Mixture weights [parts] after some steps of expectation maximisation; ``prior`` symbols speak for the start."""
+    weights = start
+    for _ in range(EM_STEPS):
+        blamed = weights * (parts @ (1 / (weights @ parts)))
+        weights = (blamed + prior * start) / (parts.shape[1] + prior)
+    return weights
 
 
 def next_symbol_probabilities(model: MarkovModel, context: Codes) -> Floats:
-    """Give the blend's opinion after one context, codes [any length] with the nearest symbol last: [n_known]."""
-    counts, probabilities, number = model.counts, _uniform(model.counts.alphabet), 0
-    for order in range(counts.max_order + 1):
-        rows = counts.rows(order, np.array([number]))
-        probabilities = _blend(rows, probabilities, model.strengths[order])
-        if order == len(context) or context[-1 - order] >= counts.alphabet.n_known:
-            break  # a stretch begins here, or an unknown symbol
-        number += int(context[-1 - order]) * counts.n_contexts(order)
-    return probabilities.ravel()
+    """The blend's opinion after one context, codes [any length] with the nearest symbol last: [n_known]."""
+    counts, n_known = model.counts, model.counts.alphabet.n_known
+    each = [np.append(context, np.uint8(symbol)) for symbol in range(n_known)]
+    return np.array([_blend(model, _evidence_on(counts, codes, len(context)))[0] for codes in each])
 
 
-def markov_bits(model: MarkovModel, stretches: Iterable[Iterable[Codes]]) -> MarkovBits:
-    """Score stretches, each an iterable of blocks of codes; a context that is cut short is used as far as it goes."""
-    alphabet, max_order = model.counts.alphabet, model.counts.max_order
-    scored = count_markov(stretches, alphabet, max_order=max_order)
-    if scored.symbols == 0:
-        raise InputError(f"there is no known symbol to score, only {alphabet.unknown_letter}; choose other contigs.")
-    shorter, bits = _uniform(alphabet), np.empty((max_order + 1, 2, 2))
-    for order in range(max_order + 1):
-        shorter, bits[order] = _score_order(model, scored, order, shorter)
-    anywhere, cut = bits[:, 0], bits[:, 1]  # each [orders, (plain, blend)]
-    # a symbol that has only j symbols before it is scored by order j, whichever longer order was asked for
-    per_symbol = (anywhere + np.cumsum(cut, axis=0) - cut) / scored.symbols
-    return MarkovBits(
-        symbols=scored.symbols,
-        uniform=float(np.log2(alphabet.n_known)),
-        by_order=tuple(per_symbol[:, 0].tolist()),
-        interpolated=float(per_symbol[-1, 1]),
-    )
+def _blend(model: MarkovModel, evidence: Evidence) -> Floats:
+    """Probability of each symbol by the blend: [n]."""
+    return _mixed(model, _parts(model, evidence), evidence)
 
 
-def _score_order(model: MarkovModel, scored: MarkovCounts, order: int, shorter: Floats) -> tuple[Floats, Floats]:
-    """Give the blend of one order, [contexts, n_known], and bits [(anywhere, where it is cut), (plain, blend)].
+def _mixed(model: MarkovModel, parts: Floats, evidence: Evidence) -> Floats:
+    mixed: Floats = np.einsum("np,pn->n", model.weights[_longest_met(evidence)], parts)
+    return mixed
 
-    shorter : the blend of the order before.   The longest order's blend is not kept: it is needed only where scored.
+
+def piece_bits(model: MarkovModel, piece: Piece) -> tuple[int, Floats]:
+    """Known symbols of a piece, both strands, and their bits by every order-k model and by the blend: [orders + 1]."""
+    symbols, bits = 0, np.zeros(len(model.pseudocounts) + 1)
+    for evidence in _evidence(model.counts, piece):
+        parts = _parts(model, evidence)
+        bits[:-1] -= np.log2(parts[1:-1]).sum(axis=1)
+        bits[-1] -= np.log2(_mixed(model, parts, evidence)).sum()
+        symbols += len(evidence.reach)
+    return symbols, bits
+
+
+def markov_bits(model: MarkovModel, stretches: Iterable[Codes]) -> MarkovBits:
+    """Score stretches, uint8 [n] each; a context that is cut short is used as far as it goes.
+
+    Raises InputError where there is nothing to score.
     """
-    counts, n_known, longest = model.counts, model.counts.alphabet.n_known, order == scored.max_order
-    contexts = scored.met(order) if longest else np.arange(counts.n_contexts(order))
-    blends, bits = np.empty((0 if longest else len(contexts), n_known)), np.zeros((2, 2))
-    for part in _parts(contexts):
-        rows = counts.rows(order, part)
-        blend = _blend(rows, shorter[part % len(shorter)], model.strengths[order])
-        plain = rows + model.pseudocounts[order]
-        plain /= plain.sum(axis=1, keepdims=True)
-        for place, times in enumerate((scored.rows(order, part), scored.cut_rows(order, part))):
-            used = times > 0
-            bits[place] -= [float((times[used] * np.log2(p[used])).sum()) for p in (plain, blend)]
-        if not longest:
-            blends[part] = blend
-    return blends, bits
+    scored = [piece_bits(model, Piece(codes, 0, len(codes))) for codes in stretches]
+    bits = sum((bits for _, bits in scored), np.zeros(len(model.pseudocounts) + 1))
+    return summed_bits(model.counts.alphabet, sum(symbols for symbols, _ in scored), bits)
+
+
+def summed_bits(alphabet: Alphabet, symbols: int, bits: Floats) -> MarkovBits:
+    """Bits per symbol from their sums, [orders + 1]. Raises InputError where there is no symbol."""
+    if not symbols:
+        raise InputError(f"there is no known symbol to score, only {alphabet.unknown_letter}; choose other contigs.")
+    *by_order, interpolated = (bits / symbols).tolist()
+    return MarkovBits(
+        symbols=symbols,
+        uniform=float(np.log2(alphabet.n_known)),
+        by_order=tuple(by_order),
+        interpolated=interpolated,
+    )

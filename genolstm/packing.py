@@ -9,10 +9,12 @@ import numpy as np
 import torch
 
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 from genolstm.model import trained_model
 from genolstm.regions import Part
+from genolstm.seen import training_sequence
 from genolstm.settings.reading import StreamSettings
-from genolstm.store.checkpoint import Checkpoint, Weights
+from genolstm.store.checkpoint import Checkpoint, PartBits, Weights
 from genolstm.store.file_info import read_file_info
 from genolstm.store.files import file_sha256
 from genolstm.store.genome import Genome
@@ -48,10 +50,7 @@ def packed(
     network = trained_model(checkpoint.model, weights).to(device)
     reader = GenomeReader(network, genome, StreamSettings())
     bits = tuple(
-        dataclasses.replace(
-            row,
-            model=mean_bits(reader, checkpoint.split.of(Part[row.part.upper()]))[0],
-        )
+        _measured_again(row, mean_bits(reader, checkpoint.split.of(Part[row.part.upper()]))[0])
         for row in checkpoint.bits
     )
     about, model_sha256 = read_file_info(model_path), file_sha256(model_path)
@@ -61,7 +60,14 @@ def packed(
         rounding=max((abs(new.model - old.model) for new, old in zip(bits, checkpoint.bits, strict=True)), default=0.0),
         probes=tuple(line for path in probes for line in _lines(path, model_path, model_sha256)),
     )  # fmt: skip
-    return dataclasses.replace(checkpoint, weights=weights, bits=bits, card=card, resumable=None)
+    training = checkpoint.training or training_sequence(genome, checkpoint.split)
+    return dataclasses.replace(checkpoint, weights=weights, bits=bits, card=card, training=training, resumable=None)
+
+
+def _measured_again(row: PartBits, bits: float) -> PartBits:
+    """A row with other bits of the model; its distance from the best line moves with them."""
+    moved = row.difference and Estimate(*(end + bits - row.model for end in row.difference))
+    return dataclasses.replace(row, model=bits, difference=moved)
 
 
 def rounded(weights: Weights, where: Path) -> Weights:

@@ -56,7 +56,10 @@ class Stretches:
 
     def of(self, part: Part) -> "Stretches":
         """Only the stretches of one part."""
-        keep = self.part == part
+        return self.only(self.part == part)
+
+    def only(self, keep: NDArray[np.bool_]) -> "Stretches":
+        """Only some of the stretches. keep : bool [K]."""
         return replace(self, contig=self.contig[keep], start=self.start[keep], end=self.end[keep], part=self.part[keep])
 
     @property

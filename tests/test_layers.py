@@ -13,7 +13,7 @@ LAYERS = (
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "threads", "ranks"),
-    ("markov", "lanes", "stream", "homology"),
+    ("markov", "lanes", "stream", "homology", "seen"),
     ("gates", "scoring", "packing", "states", "variants"),
     ("training",),
     ("probes", "methylation", "studies"),
@@ -38,6 +38,7 @@ NO_TORCH = {
     "writers",
     "polypeptide",
     "homology",
+    "seen",
 }
 DOOR = {"api", "errors"}  # what 'import genolstm' names, and fetches when it is asked for
 HOMES = {

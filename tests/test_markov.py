@@ -1,6 +1,7 @@
 """Markov baselines against a dictionary oracle, closed forms, laws, and the figures known for a real genome."""
 
 import gzip
+import itertools
 import math
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -13,15 +14,14 @@ from hypothesis import strategies as st
 from genolstm.alphabet import DNA, PROTEIN, encode, reverse_complement
 from genolstm.errors import InputError
 from genolstm.markov import (
-    BORROWED,
-    SHARES,
-    STRENGTHS,
-    MarkovCounter,
+    SIDES,
+    Piece,
     count_markov,
     fit_markov,
     largest_order,
     markov_bits,
     next_symbol_probabilities,
+    piece_bits,
 )
 
 POMBE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "pombe" / "genome.fa.gz"
@@ -40,12 +40,8 @@ def repetitive_dna(seed, n):
     return np.concatenate([words[i] for i in rng.integers(0, len(words), n)])[:n]
 
 
-def whole(stretches):
-    return [[codes] for codes in stretches]
-
-
 def fitted(stretches, alphabet=DNA, max_order=3):
-    return fit_markov(count_markov(whole(stretches), alphabet, max_order=max_order))
+    return fit_markov(stretches, alphabet, max_order=max_order)
 
 
 # The oracle: every symbol of every strand, one at a time, with dictionaries of tuples.
@@ -71,19 +67,25 @@ def oracle_counts(stretches, alphabet, max_order):
     return counts
 
 
-def oracle_bin(row):
+def oracle_kind(row):
     n = sum(row.values())
-    return n.bit_length() * SHARES + (min(SHARES - 1, SHARES * max(row.values()) // n) if n else 0)
+    return n.bit_length() * SIDES + (min(SIDES - 1, SIDES * max(row.values()) // n) if n else 0)
 
 
-def oracle_blend(counts, context, code, strengths, n_known, *, left_out=0):
-    p = 1 / n_known
-    for k in range(len(context) + 1):
-        row = Counter(counts.get(context[len(context) - k :], Counter()))
-        row[code] -= left_out
-        strength = strengths[k][oracle_bin(row)]
-        p = (row[code] + strength * p) / (sum(row.values()) + strength)
-    return p
+def oracle_parts(model, counts, context, code, n_known):
+    """Probabilities by the uniform, every order-k and the backing-off model, and how many contexts were ever met."""
+    parts, p, met = [1 / n_known], 1 / n_known, 0
+    for k in range(model.counts.max_order + 1):
+        if k > len(context):
+            parts.append(parts[-1])
+            continue
+        row, a = counts.get(context[len(context) - k :], Counter()), model.pseudocounts[k]
+        n = sum(row.values())
+        met += n > 0
+        parts.append((row[code] + a) / (n + n_known * a))
+        strength = model.strengths[k, oracle_kind(row)]
+        p = (row[code] + strength * p) / (n + strength)
+    return [*parts, p], met
 
 
 def oracle_bits(model, train, test, alphabet):
@@ -91,11 +93,9 @@ def oracle_bits(model, train, test, alphabet):
     counts = oracle_counts(train, alphabet, max_order)
     by_order, blend, n = np.zeros(max_order + 1), 0.0, 0
     for context, code in symbols_with_contexts(test, alphabet, max_order):
-        for k in range(max_order + 1):
-            used = context[len(context) - min(k, len(context)) :]
-            row, a = counts.get(used, Counter()), model.pseudocounts[len(used)]
-            by_order[k] -= math.log2((row[code] + a) / (sum(row.values()) + alphabet.n_known * a))
-        blend -= math.log2(oracle_blend(counts, context, code, model.strengths, alphabet.n_known))
+        parts, met = oracle_parts(model, counts, context, code, alphabet.n_known)
+        by_order -= np.log2(parts[1:-1])
+        blend -= math.log2(model.weights[met] @ parts)
         n += 1
     return n, by_order / n, blend / n
 
@@ -107,7 +107,7 @@ def test_bits_equal_those_of_a_dictionary_symbol_by_symbol(seed, alphabet):
     test = random_stretches(seed + 100, [150, 2, 1, 0, 40], unknown=0.1, alphabet=alphabet)
     max_order = 4 if alphabet is DNA else 2
     model = fitted(train, alphabet, max_order)
-    bits = markov_bits(model, whole(test))
+    bits = markov_bits(model, test)
     n, by_order, blend = oracle_bits(model, train, test, alphabet)
     assert bits.symbols == n
     np.testing.assert_allclose(bits.by_order, by_order, rtol=1e-12)
@@ -115,45 +115,40 @@ def test_bits_equal_those_of_a_dictionary_symbol_by_symbol(seed, alphabet):
 
 
 @pytest.mark.parametrize("max_order", [0, 1, 2, 5])
-def test_counts_of_both_strands_equal_those_of_counting_each(max_order):
-    stretches = random_stretches(7, [60, 1, 2, 200, 4])
-    counts = count_markov(whole(stretches), DNA, max_order=max_order)
-    expected = oracle_counts(stretches, DNA, max_order)
-    for order in range(max_order + 1):
-        for context in np.ndindex(*[4] * order):
-            number = sum(code * 4 ** (order - 1 - i) for i, code in enumerate(context))
-            row = [expected[tuple(int(code) for code in context)][x] for x in range(4)]
-            assert counts.rows(order, np.array([number]))[0].tolist() == row
+@pytest.mark.parametrize("symbols", [None, 0], ids=["dense", "sparse"])
+def test_counts_of_both_strands_equal_those_of_counting_each(max_order, symbols, monkeypatch):
+    monkeypatch.setattr("genolstm.markov.DENSE_AT_MOST", 16)  # what is longer than 2 is then sparse
+    monkeypatch.setattr("genolstm.markov.CHUNK", 37)
+    stretches = random_stretches(7, [60, 1, 2, 200, 4, 0, 150])
+    counts = count_markov(stretches, DNA, max_order=max_order, expected_symbols=symbols)
+    assert_counts_are_those_of(counts, stretches)
 
 
-def test_fitted_values_have_the_highest_leave_one_out_likelihood():
-    stretches, order, uniform = random_stretches(3, [1500]), 4, 1 / 4
-    model = fitted(stretches, max_order=order)
-    counts = oracle_counts(stretches, DNA, order)
-    words = Counter(symbols_with_contexts(stretches, DNA, order))
-    plain, binned, n_words = np.zeros(len(STRENGTHS)), defaultdict(lambda: np.zeros(len(STRENGTHS))), 0
-    for (context, code), times in words.items():
-        if len(context) < order:
-            continue
-        row = counts[context].copy()
-        row[code] -= 1
-        shorter = oracle_blend(counts, context[1:], code, model.strengths, 4, left_out=1)
-        n = sum(row.values())
-        plain += times * np.log((row[code] + STRENGTHS * uniform) / (n + STRENGTHS))
-        binned[oracle_bin(row)] += times * np.log((row[code] + STRENGTHS * shorter) / (n + STRENGTHS))
-        n_words += times
-    assert plain[model.pseudocounts[order] * 4 == STRENGTHS] == pytest.approx(plain.max(), rel=1e-12)
-    order_mean = sum(binned.values()) / n_words
-    for where, likelihood in binned.items():
-        likelihood = likelihood + BORROWED * order_mean
-        chosen = model.strengths[order, where] == STRENGTHS
-        assert likelihood[chosen] == pytest.approx(likelihood.max(), rel=1e-12)
+def assert_counts_are_those_of(counts, stretches):
+    expected = oracle_counts(stretches, DNA, counts.max_order)
+    for order in range(counts.max_order + 1):
+        contexts = list(np.ndindex(*[4] * order))
+        rows = counts.tables[order].rows(np.arange(len(contexts)))
+        assert rows.tolist() == [[expected[context][x] for x in range(4)] for context in contexts]
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), lengths=st.lists(st.integers(0, 900), min_size=1, max_size=6))
+def test_what_was_held_out_for_the_fit_is_counted_in_the_end_like_all_else(seed, lengths):
+    stretches = random_stretches(seed, lengths, unknown=0.02)
+    assert_counts_are_those_of(fitted(stretches, max_order=4).counts, stretches)
+
+
+def test_counting_gives_pages_back():
+    released = []
+    fit_markov([encode("ACGT" * 500, DNA)], DNA, max_order=2, release=lambda: released.append(1))
+    assert len(released) > 8
 
 
 def test_uniform_random_dna_needs_two_bits():
     rng = np.random.default_rng(0)
     train, test = (rng.integers(0, 4, 200_000).astype(np.uint8) for _ in range(2))
-    bits = markov_bits(fitted([train], max_order=8), whole([test]))
+    bits = markov_bits(fitted([train], max_order=8), [test])
     assert bits.uniform == 2
     assert bits.by_order[:5] == pytest.approx([2.0] * 5, abs=2e-3)
     assert bits.interpolated == pytest.approx(2.0, abs=2e-3)
@@ -161,7 +156,7 @@ def test_uniform_random_dna_needs_two_bits():
 
 def test_periodic_sequence_needs_no_bits_once_the_context_tells_the_phase():
     codes = np.tile(encode("AACAACGT", DNA), 2000)
-    bits = markov_bits(fitted([codes], max_order=6), whole([codes]))
+    bits = markov_bits(fitted([codes], max_order=6), [codes])
     assert bits.by_order[0] > 1.5
     assert bits.by_order[6] < 0.01
     assert bits.interpolated < 0.01
@@ -169,48 +164,29 @@ def test_periodic_sequence_needs_no_bits_once_the_context_tells_the_phase():
 
 def test_order_zero_is_the_entropy_of_the_composition():
     codes = np.random.default_rng(1).choice(4, 300_000, p=[0.4, 0.1, 0.1, 0.4]).astype(np.uint8)
-    bits = markov_bits(fitted([codes], max_order=1), whole([codes]))
+    bits = markov_bits(fitted([codes], max_order=1), [codes])
     at = np.mean((codes == 0) | (codes == 3))  # both strands: A as often as T
     assert bits.by_order[0] == pytest.approx(-at * np.log2(at / 2) - (1 - at) * np.log2((1 - at) / 2), abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 1000), cuts=st.lists(st.integers(0, 400), max_size=12))
-def test_splitting_stretches_into_blocks_changes_nothing(seed, cuts):
-    stretches = random_stretches(seed, [400, 30])
-    blocks = [np.split(codes, sorted(min(cut, len(codes)) for cut in cuts)) for codes in stretches]
-    one = count_markov(whole(stretches), DNA, max_order=4)
-    many = count_markov(blocks, DNA, max_order=4)
-    assert all(np.array_equal(a, b) for a, b in zip(one.tables, many.tables, strict=True))
-
-
-def test_a_buffer_that_the_reader_uses_again_is_counted_as_it_was():
-    counter, buffer = MarkovCounter(DNA, max_order=1), np.empty(2, dtype=np.uint8)
-    for text in ("AC", "GG", "TA"):
-        buffer[:] = encode(text, DNA)
-        counter.add(buffer)
-    expected = count_markov([[encode("ACGGTA", DNA)]], DNA, max_order=1)
-    assert np.array_equal(counter.finish().tables[1], expected.tables[1])
-
-
-def test_stretches_longer_than_a_counting_chunk_lose_no_word():
-    codes = random_stretches(5, [200_001], unknown=0.001)[0]
-    counts = count_markov([np.array_split(codes, 7)], DNA, max_order=3)
-    expected = np.zeros(256, dtype=np.int64)
-    for strand in (codes, reverse_complement(codes)):
-        windows = np.lib.stride_tricks.sliding_window_view(strand, 4).astype(np.int64)
-        windows = windows[(windows < 4).all(axis=1)]
-        expected += np.bincount(windows @ [64, 16, 4, 1], minlength=256)
-    assert np.array_equal(counts.tables[3], expected)
+def test_pieces_of_a_stretch_add_up_to_it_and_are_read_in_its_context():
+    codes = random_stretches(5, [700], unknown=0.01)[0]
+    model = fitted([repetitive_dna(1, 5000)], max_order=5)
+    cuts = [0, 3, 100, 101, 650, 700]
+    parts = [piece_bits(model, Piece(codes, start, end)) for start, end in itertools.pairwise(cuts)]
+    symbols, bits = piece_bits(model, Piece(codes, 0, 700))
+    assert sum(n for n, _ in parts) == symbols == 2 * int((codes < 4).sum())
+    np.testing.assert_allclose(sum(each for _, each in parts), bits, rtol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_reading_every_stretch_from_the_other_strand_changes_nothing(seed):
     train, test = random_stretches(seed, [300, 20]), random_stretches(seed + 1, [100, 8])
-    forward = markov_bits(fitted(train), whole(test))
-    reverse = markov_bits(fitted([reverse_complement(codes) for codes in train]), whole(map(reverse_complement, test)))
-    assert forward == reverse
+    model = fitted(train)  # fitted from the other strand other blocks are held out
+    forward, reverse = markov_bits(model, test), markov_bits(model, map(reverse_complement, test))
+    assert forward.by_order == pytest.approx(reverse.by_order, rel=1e-12)
+    assert forward.interpolated == pytest.approx(reverse.interpolated, rel=1e-12)
 
 
 def test_unknown_symbols_are_no_targets_and_cut_the_context():
@@ -218,16 +194,15 @@ def test_unknown_symbols_are_no_targets_and_cut_the_context():
     apart = [encode("ACGTAC", DNA), encode("GGATC", DNA)]
     joined = [encode("NNACGTACNGGATCNNN", DNA)]
     model = fitted(train)
-    assert markov_bits(model, whole(apart)) == markov_bits(model, whole(joined))
-    assert markov_bits(model, whole(joined)).symbols == 2 * 11
+    one, other = markov_bits(model, apart), markov_bits(model, joined)
+    assert one.by_order == pytest.approx(other.by_order, rel=1e-12)
+    assert one.interpolated == pytest.approx(other.interpolated, rel=1e-12)
+    assert one.symbols == other.symbols == 2 * 11
 
 
 def test_contexts_do_not_cross_stretches():
-    counter = MarkovCounter(PROTEIN, max_order=1)
-    counter.add(encode("AC", PROTEIN))
-    counter.start()
-    counter.add(encode("DE", PROTEIN))
-    assert counter.finish().tables[1].sum() == 2  # AC and DE, not CD
+    counts = count_markov([encode("AC", PROTEIN), encode("DE", PROTEIN)], PROTEIN, max_order=1)
+    assert counts.tables[1].rows(np.arange(20)).sum() == 2  # AC and DE, not CD
 
 
 @settings(max_examples=40, deadline=None)
@@ -243,42 +218,80 @@ def test_bits_of_a_text_are_those_of_its_symbols_one_by_one():
     codes = encode("MKVLXAAGTW", PROTEIN)
     known = [i for i, code in enumerate(codes) if code != PROTEIN.unknown]
     bits = [-np.log2(next_symbol_probabilities(model, codes[:i])[codes[i]]) for i in known]
-    assert markov_bits(model, whole([codes])).interpolated == pytest.approx(np.mean(bits), rel=1e-12)
+    assert markov_bits(model, [codes]).interpolated == pytest.approx(np.mean(bits), rel=1e-12)
+
+
+NOISE = 0.002  # bits/base
+
+
+def genome_with(seed, n, *, repeats):
+    """Random DNA of uneven composition, a fraction of it copies of a few elements, each with errors of its own."""
+    rng = np.random.default_rng(seed)
+    codes = rng.choice(4, n, p=[0.33, 0.17, 0.17, 0.33]).astype(np.uint8)
+    elements = [codes[at : at + 100 * size].copy() for size, at in enumerate(rng.integers(0, n // 2, 5), 1)]
+    copied = 0
+    while copied < repeats * n:
+        element = elements[rng.integers(len(elements))].copy()
+        wrong = rng.random(len(element)) < 0.05
+        element[wrong] = rng.integers(0, 4, wrong.sum())
+        at = rng.integers(0, n - len(element))
+        codes[at : at + len(element)] = element if rng.random() < 0.5 else reverse_complement(element)
+        copied += len(element)
+    return codes
+
+
+def assert_blend_loses_to_none(bits):
+    assert bits.interpolated <= min(*bits.by_order, bits.uniform) + NOISE
+
+
+@pytest.mark.parametrize("repeats", [0, 0.1, 0.5, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_blend_loses_to_none_of_its_parts_with_and_without_repeats(seed, repeats):
+    codes = genome_with(seed, 200_000, repeats=repeats)
+    assert_blend_loses_to_none(markov_bits(fitted([codes[:160_000]], max_order=10), [codes[160_000:]]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blend_does_not_believe_what_is_repeated_on_the_spot(seed):
+    """Satellites: each block repeats a unit of its own: what is counted looks surer than what is new."""
+    rng = np.random.default_rng(seed)
+    blocks = [np.tile(rng.integers(0, 4, 20).astype(np.uint8), 50) for _ in range(800)]
+    blocks[::2] = [rng.integers(0, 4, 1000).astype(np.uint8) for _ in blocks[::2]]
+    codes = np.concatenate(blocks)
+    bits = markov_bits(fitted([codes[:640_000]], max_order=10), [codes[640_000:]])
+    # few and long runs: what is held out for the fit tells less than its length promises
+    assert bits.interpolated < 2 + 5 * NOISE
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), n=st.sampled_from([5000, 30_000]))
-def test_blend_is_hardly_ever_worse_than_the_best_single_order(seed, n):
+def test_blend_of_a_short_text_is_hardly_ever_worse_than_the_best_single_order(seed, n):
     codes = repetitive_dna(seed, 2 * n)
-    bits = markov_bits(fitted([codes[:n]], max_order=7), whole([codes[n:]]))
+    bits = markov_bits(fitted([codes[:n]], max_order=7), [codes[n:]])
     assert bits.interpolated <= bits.best_bits + 0.02
     assert bits.best_bits == bits.by_order[bits.best_order]
 
 
+def test_long_contexts_of_a_short_text_cost_no_memory():
+    counts = fit_markov([genome_with(1, 50_000, repeats=0.1)], DNA).counts
+    assert counts.max_order == 12
+    held = sum(array.nbytes for table in counts.tables for array in vars(table).values() if hasattr(array, "nbytes"))
+    assert held < 20e6  # the whole tables are 360 MB
+
+
 def test_a_model_of_nothing_is_uniform():
-    bits = markov_bits(fitted([np.array([4, 4], dtype=np.uint8)]), whole([encode("ACGT", DNA)]))
+    bits = markov_bits(fitted([np.array([4, 4], dtype=np.uint8)]), [encode("ACGT", DNA)])
     assert [*bits.by_order, bits.interpolated] == pytest.approx([2.0] * 5)
 
 
 def test_nothing_to_score_is_told():
     with pytest.raises(InputError, match="no known symbol to score, only N"):
-        markov_bits(fitted(random_stretches(0, [50])), whole([encode("NN", DNA)]))
+        markov_bits(fitted(random_stretches(0, [50])), [encode("NN", DNA)])
 
 
-@pytest.mark.parametrize(
-    ("alphabet", "expected_symbols", "order"),
-    [
-        (DNA, None, 12),
-        (PROTEIN, None, 5),
-        (DNA, 10**9, 12),
-        (DNA, 1_000_000, 11),
-        (DNA, 30_000, 9),
-        (DNA, 0, 8),
-        (PROTEIN, 0, 3),
-    ],
-)
-def test_largest_order_fits_memory_and_the_training_set(alphabet, expected_symbols, order):
-    assert largest_order(alphabet, expected_symbols=expected_symbols) == order
+def test_orders_are_the_same_however_short_the_text():
+    assert (largest_order(DNA), largest_order(PROTEIN)) == (12, 5)
+    assert count_markov([encode("ACGT", DNA)], DNA, expected_symbols=8).max_order == 12
 
 
 def read_contigs(path):
@@ -297,10 +310,37 @@ def test_pombe_chromosome_three_after_one_and_two():
     if not POMBE.exists():
         pytest.skip(f"{POMBE} is absent: the real genomes are not part of the project")
     contigs = read_contigs(POMBE)
-    model = fit_markov(count_markov(whole([contigs["I"], contigs["II"]]), DNA))
-    bits = markov_bits(model, whole([contigs["III"]]))
+    model = fit_markov([contigs["I"], contigs["II"]], DNA)
+    bits = markov_bits(model, [contigs["III"]])
     assert bits.best_order == 7
     assert bits.best_bits == pytest.approx(1.9227, abs=0.003)  # add-one counts, an independent script
     assert bits.by_order[0] == pytest.approx(1.9446, abs=0.003)
     assert bits.by_order[10] > bits.by_order[7]
     assert bits.interpolated < bits.best_bits - 0.01  # repeats: only long contexts with few counts know them
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["dmel_chr2R/dm3_chr2R.fa.gz", "bismark/NC_010473.fa.gz", "yeast_atac/genome.fa.gz"])
+def test_blend_of_a_real_genome_loses_to_none_of_its_parts(name):
+    path = POMBE.parents[1] / name
+    if not path.exists():
+        pytest.skip(f"{path} is absent: the real genomes are not part of the project")
+    codes = np.concatenate(list(read_contigs(path).values()))[:1_000_000]
+    assert_blend_loses_to_none(
+        markov_bits(fit_markov([codes[:650_000], codes[700_000:]], DNA), [codes[650_000:700_000]])
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize("organism", ["at", "ce", "dm"])
+def test_blend_of_gene_flanks_of_other_organisms_loses_to_none_of_its_parts(organism):
+    path = POMBE.parents[1] / "splice_flanks" / f"eie.{organism}.txt.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is absent: the real genomes are not part of the project")
+    letters = "".join(max(line.split(), key=len) for line in gzip.decompress(path.read_bytes()).decode().splitlines())
+    codes = encode(letters[:1_000_000].upper(), DNA)
+    assert_blend_loses_to_none(
+        markov_bits(fit_markov([codes[:650_000], codes[700_000:]], DNA), [codes[650_000:700_000]])
+    )

@@ -9,6 +9,7 @@ import torch
 from made_results import genolstm
 
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 from genolstm.model import trained_model
 from genolstm.packing import packed, rounded, without_folders
 from genolstm.regions import Part
@@ -52,7 +53,9 @@ def test_held_out_bits_are_those_of_the_rounded_weights(results, small):
         part = after.split.of(Part[new.part.upper()])
         assert new.model == mean_bits(GenomeReader(model, genome, StreamSettings()), part)[0]
         assert abs(new.model - old.model) <= after.card.rounding < 1e-3
-        assert dataclasses.replace(new, model=old.model) == old
+        moved = Estimate(*(end + new.model - old.model for end in old.difference))
+        assert new.difference == pytest.approx(moved)
+        assert dataclasses.replace(new, model=old.model, difference=old.difference) == old
     assert after.card.rounding == max(abs(a.model - b.model) for a, b in zip(before.bits, after.bits, strict=True))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from genolstm.cli.terminal import Task, log
 from genolstm.probes.task import RANDOM_INIT
+from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of
 from genolstm.regions import Part
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
@@ -47,6 +48,7 @@ def _of_target(result: ProbeResult) -> dict[str, Any]:
     }
     return {
         "verdict": result.verdict,
+        "close": is_close(result.differences[result.best_control]),
         "best_control": result.best_control,
         "difference": list(result.differences[result.best_control]),
         "n_test": int(test.sum()),
@@ -88,10 +90,13 @@ def _log_result(result: ProbeResult) -> None:
         log.info("  %-*s %s", width, name, row.rstrip())
     value, *ends = result.differences[result.best_control]
     selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
+    close = " (close)" if is_close(result.differences[result.best_control]) else ""
     log.info(
-        "%s: %s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
-        result.target, result.verdict, value, result.ranked.upper(), *ends, result.best_control, selectivity,
+        "%s: %s%s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
+        result.target, result.verdict, close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
     )  # fmt: skip
+    if result.verdict == CANNOT_TELL:
+        log.info("%s: %s", result.target, lacking(positives_of(result.sites.label, result.sites.part)))
     if result.fraction_of_ceiling:
         log.info(
             "%s: between the best random-init model (0) and the ceiling (1) the trained states stand at"

@@ -62,6 +62,7 @@ def score(
     """
     from genolstm.model import trained_model
     from genolstm.scoring.whole import score_genome
+    from genolstm.seen import seen_in
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
@@ -94,6 +95,8 @@ def score(
             write_bigwig(files.bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", files.bigwig)
     draw(output, run.figure)
+    if note := seen_in(checkpoint, opened).sentence(str(genome), str(model)):
+        log.warning("%s", note)
     _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit)
 
 
@@ -122,6 +125,8 @@ def _report(
     unit: str,
 ) -> None:
     """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
+    from genolstm.cli.train_report import beside_best, judged
+
     per_contig = _per_contig(tables, contigs)
     for name, row in list(per_contig.items())[:CONTIGS_TOLD]:
         log.info("  %s", _line(name, row, unit))
@@ -130,9 +135,10 @@ def _report(
     for part in tables.parts:
         log.info(
             "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
-            " on %s",
+            " on %s%s",
             "held out for testing" if part.part == "test" else "all scored", part.model, unit, part.uniform,
             part.best_order, part.best_bits, len(part.by_order) - 1, part.interpolated, tables.markov_counted_on,
+            beside_best(part),
         )  # fmt: skip
     for each in tables.classes:
         log.info(
@@ -156,7 +162,7 @@ def _report(
         "parts": {
             part.part: {
                 "model": part.model, "uniform": part.uniform, "markov_best_order": part.best_order,
-                "markov_best_bits": part.best_bits, "markov_interpolated": part.interpolated,
+                "markov_best_bits": part.best_bits, "markov_interpolated": part.interpolated, **judged(part),
             }
             for part in tables.parts
         },

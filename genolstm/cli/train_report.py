@@ -1,5 +1,6 @@
 """How ``genolstm train`` reports: bits of the held-out parts beside Markov models, in words and as JSON."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,39 @@ if TYPE_CHECKING:
     from genolstm.training.session import TrainingSession
 
 
+def beside_best(row: "PartBits") -> str:
+    """The model against the best of all lines, as the end of a sentence: what it has to beat."""
+    if row.difference is None:
+        return f"; no verdict: {row.standing}" if row.standing else ""
+    line, _ = row.best_line
+    difference = f"{row.difference.value:+.4f} [{row.difference.low:+.4f}, {row.difference.high:+.4f}]"
+    words = {
+        "below": f"below the best line ({line}) by {difference}",
+        "above": f"above the best line ({line}) by {difference}",
+        "no difference": f"no difference from the best line ({line}): {difference}",
+        "cannot tell": f"{row.difference.value:+.4f} from the best line ({line}), and too few blocks for an interval",
+    }
+    return f"; {words[str(row.verdict)]}" + (", close" if row.close else "")
+
+
+def judged(row: "PartBits") -> dict[str, Any]:
+    """The difference from the best of all lines, as --json prints it."""
+    line, bits = row.best_line
+    return {
+        "best_line": line, "best_line_bits": bits, "standing": row.standing, "verdict": row.verdict,
+        "close": row.close,
+        "difference": row.difference and [end if math.isfinite(end) else None for end in row.difference],
+    }  # fmt: skip
+
+
 def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]") -> None:
     """Log bits per base of each part, always beside what Markov models reach."""
     unit = session.genome.alphabet.unit
     for row in bits:
         log.info(
-            "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov %.4f",
-            row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, row.interpolated,
+            "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f%s",
+            row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, len(row.by_order) - 1,
+            row.interpolated, beside_best(row),
         )  # fmt: skip
     progress = session.run.progress
     summary = {
@@ -58,17 +85,18 @@ def report_again(output: Path, task: Task) -> None:
 def _figures(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:
     """Bits of every part and the Markov lines of the one that judges, as --json prints them."""
     by_part = {row.part: row.model for row in bits}
-    judged = bits[-1] if bits else None
+    last = bits[-1] if bits else None
     return {
         "bits_per_base": {"train": last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
-        "markov": judged
+        "markov": last
         and {
-            "part": judged.part,
-            "best_order": judged.best_order,
-            "best_bits": judged.best_bits,
-            "interpolated_bits": judged.interpolated,
-            "uniform_bits": judged.uniform,
-            "by_order": judged.by_order,
+            "part": last.part,
+            "best_order": last.best_order,
+            "best_bits": last.best_bits,
+            "interpolated_bits": last.interpolated,
+            "uniform_bits": last.uniform,
+            "by_order": last.by_order,
+            **judged(last),
         },
         "unit": unit,
     }

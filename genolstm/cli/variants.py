@@ -35,6 +35,8 @@ def variants(
     Example: genolstm variants model.h5 genome.h5 in.vcf.gz -o out.vcf.gz
     """
     from genolstm.model import trained_model
+    from genolstm.regions import Part
+    from genolstm.seen import seen_in
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
@@ -52,14 +54,13 @@ def variants(
         "model_sha256": file_sha256(model),
         "genome_sha256": opened.sha256,
     }
-    if checkpoint.genome_sha256 != opened.sha256:
-        log.warning(
-            "%s is not the genome that %s was trained on: contigs are held to be the same by name", genome, model
-        )
+    seen = seen_in(checkpoint, opened)
+    if note := seen.sentence(str(genome), str(model)):
+        log.warning("%s", note)
     with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
             vcf, output, trained_model(checkpoint.model, checkpoint.weights).to(on), opened, settings,
-            seen=checkpoint.seen, notes=notes, on_progress=line.show,
+            trained=seen.split.of(Part.TRAIN), notes=notes, on_progress=line.show,
         )  # fmt: skip
     _report(outcome, vcf, genome, output, task)
 
@@ -79,7 +80,7 @@ def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Tas
         log.warning("REF disagrees more often than not: is %s of the assembly in %s?", vcf, genome)
     if tally.on_seen:
         log.info(
-            "%s of %s scored lie on contigs that the model was trained on (INFO flag LSTM_SEEN): not held out",
+            "%s of %s scored lie in stretches that the model was trained on (INFO flag LSTM_SEEN): not held out",
             f"{tally.on_seen:,}", _alleles(alleles.used),
         )  # fmt: skip
     if outcome.unsorted:

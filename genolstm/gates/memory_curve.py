@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part, Stretches, block_length, stretches_of
 from genolstm.regions import Region as Window
+from genolstm.seen import seen_in
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
 from genolstm.strands import SequenceFetcher
@@ -52,18 +53,17 @@ class MemoryCurve:
 
 
 def unseen(checkpoint: Checkpoint, genome: Genome) -> tuple[Stretches, str]:
-    """Stretches to measure memory on, and what they are: contigs never trained on, else what was held out, else all.
-
-    Contigs of another genome are taken for the model's own where they bear the same name.
-    """
+    """Stretches to measure memory on, and what they are: contigs never trained on, else what was held out, else all."""
+    seen = seen_in(checkpoint, genome)
+    trained = set(seen.split.of(Part.TRAIN).names())
     everything = [Window(contig=name, start=0, end=length) for name, length in genome.length_of.items()]
-    fresh = [window for window in everything if window.contig not in checkpoint.seen]
+    fresh = [window for window in everything if window.contig not in trained]
     if fresh:
-        return stretches_of(fresh, genome.names), "contigs that the model was not trained on"
-    own = checkpoint.genome_sha256 == genome.sha256
+        known = "contigs that the model was not trained on"
+        return stretches_of(fresh, genome.names), known if seen.told else "contigs of another genome than the model's"
     for part, name in ((Part.TEST, "test"), (Part.VALID, "validation")):
-        held_out = checkpoint.split.of(part)
-        if own and held_out.bases:
+        held_out = seen.split.of(part)
+        if held_out.bases:
             return held_out, f"stretches held out for {name}"
     return stretches_of(everything, genome.names), "contigs that the model was trained on, for there are no others"
 

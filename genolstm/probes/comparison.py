@@ -30,6 +30,7 @@ from genolstm.probes.scores import (
     topk,
 )
 from genolstm.probes.task import BINARY, MULTICLASS, Features, Floats, Log, MatchedRows, TargetType, Truth, likeliest
+from genolstm.probes.verdicts import verdict_word
 from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.store.results import CalibrationBin, FeatureSet, LinearProbe
@@ -187,10 +188,18 @@ class ProbeComparison:
         )
 
 
-def verdict_of(differences: Mapping[str, Estimate], features: Mapping[str, FeatureSet], ranked: str) -> tuple[str, str]:
-    """Verdict over the strongest control, and that control's name. differences : control -> trained minus control."""
+def verdict_of(
+    differences: Mapping[str, Estimate],
+    features: Mapping[str, FeatureSet],
+    ranked: str,
+    positives: Mapping[Part, int] | None = None,
+) -> tuple[str, str]:
+    """Verdict over the strongest control, and that control's name.
+
+    differences : control -> trained minus control.   positives : see `verdicts.verdict_word`.
+    """
     best = max(differences, key=lambda name: features[name].scores[ranked].value)
-    return "gain" if differences[best].low > 0 else "no gain", best
+    return verdict_word(differences[best], positives), best
 
 
 def best_threshold(labels: Truth, log_odds: Floats) -> float:

@@ -16,6 +16,7 @@ from genolstm.probes.task import (
     ProbeTarget,
     ProbeTask,
 )
+from genolstm.probes.verdicts import positives_of
 from genolstm.seeds import spawn
 from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.results import ProbeResult, SweepFit
@@ -124,7 +125,8 @@ class ProbeEvaluation:
         features = self.comparison.feature_sets(more=target.more_scores, matched=self.matched)
         none = {TRAINED, target.ceiling, *self.label_controls}
         differences = {name: self.comparison.difference(TRAINED, name) for name in features if name not in none}
-        verdict, best = verdict_of(differences, features, ranked)
+        positives = positives_of(task.sites.label, task.sites.part) if target.type is BINARY else None
+        verdict, best = verdict_of(differences, features, ranked, positives)
         of_ranked = {name: each.scores[ranked].value for name, each in features.items()}
         drawn = [name for name in features if name.startswith(RANDOM_INIT)]
         best_drawn = max(drawn, key=lambda name: of_ranked[name])

@@ -1,5 +1,6 @@
 """Which parts of a genome a probe is fitted to, chosen on and judged on."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,12 @@ import numpy as np
 from genolstm.errors import InputError, UsageError
 from genolstm.regions import Part, Stretches, put_together, split_genome
 from genolstm.seeds import spawn
+from genolstm.seen import seen_in
 from genolstm.settings.protein import AnyProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
+
+log = logging.getLogger(__name__)
 
 
 def probe_split(
@@ -28,19 +32,22 @@ def probe_split(
     Raises InputError for a test contig that the model was trained on, or when no test part is left; UsageError for
     training contigs alone.
     """
-    seen = set(checkpoint.seen)
+    seen = seen_in(checkpoint, genome)
+    if told := seen.sentence(str(genome.path), model_name):
+        log.warning("%s", told)
     if not settings.test_contigs and not settings.train_contigs:
-        if genome.sha256 != checkpoint.genome_sha256:
+        if not seen.complete:
             raise InputError(
                 f"{model_name} was trained on another genome, whose split means nothing here; name --train-contigs and"
                 " --test-contigs."
             )
-        if not checkpoint.split.of(Part.TEST).bases:
+        if not seen.split.of(Part.TEST).bases:
             raise InputError(f"{model_name} holds out no test part; name --test-contigs that it has not seen.")
-        return _validated_on(checkpoint.split, valid_contigs) if valid_contigs else checkpoint.split
+        return _validated_on(seen.split, valid_contigs) if valid_contigs else seen.split
+    trained = set(seen.split.of(Part.TRAIN).names())
     for name in put_together(settings.test_contigs, genome.names):
-        if name in seen:
-            left = [other for other in genome.names if other not in seen]
+        if name in trained:
+            left = [other for other in genome.names if other not in trained]
             raise InputError(
                 f"contig '{name}' was trained on by {model_name}, so that no score on it is held out; test on"
                 f" {', '.join(left[:6]) or 'another genome'}, or train a model without it."

@@ -10,7 +10,7 @@ from genolstm.regions import Part
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
 from genolstm.report.wording import contigs, interval, number
-from genolstm.store.checkpoint import Checkpoint, PartBits
+from genolstm.store.checkpoint import ABOVE, BELOW, CANNOT_TELL, NO_DIFFERENCE, Checkpoint, PartBits
 from genolstm.store.score import ScoreTables
 from genolstm.store.tables import open_tables
 
@@ -69,7 +69,7 @@ def score_section(result: Result) -> Section:
         verdicts.append(_beside_markov("The model", judged, where))
         metrics = _bits_metrics(judged)
         if judged.part != "test":
-            limits.append("Nothing scored was held out for test: part of it may have been trained on.")
+            limits.append(f"Nothing scored was held out for test: {judged.standing or 'it may have been trained on'}.")
     if tables.classes:
         ranked = sorted((row for row in tables.classes if math.isfinite(row.bits)), key=lambda row: row.bits)
         easy, hard = ranked[0], ranked[-1]
@@ -122,23 +122,26 @@ def _judged(parts: Sequence[PartBits], order: Sequence[str]) -> PartBits | None:
 
 
 def _beside_markov(who: str, row: PartBits, where: str, alphabet: str = DNA.name) -> Verdict:
-    lines = {f"order-{row.best_order}": row.best_bits, "interpolated": row.interpolated}
-    name, best = min(lines.items(), key=lambda item: item[1])
-    ahead = best - row.model
-    tone, side = (Tone.YES, "below") if ahead > 0 else (Tone.NO, "above")
-    verb = "reaches" if ahead > 0 else "does not beat Markov: it reaches"
+    name, best = row.best_line
     one, several = ("base", "bases on both strands") if alphabet == DNA.name else ("residue", "residues")
-    return Verdict(
-        tone,
-        f"{who} {verb} {row.model:.4f} bits/{one} on {where}, {number(row.symbols)} known {several}:"
-        f" {abs(ahead):.4f} {side} the best Markov model ({name}, {best:.4f}).",
-    )
+    reached = f"{row.model:.4f} bits/{one} on {where}, {number(row.symbols)} known {several}"
+    if row.difference is None:
+        why = f": {row.standing}" if row.standing else " in this file"
+        return Verdict(Tone.NOTE, f"{who} reaches {reached}; the best line is {name}, {best:.4f}. No verdict{why}.")
+    tone, verb, side = {
+        BELOW: (Tone.YES, "reaches", "below"),
+        ABOVE: (Tone.NO, "does not beat Markov: it reaches", "above"),
+        NO_DIFFERENCE: (Tone.NO, "does not beat Markov: it reaches", "from"),
+        CANNOT_TELL: (Tone.NOTE, "cannot be told apart from Markov, of so few blocks: it reaches", "from"),
+    }[str(row.verdict)]
+    difference = interval(*row.difference, digits=4, signed=True)
+    return Verdict(tone, f"{who} {verb} {reached}: {difference} {side} the best line ({name}, {best:.4f}).")
 
 
 def _bits_metrics(row: PartBits) -> list[tuple[str, str, float]]:
     return [
         ("bits_per_base", "Bits/base", row.model),
-        ("markov_bits_per_base", "Bits/base, best Markov", min(row.best_bits, row.interpolated)),
+        ("markov_bits_per_base", "Bits/base, best Markov", row.best_line[1]),
     ]
 
 

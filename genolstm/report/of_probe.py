@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from genolstm.probes.verdicts import CANNOT_TELL, lacking, positives_of
 from genolstm.regions import Part
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
@@ -66,6 +67,9 @@ def _verdict(task: str, result: ProbeResult) -> Verdict:
     about, gain = subject(task, result.target), result.verdict == "gain"
     values = [result.features[name].scores[result.ranked].value for name in (TRAINED, result.best_control)]
     sides = f"{score} {values[0]:.3f} against {values[1]:.3f}"
+    if result.verdict == CANNOT_TELL:
+        needed = lacking(positives_of(result.sites.label, result.sites.part))
+        return Verdict(Tone.NOTE, f"Nothing can be told of {about}: {needed} ({sides}; {told} {score}).")
     if gain:
         text = f"The model knows {about}: gain {told} {score} over {result.best_control}, the best control"
     else:

@@ -1,64 +1,190 @@
-"""Bits per base of a model, never alone: beside the Markov models counted on the same training stretches."""
+"""Bits per base of a model, never alone: beside Markov models that are as blind to what is scored as the model is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genolstm.alphabet import Codes
 from genolstm.errors import InputError
-from genolstm.markov import MarkovModel, count_markov, fit_markov, largest_order, markov_bits
+from genolstm.estimate import Estimate
+from genolstm.markov import MarkovModel, Piece, fit_markov, largest_order, piece_bits, summed_bits
 from genolstm.regions import Part, Stretches
-from genolstm.store.checkpoint import PartBits
+from genolstm.scoring.blocks import Grid, mean_difference
+from genolstm.seeds import spawn
+from genolstm.store.checkpoint import HELD_OUT, PartBits
 from genolstm.store.genome import Genome
 from genolstm.stream.reader import GenomeReader
-from genolstm.stream.reading import mean_bits
+from genolstm.stream.reading import bits_by_block
 
-BLOCK = 1 << 20  # symbols handed to the Markov counter at a time
+BLOCK = 1 << 20  # symbols handed on at a time
+FOLDS = 4  # each is scored by what the others hold
+FOLD_BLOCKS = 5  # blocks of each fold, so that all of it is not on one contig
+LONGEST_FOLD_BLOCK = 1_000_000
+COUNTED_AT_MOST = 16_000_000  # bases; of a larger genome only what is scored is counted
+
+
+class BlockBits(NamedTuple):
+    """Sums of each block of a grid; symbols [blocks], bits [blocks] or [blocks, lines]."""
+
+    symbols: NDArray[np.int64]
+    bits: NDArray[np.float64]
 
 
 def blocks_of(genome: Genome, stretches: Stretches) -> Iterator[Iterator[Codes]]:
     """Each stretch as an iterator of uint8 blocks, forward strand."""
-    for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
-        first = int(genome.starts[contig])
-        yield _blocks(genome, first + start, first + end)
+    for codes in codes_of(genome, stretches):
+        yield _blocks(genome, codes)
 
 
-def _blocks(genome: Genome, start: int, end: int) -> Iterator[Codes]:
-    for at in range(start, end, BLOCK):
-        yield genome.symbols(at, min(at + BLOCK, end))
+def _blocks(genome: Genome, codes: Codes) -> Iterator[Codes]:
+    for at in range(0, len(codes), BLOCK):
+        yield codes[at : at + BLOCK]
         genome.release()
 
 
-def markov_of(genome: Genome, stretches: Stretches, *, most: int | None = None) -> MarkovModel:
-    """Fit Markov models of every order to some stretches.
+def codes_of(genome: Genome, stretches: Stretches) -> list[Codes]:
+    """Views of the codes of each stretch, forward strand."""
+    first = genome.starts[stretches.contig]
+    return [
+        genome.all_codes[start:end]
+        for start, end in zip((first + stretches.start).tolist(), (first + stretches.end).tolist(), strict=True)
+    ]
 
-    most : largest order; None takes what memory and data allow.
+
+def markov_of(genome: Genome, stretches: Stretches) -> MarkovModel:
+    """Markov models of every order, and their blend, counted on some stretches."""
+    return fit_markov(codes_of(genome, stretches), genome.alphabet, release=genome.release)
+
+
+def markov_by_block(markov: MarkovModel, genome: Genome, stretches: Stretches, grid: Grid) -> BlockBits:
+    """Bits of every order-k model and of the blend, over the blocks of a grid, both strands: bits [blocks, lines]."""
+    symbols = np.zeros(grid.blocks, dtype=np.int64)
+    bits = np.zeros((grid.blocks, markov.counts.max_order + 2))
+    for codes, contig, start, end in zip(
+        codes_of(genome, stretches), stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        for block, low, high in grid.cut(contig, start, end):
+            found = piece_bits(markov, Piece(codes, low - start, high - start))
+            symbols[block] += found[0]
+            bits[block] += found[1]
+        genome.release()
+    return BlockBits(symbols, bits)
+
+
+def crossfitted_by_block(genome: Genome, stretches: Stretches, grid: Grid) -> BlockBits:
+    """`markov_by_block` by models that have counted the rest of the genome, but not the blocks that they score.
+
+    Of a genome beyond 16 Mb the rest of what is scored is counted.
     """
-    strands = 1 if genome.alphabet.complement is None else 2
-    order = largest_order(genome.alphabet, expected_symbols=strands * stretches.bases)
-    order = order if most is None else min(order, most)
-    return fit_markov(count_markov(blocks_of(genome, stretches), genome.alphabet, max_order=order))
+    everything = whole_contigs(genome)
+    parts = _folded(everything if everything.bases <= COUNTED_AT_MOST else stretches)
+    symbols = np.zeros(grid.blocks, dtype=np.int64)
+    bits = np.zeros((grid.blocks, largest_order(genome.alphabet) + 2))
+    for fold in range(FOLDS):
+        scored = shared(stretches, parts.only(parts.part == fold))
+        if scored.bases:
+            found = markov_by_block(markov_of(genome, parts.only(parts.part != fold)), genome, scored, grid)
+            symbols += found.symbols
+            bits += found.bits
+    return BlockBits(symbols, bits)
 
 
-def bits_beside_markov(reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part) -> PartBits:
-    """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
+def whole_contigs(genome: Genome) -> Stretches:
+    """Every contig, from end to end."""
+    n = len(genome.names)
+    return Stretches(
+        contigs=genome.names,
+        contig=np.arange(n, dtype=np.int32),
+        start=np.zeros(n, dtype=np.int64),
+        end=genome.lengths.astype(np.int64),
+        part=np.full(n, Part.TEST, dtype=np.int8),
+    )
 
-    Raises ValueError for a part with no known symbol.
+
+def _folded(stretches: Stretches) -> Stretches:
+    """The same bases cut into blocks that are dealt to folds in turn; the part of each is its fold."""
+    size = max(1, min(LONGEST_FOLD_BLOCK, stretches.bases // (FOLDS * FOLD_BLOCKS)))
+    rows, passed = [], 0  # bases before, so that short contigs share a block
+    for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
+        at = start
+        while at < end:
+            stop = min(end, at + size - passed % size)
+            rows.append((contig, at, stop, passed // size % FOLDS))
+            passed += stop - at
+            at = stop
+    return _with_rows(stretches, rows)
+
+
+def shared(some: Stretches, others: Stretches) -> Stretches:
+    """What two sets of sorted stretches of one genome have in common; parts are those of the first."""
+    rows = []
+    for contig, start, end, part in zip(some.contig, some.start, some.end, some.part, strict=True):
+        mine = others.contig == contig
+        first, last = np.maximum(others.start[mine], start), np.minimum(others.end[mine], end)
+        rows += [(contig, low, high, part) for low, high in zip(first, last, strict=True) if low < high]
+    return _with_rows(some, rows)
+
+
+def _with_rows(stretches: Stretches, rows: Sequence[tuple[int, int, int, int]]) -> Stretches:
+    """Stretches of the same contigs. rows : contig, start, end, part."""
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
+    return replace(
+        stretches,
+        contig=table[:, 0].astype(np.int32),
+        start=table[:, 1],
+        end=table[:, 2],
+        part=table[:, 3].astype(np.int8),
+    )
+
+
+def part_bits(
+    part: str, model: BlockBits, markov: BlockBits, genome: Genome, seed: int, *, standing: str, judged: bool
+) -> PartBits:
+    """The lines of one part, and the model less the best of all Markov lines with its block-bootstrap interval.
+
+    model, markov : of the blocks of one grid.   judged : False where the model was trained on what is scored.
+    Raises ValueError when the two did not score the same symbols.
     """
-    stretches = split.of(part)
-    bits, symbols = mean_bits(reader, stretches)
-    lines = markov_bits(markov, blocks_of(reader.genome, stretches))
-    if not np.isfinite(bits):
-        raise InputError(
-            f"the model gives no number for the {part.name.lower()} part: its training diverged; lower --lr."
-        )
-    if lines.symbols != symbols:
-        raise ValueError(f"the model scored {symbols} symbols and the Markov models {lines.symbols}")
+    if (model.symbols != markov.symbols).any():
+        raise ValueError(f"the model scored {model.symbols.sum()} symbols and Markov {markov.symbols.sum()}")
+    lines = summed_bits(genome.alphabet, int(markov.symbols.sum()), markov.bits.sum(axis=0))
+    best = markov.bits[:, int(markov.bits.sum(axis=0).argmin())]
+    uniform = (lines.uniform * markov.symbols).astype(np.float64)
+    against = best if best.sum() < uniform.sum() else uniform  # even the best may be worse than no opinion
     return PartBits(
-        part=part.name.lower(),
-        model=bits,
-        symbols=symbols,
+        part=part,
+        model=float(model.bits.sum()) / lines.symbols,
+        symbols=lines.symbols,
         uniform=lines.uniform,
         by_order=lines.by_order,
         interpolated=lines.interpolated,
+        difference=Estimate(*mean_difference(model.bits, against, model.symbols, spawn(seed, "bootstrap of bits")))
+        if judged
+        else None,
+        standing=standing,
     )
+
+
+def bits_beside_markov(
+    reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part, *, seed: int = 0
+) -> PartBits:
+    """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
+
+    seed : of the bootstrap.   Raises ValueError for a part with no known symbol, InputError where the model gives no
+    number.
+    """
+    stretches = split.of(part)
+    grid = Grid.over(reader.genome, stretches)
+    symbols, bits = bits_by_block(reader, stretches, grid.first, grid.length)
+    if not np.isfinite(bits).all():
+        raise InputError(
+            f"the model gives no number for the {part.name.lower()} part: its training diverged; lower --lr."
+        )
+    found = markov_by_block(markov, reader.genome, stretches, grid)
+    return part_bits(
+        part.name.lower(), BlockBits(symbols, bits), found, reader.genome, seed, standing=HELD_OUT, judged=True
+    )  # fmt: skip

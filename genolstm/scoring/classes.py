@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Stretches
 from genolstm.scoring.along_genome import covered, slabs
+from genolstm.scoring.blocks import BLOCK_BP, resampled_sums
 from genolstm.store.score import ClassBits
 
 # a base that is several things is the first of these
 CLASSES = ("CDS", "UTR", "intron", "noncoding exon")
 BETWEEN = "intergenic"
 SENSE, ANTISENSE, BOTH = "sense", "antisense", "both"
-BLOCK_BP = 100_000
-RESAMPLES = 1_000
 Spans = NDArray[np.int64]
 Painted = dict[tuple[str, int], dict[int, Spans]]
 
@@ -74,8 +73,7 @@ def class_bits(
                 sums.append(np.zeros((len(names), 2)))
             sums[place] += _block_sums(tracks, painted, contig, from_, to)
     table = np.stack(sums)  # [blocks, classes, 2]
-    draws = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), size=RESAMPLES)  # [resamples, blocks]
-    drawn = np.einsum("rb,bcs->rcs", draws, table)
+    drawn = resampled_sums(table.reshape(len(table), -1), rng).reshape(-1, len(names), 2)
     with np.errstate(invalid="ignore"):
         means, values = drawn[:, :, 0] / drawn[:, :, 1], table.sum(axis=0)
     return tuple(

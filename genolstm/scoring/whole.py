@@ -1,19 +1,35 @@
 """Scoring of a genome: tracks of bits, and what they come to beside Markov models."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from genolstm.markov import markov_bits
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.along_genome import Calibration, ContigBits, contig_bits, score_along, slabs, starts_of
-from genolstm.scoring.beside_markov import blocks_of, markov_of
+from genolstm.scoring.beside_markov import (
+    BlockBits,
+    crossfitted_by_block,
+    markov_by_block,
+    markov_of,
+    part_bits,
+    shared,
+)
+from genolstm.scoring.blocks import Grid
 from genolstm.scoring.classes import class_bits, class_spans
 from genolstm.seeds import spawn
-from genolstm.store.checkpoint import Checkpoint, PartBits
+from genolstm.seen import Seen, seen_in
+from genolstm.store.checkpoint import (
+    ANOTHER_GENOME,
+    HELD_OUT,
+    NEAR_DUPLICATE,
+    PARTLY,
+    TRAINED_ON,
+    UNKNOWN,
+    Checkpoint,
+    PartBits,
+)
 from genolstm.store.files import Provenance, Records
 from genolstm.store.genome import Genome, open_soft_mask
 from genolstm.store.score import ScoreFile, ScoreTables, write_score
@@ -22,8 +38,8 @@ from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import gather_rows
 
-MARKOV_ORDER = 8  # longest context beside scores: its tables are small, and longer ones lose on most genomes
-TRAINED_ON, ITSELF = "training stretches of the model", "the scored stretches themselves"
+SCORED = "scored"  # the row of all that was scored
+TRAINING, CROSSFITTED = "training stretches of the model", "other blocks of the scored genome, never the one scored"
 
 
 def score_genome(
@@ -39,9 +55,9 @@ def score_genome(
 ) -> ScoreTables | None:
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
-    Beside the bits of all that was scored, and of what the model's own split held out for testing where the genome is
-    the one it was trained on, stand Markov models counted on the model's training stretches; for another genome,
-    on the scored stretches themselves, which flatters them.
+    Beside the bits of all that was scored, and of what the model's own split held out of it for testing, stand Markov
+    models as blind as the model: counted on its training stretches where the genome holds these, else on other blocks
+    than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
@@ -65,13 +81,13 @@ def _tables(
 ) -> ScoreTables:  # fmt: skip
     with open_soft_mask(genome) as masked:
         total = contig_bits(file.read, stretches, masked, file.strands)
-    own = checkpoint.genome_sha256 == genome.sha256
+    seen = seen_in(checkpoint, genome)
     return ScoreTables(
         symbols=total.symbols,
         bits=total.bits,
-        seen=_seen(checkpoint, genome),
-        parts=_parts(checkpoint, genome, stretches, file, total, own=own),
-        markov_counted_on=TRAINED_ON if own else ITSELF,
+        seen=_seen(seen, genome),
+        parts=_parts(seen, genome, stretches, file, total, seed),
+        markov_counted_on=TRAINING if seen.complete else CROSSFITTED,
         calibration=calibration._asdict(),
         calibration_error=calibration.error,
         seams=Seams.columns(seams.table, genome),
@@ -83,67 +99,60 @@ def _tables(
     )
 
 
-def _seen(checkpoint: Checkpoint, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    if checkpoint.genome_sha256 != genome.sha256:
+def _seen(seen: Seen, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    if not seen.told:
         return np.full(len(genome.names), -1, dtype=np.int8)
-    return np.isin(genome.names, checkpoint.seen).astype(np.int8)
+    trained = np.isin(np.arange(len(genome.names)), seen.split.of(Part.TRAIN).contig)
+    return trained.astype(np.int8)
 
 
 def _parts(
-    checkpoint: Checkpoint, genome: Genome, stretches: Stretches, file: ScoreFile, total: ContigBits, *, own: bool
+    seen: Seen, genome: Genome, stretches: Stretches, file: ScoreFile, total: ContigBits, seed: int
 ) -> tuple[PartBits, ...]:
     """Bits of all that was scored, and of what was held out of it for testing, beside Markov models."""
-    known = int(total.symbols.sum())
-    if not known:
+    if not int(total.symbols.sum()):
         return ()
-    markov = markov_of(genome, checkpoint.split.of(Part.TRAIN) if own else stretches, most=MARKOV_ORDER)
-    groups = {"scored": (stretches, float(total.bits.sum()) / known)}
-    if own and (held_out := shared(stretches, checkpoint.split.of(Part.TEST))).bases:
-        bits, symbols = _bits_within(file, stretches, held_out)
-        if symbols:
-            groups["test"] = (held_out, bits / symbols)
+    groups = {SCORED: stretches}
+    if (held_out := shared(stretches, seen.split.of(Part.TEST))).bases:
+        groups[Part.TEST.name.lower()] = held_out
+    markov = markov_of(genome, seen.split.of(Part.TRAIN)) if seen.complete else None
     rows = []
-    for part, (where, model_bits) in groups.items():
-        lines = markov_bits(markov, blocks_of(genome, where))
-        rows.append(
-            PartBits(
-                part=part,
-                model=model_bits,
-                symbols=lines.symbols,
-                uniform=lines.uniform,
-                by_order=lines.by_order,
-                interpolated=lines.interpolated,
-            )
-        )
+    for part, where in groups.items():
+        grid = Grid.over(genome, where)
+        model = _by_block(file, stretches, where, grid)
+        if not model.symbols.any():
+            continue
+        lines = markov_by_block(markov, genome, where, grid) if markov else crossfitted_by_block(genome, where, grid)
+        standing = _standing(seen, where)
+        judged = standing in {HELD_OUT, ANOTHER_GENOME}
+        rows.append(part_bits(part, model, lines, genome, seed, standing=standing, judged=judged))
     return tuple(rows)
 
 
-def shared(some: Stretches, others: Stretches) -> Stretches:
-    """What two sets of sorted stretches of one genome have in common; parts are those of the first."""
-    rows = []
-    for contig, start, end, part in zip(some.contig, some.start, some.end, some.part, strict=True):
-        mine = others.contig == contig
-        first, last = np.maximum(others.start[mine], start), np.minimum(others.end[mine], end)
-        rows += [(contig, low, high, part) for low, high in zip(first, last, strict=True) if low < high]
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
-    return dataclasses.replace(
-        some,
-        contig=table[:, 0].astype(np.int32),
-        start=table[:, 1],
-        end=table[:, 2],
-        part=table[:, 3].astype(np.int8),
-    )
+def _standing(seen: Seen, where: Stretches) -> str:
+    """Whether the model was trained on some stretches, in words."""
+    if not seen.told:
+        return UNKNOWN
+    trained = shared(where, seen.split.of(Part.TRAIN)).bases
+    if trained:
+        return TRAINED_ON if trained == where.bases else PARTLY
+    contigs = np.unique(where.contig)
+    if set(contigs.tolist()) & seen.near.keys():
+        return NEAR_DUPLICATE
+    return HELD_OUT if seen.recognised[contigs].all() else ANOTHER_GENOME
 
 
-def _bits_within(file: ScoreFile, scored: Stretches, wanted: Stretches) -> tuple[float, int]:
-    """Sum of the bits of some of the scored stretches, both strands, and known symbols."""
-    bits, symbols = 0.0, 0
+def _by_block(file: ScoreFile, scored: Stretches, wanted: Stretches, grid: Grid) -> BlockBits:
+    """Sums of the bits of some of the scored stretches, both strands, in the blocks of a grid."""
+    bits, symbols = np.zeros(grid.blocks), np.zeros(grid.blocks, dtype=np.int64)
     for contig, first, start, end in slabs(scored):
-        for low, high in zip(wanted.start[wanted.contig == contig], wanted.end[wanted.contig == contig], strict=True):
-            from_, to = max(int(low), start), min(int(high), end)
-            for strand in range(file.strands) if from_ < to else ():
-                values = file.read(strand, first + from_ - start, first + to - start).astype(np.float64)
-                known = ~np.isnan(values)
-                bits += float(values[known].sum())
-                symbols += int(known.sum())
-    return bits, symbols
+        mine = wanted.contig == contig
+        for low, high in zip(wanted.start[mine].tolist(), wanted.end[mine].tolist(), strict=True):
+            from_, to = max(low, start), min(high, end)
+            for block, begin, stop in grid.cut(contig, from_, to) if from_ < to else ():
+                for strand in range(file.strands):
+                    values = file.read(strand, first + begin - start, first + stop - start).astype(np.float64)
+                    known = ~np.isnan(values)
+                    bits[block] += values[known].sum()
+                    symbols[block] += np.count_nonzero(known)
+    return BlockBits(symbols, bits)

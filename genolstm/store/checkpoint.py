@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 from genolstm.regions import Part, Stretches
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
@@ -30,7 +31,15 @@ HISTORY = {
     "bases_per_second": np.float64,
 }
 LARGEST_WEIGHT = 1e10  # of a network that says anything; sums of larger ones overflow
+DIFFERENCE = ("difference", "difference_low", "difference_high")
 LOOKS = {"bases": np.int64, "bits": np.float64}
+
+
+# whether the model was trained on what it scored
+HELD_OUT, TRAINED_ON, PARTLY = "held out", "trained on", "partly trained on"
+NEAR_DUPLICATE, ANOTHER_GENOME, UNKNOWN = "near-duplicate of what was trained on", "another genome", "cannot be told"
+BELOW, ABOVE, NO_DIFFERENCE, CANNOT_TELL = "below", "above", "no difference", "cannot tell"
+CLOSE_BITS = 0.001  # bits/base: other machines and seeds move a model's bits by about this much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,8 @@ class PartBits:
     """Bits per known symbol of one part of the split, both strands: the model beside its Markov lines.
 
     model : NaN where it was not measured.   by_order : order-k Markov, k = 0 ...
+    difference : the model less the best of all lines; None where nothing is held out, and in files of 0.1.0.
+    standing : whether the model was trained on these symbols, in words; empty in files of 0.1.0.
     """
 
     part: str
@@ -46,6 +57,32 @@ class PartBits:
     uniform: float
     by_order: tuple[float, ...]
     interpolated: float
+    difference: Estimate | None = None
+    standing: str = ""
+
+    @property
+    def best_line(self) -> tuple[str, float]:
+        """Name and bits of the best of all lines: what a model has to beat."""
+        lines = {
+            f"order-{self.best_order} Markov": self.best_bits,
+            "interpolated Markov": self.interpolated,
+            "uniform": self.uniform,
+        }
+        return min(lines.items(), key=lambda line: line[1])
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether the model is below or above the best line; None where it was trained on what is scored."""
+        if self.difference is None:
+            return None
+        if np.isinf(self.difference.low):
+            return CANNOT_TELL
+        return BELOW if self.difference.high < 0 else ABOVE if self.difference.low > 0 else NO_DIFFERENCE
+
+    @property
+    def close(self) -> bool:
+        """Whether an end of the interval is so near to zero that another machine or seed may change the verdict."""
+        return self.difference is not None and min(abs(self.difference.low), abs(self.difference.high)) < CLOSE_BITS
 
     @property
     def best_order(self) -> int:
@@ -92,12 +129,27 @@ class AuxiliaryHeads:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingSequence:
+    """By what a model knows again what it was trained on, see `genolstm.seen`.
+
+    contigs, stretches : uint8 [contigs, 16] and [stretches, 16], BLAKE2b of the codes of each contig of the genome and
+    each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all below a bound.
+    """
+
+    contigs: NDArray[np.uint8]
+    stretches: NDArray[np.uint8]
+    kmers: NDArray[np.uint64]
+    below: np.uint64
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A model file: rebuilds the model alone; with `resumable`, also the run.
 
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
     card : of a model that is handed on; its weights are then stored as float16, see `packing`.
+    training : hashes of the training sequence; None in files of 0.1.0.
     """
 
     model: ModelSettings
@@ -112,6 +164,7 @@ class Checkpoint:
     resumable: TrainingState | None = None
     auxiliary: AuxiliaryHeads | None = None
     card: ModelCard | None = None
+    training: TrainingSequence | None = None
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -132,10 +185,27 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
         write_bits(file.create_group("bits"), checkpoint.bits)
+        if checkpoint.training:
+            _write_training(file, checkpoint.training)
         if checkpoint.auxiliary:
             _write_auxiliary(file.create_group("auxiliary"), checkpoint.auxiliary)
         if checkpoint.resumable:
             _write_resumable(file, checkpoint.resumable)
+
+
+def _write_training(file: h5py.File, training: TrainingSequence) -> None:
+    file["contigs/blake2b"], file["split/blake2b"] = training.contigs, training.stretches
+    file["training/kmers"] = training.kmers
+    file["training"].attrs["kmers_below"] = training.below
+
+
+def _read_training(file: h5py.File) -> TrainingSequence:
+    return TrainingSequence(
+        contigs=file["contigs/blake2b"][()],
+        stretches=file["split/blake2b"][()],
+        kmers=file["training/kmers"][()],
+        below=np.uint64(file["training"].attrs["kmers_below"]),
+    )
 
 
 def _write_auxiliary(group: h5py.Group, heads: AuxiliaryHeads) -> None:
@@ -190,6 +260,10 @@ def write_bits(group: h5py.Group, bits: tuple[PartBits, ...]) -> None:
     orders = len(bits[0].by_order) if bits else 0
     group["markov_by_order"] = np.array([row.by_order for row in bits], dtype=np.float64).reshape(len(bits), orders)
     group["markov_interpolated"] = np.array([row.interpolated for row in bits], dtype=np.float64)
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    for place, name in enumerate(DIFFERENCE):
+        group[name] = np.array([(row.difference or nothing)[place] for row in bits], dtype=np.float64)
+    write_strings(group, "standing", [row.standing for row in bits])
 
 
 def _write_resumable(file: h5py.File, resumable: TrainingState) -> None:
@@ -223,6 +297,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
             card=ModelCard.from_text(file.attrs["card"]) if "card" in file.attrs else None,
+            training=_read_training(file) if "training" in file else None,
         )
     _check_weights(checkpoint, where)
     return checkpoint
@@ -253,6 +328,9 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
     columns = {
         name: group[name][()] for name in ("model", "symbols", "uniform", "markov_by_order", "markov_interpolated")
     }
+    parts = strings(group["part"])
+    standings: tuple[str, ...] = strings(group["standing"]) if "standing" in group else ("",) * len(parts)
+    differences = [_difference(group, row) for row in range(len(parts))]
     return tuple(
         PartBits(
             part=part,
@@ -261,9 +339,17 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
             uniform=float(columns["uniform"][row]),
             by_order=tuple(columns["markov_by_order"][row].tolist()),
             interpolated=float(columns["markov_interpolated"][row]),
+            difference=differences[row],
+            standing=standings[row],
         )
-        for row, part in enumerate(strings(group["part"]))
+        for row, part in enumerate(parts)
     )
+
+
+def _difference(group: h5py.Group, row: int) -> Estimate | None:
+    if DIFFERENCE[0] not in group or np.isnan(group[DIFFERENCE[0]][row]):
+        return None
+    return Estimate(*(float(group[name][row]) for name in DIFFERENCE))
 
 
 def _read_resumable(file: h5py.File) -> TrainingState:

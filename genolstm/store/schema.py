@@ -44,10 +44,11 @@ class Kind(StrEnum):
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
 # standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as they are.
-# checkpoint 2: auxiliary heads; 3: a card, and then weights of float16
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 4}
+# checkpoint 2: auxiliary heads; 3: a card, and then weights of float16; 4: hashes of the training sequence.
+# checkpoint 4 and score 2: the difference from the best Markov line
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 # from which on a file carries checksums of its blocks, and its content hash is of content alone
-CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 4}
+CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,12 @@ def _bits(group: str) -> tuple[Dataset, ...]:
             "order-k Markov models, k from 0 up",
         ),
         Dataset(f"{group}/markov_interpolated", ("parts",), "float64", "bits/base", "interpolated Markov, same bases"),
+        Dataset(
+            f"{group}/difference", ("parts",), "float64", "bits/base", "model less best line; NaN: no verdict", False
+        ),
+        Dataset(f"{group}/difference_low", ("parts",), "float64", "bits/base", "2.5 % point, block bootstrap", False),
+        Dataset(f"{group}/difference_high", ("parts",), "float64", "bits/base", "97.5 % point; inf: few blocks", False),
+        Dataset(f"{group}/standing", ("parts",), "string", "", "whether the model was trained on these bases", False),
     )
 
 
@@ -145,7 +152,10 @@ CHECKPOINT = (
     Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
     Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
     Dataset("contigs/seen", ("contigs",), "uint8", "", "1 where any of its bases was trained on"),
+    Dataset("contigs/blake2b", ("contigs", "16"), "uint8", "", "BLAKE2b of its codes, 128 bits", required=False),
     *SPLIT,
+    Dataset("split/blake2b", ("stretches", "16"), "uint8", "", "BLAKE2b of its codes, 128 bits", required=False),
+    Dataset("training/kmers", ("kmers",), "uint64", "", "smallest hashes of canonical 31-mers trained on", False),
     *_bits("bits"),
     Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head tells, see settings", required=False),
     Dataset("auxiliary/mean", ("tasks",), "float64", "", "of the target, over the training part", required=False),

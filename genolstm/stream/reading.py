@@ -7,9 +7,12 @@ given a burn-in: the symbols before it are read first, so that its state has for
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from genolstm.model import NATS_PER_BIT
+from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Stretches
 from genolstm.strands import SequenceFetcher, rows_of
 from genolstm.stream.blocks import ActiveLanes, Block
@@ -88,8 +91,7 @@ def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None
         )
         reader = dataclasses.replace(reader, settings=short)
     for block in read_stretches(reader, stretches):
-        weight = torch.from_numpy(block.weight).to(nats.device)
-        counted = (block.scored & (block.targets != model.alphabet.unknown)) * weight.unsqueeze(1)
+        counted = _counted(model, block)
         nats += (model.nats(block.logits, block.targets) * counted).sum(dtype=torch.float64)
         known += counted.sum()
         read += block.targets.numel()
@@ -98,3 +100,35 @@ def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None
     if not int(known):
         raise ValueError("no known symbol to score")
     return float(nats) / int(known) / NATS_PER_BIT, int(known)
+
+
+@torch.inference_mode()
+def bits_by_block(
+    reader: GenomeReader, stretches: Stretches, first: NDArray[np.int64], length: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Known symbols and bits, both strands, of each block of a genome: int64 and float64 [blocks].
+
+    first : int64 [contigs + 1], number of each contig's first block.   length : bases of a block.
+    """
+    model, genome, device = reader.model, reader.genome, reader.device
+    sums = torch.zeros(2, int(first[-1]), dtype=torch.float64, device=device)
+    for block in read_stretches(reader, stretches):
+        counted = _counted(model, block)
+        contig = stretches.contig[block.row % len(stretches.contig)]
+        place, sign, base = (
+            torch.from_numpy(np.asarray(each, dtype=np.int64)).to(device).unsqueeze(1)
+            for each in (block.address - genome.starts[contig], block.sign, first[contig])
+        )
+        place = place + sign * torch.arange(block.targets.shape[1], device=device)  # within the contig, [B, T]
+        # what does not count may lie outside the contig: it adds nothing, to whatever block
+        number = (base + place.div(length, rounding_mode="floor")).clamp_(0, sums.shape[1] - 1).flatten()
+        sums[0].index_add_(0, number, counted.flatten().double())
+        sums[1].index_add_(0, number, (model.nats(block.logits, block.targets) * counted).flatten().double())
+    symbols, nats = sums.cpu().numpy()
+    return np.rint(symbols).astype(np.int64), nats / NATS_PER_BIT
+
+
+def _counted(model: NextSymbolModel, block: Block) -> Tensor:
+    """How often each target counts, [B, T]: not at all, once, or -1 for what is read again."""
+    weight = torch.from_numpy(block.weight).to(block.targets.device)
+    return (block.scored & (block.targets != model.alphabet.unknown)) * weight.unsqueeze(1)

@@ -19,6 +19,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
+from genolstm.seen import training_sequence
 from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_size
 from genolstm.settings.reading import StreamSettings
@@ -158,7 +159,8 @@ class TrainingSession:
             return ()
         self.run.model.eval()
         markov = markov_of(self.genome, self.split.of(Part.TRAIN))
-        return tuple(bits_beside_markov(self._reader, markov, self.split, part) for part in self.held_out)
+        seed = self.run.settings.seed
+        return tuple(bits_beside_markov(self._reader, markov, self.split, part, seed=seed) for part in self.held_out)
 
     def checkpoint(self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False) -> Checkpoint:
         """The model as it is now. bits : of `evaluate`.
@@ -178,6 +180,7 @@ class TrainingSession:
             bits=bits,
             resumable=snapshot(run) if resumable else None,
             auxiliary=run.auxiliary.kept(history.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
+            training=None if resumable else training_sequence(self.genome, self.split),
         )
 
     @property

@@ -8,6 +8,7 @@ from genolstm import __version__
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel
 from genolstm.readers.variants import check_contigs, nothing_shared, read_variants
+from genolstm.regions import Stretches
 from genolstm.settings.reading import VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.seams import Seams
@@ -40,7 +41,7 @@ def info_fields(window: int) -> list[InfoField]:
     return [
         *(InfoField(f"LSTM_LLR{end}", PER_ALTERNATIVE, "Float", ratio.format(on)) for end, on in _STRANDS.items()),
         *(InfoField(f"LSTM_SHIFT{end}", PER_ALTERNATIVE, "Float", shift.format(on)) for end, on in _STRANDS.items()),
-        InfoField(SEEN, FLAG, "Flag", "On a contig that the model was trained on: the values are not held out"),
+        InfoField(SEEN, FLAG, "Flag", "In a stretch that the model was trained on: the values are not held out"),
     ]
 
 
@@ -64,20 +65,25 @@ def annotate(
     genome: Genome,
     settings: VariantSettings,
     *,
-    seen: tuple[str, ...],
+    trained: Stretches,
     notes: Mapping[str, str],
     on_progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Score every alternative of a VCF and write it, record by record in its own order.
 
-    seen : contigs that the model was trained on.   notes : name -> text, for the header.
+    trained : stretches that the model was trained on.   notes : name -> text, for the header.
     on_progress : called with the fraction done and the symbols read.
     Raises InputError for what `read_variants` refuses, and where no record lies on a contig of the genome.
     """
     outcome = Outcome()
     fields = info_fields(settings.window)
     names = [each.name for each in fields]
-    notes = {"version": __version__, **notes, "window": str(settings.window), "trained_contigs": ",".join(seen)}
+    notes = {
+        "version": __version__,
+        **notes,
+        "window": str(settings.window),
+        "trained_contigs": ",".join(trained.names()),
+    }
     with read_variants(vcf) as text:
         check_contigs(text, genome.length_of, str(genome.path))
         progress = _Progress(on_progress, lambda: text.share)
@@ -88,7 +94,7 @@ def annotate(
                 return effects_of(model, genome, alleles, settings, seams=outcome.seams, on_progress=progress.show)
 
             size = group_size(model.settings)
-            for each in scored(text.records, genome, seen, score, outcome.tally, at_once=size):
+            for each in scored(text.records, genome, trained, score, outcome.tally, at_once=size):
                 record = each.record
                 line = with_info(record.line, info_values(each), names)
                 out.write_record(line, record.contig, record.position, len(record.reference))

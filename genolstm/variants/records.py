@@ -9,6 +9,7 @@ import numpy as np
 
 from genolstm.alphabet import DNA, decode
 from genolstm.readers.variants import Difference, Record, difference
+from genolstm.regions import Stretches
 from genolstm.settings.model import ModelSettings
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -43,7 +44,7 @@ class Effect(NamedTuple):
 class Scored(NamedTuple):
     """A record and the effect of each of its alternatives, None for one that was skipped.
 
-    seen : it lies on a contig that the model was trained on.
+    seen : it lies in a stretch that the model was trained on.
     """
 
     record: Record
@@ -57,7 +58,7 @@ class Tally:
 
     alleles : read, used, skipped by reason, in alternatives; a record with none counts as one.
     records : lines of the file.   first : reason -> the first place it stood at.   foreign : contigs that the genome
-    lacks.   on_seen : alternatives used on contigs that the model was trained on.
+    lacks.   on_seen : alternatives used in stretches that the model was trained on.
     """
 
     alleles: Records = field(default_factory=Records)
@@ -81,7 +82,7 @@ def group_size(model: ModelSettings) -> int:
 def scored(
     records: Iterable[Record],
     genome: Genome,
-    seen: Iterable[str],
+    trained: Stretches,
     score: Callable[[Alleles], Effects],
     tally: Tally,
     *,
@@ -91,10 +92,9 @@ def scored(
 
     Records are taken in groups of about `at_once` alleles, in file order: their places need not be sorted, but each
     group reads the genome around all of its own.
-    seen : contigs that the model was trained on.   tally : filled in.
+    trained : stretches that the model was trained on.   tally : filled in.
     """
     index = {name: place for place, name in enumerate(genome.names)}
-    on_seen = frozenset(seen)
     group: list[tuple[Record, list[Difference | None]]] = []
     alleles = text = 0
     for record in records:
@@ -103,9 +103,9 @@ def scored(
         alleles += sum(each is not None for each in differences)
         text += len(record.line)
         if alleles >= at_once or text >= HELD_TEXT:
-            yield from _group(group, index, on_seen, score, tally)
+            yield from _group(group, index, trained, score, tally)
             group, alleles, text = [], 0, 0
-    yield from _group(group, index, on_seen, score, tally)
+    yield from _group(group, index, trained, score, tally)
 
 
 def _differences(record: Record, genome: Genome, index: dict[str, int], tally: Tally) -> list[Difference | None]:
@@ -153,16 +153,18 @@ def _disagreement(record: Record, genome: Genome, index: dict[str, int]) -> tupl
 def _group(
     group: list[tuple[Record, list[Difference | None]]],
     index: dict[str, int],
-    on_seen: frozenset[str],
+    trained: Stretches,
     score: Callable[[Alleles], Effects],
     tally: Tally,
 ) -> Iterator[Scored]:
     rows = [(index[record.contig], each) for record, differences in group for each in differences if each]
     effects = iter(_effects(rows, score))
-    for record, differences in group:
+    contig = np.array([index.get(record.contig, -1) for record, _ in group], dtype=np.int32)
+    position = np.array([record.position for record, _ in group], dtype=np.int64)
+    inside = trained.part_at(contig, position) >= 0
+    for (record, differences), seen in zip(group, inside.tolist(), strict=True):
         mine = tuple(next(effects) if each else None for each in differences)
         used = sum(each is not None for each in mine)
-        seen = record.contig in on_seen
         tally.alleles.used += used
         tally.on_seen += used * seen
         yield Scored(record, mine, seen)

@@ -49,7 +49,7 @@ def test_tracks_tables_and_summary_agree(run, model_file, genome_file, tmp_path)
 
 
 def test_markov_lines_are_those_that_training_told(run, model_file, genome_file, tmp_path):
-    """Scored again, the held-out part has the bits that `train` measured, and its Markov lines up to order 8."""
+    """Scored again, the held-out part has the bits that `train` measured, and its Markov lines, of the same orders."""
     output = tmp_path / "score.h5"
     told = summary_of(run("score", model_file, genome_file, "-o", output, *QUICK, "--json", "--exact"))
     trained = {row.part: row for row in read_checkpoint(model_file).bits}["test"]
@@ -58,9 +58,12 @@ def test_markov_lines_are_those_that_training_told(run, model_file, genome_file,
     assert test.symbols == trained.symbols
     # the stretch is now read on from what stands before it, where training read it as a contig of its own
     assert test.model == pytest.approx(trained.model, abs=0.05)
-    assert test.by_order == pytest.approx(trained.by_order[: len(test.by_order)])
+    assert test.by_order == pytest.approx(trained.by_order)
     assert told["markov_counted_on"] == "training stretches of the model"
     assert told["parts"]["scored"]["model"] == pytest.approx(told["bits_per_base"])
+    # most of it was trained on: nothing is said of who is better there
+    assert (told["parts"]["scored"]["standing"], told["parts"]["scored"]["verdict"]) == ("partly trained on", None)
+    assert told["parts"]["test"]["standing"] == "held out"
     assert tables.seen.tolist() == [int(name in read_checkpoint(model_file).seen) for name in ("I", "II", "III")]
 
 
@@ -70,8 +73,9 @@ def test_another_genome_is_never_called_held_out(run, finished, model_file, tmp_
     assert finished("ingest", fasta, "-o", genome).code == 0
     told = summary_of(run("score", model_file, genome, "-o", output, *QUICK, "--json"))
     assert told["parts"].keys() == {"scored"}
-    assert told["markov_counted_on"] == "the scored stretches themselves"
-    assert told["contigs"]["I"]["seen_in_training"] is None
+    assert told["markov_counted_on"] == "other blocks of the scored genome, never the one scored"
+    assert told["contigs"]["I"]["seen_in_training"] is False  # by its sequence, though the model knows a contig I
+    assert told["parts"]["scored"]["standing"] == "another genome"
 
 
 def test_bigwig_holds_the_mean_of_the_strands(run, model_file, genome_file, tmp_path):

@@ -179,7 +179,7 @@ def test_variants_on_trained_contigs_are_flagged_counted_and_said(run, variants,
     assert run("train", genome_file, "-o", model, "--valid-contigs", "III", *small).code == 0
     ended, path = variants(vcf(), "--json", model=model, say=("-t", "1", "--device", "cpu"))
     assert json.loads(ended.out)["on_trained_contigs"] == 6
-    assert "6 of 18 alleles scored lie on contigs that the model was trained on" in ended.err
+    assert "6 of 18 alleles scored lie in stretches that the model was trained on" in ended.err
     with pysam.VariantFile(str(path)) as file:
         assert {r.chrom for r in file if "LSTM_SEEN" in r.info} == {"I"}
 

@@ -1,5 +1,7 @@
 """Functional memory: the state emptied every K bases, against a loop; windows that the model has not seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from genolstm.gates import memory_curve as module
 from genolstm.gates.memory_curve import MemoryCurve, memory_curve, memory_windows, unseen
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
+from genolstm.seen import training_sequence
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -132,8 +135,11 @@ def test_memory_is_measured_on_what_was_not_trained_on(genome_of, drawn_codes, s
     stretches, words = unseen(checkpoint_of(genome, everything), genome)
     assert stretches.bases == 150
     assert "trained on, for there are no others" in words
-    other = genome_of({"a": drawn_codes(9, 80), "b": drawn_codes(2, 50)})
-    assert "for there are no others" in unseen(checkpoint_of(genome, by_block), other)[1]
+    other = genome_of({"a": drawn_codes(9, 80), "renamed": drawn_codes(2, 50)})
+    untold = checkpoint_of(genome, by_block)
+    assert unseen(untold, other)[1] == "contigs of another genome than the model's"
+    stretches, words = unseen(replace(untold, training=training_sequence(genome, by_block)), other)
+    assert (stretches.names(), words) == (("a",), "contigs that the model was not trained on")
 
 
 def test_windows_without_a_known_base_are_refused(genome_of, stretches_of):

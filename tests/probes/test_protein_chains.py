@@ -112,7 +112,7 @@ def test_short_proteins_and_those_above_the_limit_are_counted(genome_of, drawn_c
 def test_a_gene_across_two_parts_is_of_none(tiny_genome):
     rows = [("I", 0, 1000, Part.TRAIN), ("I", 1100, 2000, Part.VALID), ("II", 0, 1700, Part.TEST)]
     split = split_of(rows, list(tiny_genome.names))
-    checkpoint = SimpleNamespace(split=split, genome_sha256=tiny_genome.sha256, seen=("I",))
+    checkpoint = SimpleNamespace(split=split, genome_sha256=tiny_genome.sha256, training=None)
     spans = [(0, 10, 500), (0, 900, 1200), (0, 1050, 1080), (0, 1100, 2000), (1, 5, 90), (2, 1, 80)]
     genes = [
         Gene(

@@ -442,3 +442,13 @@ def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
     result = finished(evaluation)
     assert np.abs(result.features[TRAINED].log_odds).max() > 1000
     assert np.isfinite(result.features[TRAINED].scores["calibration_error"]).all()
+
+
+def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites, monkeypatch):
+    """The second set has the better likelihood, the third the better AUPRC: the proper score decides."""
+    scores = [(-0.5, 0.8), (-0.2, 0.7), (-0.9, 0.99), *[(-3.0, 0.1)] * len(OFFSET_SETS)]
+    likelihoods, areas = (iter(column) for column in zip(*scores, strict=True))
+    monkeypatch.setattr("genolstm.probes.evaluation.log_likelihood", lambda *_: next(likelihoods))
+    monkeypatch.setattr("genolstm.probes.evaluation.auprc", lambda *_: next(areas))
+    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
+    assert judge._best_offsets(made_states(TRAINED, sites.label, 10)) == OFFSET_SETS[1]

@@ -1,6 +1,7 @@
 """Bits per base beside the Markov models of the same training stretches."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,24 @@ import torch
 
 from genolstm.alphabet import PROTEIN, encode
 from genolstm.errors import InputError
-from genolstm.markov import count_markov, fit_markov, markov_bits
+from genolstm.markov import fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
-from genolstm.scoring.beside_markov import bits_beside_markov, blocks_of, markov_of
+from genolstm.scoring.beside_markov import (
+    bits_beside_markov,
+    blocks_of,
+    codes_of,
+    crossfitted_by_block,
+    markov_by_block,
+    markov_of,
+)
+from genolstm.scoring.blocks import Grid, mean_difference
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.estimate import Estimate
+from genolstm.store.checkpoint import 
 from genolstm.stream.reader import GenomeReader
-from genolstm.stream.reading import mean_bits
+from genolstm.stream.reading import bits_by_block, mean_bits
 
 STREAM = StreamSettings(lanes=4, chunk=32, burn_in=64)
 
@@ -54,7 +65,7 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
     genome = genome_of({"a": "AT" * 300 + "CG" * 300})
     split = stretches_of(genome, [("a", 0, 600, Part.TRAIN), ("a", 600, 1200, Part.TEST)])
     markov = markov_of(genome, split.of(Part.TRAIN))
-    counts = markov.counts.rows(0, np.array([0]))[0]
+    counts = markov.counts.tables[0].rows(np.array([0]))[0]
     assert counts.tolist() == [600, 0, 0, 600]  # both strands
 
 
@@ -64,20 +75,21 @@ def test_every_line_is_of_the_same_symbols(split_genome_file, part):
     model, markov = model_of(), markov_of(genome, split.of(Part.TRAIN))
     row = bits_beside_markov(GenomeReader(model, genome, STREAM), markov, split, part)
     assert row.part == part.name.lower()
-    assert (row.model, row.symbols) == mean_bits(GenomeReader(model, genome, STREAM), split.of(part))
-    stretches = [[genome.all_codes[genome.starts[c] + s : genome.starts[c] + e]] for c, s, e in
-                 zip(split.of(part).contig, split.of(part).start, split.of(part).end, strict=True)]  # fmt: skip
-    train = split.of(Part.TRAIN)
-    counted = [[genome.all_codes[genome.starts[c] + s : genome.starts[c] + e]] for c, s, e in
-               zip(train.contig, train.start, train.end, strict=True)]  # fmt: skip
-    order = len(row.by_order) - 1
-    lines = markov_bits(fit_markov(count_markov(counted, genome.alphabet, max_order=order)), stretches)
-    assert row.symbols == lines.symbols == 2 * int(sum((codes != 4).sum() for [codes] in stretches))
+    bits, symbols = mean_bits(GenomeReader(model, genome, STREAM), split.of(part))
+    assert (row.model, row.symbols) == (pytest.approx(bits, rel=1e-6), symbols)
+    lines = markov_bits(
+        fit_markov(codes_of(genome, split.of(Part.TRAIN)), genome.alphabet), codes_of(genome, split.of(part))
+    )
+    assert (
+        row.symbols == lines.symbols == 2 * int(sum((codes != 4).sum() for codes in codes_of(genome, split.of(part))))
+    )
     assert row.uniform == 2
-    assert row.by_order == lines.by_order
-    assert row.interpolated == lines.interpolated
+    assert row.by_order == pytest.approx(lines.by_order, rel=1e-12)
+    assert row.interpolated == pytest.approx(lines.interpolated, rel=1e-12)
     assert row.best_bits == min(row.by_order) == row.by_order[row.best_order]
-    assert row.interpolated < 1.6  # words that it has met in training
+    assert row.interpolated < 1.7  # words that it has met in training
+    assert row.standing == "held out"
+    assert row.difference.value == pytest.approx(row.model - row.best_line[1], abs=1e-6)
 
 
 def test_unknown_symbols_are_in_no_denominator(genome_of, stretches_of):
@@ -116,3 +128,61 @@ def test_a_part_with_nothing_known_is_refused(genome_of, stretches_of):
         bits_beside_markov(
             GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
         )
+
+
+def test_crossfitted_lines_have_not_counted_what_they_score(genome_of, drawn_codes, stretches_of):
+    """A unit that stands in one block alone is a surprise there; counted on itself it would cost nothing."""
+    unit = drawn_codes(3, 50)
+    genome = genome_of({"a": np.concatenate([drawn_codes(1, 20_600), np.tile(unit, 20), drawn_codes(2, 19_400)])})
+    unit_at = stretches_of(genome, [("a", 20_600, 21_600, Part.TEST)])
+    grid = Grid.over(genome, unit_at)
+    blind = crossfitted_by_block(genome, unit_at, grid)
+    own = markov_by_block(markov_of(genome, unit_at), genome, unit_at, grid)
+    assert blind.symbols.sum() == own.symbols.sum() == 2000
+    per_symbol = blind.bits.sum(axis=0) / 2000
+    assert per_symbol[6:].min() > 1.9
+    assert (own.bits.sum(axis=0) / 2000)[8] < 0.5
+
+
+def test_difference_has_an_interval_over_blocks_and_none_from_few_of_them():
+    rng = np.random.default_rng(1)
+    symbols = np.full(200, 1000)
+    theirs = rng.normal(1900, 30, 200)
+    ours = theirs - 20 + rng.normal(0, 10, 200)
+    value, low, high = mean_difference(ours, theirs, symbols, rng)
+    assert low < value < high < 0
+    assert high - low == pytest.approx(2 * 1.96 * 0.01 / np.sqrt(200), rel=0.3)  # of the mean of 200 blocks
+    few = mean_difference(ours[:4], theirs[:4], symbols[:4], rng)
+    assert (few.low, few.high) == (-np.inf, np.inf)
+
+
+def test_a_verdict_follows_from_the_interval(split_genome_file):
+    genome, split = split_genome_file
+    row = bits_beside_markov(
+        GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+    )
+    assert row.verdict == "cannot tell"  # 580 bases are one block
+    for (low, high), verdict, close in (
+        ((-0.2, -0.1), "below", False), ((0.1, 0.2), "above", False), ((-0.1, 0.1), "no difference", False),
+        ((-0.2, -0.0005), "below", True), ((0.0005, 0.2), "above", True),
+    ):  # fmt: skip
+        judged = replace(row, difference=Estimate((low + high) / 2, low, high))
+        assert (judged.verdict, judged.close) == (verdict, close)
+    assert replace(row, difference=None).verdict is None
+
+
+def test_what_is_read_again_takes_back_what_it_was_counted_as(genome_of, drawn_codes, stretches_of, monkeypatch):
+    """Weight -1: without it symbols at repaired seams count twice, and from a wrong state."""
+    monkeypatch.setattr("genolstm.stream.reading.forgets", lambda *_: True)
+    genome = genome_of({"a": drawn_codes(1, 4000)})
+    model = NextSymbolModel(ModelSettings(hidden=8, forget_bias="6"), seed=3).eval()
+    stretches = stretches_of(genome)
+    pieces, exact = StreamSettings(lanes=4, chunk=16, burn_in=16), StreamSettings(lanes=4, chunk=16, exact=True)
+    bits, symbols = mean_bits(GenomeReader(model, genome, pieces), stretches)
+    true_bits, true_symbols = mean_bits(GenomeReader(model, genome, exact), stretches)
+    assert symbols == true_symbols == 8000
+    assert bits == pytest.approx(true_bits, abs=1e-5)
+    grid = Grid.over(genome, stretches)
+    counted, summed = bits_by_block(model, genome, stretches, pieces, grid.first, grid.length)
+    assert counted.tolist() == [2000] * 4
+    assert summed.sum() / 8000 == pytest.approx(true_bits, abs=1e-5)

@@ -88,3 +88,21 @@ def test_merged_spans_cover_the_same_bases_and_keep_apart(rows):
         b for low, high in drawn.tolist() for b in range(low, high)
     }
     assert (merged[1:, 0] > merged[:-1, 1]).all()
+
+
+def test_stretches_in_one_block_of_the_contigs_grid_are_resampled_as_one(genome_of, stretches_of, monkeypatch):
+    """Begun at each stretch, two blocks would be drawn here, and the interval would have a width."""
+    genome = genome_of({"I": "A" * 100})
+    tracks = np.concatenate([np.zeros((2, 10)), np.ones((2, 10))], axis=1).astype(np.float32)
+
+    def interval_of(block_bp):
+        monkeypatch.setattr("genolstm.scoring.classes.BLOCK_BP", block_bp)
+        stretches = stretches_of(genome, [("I", 5, 15, Part.TEST), ("I", 25, 35, Part.TEST)])
+        (row,) = class_bits(
+            lambda strand, first, end: tracks[strand, first:end], stretches, class_spans([], genome.names),
+            np.random.default_rng(1),
+        )  # fmt: skip
+        return row.low, row.bits, row.high
+
+    assert interval_of(50) == (0.5, 0.5, 0.5)
+    assert interval_of(20) == (0.0, 0.5, 1.0)

@@ -6,7 +6,7 @@ import pytest
 
 from genolstm.store.schema import SCHEMA, SCHEMA_VERSION, Dataset, Kind, problems, row_for, type_name
 
-TYPES = {"string", "uint8", "uint16", "int8", "int32", "int64", "float16", "float32", "float64"}
+TYPES = {"string", "uint8", "uint64", "uint16", "int8", "int32", "int64", "float16", "float32", "float64"}
 ROWS = [pytest.param(kind, row, id=f"{kind} {row.path}") for kind in Kind for row in SCHEMA[kind]]
 
 

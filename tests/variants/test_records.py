@@ -5,6 +5,7 @@ import pytest
 
 from genolstm.alphabet import DNA, decode
 from genolstm.readers.variants import SAME, SPANNED, SYMBOLIC, UNKNOWN_LETTERS, Record
+from genolstm.regions import Region, stretches_of
 from genolstm.settings.model import ModelSettings
 from genolstm.variants.effects import Effects
 from genolstm.variants.records import (
@@ -47,9 +48,19 @@ class Scorer:
         return Effects(np.stack([start, -start], axis=1), np.stack([start + 0.5, start], axis=1))
 
 
-def run(genome, given, at_once=100, seen=("II",)):
+def run(genome, given, at_once=100, trained=(("II", 0, None),)):
+    regions = [Region(contig=name, start=low, end=high or genome.length_of[name]) for name, low, high in trained]
     scorer, tally = Scorer(), Tally()
-    return list(scored(given, genome, seen, scorer, tally, at_once=at_once)), scorer.groups, tally
+    stretches = stretches_of(regions, genome.names)
+    return list(scored(given, genome, stretches, scorer, tally, at_once=at_once)), scorer.groups, tally
+
+
+def test_a_variant_is_seen_where_its_stretch_was_trained_on_and_not_by_its_contig(genome):
+    """As in a bacterium: one contig, most of it for training, a block of it held out."""
+    given = records(("I", 0, "A", "C"), ("I", 2, "G", "T"), ("II", 3, "T", "A"))
+    found, _, tally = run(genome, given, trained=[("I", 0, 2)])
+    assert [each.seen for each in found] == [True, False, False]
+    assert tally.on_seen == 1
 
 
 def test_every_alternative_is_scored_or_named(genome):

@@ -1,0 +1,258 @@
+"""What of a genome a model was trained on, told by sequence: names mean nothing.
+
+A model file holds a hash of each contig and each stretch of its split, and a sample of the canonical k-mers of its
+training part: the smallest hashes, which sample the same k-mers of every sequence (FracMinHash; Irber et al. 2022).
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.alphabet import Alphabet, Codes
+from genolstm.regions import Part, Stretches
+from genolstm.store.checkpoint import Checkpoint, TrainingSequence
+from genolstm.store.genome import Genome
+
+K = {"dna": 31, "protein": 10}  # symbols of a k-mer: a number of 62 bits or fewer
+SAMPLE = 1 << 14  # k-mers kept of the training part: 128 KiB of a model file
+# 95 % identity bounds a species (Jain et al. 2018): 0.95 ** 31 of the 31-mers are then the same
+NEAR_DUPLICATE_FRACTION = 0.2
+NAMES_TOLD = 6
+FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is told
+SLAB = 1 << 18  # symbols hashed at a time
+SLABS_PER_CONTIG = 16  # a longer contig is looked at in as many places
+SLABS_PER_GENOME = 256
+DIGEST = 16  # bytes
+Hashes = NDArray[np.uint64]
+EVERYTHING = np.uint64(2**64 - 1)
+
+
+def training_sequence(genome: Genome, split: Stretches) -> TrainingSequence:
+    """What a model file holds to know its training sequence again."""
+    first = genome.starts[split.contig]
+    spans = zip((first + split.start).tolist(), (first + split.end).tolist(), strict=True)
+    training = split.of(Part.TRAIN)
+    kmers, below = _sample(genome, training)
+    return TrainingSequence(
+        contigs=_digests([_codes(genome, contig) for contig in range(len(genome.names))], genome),
+        stretches=_digests([genome.all_codes[start:end] for start, end in spans], genome),
+        kmers=kmers,
+        below=below,
+    )
+
+
+def _codes(genome: Genome, contig: int) -> Codes:
+    start = int(genome.starts[contig])
+    return genome.all_codes[start : start + int(genome.lengths[contig])]
+
+
+def _digests(sequences: list[Codes], genome: Genome) -> NDArray[np.uint8]:
+    """Hash of each sequence, uint8 [n, DIGEST]."""
+    rows = []
+    for codes in sequences:
+        rows.append(np.frombuffer(_digest(codes), dtype=np.uint8))
+        genome.release()
+    return np.stack(rows) if rows else np.zeros((0, DIGEST), dtype=np.uint8)
+
+
+def _digest(codes: Codes) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(codes).data, digest_size=DIGEST).digest()
+
+
+def _sample(genome: Genome, training: Stretches) -> tuple[Hashes, np.uint64]:
+    """The smallest hashes of the k-mers of some stretches, sorted, and the bound below which all of them are."""
+    # four times as many as are kept, so that repeats leave enough
+    below = _bound(4 * SAMPLE / max(1, training.bases))
+    found, k = [np.zeros(0, dtype=np.uint64)], K[genome.alphabet.name]
+    first = genome.starts[training.contig]
+    for start, end in zip((first + training.start).tolist(), (first + training.end).tolist(), strict=True):
+        for at in range(start, end, SLAB):
+            found.append(_hashes(genome.all_codes[at : min(end, at + SLAB + k - 1)], genome, below))
+            genome.release()
+    kmers = np.unique(np.concatenate(found))
+    if len(kmers) > SAMPLE:
+        below, kmers = kmers[SAMPLE], kmers[:SAMPLE]
+    return kmers, np.uint64(below)
+
+
+def _bound(fraction: float) -> np.uint64:
+    return EVERYTHING if fraction >= 1 else np.uint64(fraction * float(EVERYTHING))
+
+
+def _hashes(codes: Codes, genome: Genome, below: np.uint64) -> Hashes:
+    """Hashes of the canonical k-mers of some codes that are smaller than a bound, distinct and sorted."""
+    hashed = _mixed(canonical_kmers(codes, genome.alphabet))
+    return np.unique(hashed[hashed < below])
+
+
+def canonical_kmers(codes: Codes, alphabet: Alphabet) -> Hashes:
+    """Number of each k-mer without unknown symbols, the smaller of its two strands' where there are two."""
+    k, n_known = K[alphabet.name], alphabet.n_known
+    if len(codes) < k:
+        return np.zeros(0, dtype=np.uint64)
+    unknown = np.append(0, np.cumsum(codes >= n_known))
+    known = unknown[k:] == unknown[:-k]
+    digits = codes.astype(np.uint64) % np.uint64(n_known)
+    kmers = _numbers(digits, k, n_known)
+    if alphabet.complement is not None:
+        paired = alphabet.complement[codes][::-1].astype(np.uint64) % np.uint64(n_known)
+        kmers = np.minimum(kmers, _numbers(paired, k, n_known)[::-1])
+    there: Hashes = kmers[known]
+    return there
+
+
+def _numbers(digits: Hashes, k: int, base: int) -> Hashes:
+    """Number of the k digits from each place on, the first most significant: [n - k + 1]."""
+    count, size = len(digits) - k + 1, 1
+    numbers, covered = np.zeros(count, dtype=np.uint64), 0
+    while True:
+        if k & size:
+            numbers = numbers * np.uint64(base**size) + digits[covered : covered + count]
+            covered += size
+        if covered == k:
+            return numbers
+        digits = digits[:-size] * np.uint64(base**size) + digits[size:]
+        size *= 2
+
+
+def _mixed(numbers: Hashes) -> Hashes:
+    """Spread numbers evenly over 64 bits (splitmix64; Steele et al. 2014)."""
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A genome beside what a model was trained on.
+
+    split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
+    complete : all that it was trained on is in this genome.   recognised : contigs that are in the model's split.
+    near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
+    told : False where the model file has no hashes and another genome was given, so that nothing can be told.
+    unchecked : contigs of which too few k-mers were looked at to tell a near-duplicate.
+    """
+
+    split: Stretches
+    complete: bool
+    recognised: NDArray[np.bool_]
+    near: dict[int, float]
+    told: bool = True
+    unchecked: int = 0
+
+    def trained(self, contig: int) -> bool:
+        """Whether any base of a contig was trained on."""
+        return bool((self.split.of(Part.TRAIN).contig == contig).any())
+
+    def sentence(self, genome: str, model: str) -> str | None:
+        """What has to be said of this genome; None where it is the model's own."""
+        if not self.told:
+            return (
+                f"{genome} is not the genome file that {model} was trained on, and {model} holds no hashes of its"
+                " training sequence (version 0.1.0, or an unfinished training): whether it was trained on any of this"
+                " cannot be told"
+            )
+        if self.near:
+            told = list(self.near.items())[:NAMES_TOLD]
+            names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in told)
+            return (
+                f"near-duplicates of what {model} was trained on, by the k-mers they share: {names}"
+                f"{', ...' if len(self.near) > NAMES_TOLD else ''}; nothing on them is held out"
+            )
+        if not self.recognised.any():
+            return f"{model} comes from another genome than {genome}: it was trained on none of these contigs"
+        return None
+
+
+def seen_in(checkpoint: Checkpoint, genome: Genome) -> Seen:
+    """Tell what of a genome a model was trained on; files of 0.1.0 tell it of their own genome file alone."""
+    if checkpoint.genome_sha256 == genome.sha256:
+        recognised = np.ones(len(genome.names), dtype=np.bool_)
+        seen = Seen(split=checkpoint.split, complete=True, recognised=recognised, near={})
+    elif checkpoint.training is None:
+        recognised = np.zeros(len(genome.names), dtype=np.bool_)
+        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, told=False)
+    else:
+        seen = _recognised(checkpoint, checkpoint.training, genome)
+    if checkpoint.training is None:
+        return seen
+    near, unchecked = _near_duplicates(seen, checkpoint.training, genome)
+    return replace(seen, near=near, unchecked=unchecked)
+
+
+def _recognised(checkpoint: Checkpoint, training: TrainingSequence, genome: Genome) -> Seen:
+    """The model's split on the contigs of a genome whose sequence is that of one of its contigs or stretches."""
+    split = checkpoint.split
+    spans = split.end - split.start
+    lengths = {*checkpoint.lengths.tolist(), *spans.tolist()}
+    contig_of = _places(training.contigs)
+    stretch_of = _places(training.stretches)
+    rows: list[tuple[int, int, int, int]] = []
+    recognised, found = np.zeros(len(genome.names), dtype=np.bool_), set()
+    for contig, length in enumerate(genome.lengths.tolist()):
+        if length not in lengths:
+            continue
+        digest = _digest(_codes(genome, contig))
+        genome.release()
+        here = [np.flatnonzero(split.contig == each) for each in contig_of.get(digest, ())]
+        whole = stretch_of.get(digest, [])
+        recognised[contig] = bool(here or whole)
+        # of equal contigs in several parts, one that was trained on speaks for all
+        chosen = min(here, key=lambda rows: split.part[rows].min(initial=len(Part)), default=np.zeros(0, np.int64))
+        rows += [(contig, int(split.start[r]), int(split.end[r]), int(split.part[r])) for r in chosen.tolist()]
+        if not len(chosen) and whole:
+            rows.append((contig, 0, length, min(int(split.part[row]) for row in whole)))
+        found |= {digest_of(training.stretches, row) for each in here for row in each.tolist()}
+        found |= {digest_of(training.stretches, row) for row in whole}
+    wanted = {digest_of(training.stretches, row) for row in np.flatnonzero(split.part == Part.TRAIN).tolist()}
+    return Seen(split=_split(genome, rows), complete=wanted <= found, recognised=recognised, near={})
+
+
+def _split(genome: Genome, rows: list[tuple[int, int, int, int]]) -> Stretches:
+    """Stretches of a genome from rows of contig, start, end, part."""
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
+    return Stretches(
+        contigs=genome.names, contig=table[:, 0].astype(np.int32), start=table[:, 1], end=table[:, 2],
+        part=table[:, 3].astype(np.int8),
+    )  # fmt: skip
+
+
+def digest_of(table: NDArray[np.uint8], row: int) -> bytes:
+    """One hash of a table [n, DIGEST]."""
+    return bytes(table[row].tobytes())
+
+
+def _places(table: NDArray[np.uint8]) -> dict[bytes, list[int]]:
+    places: dict[bytes, list[int]] = {}
+    for row in range(len(table)):
+        places.setdefault(digest_of(table, row), []).append(row)
+    return places
+
+
+def _near_duplicates(seen: Seen, training: TrainingSequence, genome: Genome) -> tuple[dict[int, float], int]:
+    """Contigs without training stretches that share much with the training part, and how many were not looked at."""
+    near, unchecked, left = {}, 0, SLABS_PER_GENOME
+    trained = set(seen.split.of(Part.TRAIN).contig.tolist())
+    k = K[genome.alphabet.name]
+    for contig in (each for each in range(len(genome.names)) if each not in trained):
+        codes = _codes(genome, contig)
+        slabs = range(0, len(codes), SLAB)
+        slabs = slabs[:: -(-len(slabs) // SLABS_PER_CONTIG)]
+        if left < len(slabs):
+            unchecked += 1
+            continue
+        left -= len(slabs)
+        parts = [_hashes(codes[at : at + SLAB + k - 1], genome, training.below) for at in slabs]
+        hashed = np.unique(np.concatenate(parts))
+        genome.release()
+        if len(hashed) < FEWEST_KMERS:
+            unchecked += 1
+            continue
+        fraction = float(np.isin(hashed, training.kmers, assume_unique=True).mean())
+        if fraction >= NEAR_DUPLICATE_FRACTION:
+            near[contig] = fraction
+    return near, unchecked
