@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A value with the ends of its 95 % interval: NaN where there is none, infinite where there is too little to tell."""
+    """A value with the ends of its 95 % interval: NaN where there is none, infinite where too little tells."""
 
     value: float
     low: float

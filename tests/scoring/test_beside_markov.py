@@ -9,6 +9,7 @@ import torch
 
 from genolstm.alphabet import PROTEIN, encode
 from genolstm.errors import InputError
+from genolstm.estimate import Estimate
 from genolstm.markov import fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
@@ -23,8 +24,6 @@ from genolstm.scoring.beside_markov import (
 from genolstm.scoring.blocks import Grid, mean_difference
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.estimate import Estimate
-from genolstm.store.checkpoint import 
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import bits_by_block, mean_bits
 
