@@ -1,4 +1,4 @@
-"""What of a genome a model was trained on, told by sequence: names mean nothing.
+"""What of a genome a model was trained on, recognised by sequence: names mean nothing.
 
 A model file holds a hash of each contig and each stretch of its split, and a sample of the canonical k-mers of its
 training part: the smallest hashes, which sample the same k-mers of every sequence (FracMinHash; Irber et al. 2022).
@@ -19,8 +19,8 @@ K = {"dna": 31, "protein": 10}  # symbols of a k-mer: a number of 62 bits or few
 SAMPLE = 1 << 14  # k-mers kept of the training part: 128 KiB of a model file
 # 95 % identity bounds a species (Jain et al. 2018): 0.95 ** 31 of the 31-mers are then the same
 NEAR_DUPLICATE_FRACTION = 0.2
-NAMES_TOLD = 6
-FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is told
+NAMES_SHOWN = 6
+FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is estimated
 SLAB = 1 << 18  # symbols hashed at a time
 SLABS_PER_CONTIG = 16  # a longer contig is looked at in as many places
 SLABS_PER_GENOME = 256
@@ -133,7 +133,7 @@ class Seen:
     split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
     complete : all that it was trained on is in this genome.   recognised : contigs that are in the model's split.
     near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
-    told : False where the model file has no hashes and another genome was given, so that nothing can be told.
+    known : False where the model file has no hashes and another genome was given, so that nothing can be known.
     unchecked : contigs of which too few k-mers were looked at to tell a near-duplicate.
     """
 
@@ -141,7 +141,7 @@ class Seen:
     complete: bool
     recognised: NDArray[np.bool_]
     near: dict[int, float]
-    told: bool = True
+    known: bool = True
     unchecked: int = 0
 
     def trained(self, contig: int) -> bool:
@@ -150,18 +150,18 @@ class Seen:
 
     def sentence(self, genome: str, model: str) -> str | None:
         """What has to be said of this genome; None where it is the model's own."""
-        if not self.told:
+        if not self.known:
             return (
                 f"{genome} is not the genome file that {model} was trained on, and {model} holds no hashes of its"
                 " training sequence (version 0.1.0, or an unfinished training): whether it was trained on any of this"
-                " cannot be told"
+                " cannot be known"
             )
         if self.near:
-            told = list(self.near.items())[:NAMES_TOLD]
-            names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in told)
+            shown = list(self.near.items())[:NAMES_SHOWN]
+            names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in shown)
             return (
                 f"near-duplicates of what {model} was trained on, by the k-mers they share: {names}"
-                f"{', ...' if len(self.near) > NAMES_TOLD else ''}; nothing on them is held out"
+                f"{', ...' if len(self.near) > NAMES_SHOWN else ''}; nothing on them is held out"
             )
         if not self.recognised.any():
             return f"{model} comes from another genome than {genome}: it was trained on none of these contigs"
@@ -175,7 +175,7 @@ def seen_in(checkpoint: Checkpoint, genome: Genome) -> Seen:
         seen = Seen(split=checkpoint.split, complete=True, recognised=recognised, near={})
     elif checkpoint.training is None:
         recognised = np.zeros(len(genome.names), dtype=np.bool_)
-        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, told=False)
+        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, known=False)
     else:
         seen = _recognised(checkpoint, checkpoint.training, genome)
     if checkpoint.training is None:

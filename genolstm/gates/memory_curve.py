@@ -60,7 +60,7 @@ def unseen(checkpoint: Checkpoint, genome: Genome) -> tuple[Stretches, str]:
     fresh = [window for window in everything if window.contig not in trained]
     if fresh:
         known = "contigs that the model was not trained on"
-        return stretches_of(fresh, genome.names), known if seen.told else "contigs of another genome than the model's"
+        return stretches_of(fresh, genome.names), known if seen.known else "contigs of another genome than the model's"
     for part, name in ((Part.TEST, "test"), (Part.VALID, "validation")):
         held_out = seen.split.of(part)
         if held_out.bases:

@@ -66,7 +66,7 @@ def score_along(reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams
 
 
 class _Writer:
-    """Gathers what each lane reads until it is worth writing."""
+    """The bits of each lane, held until there are enough to be worth writing."""
 
     def __init__(self, genome: Genome, stretches: Stretches, sink: Sink) -> None:
         self.sink, self.count = sink, len(stretches.start)
@@ -127,7 +127,7 @@ class _Tally:
             self.sums[row].index_add_(0, slot, terms.flatten())
 
     def finish(self, ranks: Ranks) -> Calibration:
-        """Give the means; at rank 0 those of what all processes counted."""
+        """The means; at rank 0 those of what all processes counted."""
         count, predicted, observed = ranks.gathered(self.sums.cpu().numpy()[None]).sum(axis=0)
         with np.errstate(invalid="ignore"):
             return Calibration(
