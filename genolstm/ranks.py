@@ -57,7 +57,7 @@ class Ranks:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
-    def share(self, lanes: int) -> slice:
+    def own_lanes(self, lanes: int) -> slice:
         """Lanes of this process. Raises UsageError where they cannot be divided evenly."""
         if lanes % self.size:
             raise UsageError(f"{lanes} lanes cannot be divided over {self.size} processes; choose --lanes so.")

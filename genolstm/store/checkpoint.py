@@ -30,7 +30,7 @@ HISTORY = {
     "learning_rate": np.float64,
     "bases_per_second": np.float64,
 }
-LARGEST_WEIGHT = 1e10  # of a network that says anything; sums of larger ones overflow
+LARGEST_WEIGHT = 1e10  # of any network of use; sums of larger ones overflow
 DIFFERENCE = ("difference", "difference_low", "difference_high")
 LOOKS = {"bases": np.int64, "bits": np.float64}
 
@@ -48,7 +48,7 @@ class PartBits:
 
     model : NaN where it was not measured.   by_order : order-k Markov, k = 0 ...
     difference : the model less the best of all lines; None where nothing is held out, and in files of 0.1.0.
-    standing : whether the model was trained on these symbols, in words; empty in files of 0.1.0.
+    standing : whether the model was trained on these symbols, as text; empty in files of 0.1.0.
     """
 
     part: str
@@ -234,7 +234,7 @@ def _write_columns(group: h5py.Group, columns: Mapping[str, list[float]], types:
 
 
 def _timeless(history: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Give the history without what the clock measured, where SOURCE_DATE_EPOCH asks for the same bytes each time."""
+    """The history without what the clock measured, where SOURCE_DATE_EPOCH asks for the same bytes each time."""
     if not os.environ.get("SOURCE_DATE_EPOCH"):
         return history
     return {**history, "bases_per_second": [np.nan] * len(history.get("bases_per_second", []))}
@@ -329,7 +329,7 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
         name: group[name][()] for name in ("model", "symbols", "uniform", "markov_by_order", "markov_interpolated")
     }
     parts = strings(group["part"])
-    standings: tuple[str, ...] = strings(group["standing"]) if "standing" in group else ("",) * len(parts)
+    exposures: tuple[str, ...] = strings(group["standing"]) if "standing" in group else ("",) * len(parts)
     differences = [_difference(group, row) for row in range(len(parts))]
     return tuple(
         PartBits(
@@ -340,7 +340,7 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
             by_order=tuple(columns["markov_by_order"][row].tolist()),
             interpolated=float(columns["markov_interpolated"][row]),
             difference=differences[row],
-            standing=standings[row],
+            standing=exposures[row],
         )
         for row, part in enumerate(parts)
     )
