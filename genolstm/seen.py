@@ -22,7 +22,7 @@ NEAR_DUPLICATE_FRACTION = 0.2
 NAMES_SHOWN = 6
 FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is estimated
 SLAB = 1 << 18  # symbols hashed at a time
-SLABS_PER_CONTIG = 16  # a longer contig is looked at in as many places
+SLABS_PER_CONTIG = 16  # a longer contig is sampled in as many places
 SLABS_PER_GENOME = 256
 DIGEST = 16  # bytes
 Hashes = NDArray[np.uint64]
@@ -134,7 +134,7 @@ class Seen:
     complete : all that it was trained on is in this genome.   recognised : contigs that are in the model's split.
     near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
     known : False where the model file has no hashes and another genome was given, so that nothing can be known.
-    unchecked : contigs of which too few k-mers were looked at to tell a near-duplicate.
+    unchecked : contigs of which too few k-mers were sampled to find a near-duplicate.
     """
 
     split: Stretches
@@ -149,7 +149,7 @@ class Seen:
         return bool((self.split.of(Part.TRAIN).contig == contig).any())
 
     def sentence(self, genome: str, model: str) -> str | None:
-        """What has to be said of this genome; None where it is the model's own."""
+        """Warning about this genome; None where it is the model's own."""
         if not self.known:
             return (
                 f"{genome} is not the genome file that {model} was trained on, and {model} holds no hashes of its"
@@ -160,7 +160,7 @@ class Seen:
             shown = list(self.near.items())[:NAMES_SHOWN]
             names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in shown)
             return (
-                f"near-duplicates of what {model} was trained on, by the k-mers they share: {names}"
+                f"near-duplicates of what {model} was trained on, by their common k-mers: {names}"
                 f"{', ...' if len(self.near) > NAMES_SHOWN else ''}; nothing on them is held out"
             )
         if not self.recognised.any():
@@ -169,7 +169,7 @@ class Seen:
 
 
 def seen_in(checkpoint: Checkpoint, genome: Genome) -> Seen:
-    """Tell what of a genome a model was trained on; files of 0.1.0 tell it of their own genome file alone."""
+    """What of a genome a model was trained on; files of 0.1.0 hold that for their own genome file alone."""
     if checkpoint.genome_sha256 == genome.sha256:
         recognised = np.ones(len(genome.names), dtype=np.bool_)
         seen = Seen(split=checkpoint.split, complete=True, recognised=recognised, near={})
@@ -234,7 +234,7 @@ def _places(table: NDArray[np.uint8]) -> dict[bytes, list[int]]:
 
 
 def _near_duplicates(seen: Seen, training: TrainingSequence, genome: Genome) -> tuple[dict[int, float], int]:
-    """Contigs without training stretches that share much with the training part, and how many were not looked at."""
+    """Contigs without training stretches with many k-mers of the training part, and how many were not checked."""
     near, unchecked, left = {}, 0, SLABS_PER_GENOME
     trained = set(seen.split.of(Part.TRAIN).contig.tolist())
     k = K[genome.alphabet.name]
