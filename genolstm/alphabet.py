@@ -1,4 +1,4 @@
-"""DNA and protein letters as uint8 codes: the one place that knows what an unknown symbol is.
+"""DNA and protein letters as uint8 codes: the one place that defines the unknown symbol.
 
 A code is an index into ``Alphabet.letters``; the last letter is the unknown symbol (N, or X in proteins). The
 unknown symbol is read by models but is never a target, so a head has ``n_known`` outputs and known codes are ``0 ..

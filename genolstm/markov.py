@@ -458,7 +458,7 @@ def _backed_off(evidence: Evidence, order: int, opinion: Floats, strengths: Floa
 
 def _longest_met(evidence: Evidence) -> Integers:
     """One more than the length of the longest context that was ever met, 0 for none: [n]."""
-    met: Integers = (evidence.total > 0).sum(axis=0, dtype=np.int64)  # whoever met a context met its shorter ones
+    met: Integers = (evidence.total > 0).sum(axis=0, dtype=np.int64)  # shorter contexts were then met too
     return met
 
 

@@ -108,7 +108,7 @@ class NextSymbolModel(nn.Module):
         return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
 
     def load_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take weights by name. Raises ValueError when names or shapes differ."""
+        """Set weights by name. Raises ValueError when names or shapes differ."""
         mine = dict(self.named_parameters())
         if mine.keys() != weights.keys():
             raise ValueError(f"weights differ in name: {sorted(mine.keys() ^ weights.keys())}")

@@ -80,7 +80,7 @@ def rounded(weights: Weights, where: Path) -> Weights:
 
 
 def without_folders(command: str) -> str:
-    """Command line with every file named without its folder, so that no paths are handed on."""
+    """Command line with every file named without its folder, so that no paths are published."""
     return shlex.join(Path(each).name if "/" in each else each for each in shlex.split(command))
 
 

@@ -30,7 +30,7 @@ EVERYTHING = np.uint64(2**64 - 1)
 
 
 def training_sequence(genome: Genome, split: Stretches) -> TrainingSequence:
-    """What a model file holds to know its training sequence again."""
+    """Hashes in a model file by which its training sequence is recognised."""
     first = genome.starts[split.contig]
     spans = zip((first + split.start).tolist(), (first + split.end).tolist(), strict=True)
     training = split.of(Part.TRAIN)

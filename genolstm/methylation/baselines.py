@@ -10,7 +10,7 @@ from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import neighbour_sums
 from genolstm.settings.methylation import MethylationSettings
 
-NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors lend their weight, exp(-distance / 200 bp)
+NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors are weighted, exp(-distance / 200 bp)
 GLOBAL_WEIGHT = 0.1  # of one neighbour's weight that the prior of all CpGs has beside them
 PRIOR_SITES, PRIOR_ROUNDS = 20_000, 60  # CpGs and rounds of EM from which the prior of all CpGs is learned
 STRETCH, OVERLAP = 10_000, 500  # CpGs whose grids are held at once, and beyond their ends

@@ -31,7 +31,7 @@ def fit_counts(
 ) -> MethylationFit:
     """Fit the cell to every CpG. Raises InputError as `by_age`, UsageError as `check_pooled`.
 
-    extra : [N, X], what else the pooled model may know of each CpG.
+    extra : [N, X], more inputs of the pooled model at each CpG.
     """
     by_age(counts, settings.times)
     dispersion = dispersion_of(counts.modified, counts.covered, settings)

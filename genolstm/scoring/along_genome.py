@@ -1,4 +1,4 @@
-"""Bits of every base along stretches of a genome, both strands, handed on piece by piece."""
+"""Bits of every base along stretches of a genome, both strands, written piece by piece."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
@@ -20,7 +20,7 @@ HELD = 1 << 14  # bases of one lane that are gathered before they are written: s
 ENDED_HELD = 256  # unwritten ends of pieces
 SLAB = 1 << 20  # bases read back at a time
 CALIBRATION_BINS = 20
-CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are held against what came
+CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are compared with what came
 
 
 class Sink(Protocol):

@@ -66,7 +66,7 @@ def pooled_states(
     follows it: a window there holds one state fewer, and a window of that base alone is all 0.
     Memory grows with the windows asked for, not with the contigs that are read.
 
-    seams : filled in.   beside : called with every block, for whoever wants to see more of the same pass.
+    seams : filled in.   beside : called with every block, for anything else that needs the same pass.
     Of several processes each reads contigs and strands of its own; the windows are put together at rank 0, and are not
     all there in the others.
     """

@@ -130,7 +130,7 @@ class AuxiliaryHeads:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSequence:
-    """By what a model knows again what it was trained on, see `genolstm.seen`.
+    """Hashes that identify what a model was trained on, see `genolstm.seen`.
 
     contigs, stretches : uint8 [contigs, 16] and [stretches, 16], BLAKE2b of the codes of each contig of the genome and
     each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all below a bound.
@@ -148,7 +148,7 @@ class Checkpoint:
 
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
-    card : of a model that is handed on; its weights are then stored as float16, see `packing`.
+    card : of a published model; its weights are then stored as float16, see `packing`.
     training : hashes of the training sequence; None in files of 0.1.0.
     """
 
@@ -304,7 +304,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _check_weights(checkpoint: Checkpoint, where: str) -> None:
-    """Hold weights against what no network has. Names and shapes are for the network itself to judge."""
+    """Refuse weights that no network has. Names and shapes are for the network itself to judge."""
     for name, values in checkpoint.weights.items():
         if not (np.abs(values) < LARGEST_WEIGHT).all():  # NaN is not smaller either
             raise InputError(

@@ -50,7 +50,7 @@ class Genome:
     """Read-only view of a genome file; codes are mapped from disk: one copy for all processes, none loaded.
 
     names, lengths, starts : contigs in file order.   unknown : N (or X) per contig.   sha256 : hash of names and codes,
-    by which a checkpoint knows its genome whatever file holds it.   mapped : uint8 [symbols], to be read by `codes` or
+    which identifies a genome whatever file holds it.   mapped : uint8 [symbols], to be read by `codes` or
     `all_codes`, which check what they hand over.   check : of symbols [start, end), None where nothing is on disk.
     soft_mask : intervals of each contig, as `soft_mask` gives them, of a genome without a file of its own; path is then
     where its sequence came from. None where the file at path holds them.

@@ -109,7 +109,7 @@ class Posterior:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutScore:
-    """How likely a model finds reads that it never saw, in nats a read, beside the model that it is compared with.
+    """Log-likelihood of held-out reads under a model, in nats a read, beside the model that it is compared with.
 
     what : 'all', or the group of CpGs by their training reads.   difference : this model less `against`, paired, with
     the 95 % interval of a block bootstrap.

@@ -1,4 +1,4 @@
-"""The card of a model that is handed on: data, licence, how it was made, and what its probes found."""
+"""The card of a published model: data, licence, how it was made, and what its probes found."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ class ProbeLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """Where a model that is handed on comes from. Commands name files without their folders.
+    """Origin of a published model. Commands name files without their folders.
 
     data, licence : of what it was trained on, as text.   command, version, device, seed, created : of its training.
     rounding : largest change of bits/symbol, of any held-out part, by rounding the weights to float16.

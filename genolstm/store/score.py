@@ -1,4 +1,4 @@
-"""Score files: bits of every base on both strands, and what they come to per contig, beside their Markov lines."""
+"""Score files: bits of every base on both strands, and their means per contig, beside Markov models."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class ClassBits(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreTables:
-    """What the bits of a score file come to.
+    """Sums and tables of a score file.
 
     symbols : int64 [contigs, strands, 2], known bases that are not and that are soft-masked.   bits : float64, their
     sum, same shape.   seen : int8 [contigs], 1 where the model was trained on any base of the contig, 0 where on none,

@@ -19,7 +19,7 @@ class Piece(NamedTuple):
 
     first : first target to be read, burn-in included.   start, end : the targets that count, half open.
     checked : its state at `start` can be compared with that of another piece.
-    followed : another piece wants to know in which state this one ends.
+    followed : another piece needs the state in which this one ends.
     """
 
     row: int

@@ -2,7 +2,7 @@
 
 `settings_from` fills in what depends on the device, `begin` prepares a new training or one that was saved,
 `TrainingSession.steps` trains, `evaluate` measures the held-out parts beside Markov models, and `checkpoint` is the
-record that a model file holds. Nothing here writes a file, prints, or knows of signals: that is the caller's.
+record that a model file holds. Nothing here writes a file, prints, or handles signals: that is the caller's.
 """
 
 import dataclasses

@@ -71,7 +71,7 @@ def _homology(genome: Genome, split: Stretches, clusters: NDArray[np.int64]) -> 
     """How far the split keeps relatives together, measured and logged."""
     members = np.bincount(clusters)
     training, held = split.of(Part.TRAIN).contig, split.contig[split.part != Part.TRAIN]
-    closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list asks
+    closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list is the query
     left_out = len(genome.names) - len(split.contig)
     log.info(
         "%s proteins in %s clusters, which are not split; the largest has %s%s",

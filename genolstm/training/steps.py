@@ -43,7 +43,7 @@ class StepRecord:
 
 @dataclass(kw_only=True)
 class Progress:
-    """State of a training: with the weights, the optimiser and the lanes' state, all that a resumed run must know.
+    """State of a training: with the weights, the optimiser and the lanes' state, all that a resumed run needs.
 
     updates : the optimiser's own count when the run is saved: fp16 skips the update of a step that overflows.
     bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known
