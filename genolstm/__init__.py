@@ -1,7 +1,7 @@
 """What has a sequence model learned from your genome? Next-nucleotide LSTMs, linear probes, honest controls.
 
 ``import genolstm as gl`` loads nothing heavy: each name below is fetched when it is first asked for. Nothing prints or
-writes a file unless it is told to; messages go to the logger ``genolstm``, which is silent until it is given a handler.
+writes a file unless asked to; messages go to the logger ``genolstm``, which is silent until it is given a handler.
 """
 
 import importlib

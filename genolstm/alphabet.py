@@ -1,4 +1,4 @@
-"""DNA and protein letters as uint8 codes: the one place that knows what an unknown symbol is.
+"""DNA and protein letters as uint8 codes: the one place that defines the unknown symbol.
 
 A code is an index into ``Alphabet.letters``; the last letter is the unknown symbol (N, or X in proteins). The
 unknown symbol is read by models but is never a target, so a head has ``n_known`` outputs and known codes are ``0 ..
@@ -22,7 +22,7 @@ class Alphabet:
     read_as : letters that are read as a known one (RNA's U as T); counted and reported.
     ambiguous : letters that become unknown (IUPAC codes other than the unknown letter itself); counted and reported.
     complement : [n_symbols] code of the pairing symbol, or None where there is no other strand.
-    unit : what one symbol is called, in words for people.
+    unit : what one symbol is called, for people.
     """
 
     name: str
@@ -87,12 +87,12 @@ def decode(codes: Codes, alphabet: Alphabet) -> str:
 
 
 def paired(codes: Codes, alphabet: Alphabet = DNA) -> Codes:
-    """Give the pairing symbol of each code, same shape. Raises ValueError for an alphabet that has no other strand."""
+    """The pairing symbol of each code, same shape. Raises ValueError for an alphabet that has no other strand."""
     if alphabet.complement is None:
         raise ValueError(f"{alphabet.name} has no complement")
     return alphabet.complement[codes]
 
 
 def reverse_complement(codes: Codes, alphabet: Alphabet = DNA) -> Codes:
-    """Give the other strand of codes [n], read 5' to 3'. Raises ValueError for an alphabet that has no other strand."""
+    """The other strand of codes [n], read 5' to 3'. Raises ValueError for an alphabet that has no other strand."""
     return paired(codes[::-1], alphabet)

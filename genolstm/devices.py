@@ -14,7 +14,7 @@ KEPT_BYTES = 1 << 29
 
 
 def choose_device(name: DeviceName) -> torch.device:
-    """Give the device asked for; 'auto' takes CUDA, then the CPU. Raises UsageError when it is not there.
+    """The device asked for; 'auto' takes CUDA, then the CPU. Raises UsageError when it is not there.
 
     Of several GPUs each process that torchrun started on this machine takes its own.
     """

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A value with the ends of its 95 % interval: NaN where there is none, infinite where too little tells."""
+    """A value with the ends of its 95 % interval: NaN where there is none, infinite where the data are too few."""
 
     value: float
     low: float

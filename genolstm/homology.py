@@ -1,10 +1,10 @@
 """Which proteins are relatives: clusters that a split may not cut, and the largest identity left across a split.
 
-Relatives are found as BLAST finds them (Altschul et al. 1997, Nucleic Acids Res. 25, 3389-3402): two words shared on
+Relatives are found as BLAST finds them (Altschul et al. 1997, Nucleic Acids Res. 25, 3389-3402): two common k-mers on
 one diagonal, not far apart, make a candidate, whose best gapless segment on that diagonal is scored by BLOSUM62.
 Stretches of low complexity (windows of 12 with an entropy of 2.2 bits or less: Wootton & Federhen 1993, Comput. Chem.
-17, 149-163), words that very many places share, and X are no evidence: they start no candidate, and in a segment they
-count against it.
+17, 149-163), k-mers that stand at very many places, and X are no evidence: they start no candidate, and in a segment
+they count against it.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ FIRST_PAIRS = 1 << 12
 class LargestIdentity:
     """The two closest relatives on two sides of a split.
 
-    identity : identical residues as a share of `aligned_residues`, which stand opposite each other in the alignment;
+    identity : identical residues as a fraction of `aligned_residues`, which stand opposite each other in the alignment;
     0 where no alignment is long enough.   one, other : places of the two in their sides, -1 for none.
     aligned_pairs : how many candidate pairs were aligned.
     """
@@ -124,7 +124,7 @@ def _identical(aligner: PairwiseAligner, one: Codes, other: Codes) -> tuple[int,
 
 
 def _candidates(proteins: Sequence[Codes], n_query: int, settings: HomologySettings) -> tuple[Integers, ...]:
-    """Pairs that share two words on a diagonal, the first of them below `n_query`, with their best segment's score.
+    """Pairs with two common k-mers on a diagonal, the first of them below `n_query`, with their best segment's score.
 
     Returns one, other (one < other) and score, int64 [pairs]; each pair once.
     """
@@ -134,18 +134,18 @@ def _candidates(proteins: Sequence[Codes], n_query: int, settings: HomologySetti
     if lengths.max(initial=0) >= LONGEST:
         raise ValueError(f"a chain of {lengths.max():,} residues is longer than {LONGEST:,}")
     codes = _masked(codes, starts, PROTEIN.unknown)
-    words = _words(codes, starts, _groups(settings.groups), settings.word, len(settings.groups.split()))
-    n_words = len(settings.groups.split()) ** settings.word
-    first_place = np.concatenate([[0], np.cumsum(np.bincount(words[words >= 0], minlength=n_words))])
-    places = np.argsort(words, kind="stable")[int((words < 0).sum()) :]
-    most = max(settings.most_places, int(settings.most_times_mean * len(places) / n_words))
+    kmers = _kmers(codes, starts, _groups(settings.groups), settings.word, len(settings.groups.split()))
+    n_kmers = len(settings.groups.split()) ** settings.word
+    first_place = np.concatenate([[0], np.cumsum(np.bincount(kmers[kmers >= 0], minlength=n_kmers))])
+    places = np.argsort(kmers, kind="stable")[int((kmers < 0).sum()) :]
+    most = max(settings.most_places, int(settings.most_times_mean * len(places) / n_kmers))
     return _scored_pairs(
-        codes, starts, words, places, first_place, _scores(), n_query, most, settings.word, settings.near
+        codes, starts, kmers, places, first_place, _scores(), n_query, most, settings.word, settings.near
     )  # fmt: skip
 
 
 def _groups(text: str) -> NDArray[np.int64]:
-    """Group of each code, int64 [n_symbols]; -1 for X. text : letters that count as one, words of one group each."""
+    """Group of each code, int64 [n_symbols]; -1 for X. text : letters that count as one, groups with spaces between."""
     group = np.full(PROTEIN.n_symbols, -1, dtype=np.int64)
     for index, letters in enumerate(text.split()):
         for letter in letters:
@@ -163,7 +163,7 @@ def _scores() -> NDArray[np.int64]:
 
 @compiled
 def _masked(codes: Codes, starts: Integers, unknown: int) -> Codes:
-    """Give the codes with residues of low complexity made unknown."""
+    """The codes with residues of low complexity made unknown."""
     masked = codes.copy()
     for protein in range(len(starts) - 1):
         counts = np.zeros(unknown + 1, dtype=np.int64)
@@ -183,25 +183,25 @@ def _masked(codes: Codes, starts: Integers, unknown: int) -> Codes:
 
 
 @compiled
-def _words(codes: Codes, starts: Integers, groups: Integers, word: int, n_groups: int) -> Integers:
-    """Number of the word that begins at each place, -1 where an unknown residue or the chain's end cuts it."""
-    words = np.full(len(codes), -1, dtype=np.int64)
+def _kmers(codes: Codes, starts: Integers, groups: Integers, k: int, n_groups: int) -> Integers:
+    """Number of the k-mer that begins at each place, -1 where an unknown residue or the chain's end cuts it."""
+    kmers = np.full(len(codes), -1, dtype=np.int64)
     for protein in range(len(starts) - 1):
-        for at in range(starts[protein], starts[protein + 1] - word + 1):
+        for at in range(starts[protein], starts[protein + 1] - k + 1):
             number = 0
-            for letter in codes[at : at + word]:
+            for letter in codes[at : at + k]:
                 if groups[letter] < 0:
                     number = -1
                     break
                 number = number * n_groups + groups[letter]
-            words[at] = number
-    return words
+            kmers[at] = number
+    return kmers
 
 
 @compiled
 def _scored_pairs(
-    codes: Codes, starts: Integers, words: Integers, places: Integers, first_place: Integers, scores: Integers,
-    n_query: int, most: int, word: int, near: int,
+    codes: Codes, starts: Integers, kmers: Integers, places: Integers, first_place: Integers, scores: Integers,
+    n_query: int, most: int, k: int, near: int,
 ) -> tuple[Integers, Integers, Integers]:  # fmt: skip
     """Work of `_candidates`, one query after another: its hits sorted by protein, diagonal and place."""
     chain = np.empty(len(codes), dtype=np.int64)
@@ -212,9 +212,9 @@ def _scored_pairs(
     for query in range(n_query):
         n_hits = 0
         for at in range(starts[query], starts[query + 1]):
-            if words[at] < 0:
+            if kmers[at] < 0:
                 continue
-            low, high = first_place[words[at]], first_place[words[at] + 1]
+            low, high = first_place[kmers[at]], first_place[kmers[at] + 1]
             if high - low > most:
                 continue
             low += np.searchsorted(places[low:high], starts[query + 1])  # later proteins only: each pair once
@@ -227,13 +227,13 @@ def _scored_pairs(
                 hits[n_hits] = (((other << DIAGONAL_BITS) | diagonal) << POSITION_BITS) | here
                 n_hits += 1
         hits[:n_hits].sort()
-        scored, done, last = -1, -1, 0  # the diagonal met last, the one scored last, where its last word began
+        scored, done, last = -1, -1, 0  # the diagonal met last, the one scored last, where its last k-mer began
         for index in range(n_hits):
             line, here = hits[index] >> POSITION_BITS, hits[index] & (LONGEST - 1)
             if line != scored:
                 scored, last = line, here
-            elif here - last < word:
-                continue  # the words overlap: no second hit
+            elif here - last < k:
+                continue  # the k-mers overlap: no second hit
             elif here - last > near:
                 last = here
             elif line != done:

@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     """One step of every lane.
 
     codes : uint8 [B, T + 1]; inputs are codes[:, :-1], targets codes[:, 1:].   reset : bool [B], a stretch starts here.
-    place : int64 [B, T], where each input stands in the genome's codes, -1 for fill; None where nobody asks (DNA).
+    place : int64 [B, T], where each input stands in the genome's codes, -1 for fill; None where it is not needed (DNA).
     """
 
     codes: Tensor
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 
 
 class BatchSource(Protocol):
-    """An endless, deterministic supply of batches: what training reads."""
+    """An endless, deterministic source of batches: what training reads."""
 
     def batch(self, step: int) -> Batch:
         """Codes and resets of one step."""
@@ -59,7 +59,7 @@ def batches_of(
 
 
 class Lanes:
-    """An endless, deterministic supply of batches: `batch(step)` for any step.
+    """An endless, deterministic source of batches: `batch(step)` for any step.
 
     n_lanes : B.   chunk : T, symbols a step.
     """
@@ -108,7 +108,7 @@ class ChainLanes:
     """Chains of nearly equal length side by side, each read once a round from its first symbol to its last.
 
     n_lanes : B.   chunk : T at most; the steps of a group are equal, so that its longest chain fills the last one.
-    steps_per_round : the same in every round.   fill : share of symbols read that are fill.
+    steps_per_round : the same in every round.   fill : fraction of symbols read that are fill.
     """
 
     def __init__(
@@ -176,11 +176,11 @@ class _Group(NamedTuple):
 
 
 def _groups(length: NDArray[np.int64], n_lanes: int, chunk: int) -> list[_Group]:
-    """Lay chains into groups, longest first; a lane whose chain ends early goes on with the longest that still fits.
+    """Chains put into groups, longest first; a lane whose chain ends early goes on with the longest that still fits.
 
     length : int64 [N], ascending.
     """
-    left, lengths = list(range(len(length))), length.tolist()  # slots not laid yet, ascending
+    left, lengths = list(range(len(length))), length.tolist()  # slots not placed yet, ascending
     groups = []
     while left:
         n_steps = -(-lengths[left[-1]] // chunk)

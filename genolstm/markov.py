@@ -1,10 +1,10 @@
-"""Order-k and interpolated Markov models: the line that every bits per base stands beside.
+"""Order-k and interpolated Markov models: the baseline of every bits per base.
 
 A table of order k holds how often each k-mer of k + 1 known symbols stands in a set of sequences: a context of k
 symbols and the symbol after it. A k-mer is numbered in base ``n_known``, its first symbol the most significant digit,
-so that its context is the number divided by ``n_known``. Whatever is not counted (how far a table is to be believed) is
+so that its context is the number divided by ``n_known``. Whatever is not counted (how much weight a table gets) is
 fitted to stretches of the training text that the tables have not counted yet: deleted interpolation (Jelinek & Mercer
-1980). Fitted to the counted text itself, repeats make long contexts look sure.
+1980). Fitted to the counted text itself, repeats make long contexts seem certain.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ BLOCKS = 32  # the training text is cut into as many, and every fourth is held o
 EVERY, HELD = 4, 2
 LONGEST_BLOCK = 1_000_000
 SHORTEST_BLOCK = 64  # of a shorter text nothing is held out
-FIT_SYMBOLS = 1 << 18  # held-out symbols that are looked at: a few hundred numbers need no more
+FIT_SYMBOLS = 1 << 18  # held-out symbols that are used: a few hundred parameters need no more
 MAGNITUDES, SIDES = 48, 16  # kinds of contexts: log2 of how often met, and 16ths that the commonest symbol holds
 KINDS = MAGNITUDES * SIDES
 STRENGTHS = np.exp2(np.arange(-7.0, 34.0, 1.5))  # prior observations tried; the largest leaves the next shorter context
@@ -175,12 +175,12 @@ class MarkovCounts:
             limit = None if starting_before is None else starting_before - start
             self._add(codes[max(0, start - self.max_order) : stop], min(start, self.max_order), limit)
 
-    def _add(self, codes: Codes, lead: int, limit: int | None) -> None:
-        """Count k-mers that end past the first ``lead`` symbols. limit : where they must begin before, from there."""
-        run = _known_run(codes, lead, self.alphabet)
+    def _add(self, codes: Codes, warmup: int, limit: int | None) -> None:
+        """Count k-mers that end past the first ``warmup`` symbols. limit : where they must begin before, from there."""
+        run = _known_run(codes, warmup, self.alphabet)
         complement, places = self.alphabet.complement, np.arange(len(run))
         other = np.zeros(len(run), dtype=np.int64)  # the same k-mers on the other strand
-        for order, kmers in _kmers(codes, lead, self.alphabet, self.max_order):
+        for order, kmers in _kmers(codes, warmup, self.alphabet, self.max_order):
             counted = run > order
             if limit is not None:
                 counted &= places - order < limit
@@ -188,35 +188,35 @@ class MarkovCounts:
             self.tables[order].add(kmers.copy() if everything else kmers[counted])
             if complement is not None:
                 other *= self.alphabet.n_known
-                other += complement[_back(codes, lead, order)]
+                other += complement[_back(codes, warmup, order)]
                 self.tables[order].add(other.copy() if everything else other[counted])
 
 
-def _known_run(codes: Codes, lead: int, alphabet: Alphabet) -> Integers:
-    """Known symbols from the last unknown one up to each symbol past the first ``lead``, it included: [n - lead]."""
+def _known_run(codes: Codes, warmup: int, alphabet: Alphabet) -> Integers:
+    """Known symbols from the last unknown one up to each one past the first ``warmup``, it included: [n - warmup]."""
     places = np.arange(len(codes))
     unknown = np.where(codes < alphabet.n_known, -1, places)
-    run: Integers = (places - np.maximum.accumulate(unknown))[lead:]
+    run: Integers = (places - np.maximum.accumulate(unknown))[warmup:]
     return run
 
 
-def _back(codes: Codes, lead: int, steps: int) -> Codes:
-    """The symbol some steps before each one past the first ``lead``, 0 where there is none: [n - lead]."""
-    if steps <= lead:
-        return codes[lead - steps : len(codes) - steps]
-    nothing = np.zeros(min(steps, len(codes)) - lead, dtype=np.uint8)
+def _back(codes: Codes, warmup: int, steps: int) -> Codes:
+    """The symbol some steps before each one past the first ``warmup``, 0 where there is none: [n - warmup]."""
+    if steps <= warmup:
+        return codes[warmup - steps : len(codes) - steps]
+    nothing = np.zeros(min(steps, len(codes)) - warmup, dtype=np.uint8)
     return np.concatenate([nothing, codes[: max(0, len(codes) - steps)]])
 
 
-def _kmers(codes: Codes, lead: int, alphabet: Alphabet, max_order: int) -> Iterator[tuple[int, Integers]]:
-    """Order and k-mers that end at each symbol past the first ``lead``; the array is used again for the next order.
+def _kmers(codes: Codes, warmup: int, alphabet: Alphabet, max_order: int) -> Iterator[tuple[int, Integers]]:
+    """Order and k-mers that end at each symbol past the first ``warmup``; the array is used again for the next order.
 
     A k-mer that holds an unknown symbol, or begins before the codes, has no meaning: see `_known_run`.
     """
-    kmers = np.zeros(len(codes) - lead, dtype=np.int64)
+    kmers = np.zeros(len(codes) - warmup, dtype=np.int64)
     for order in range(max_order + 1):
-        # an unknown symbol counts as the first: its k-mer stays in the table, and nobody asks for it
-        digit = _back(codes, lead, order) % alphabet.n_known
+        # an unknown symbol counts as the first: its k-mer stays in the table, and is never asked for
+        digit = _back(codes, warmup, order) % alphabet.n_known
         kmers += digit * np.int64(alphabet.n_known**order)
         yield order, kmers
 
@@ -236,7 +236,7 @@ def count_markov(
 
 
 class Evidence(NamedTuple):
-    """What the tables say of n symbols that came after their contexts.
+    """Counts in the tables for n symbols that came after their contexts.
 
     seen, total : float64 [orders, n], counts of symbol and context, and of the context before whatever symbol.
     kind : int64 [orders, n], what the context's counts are like: see `_kinds`.
@@ -269,13 +269,13 @@ def _evidence(counts: MarkovCounts, piece: Piece) -> Iterator[Evidence]:
             yield _evidence_on(counts, complement[piece.codes[start:after]][::-1], after - stop)
 
 
-def _evidence_on(counts: MarkovCounts, codes: Codes, lead: int) -> Evidence:
-    """Evidence on the known symbols of one strand past the first ``lead``."""
-    run = _known_run(codes, lead, counts.alphabet)
+def _evidence_on(counts: MarkovCounts, codes: Codes, warmup: int) -> Evidence:
+    """Evidence on the known symbols of one strand past the first ``warmup``."""
+    run = _known_run(codes, warmup, counts.alphabet)
     known = np.flatnonzero(run)
     n_known, shape = counts.alphabet.n_known, (counts.max_order + 1, len(known))
     seen, total, kind = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
-    for order, kmers in _kmers(codes, lead, counts.alphabet, counts.max_order):
+    for order, kmers in _kmers(codes, warmup, counts.alphabet, counts.max_order):
         there = np.flatnonzero(run[known] > order)
         contexts, symbols = np.divmod(kmers[known[there]], n_known)
         rows = counts.tables[order].rows(contexts)
@@ -316,7 +316,7 @@ def fit_markov(
     max_order: int | None = None,
     release: Callable[[], None] | None = None,
 ) -> MarkovModel:
-    """Count some stretches, and fit how far each context is to be believed to blocks that were not counted yet.
+    """Count some stretches, and fit how much weight each context gets to blocks that were not counted yet.
 
     Every fourth of 32 blocks is held out while the rest is counted, then counted too. On the middle of these
 
@@ -358,7 +358,7 @@ def _blocks(stretches: Sequence[Codes]) -> list[_Block]:
     """Stretches cut into blocks, every fourth of them held out; neighbours that are not are one."""
     size = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, sum(map(len, stretches)) // BLOCKS))
     blocks: list[_Block] = []
-    number, filled = 0, 0  # block that is being filled, and how far: short stretches share one
+    number, filled = 0, 0  # block that is being filled, and how far: short stretches go into one
     for place, codes in enumerate(stretches):
         start = 0
         while start < len(codes):
@@ -458,7 +458,7 @@ def _backed_off(evidence: Evidence, order: int, opinion: Floats, strengths: Floa
 
 def _longest_met(evidence: Evidence) -> Integers:
     """One more than the length of the longest context that was ever met, 0 for none: [n]."""
-    met: Integers = (evidence.total > 0).sum(axis=0, dtype=np.int64)  # whoever met a context met its shorter ones
+    met: Integers = (evidence.total > 0).sum(axis=0, dtype=np.int64)  # shorter contexts were then met too
     return met
 
 

@@ -37,8 +37,8 @@ class ModelOutput(NamedTuple):
 class NextSymbolModel(nn.Module):
     """P(next symbol | all symbols before it). The state before symbol t predicts symbol t.
 
-    seed : draws the weights; one user seed and one index give one network (index 0 is trained, 1.. are untrained
-    twins).
+    seed : draws the weights; one user seed and one index give one network (index 0 is trained, 1.. are random-init
+    models).
     """
 
     table: Tensor
@@ -61,7 +61,7 @@ class NextSymbolModel(nn.Module):
             self.head.bias.zero_()
 
     def initial_state(self, lanes: int) -> State:
-        """Give the empty state of `lanes` sequences: zeros [layers, B, H]."""
+        """The empty state of `lanes` sequences: zeros [layers, B, H]."""
         empty = self.head.weight.new_zeros(self.settings.layers, lanes, self.settings.hidden)
         return State(hidden=empty, memory=empty)
 
@@ -84,7 +84,7 @@ class NextSymbolModel(nn.Module):
         """Head of the last layer's hidden states, [B, T, H] -> [B, T, n_known]."""
         if torch.is_grad_enabled():
             return cast(Tensor, self.head(hidden))
-        # the kernels lay their output out time first: a map of it as it lies copies nothing. The same bits; gradients
+        # the kernels store their output time first: a map of it as it lies copies nothing. The same bits; gradients
         # would be summed in another order, and no training of an earlier version could be repeated to the bit
         return cast(Tensor, self.head(hidden.transpose(0, 1)).transpose(0, 1))
 
@@ -108,7 +108,7 @@ class NextSymbolModel(nn.Module):
         return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_parameters()}
 
     def load_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take weights by name. Raises ValueError when names or shapes differ."""
+        """Set weights by name. Raises ValueError when names or shapes differ."""
         mine = dict(self.named_parameters())
         if mine.keys() != weights.keys():
             raise ValueError(f"weights differ in name: {sorted(mine.keys() ^ weights.keys())}")

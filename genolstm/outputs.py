@@ -41,7 +41,7 @@ def refuse_existing(path: Path, *, force: bool, inputs: Iterable[Path] = ()) -> 
     """Stop before any work when an output cannot be written, or is one of the inputs. Raises UsageError."""
     try:
         exists = path.exists()
-    except OSError as problem:  # a name that is too long, a folder that may not be looked into
+    except OSError as problem:  # a name that is too long, a folder that may not be read
         raise UsageError(f"output {path} cannot be written ({problem.strerror}); name another.") from problem
     if path.is_dir():
         raise UsageError(f"output {path} is a folder; name a file.")
@@ -133,7 +133,7 @@ def growing_file(path: Path, suffix: str = "", *, as_text: bool = False) -> Iter
 
 
 def publish(files: Iterable[tuple[Path, Path]]) -> None:
-    """Give complete files their names, in this order; all are on the disk before the first has its name."""
+    """Rename complete files to their names, in this order; all are on the disk before the first has its name."""
     files = list(files)
     for grown, _ in files:
         _sync(grown, os.O_RDONLY)
@@ -187,8 +187,8 @@ def disk_errors(path: Path) -> Iterator[None]:
         named = getattr(problem, "filename", None)
         if named is not None and Path(os.fsdecode(named)).parent != path.parent:  # of a file that is read meanwhile
             raise
-        told = re.search(r"errno = (\d+)", str(problem))  # HDF5 hides the number in its text
-        number = getattr(problem, "errno", None) or (int(told[1]) if told else None)
+        found = re.search(r"errno = (\d+)", str(problem))  # HDF5 hides the number in its text
+        number = getattr(problem, "errno", None) or (int(found[1]) if found else None)
         if number in DISK_ERRORS:
             raise InputError(DISK_ERRORS[number].format(path=path)) from problem
         raise
@@ -204,7 +204,7 @@ def hold(path: Path) -> None:
     """Keep an output under its growing name until `release`, so that what is made from it has its name first.
 
     Who reads it meanwhile asks `present_path`. Files beside it that a killed run left may be replaced: a growing file
-    of this output without the output says that there was one.
+    of this output without the output shows that there was one.
     """
     _held[path] = None
     if not os.path.lexists(path) and partial_path(path).exists():
@@ -212,7 +212,7 @@ def hold(path: Path) -> None:
 
 
 def release(path: Path) -> None:
-    """Give a held output its name, where it is complete. Raises InputError when the disk refuses."""
+    """Rename a held output to its name, where it is complete. Raises InputError when the disk refuses."""
     grown = _held.pop(path, None)
     _unfinished.discard(path)
     if grown is not None:

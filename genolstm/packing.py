@@ -37,9 +37,9 @@ def packed(
     licence: str,
     device: torch.device,
 ) -> Checkpoint:
-    """Give a model with its weights rounded to float16, its held-out bits measured again, and its card.
+    """A model with its weights rounded to float16, its held-out bits measured again, and its card.
 
-    genome : what it was trained on.   probes : result files of this very model.   data, licence : in words.
+    genome : what it was trained on.   probes : result files of this very model.   data, licence : as text.
     Raises InputError for a genome or a probe that is not this model's, and for weights that float16 cannot hold.
     """
     if genome.sha256 != checkpoint.genome_sha256:
@@ -80,12 +80,12 @@ def rounded(weights: Weights, where: Path) -> Weights:
 
 
 def without_folders(command: str) -> str:
-    """Command line with every file named without its folder, so that nobody's paths are handed on."""
-    return shlex.join(Path(word).name if "/" in word else word for word in shlex.split(command))
+    """Command line with every file named without its folder, so that no paths are published."""
+    return shlex.join(Path(each).name if "/" in each else each for each in shlex.split(command))
 
 
 def _lines(path: Path, model_path: Path, model_sha256: str) -> Iterable[ProbeLine]:
-    """What a probe's file tells of each target."""
+    """Card line of each target of a probe file."""
     about = read_file_info(path)
     if about.kind is Kind.PROBE and about.inputs.get("model") != model_sha256:
         raise InputError(f"{path} is a probe of another model than {model_path} (SHA-256 differs); probe this one.")

@@ -1,6 +1,6 @@
 """Processes that work together, as torchrun starts them: they train one model, or read one genome.
 
-In training each reads its share of the lanes, holds the same weights and makes the same update from the summed
+In training each reads its part of the lanes, holds the same weights and makes the same update from the summed
 gradients, so nothing but gradients and a few numbers travels. In reading each has contigs and strands of its own, and
 what it found is handed to rank 0. A process alone is rank 0 of 1, for which all of this does nothing.
 """
@@ -30,14 +30,14 @@ from genolstm.errors import GenolstmError, UsageError
 from genolstm.settings.environment import process_count
 
 MEETING_SECONDS = 1800.0  # as long as torch waits; nodes of one job may start minutes apart
-LOOK_SECONDS = 0.02  # between looks for the others
+POLL_SECONDS = 0.02  # between checks for the others
 READING_PATIENCE = timedelta(days=30)  # one process may have hours more to read than another
 MESSAGE_BYTES = 1 << 26  # what is sent at a time, and held beside what it is put into
 TRAINER_GONE = (
     "another process of this training is gone; torchrun --max-restarts starts all of them again, and --resume goes on"
     " from the last checkpoint"
 )
-READER_GONE = "another process of this run is gone, so that nothing was written; look at what it said, and start again"
+READER_GONE = "another process of this run is gone, so that nothing was written; read its log, and start again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Ranks:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
-    def share(self, lanes: int) -> slice:
+    def own_lanes(self, lanes: int) -> slice:
         """Lanes of this process. Raises UsageError where they cannot be divided evenly."""
         if lanes % self.size:
             raise UsageError(f"{lanes} lanes cannot be divided over {self.size} processes; choose --lanes so.")
@@ -85,22 +85,22 @@ class Ranks:
         return torch.cat(parts, dim=1)
 
     def from_main(self, number: float) -> float:
-        """Number that rank 0 gives; the others' is ignored."""
+        """The number of rank 0; the others' are ignored."""
         if self.size == 1:
             return number
-        told = torch.tensor([number], dtype=torch.float64)
+        agreed = torch.tensor([number], dtype=torch.float64)
         with _of_all():
-            dist.broadcast(told, src=0, group=self.control)
-        return float(told)
+            dist.broadcast(agreed, src=0, group=self.control)
+        return float(agreed)
 
     def largest(self, number: float) -> float:
-        """Give the largest of what the processes give."""
+        """Largest of the numbers of all processes."""
         if self.size == 1:
             return number
-        told = torch.tensor([number], dtype=torch.float64)
+        agreed = torch.tensor([number], dtype=torch.float64)
         with _of_all():
-            dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.control)
-        return float(told)
+            dist.all_reduce(agreed, op=dist.ReduceOp.MAX, group=self.control)
+        return float(agreed)
 
     def dealt(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rank of the process that reads each of some rows, int64 [N]; the same in every process.
@@ -127,7 +127,7 @@ class Ranks:
         with _of_all(READER_GONE):
             for part in _messages(into):
                 dist.recv(part, src=rank, group=self.control)
-            # without a word of thanks the sender might leave while its last bytes are on their way
+            # without an answer the sender might leave while its last bytes are on their way
             dist.send(torch.ones(1, dtype=torch.uint8), dst=rank, group=self.control)
 
     def gathered(self, rows: NDArray[Any]) -> NDArray[Any]:
@@ -228,9 +228,9 @@ def _of_this_start(store: Store, rank: int, size: int) -> Store:
         store.set(f"{name}/seen by {rank}", "")
         if store.check([f"{name}/seen by {each}" for each in range(size)]):
             return PrefixStore(name, store)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     raise GenolstmError(
-        f"not all {size} processes of this run came within {MEETING_SECONDS / 60:.0f} minutes; look at the"
+        f"not all {size} processes of this run came within {MEETING_SECONDS / 60:.0f} minutes; read the"
         " others' logs, and start again."
     )
 
@@ -257,7 +257,7 @@ def _ended(number: int, _: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)  # once is enough: what is half done is being taken away
     problem = GenolstmError(
         f"stopped by signal {number}, as torchrun sends when another process has failed or all are to stop: nothing was"
-        " written; look at what the others said, and start again."
+        " written; read the others' logs, and start again."
     )
     problem.exit_code = 128 + number
     raise problem

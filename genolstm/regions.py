@@ -17,7 +17,7 @@ BLOCK_BP = 1_000_000  # a split cuts the genome into blocks of this length, or o
 BLOCKS_AT_LEAST = 20  # of a split, and of a bootstrap: an interval from fewer means little
 CONTIG_SHIFT = 40  # a block number has the contig above this bit
 MARGIN_BP = 1_000  # dropped between stretches of different parts, so that no window straddles them
-HELD_OUT_SHARE = 0.05  # of the genome, for validation and again for test, when no contigs are named
+HELD_OUT_FRACTION = 0.05  # of the genome, for validation and again for test, when no contigs are named
 
 
 MOST_COMMAS = 16  # in a contig's name
@@ -157,13 +157,13 @@ def split_genome(
     valid_contigs: Sequence[str] = (),
     test_contigs: Sequence[str] = (),
     block_bp: int = BLOCK_BP,
-    held_out_share: float = HELD_OUT_SHARE,
+    held_out_fraction: float = HELD_OUT_FRACTION,
 ) -> Stretches:
     """Cut a genome into stretches for training, validation and test.
 
     Named contigs go whole to their part; what is not named is for training (all of it, or only `train_contigs` when
-    given). With no validation contigs a seeded draw of blocks gives a share of the training contigs to validation;
-    with no test contigs either, another share to test. Margins are dropped between blocks of different parts.
+    given). With no validation contigs a seeded draw of blocks gives a fraction of the training contigs to validation;
+    with no test contigs either, another fraction to test. Margins are dropped between blocks of different parts.
 
     lengths : bases of each contig, in genome order.   block_bp : length of a block at most.   Raises InputError for
     unknown names, or one name in two parts.
@@ -183,7 +183,7 @@ def split_genome(
     rows = [(index[name], 0, lengths[name], part) for name, part in whole.items() if lengths[name]]
     rows += [
         (index[name], start, end, part)
-        for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_share, rng)
+        for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_fraction, rng)
     ]
     return _stretches(tuple(lengths), sorted(rows))
 
@@ -196,13 +196,13 @@ def split_chains(
     train_contigs: Sequence[str] = (),
     valid_contigs: Sequence[str] = (),
     test_contigs: Sequence[str] = (),
-    held_out_share: float = HELD_OUT_SHARE,
+    held_out_fraction: float = HELD_OUT_FRACTION,
 ) -> Stretches:
     """Deal chains (proteins), whole and by whole clusters, to training, validation and test.
 
     Named chains go to their part; their relatives, the other chains of their clusters, go to no part unless they are
-    named too. Of the other clusters a seeded draw gives a share of the symbols to validation where none is named for
-    it, and to test where neither is named; a cluster larger than that share is for training.
+    named too. Of the other clusters a seeded draw gives a fraction of the symbols to validation where none is named for
+    it, and to test where neither is named; a cluster larger than that fraction is for training.
 
     lengths : symbols of each chain, in file order.   clusters : cluster of each.   Raises InputError as `split_genome`.
     """
@@ -219,7 +219,7 @@ def split_chains(
         if cluster_of[name] not in held_out and (not train_contigs or name in part_of):
             members.setdefault(cluster_of[name], []).append(name)
     drawn = (*([] if valid_contigs else [Part.VALID]), *([] if valid_contigs or test_contigs else [Part.TEST]))
-    part_of |= _drawn_clusters(list(members.values()), lengths, drawn, held_out_share, rng)
+    part_of |= _drawn_clusters(list(members.values()), lengths, drawn, held_out_fraction, rng)
     if Part.TRAIN not in part_of.values():
         raise InputError("no protein is left for training: all are named for validation or test, or relatives of them.")
     index = {name: place for place, name in enumerate(lengths)}
@@ -229,18 +229,18 @@ def split_chains(
 
 
 def _drawn_clusters(
-    members: list[list[str]], lengths: dict[str, int], parts: Sequence[Part], share: float, rng: np.random.Generator
+    members: list[list[str]], lengths: dict[str, int], parts: Sequence[Part], fraction: float, rng: np.random.Generator
 ) -> dict[str, Part]:
-    """Part of each chain of some clusters: a share of the symbols drawn for each of `parts`, the rest for training."""
+    """Part of each chain of some clusters: a fraction of symbols drawn for each of `parts`, the rest for training."""
     sizes = [sum(lengths[name] for name in names) for names in members]
-    goal = share * sum(sizes)
+    goal = fraction * sum(sizes)
     order = [int(place) for place in rng.permutation(len(members))]
     part_of = {name: Part.TRAIN for names in members for name in names}
     for part in parts:
         taken, passed = 0, []
         while order and taken < goal:
             place = order.pop()
-            if taken + sizes[place] / 2 < goal and sizes[place] <= goal:  # with it the part is nearer to its share
+            if taken + sizes[place] / 2 < goal and sizes[place] <= goal:  # with it the part is nearer to its fraction
                 taken += sizes[place]
                 part_of |= dict.fromkeys(members[place], part)
             else:
@@ -296,23 +296,23 @@ def _drawn(
     lengths: dict[str, int],
     block_bp: int,
     parts: Sequence[Part],
-    share: float,
+    fraction: float,
     rng: np.random.Generator,
 ) -> list[tuple[str, int, int, Part]]:
-    """Blocks of `names`, a share drawn for `parts`; neighbours of one part merged, margins between parts dropped."""
+    """Blocks of `names`, a fraction drawn for `parts`; neighbours of one part merged, margins between parts dropped."""
     blocks = [
         (name, start, min(start + block_bp, lengths[name]))
         for name in names
         for start in range(0, lengths[name], block_bp)
     ]
-    goal = share * sum(end - start for _, start, end in blocks)
+    goal = fraction * sum(end - start for _, start, end in blocks)
     part_of = dict.fromkeys(range(len(blocks)), Part.TRAIN)
     order = list(rng.permutation(len(blocks)))
     for part in parts:
         taken = 0
         while len(order) > 1:  # one block at least is left for training
             _, start, end = blocks[order[-1]]
-            if taken + (end - start) / 2 >= goal:  # without it the part is nearer to its share
+            if taken + (end - start) / 2 >= goal:  # without it the part is nearer to its fraction
                 break
             part_of[int(order.pop())] = part
             taken += end - start

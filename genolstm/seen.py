@@ -1,4 +1,4 @@
-"""What of a genome a model was trained on, told by sequence: names mean nothing.
+"""What of a genome a model was trained on, recognised by sequence: names mean nothing.
 
 A model file holds a hash of each contig and each stretch of its split, and a sample of the canonical k-mers of its
 training part: the smallest hashes, which sample the same k-mers of every sequence (FracMinHash; Irber et al. 2022).
@@ -19,10 +19,10 @@ K = {"dna": 31, "protein": 10}  # symbols of a k-mer: a number of 62 bits or few
 SAMPLE = 1 << 14  # k-mers kept of the training part: 128 KiB of a model file
 # 95 % identity bounds a species (Jain et al. 2018): 0.95 ** 31 of the 31-mers are then the same
 NEAR_DUPLICATE_FRACTION = 0.2
-NAMES_TOLD = 6
-FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is told
+NAMES_SHOWN = 6
+FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is estimated
 SLAB = 1 << 18  # symbols hashed at a time
-SLABS_PER_CONTIG = 16  # a longer contig is looked at in as many places
+SLABS_PER_CONTIG = 16  # a longer contig is sampled in as many places
 SLABS_PER_GENOME = 256
 DIGEST = 16  # bytes
 Hashes = NDArray[np.uint64]
@@ -30,7 +30,7 @@ EVERYTHING = np.uint64(2**64 - 1)
 
 
 def training_sequence(genome: Genome, split: Stretches) -> TrainingSequence:
-    """What a model file holds to know its training sequence again."""
+    """Hashes in a model file by which its training sequence is recognised."""
     first = genome.starts[split.contig]
     spans = zip((first + split.start).tolist(), (first + split.end).tolist(), strict=True)
     training = split.of(Part.TRAIN)
@@ -133,15 +133,15 @@ class Seen:
     split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
     complete : all that it was trained on is in this genome.   recognised : contigs that are in the model's split.
     near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
-    told : False where the model file has no hashes and another genome was given, so that nothing can be told.
-    unchecked : contigs of which too few k-mers were looked at to tell a near-duplicate.
+    known : False where the model file has no hashes and another genome was given, so that nothing can be known.
+    unchecked : contigs of which too few k-mers were sampled to find a near-duplicate.
     """
 
     split: Stretches
     complete: bool
     recognised: NDArray[np.bool_]
     near: dict[int, float]
-    told: bool = True
+    known: bool = True
     unchecked: int = 0
 
     def trained(self, contig: int) -> bool:
@@ -149,19 +149,19 @@ class Seen:
         return bool((self.split.of(Part.TRAIN).contig == contig).any())
 
     def sentence(self, genome: str, model: str) -> str | None:
-        """What has to be said of this genome; None where it is the model's own."""
-        if not self.told:
+        """Warning about this genome; None where it is the model's own."""
+        if not self.known:
             return (
                 f"{genome} is not the genome file that {model} was trained on, and {model} holds no hashes of its"
                 " training sequence (version 0.1.0, or an unfinished training): whether it was trained on any of this"
-                " cannot be told"
+                " cannot be known"
             )
         if self.near:
-            told = list(self.near.items())[:NAMES_TOLD]
-            names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in told)
+            shown = list(self.near.items())[:NAMES_SHOWN]
+            names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in shown)
             return (
-                f"near-duplicates of what {model} was trained on, by the k-mers they share: {names}"
-                f"{', ...' if len(self.near) > NAMES_TOLD else ''}; nothing on them is held out"
+                f"near-duplicates of what {model} was trained on, by their common k-mers: {names}"
+                f"{', ...' if len(self.near) > NAMES_SHOWN else ''}; nothing on them is held out"
             )
         if not self.recognised.any():
             return f"{model} comes from another genome than {genome}: it was trained on none of these contigs"
@@ -169,13 +169,13 @@ class Seen:
 
 
 def seen_in(checkpoint: Checkpoint, genome: Genome) -> Seen:
-    """Tell what of a genome a model was trained on; files of 0.1.0 tell it of their own genome file alone."""
+    """What of a genome a model was trained on; files of 0.1.0 hold that for their own genome file alone."""
     if checkpoint.genome_sha256 == genome.sha256:
         recognised = np.ones(len(genome.names), dtype=np.bool_)
         seen = Seen(split=checkpoint.split, complete=True, recognised=recognised, near={})
     elif checkpoint.training is None:
         recognised = np.zeros(len(genome.names), dtype=np.bool_)
-        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, told=False)
+        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, known=False)
     else:
         seen = _recognised(checkpoint, checkpoint.training, genome)
     if checkpoint.training is None:
@@ -234,7 +234,7 @@ def _places(table: NDArray[np.uint8]) -> dict[bytes, list[int]]:
 
 
 def _near_duplicates(seen: Seen, training: TrainingSequence, genome: Genome) -> tuple[dict[int, float], int]:
-    """Contigs without training stretches that share much with the training part, and how many were not looked at."""
+    """Contigs without training stretches with many k-mers of the training part, and how many were not checked."""
     near, unchecked, left = {}, 0, SLABS_PER_GENOME
     trained = set(seen.split.of(Part.TRAIN).contig.tolist())
     k = K[genome.alphabet.name]

@@ -14,8 +14,8 @@ class Rows(NamedTuple):
     """Stretches as read: both strands where there are two; all int64 [R].
 
     origin : place in the genome's codes of the first symbol read.   sign : +1 forward, -1 reverse.
-    length : symbols, the lead included.   lead : symbols read before the stretch begins, only to build the state.
-    unknown_past : 1 where the contig has symbols before those of the lead, whose trace in the state is missing.
+    length : symbols, the warm-up included.   warmup : symbols read before the stretch begins, only to build the state.
+    unknown_past : 1 where the contig has symbols before those of the warm-up, whose trace in the state is missing.
     """
 
     origin: Tensor
@@ -26,9 +26,9 @@ class Rows(NamedTuple):
 
 
 def rows_of(genome: Genome, stretches: Stretches, *, warmup: int = 0) -> Rows:
-    """Lay out stretches for reading: every forward strand, then every reverse complement.
+    """Rows of some stretches: every forward strand, then every reverse complement.
 
-    lead : symbols of the contig to read before each row, as many as there are. Without one a stretch is read as if
+    warmup : symbols of the contig to read before each row, as many as there are. Without one a stretch is read as if
     it were a contig of its own, and its past is not called unknown.
     """
     before = stretches.start
@@ -41,8 +41,8 @@ def rows_of(genome: Genome, stretches: Stretches, *, warmup: int = 0) -> Rows:
         origin = np.concatenate([first, first + span - 1])
         sign = np.concatenate([sign, -sign])
         length = np.concatenate([span, span])
-    led = np.minimum(past, warmup)
-    columns = (origin - sign * led, sign, length + led, led, (past > led) & (warmup > 0))
+    warmups = np.minimum(past, warmup)
+    columns = (origin - sign * warmups, sign, length + warmups, warmups, (past > warmups) & (warmup > 0))
     return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in columns))
 
 

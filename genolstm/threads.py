@@ -25,7 +25,7 @@ KERNELS = {TrainableCell.LSTM: nn.LSTM, TrainableCell.RNN: nn.RNN}  # what stand
 # of one layer and one symbol in all lanes: waking a thread costs tens of microseconds, in which a core does about 2e6
 FLOPS_A_THREAD = 8e6
 TRIAL_ROUNDS, TRIAL_SECONDS = 4, 1.0
-PAYS = 0.9  # of the time with fewer threads, from which on a difference is worth a word
+PAYS = 0.9  # of the time with fewer threads, from which on a difference is worth reporting
 CGROUP_OF_PROCESS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -111,15 +111,15 @@ class ThreadTrial(NamedTuple):
 
     def advice(self, used: int) -> str:
         """Sentence for the log. used : threads that the command will use."""
-        told = (
+        measured = (
             f"a step of the bare kernel takes {1000 * self.one:.3g} ms with 1 thread, {1000 * self.several:.3g} ms with"
             f" {self.most}: "
         )
         if self.several < PAYS * self.one:
-            return told + (f"--threads {self.most} would be faster" if used < self.most else "they pay")
+            return measured + (f"--threads {self.most} would be faster" if used < self.most else "they pay")
         if self.one < PAYS * self.several:
-            return told + ("more do not pay" if used == 1 else "--threads 1 would be faster")
-        return told + "about the same"
+            return measured + ("more do not pay" if used == 1 else "--threads 1 would be faster")
+        return measured + "about the same"
 
 
 def try_threads(model: ModelSettings, lanes: int, chunk: int, most: int, *, training: bool) -> ThreadTrial:

@@ -87,8 +87,8 @@ def test_files_of_0_1_0_know_their_own_genome_file_and_say_that_they_know_no_oth
     old = replace(checkpoint, training=None)
     assert seen_in(old, genome).split is old.split
     seen = seen_in(old, genome_of({"z": drawn_codes(1, 5000)}))
-    assert not seen.told
-    assert "whether it was trained on any of this cannot be told" in str(seen.sentence("o.h5", "m.h5"))
+    assert not seen.known
+    assert "whether it was trained on any of this cannot be known" in str(seen.sentence("o.h5", "m.h5"))
 
 
 def test_hashes_come_back_from_the_file(own, tmp_path, provenance):

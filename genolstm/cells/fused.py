@@ -1,4 +1,4 @@
-"""The same answer as ``memory.py``, fast: one-layer torch.nn kernels for lstm, gru and rnn from the same weights."""
+"""The same results as ``memory.py``, fast: one-layer torch.nn kernels for lstm, gru and rnn from the same weights."""
 
 from typing import cast
 
@@ -17,7 +17,7 @@ _SUFFIX = "_l0"  # torch.nn's name for its first layer, the only one here
 
 
 class FusedCell(nn.Module):
-    """One layer of lstm, gru or rnn by oneDNN or cuDNN; same interface and same answer as `MemoryCell`."""
+    """One layer of lstm, gru or rnn by oneDNN or cuDNN; same interface and same results as `MemoryCell`."""
 
     def __init__(self, n_in: int, n_units: int, name: CellName) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class FusedCell(nn.Module):
 
 
 def reference_cell(cell: FusedCell) -> MemoryCell:
-    """Give the `MemoryCell` that shares this cell's weights: a change to one is a change to both."""
-    twin = MemoryCell(cell.n_in, cell.n_units, FAMILY[cell.name])
+    """The `MemoryCell` on the same weights as this cell: a change to one is a change to both."""
+    reference = MemoryCell(cell.n_in, cell.n_units, FAMILY[cell.name])
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-        setattr(twin, name, cast(nn.Parameter, getattr(cell.kernel, name + _SUFFIX)))
-    return twin
+        setattr(reference, name, cast(nn.Parameter, getattr(cell.kernel, name + _SUFFIX)))
+    return reference

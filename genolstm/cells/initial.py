@@ -22,31 +22,31 @@ def initialise(
     one_hot : the inputs are one-hot rows: W is drawn from +-1, not +-1/sqrt(n_units), which would let the recurrent
     noise of an untrained network drown what it reads, and slows a trained one's start.
     """
-    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
-    twin.initialise(generator)
-    if one_hot and twin.rules.projections:
+    reference = reference_cell(cell) if isinstance(cell, FusedCell) else cell
+    reference.initialise(generator)
+    if one_hot and reference.rules.projections:
         with torch.no_grad():
-            twin.weight_ih.uniform_(-ONE_HOT_BOUND, ONE_HOT_BOUND, generator=generator)
-    if "forget" not in twin.rules.projections:
+            reference.weight_ih.uniform_(-ONE_HOT_BOUND, ONE_HOT_BOUND, generator=generator)
+    if "forget" not in reference.rules.projections:
         return
     rows = {
-        name: slice(place * twin.n_units, (place + 1) * twin.n_units)
-        for place, name in enumerate(twin.rules.projections)
+        name: slice(place * reference.n_units, (place + 1) * reference.n_units)
+        for place, name in enumerate(reference.rules.projections)
     }
     bias, horizon = forget_bias_or_horizon(forget_bias)
     with torch.no_grad():
         for gate in {"forget", "write"} & rows.keys():
-            twin.bias_hh[rows[gate]] = 0
+            reference.bias_hh[rows[gate]] = 0
             if gate == "write" and horizon is None:
-                twin.bias_ih[rows[gate]] = 0
+                reference.bias_ih[rows[gate]] = 0
         if bias is not None:
-            twin.bias_ih[rows["forget"]] = bias
+            reference.bias_ih[rows["forget"]] = bias
         if horizon is None:
             return
-        drawn = torch.empty(twin.n_units).uniform_(1, horizon - 1, generator=generator).log()
-        twin.bias_ih[rows["forget"]] = drawn.to(twin.bias_ih)
+        drawn = torch.empty(reference.n_units).uniform_(1, horizon - 1, generator=generator).log()
+        reference.bias_ih[rows["forget"]] = drawn.to(reference.bias_ih)
         if "write" in rows:
-            twin.bias_ih[rows["write"]] = -drawn.to(twin.bias_ih)
+            reference.bias_ih[rows["write"]] = -drawn.to(reference.bias_ih)
 
 
 def nominal_half_life(forget_bias: float) -> float:
@@ -61,9 +61,9 @@ def nominal_half_life(forget_bias: float) -> float:
 
 def forget_biases(cell: MemoryCell | FusedCell) -> torch.Tensor:
     """Effective forget bias of each unit, [H]. Raises ValueError for a cell without a forget gate."""
-    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
-    if "forget" not in twin.rules.projections:
+    reference = reference_cell(cell) if isinstance(cell, FusedCell) else cell
+    if "forget" not in reference.rules.projections:
         raise ValueError("this cell has no forget gate")
-    place = twin.rules.projections.index("forget") * twin.n_units
-    rows = slice(place, place + twin.n_units)
-    return (twin.bias_ih[rows] + twin.bias_hh[rows]).detach()
+    place = reference.rules.projections.index("forget") * reference.n_units
+    rows = slice(place, place + reference.n_units)
+    return (reference.bias_ih[rows] + reference.bias_hh[rows]).detach()

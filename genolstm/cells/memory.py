@@ -32,7 +32,7 @@ class Gates(NamedTuple):
 
 
 def remember(memory: Tensor, gates: Gates, rules: Rules) -> Tensor:
-    """Give the memory after one step, c' = f*c + i*g; all [..., H].
+    """The memory after one step, c' = f*c + i*g; all [..., H].
 
     A tied cell moves by `lerp`, g + f (c - g): the result lies between c and g with no clamp, and a fixed point
     stays fixed.
@@ -43,7 +43,7 @@ def remember(memory: Tensor, gates: Gates, rules: Rules) -> Tensor:
 
 
 def hold(gates: Gates, held: Mapping[str, float], rules: Rules) -> Gates:
-    """Put gates to a constant, whatever the inputs say; the same gates where nothing is held.
+    """Gates held at a constant, whatever the inputs; the same gates where nothing is held.
 
     held : 'forget', 'write' or 'read' -> value, 0 to 1. Holding 'forget' of a tied cell moves its write gate too.
     Raises ValueError for a gate that the cell does not have on its own.
@@ -66,7 +66,7 @@ def show(memory: Tensor, gates: Gates) -> Tensor:
 
 
 class MemoryCell(nn.Module):
-    """One layer of any cell of the family, stepped in Python: the twin that the fused path is proved against.
+    """One layer of any cell of the family, stepped in Python: the reference that the fused path is tested against.
 
     n_in : input width; a cell whose candidate is its input reads the first n_units inputs as the candidate and may
     have more, which then only steer its gates. Weights have torch.nn's names, shapes and gate order, without the
@@ -98,7 +98,7 @@ class MemoryCell(nn.Module):
                     weight.uniform_(-bound, bound, generator=generator)
 
     def initial_state(self, lanes: int) -> State:
-        """Give the empty state of `lanes` sequences: zeros [B, H]."""
+        """The empty state of `lanes` sequences: zeros [B, H]."""
         like = next(self.parameters())
         empty = torch.zeros(lanes, self.n_units, dtype=like.dtype, device=like.device)
         return State(hidden=empty, memory=empty)

@@ -24,15 +24,15 @@ class CellTrace(NamedTuple):
 def replay(cell: FusedCell | MemoryCell, inputs: Tensor, hidden: Tensor, before: State) -> CellTrace:
     """Rebuild gates and memory of one layer.
 
-    inputs : [B, T, n_in].   hidden : [B, T, H] that the layer gave for them.   before : the state it started from.
+    inputs : [B, T, n_in].   hidden : [B, T, H] that the layer computed from them.   before : the state it started from.
     """
-    twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
+    reference = reference_cell(cell) if isinstance(cell, FusedCell) else cell
     shifted = torch.cat([before.hidden.unsqueeze(1), hidden[:, :-1]], dim=1)  # [B, T, H], h before each input
-    gates = twin.gates(inputs, shifted)
+    gates = reference.gates(inputs, shifted)
     memory = torch.empty_like(hidden)
     present = before.memory
     for step in range(hidden.shape[1]):
         now = Gates(*(None if gate is None else gate[:, step] for gate in gates))  # type: ignore[arg-type]
-        present = remember(present, now, twin.rules)
+        present = remember(present, now, reference.rules)
         memory[:, step] = present
     return CellTrace(gates=gates, memory=memory)

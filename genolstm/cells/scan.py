@@ -1,4 +1,4 @@
-"""The recurrence in ln T passes over all steps at once, for gates that do not look at the state before them."""
+"""The recurrence in ln T passes over all steps at once, for gates that do not depend on the state before them."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ from genolstm.cells.memory import Gates
 
 
 def scan(gates: Gates, before: Tensor) -> Tensor:
-    """Give the memory after every step of ``c = f*c + i*g``; the answer of `MemoryCell` stepped, up to rounding.
+    """The memory after every step of ``c = f*c + i*g``; that of `MemoryCell` stepped, up to rounding.
 
-    gates : each [B, T, H], computed with no look at the hidden state: a cell whose U is 0.   before : [B, H].
+    gates : each [B, T, H], computed without the hidden state: a cell whose U is 0.   before : [B, H].
     Returns [B, T, H]. Two steps (f1, w1), (f2, w2) one after the other are one step (f2 f1, f2 w1 + w2), so that
     doubling the reach of every step log2 T times covers all (Hillis & Steele 1986).
     """

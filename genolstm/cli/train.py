@@ -20,7 +20,7 @@ from genolstm.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint, PartBits
-    from genolstm.training.loop import Look
+    from genolstm.training.loop import Validation
     from genolstm.training.session import TrainingSession
 
 
@@ -123,8 +123,8 @@ def _train(session: "TrainingSession", output: Path, task: Task) -> None:
             recorded = session.history.records["bits"]
             bits = f"{recorded[-1]:.4f} bits/{unit}" if recorded else ""
             line.show(session.fraction_done, run.progress.bases, bits)
-            if step.look:
-                _log_look(step.look, session)
+            if step.validation:
+                _log_validation(step.validation, session)
             stop = int(run.ranks.largest(asked[0] if asked else 0))  # whichever process was asked, all stop here
             if stop or run.progress.seconds - written > 60 * run.settings.checkpoint_minutes:
                 _write(session, resume_path(output), task, resumable=True)
@@ -141,10 +141,10 @@ def _train(session: "TrainingSession", output: Path, task: Task) -> None:
     log.info("trained on %s %ss; measuring bits/%s beside Markov models", f"{run.progress.bases:,}", unit, unit)
 
 
-def _log_look(look: "Look", session: "TrainingSession") -> None:
+def _log_validation(validation: "Validation", session: "TrainingSession") -> None:
     unit = session.genome.alphabet.unit
     errors = "".join(f", {name} error {error:.3f}" for name, error in session.auxiliary_errors.items())
-    log.info("after %s %ss: validation %.4f bits/%s%s", f"{look.bases:,}", unit, look.bits, unit, errors)
+    log.info("after %s %ss: validation %.4f bits/%s%s", f"{validation.bases:,}", unit, validation.bits, unit, errors)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.settings.reading import VariantSettings
 
 if TYPE_CHECKING:
-    from genolstm.variants.annotated import Outcome
+    from genolstm.variants.annotated import AnnotationResult
 
 CONTIGS_TOLD = 8
 
@@ -65,7 +65,7 @@ def variants(
     _report(outcome, vcf, genome, output, task)
 
 
-def _report(outcome: "Outcome", vcf: Path, genome: Path, output: Path, task: Task) -> None:
+def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task) -> None:
     """Say what was skipped and where first, what is not held out, and how exact the states are."""
     from genolstm.variants.records import DISAGREES
 

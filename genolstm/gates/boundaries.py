@@ -144,12 +144,12 @@ def compare_edges(
     layers: int,
     settings: GatesSettings,
     rng: np.random.Generator,
-    told: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> EdgeFindings:
     """Compare the forget gate and the resets at boundaries with positions of the same composition.
 
     At a boundary stands the first base beyond it as it is read. Matched positions are of the same stretch and strand,
-    end in the same word, have the same GC (`enrichment.matched_positions`), and lie further than the reach from any
+    end in the same k-mer, have the same GC (`enrichment.matched_positions`), and lie further than the reach from any
     boundary of the kind. Boundaries nearer than the reach to an end of their stretch are left out.
     """
     settings = dataclasses.replace(settings, block_bp=block_length(settings.block_bp, stretches.bases))
@@ -175,7 +175,7 @@ def compare_edges(
                 profiles.append(
                     EdgeProfile(kind=kind, direction=direction, layer=layer, forget=shown[0], matched=shown[1])
                 )
-        told(f"{kind}: {len(some.edge):,} boundaries")
+        log(f"{kind}: {len(some.edge):,} boundaries")
     return EdgeFindings(tests=tuple(tests), profiles=tuple(profiles), skipped=skipped)
 
 
@@ -197,7 +197,7 @@ def _matched_sets(
             position = some.edge - shift
             here = (some.contig == contig) & (position >= within[0]) & (position < within[1])
             matches = matched_positions(
-                codes, position[here], rng, sign=sign, word=settings.match_kmer, matches=settings.matches,
+                codes, position[here], rng, sign=sign, k=settings.match_kmer, matches=settings.matches,
                 barred=every.edge[every.contig == contig] - shift, min_distance=settings.reach, within=within,
             )  # fmt: skip
             found = matches[:, 0] >= 0
@@ -267,5 +267,5 @@ def _tests(
 
 
 def adjusted(tests: Sequence[EdgeTest]) -> list[float]:
-    """Give p of each test times the number of tests, 1 at most (Bonferroni)."""
+    """P value of each test times the number of tests, 1 at most (Bonferroni)."""
     return [min(1.0, test.p * len(tests)) for test in tests]

@@ -31,7 +31,7 @@ class DumpSink(Protocol):
 
 
 def check_dump(model: NextSymbolModel, genome: Genome, region: Region) -> None:
-    """Refuse a region whose dump would be too large. Raises UsageError saying how many bases would do."""
+    """Refuse a region whose dump would be too large. Raises UsageError with the number of bases that would do."""
     strands = 1 if genome.alphabet.complement is None else 2
     each = strands * model.settings.layers * model.settings.hidden * (len(FACTORS) + 2) * np.dtype(np.float32).itemsize
     if (region.end - region.start) * each > MOST_BYTES:

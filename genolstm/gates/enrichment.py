@@ -1,7 +1,7 @@
 """Do some places of a track differ from others of the same composition? Matching, profiles and a permutation test.
 
-Pure functions on arrays: whoever has a track and places may ask. A matched set is one place and M others whose word
-and GC content are the same; under the null hypothesis any member of a set might have been the place.
+Pure functions on arrays. A matched set is one place and M others with the same k-mer and GC content; under the
+null hypothesis any member of a set might have been the place.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ Floats = NDArray[np.float64]
 
 GC_REACH = 50  # bases on either side over which GC is counted
 GC_BINS = 10
-SLAB = 1 << 20  # positions looked at at a time
+SLAB = 1 << 20  # positions per slab
 PICKS = 1 << 22  # permuted labels that are held at once
 NONE = -1  # in place of a position, and of the key of one that cannot be matched
 _GC = np.isin(np.arange(DNA.n_symbols), [DNA.letters.index(letter) for letter in "GC"])
 
 
 class PermutationResult(NamedTuple):
-    """A difference and how often chance gives one as large.
+    """A difference and the probability of one as large under exchange.
 
     difference : mean over sets of place minus mean of its matches.   p : two-sided, (1 + b) / (1 + B).
     """
@@ -35,20 +35,20 @@ class PermutationResult(NamedTuple):
     p: float
 
 
-def composition_keys(codes: Codes, start: int, end: int, *, sign: int, word: int) -> Ints:
+def composition_keys(codes: Codes, start: int, end: int, *, sign: int, k: int) -> Ints:
     """One number for the composition at each position start .. end of a contig, int64 [end - start].
 
     codes : of the contig, forward strand.   sign : +1 or -1, the direction of reading.
-    The word of `word` letters that ends at the position as it is read, and GC among the known bases up to 50 on either
-    side, in tenths. -1 where the word holds an N or leaves the contig.
+    The k-mer that ends at the position as it is read, and GC among the known bases up to 50 on either
+    side, in tenths. -1 where the k-mer holds an N or leaves the contig.
     """
-    low, high = max(0, start - max(GC_REACH, word)), min(len(codes), end + max(GC_REACH, word))
+    low, high = max(0, start - max(GC_REACH, k)), min(len(codes), end + max(GC_REACH, k))
     around = np.asarray(codes[low:high])
     known = around < DNA.n_known
     place = np.arange(start, end) - low
     letters = np.zeros(end - start, dtype=np.int64)
     whole = np.ones(end - start, dtype=np.bool_)
-    for back in range(word - 1, -1, -1):  # the first letter read is the highest digit
+    for back in range(k - 1, -1, -1):  # the first letter read is the highest digit
         at = place - sign * back
         inside = (at >= 0) & (at < len(around))
         code = around[np.clip(at, 0, len(around) - 1)]
@@ -59,8 +59,8 @@ def composition_keys(codes: Codes, start: int, end: int, *, sign: int, word: int
     counts = np.concatenate([[0], np.cumsum(_GC[around])]), np.concatenate([[0], np.cumsum(known)])
     first, last = np.maximum(place - GC_REACH, 0), np.minimum(place + GC_REACH + 1, len(around))
     gc, bases = (count[last] - count[first] for count in counts)
-    share = np.minimum(gc * GC_BINS // np.maximum(bases, 1), GC_BINS - 1)
-    return np.where(whole, letters * GC_BINS + share, NONE)
+    gc_bin = np.minimum(gc * GC_BINS // np.maximum(bases, 1), GC_BINS - 1)
+    return np.where(whole, letters * GC_BINS + gc_bin, NONE)
 
 
 def matched_positions(
@@ -69,7 +69,7 @@ def matched_positions(
     rng: np.random.Generator,
     *,
     sign: int,
-    word: int,
+    k: int,
     matches: int,
     barred: Ints | None = None,
     min_distance: int = 0,
@@ -77,14 +77,14 @@ def matched_positions(
 ) -> Ints:
     """Positions of the same composition on the same contig, drawn evenly and never twice; int64 [N, matches].
 
-    codes : of the contig.   positions : [N], 0-based.   sign, word : see `composition_keys`.
+    codes : of the contig.   positions : [N], 0-based.   sign, k : see `composition_keys`.
     barred, min_distance : no match lies within `min_distance` bases of a barred position (of the positions
     themselves unless given).
     within : only positions start .. end of the contig.
     A row is -1 throughout where the contig holds too few; nothing is reused to fill it.
     """
     start, end = within or (0, len(codes))
-    keys = _keys_at(codes, positions, sign=sign, word=word)
+    keys = _keys_at(codes, positions, sign=sign, k=k)
     found = np.full((len(positions), matches), NONE, dtype=np.int64)
     needed, need = np.unique(keys[keys >= 0], return_counts=True)
     if not len(needed):
@@ -95,7 +95,7 @@ def matched_positions(
         """Candidates and which of the needed keys each has."""
         for low in range(start, end, SLAB):
             high = min(low + SLAB, end)
-            key = composition_keys(codes, low, high, sign=sign, word=word)
+            key = composition_keys(codes, low, high, sign=sign, k=k)
             slot = np.minimum(np.searchsorted(needed, key), len(needed) - 1)
             place = np.arange(low, high)
             near = np.searchsorted(bars, place + min_distance, side="right") > np.searchsorted(
@@ -105,7 +105,7 @@ def matched_positions(
             yield place[chosen], slot[chosen]
 
     counts = sum((np.bincount(slot, minlength=len(needed)) for _, slot in slabs()), np.zeros(len(needed), np.int64))
-    # which of its candidates each key takes: ranks in order of position, so that the second pass can tell them
+    # which of its candidates each key takes: ranks in order of position, so that the second pass finds them
     taken = np.minimum(need, counts // matches) * matches
     ranks = [np.sort(rng.choice(count, n, replace=False)) for count, n in zip(counts, taken, strict=True)]
     drawn = [[] for _ in needed]  # type: list[list[int]]
@@ -126,13 +126,13 @@ def matched_positions(
     return found
 
 
-def _keys_at(codes: Codes, positions: Ints, *, sign: int, word: int) -> Ints:
-    """`composition_keys` of single positions, [N], each slab that holds any looked at once."""
+def _keys_at(codes: Codes, positions: Ints, *, sign: int, k: int) -> Ints:
+    """`composition_keys` of single positions, [N], each slab that holds any computed once."""
     keys = np.full(len(positions), NONE, dtype=np.int64)
     for slab in np.unique(positions // SLAB).tolist():
         rows = np.flatnonzero(positions // SLAB == slab)
         low, high = int(positions[rows].min()), int(positions[rows].max()) + 1
-        keys[rows] = composition_keys(codes, low, high, sign=sign, word=word)[positions[rows] - low]
+        keys[rows] = composition_keys(codes, low, high, sign=sign, k=k)[positions[rows] - low]
     return keys
 
 

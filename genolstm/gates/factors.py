@@ -1,7 +1,7 @@
 """Forget, write, candidate and read factors at chosen steps of a block, from its hidden states alone.
 
 The state before a step is the hidden state one place earlier, so that the factors of any chosen steps come from one
-matrix product over their rows; nothing is scanned. `stream.blocks.traces_of` is the readable twin, for all steps.
+matrix product over their rows; nothing is scanned. `stream.blocks.traces_of` is the reference, for all steps.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ RESET = "reset"
 
 
 LARGEST_DRIVE = 80.0  # exp of it is still a float32
-TILE = 256  # steps looked at together: their factors stay in the cache
+TILE = 256  # steps computed together: their factors stay in the cache
 CUDA_TILE = 1 << 14
 
 
@@ -34,10 +34,10 @@ class Steps(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """What one layer did at N steps; in the reader's own memory, until it reads again.
+    """Factors of one layer at N steps; in the reader's own memory, until its next call.
 
     values : [N, names * H], the factors side by side in the order of `FactorReader.names`.
-    log_forget : [N, H], ln of the forget gate; None where it is not read.
+    log_forget : [N, H], ln of the forget gate; None where it is not computed.
     """
 
     values: Tensor
@@ -45,25 +45,27 @@ class Factors(NamedTuple):
 
 
 class FactorReader:
-    """The weights of one layer laid out for one product: inputs and state side by side, gates first, candidate last.
+    """The weights of one layer arranged for one product: inputs and state side by side, gates first, candidate last.
 
     names : of the factors: gates by name ('forget', 'write', 'read', 'reset'), then 'candidate'. A tied cell has no
     'write', which is 1 - forget; the rnn has 'candidate' alone.
-    forget_only : read the forget gate alone. Raises ValueError where there is none.
+    forget_only : compute the forget gate alone. Raises ValueError where there is none.
     """
 
     def __init__(self, cell: FusedCell | MemoryCell, *, forget_only: bool = False) -> None:
-        twin = reference_cell(cell) if isinstance(cell, FusedCell) else cell
-        rules = twin.rules
+        reference = reference_cell(cell) if isinstance(cell, FusedCell) else cell
+        rules = reference.rules
         if rules.forget is Forget.DECAY or rules.candidate is not Candidate.TANH:
-            raise ValueError("only cells of a next-symbol model have their factors read")
+            raise ValueError("only cells of a next-symbol model have factors to compute")
         if forget_only and FORGET not in rules.projections:
             raise ValueError("this cell has no forget gate")
         gates = tuple(name for name in rules.projections if name != CANDIDATE)
         self.names = (FORGET,) if forget_only else (*gates, CANDIDATE)
-        self.units, self.resets = twin.n_units, rules.reset and not forget_only
+        self.units, self.resets = reference.n_units, rules.reset and not forget_only
         blocks = {
-            name: tuple(part.detach()[place * twin.n_units : (place + 1) * twin.n_units] for part in _parts(twin))
+            name: tuple(
+                part.detach()[place * reference.n_units : (place + 1) * reference.n_units] for part in _parts(reference)
+            )
             for place, name in enumerate(rules.projections)
         }
         rows = [_row(*blocks[name]) for name in self.names]
@@ -104,8 +106,8 @@ class FactorReader:
         return Factors(values, log_forget)
 
 
-def _parts(twin: MemoryCell) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return twin.weight_ih, twin.bias_ih, twin.weight_hh, twin.bias_hh
+def _parts(reference: MemoryCell) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return reference.weight_ih, reference.bias_ih, reference.weight_hh, reference.bias_hh
 
 
 def _row(w_input: Tensor, b_input: Tensor, w_hidden: Tensor, b_hidden: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from genolstm.strands import SequenceFetcher
 
 LARGEST = 65_536
 BLOCK = 2_048  # bases resampled together, both strands
-LANES = 1_024  # pieces between two emptyings that are read side by side, at most
+LANES = 1_024  # pieces between two resets of the state that run side by side, at most
 CHUNK = 512  # bases that they are read in one step
 STEP_SYMBOLS = 1 << 15  # of all lanes in one step, at most: memory is that of their states
 FLAT = (0.01, 0.001)  # bits above the largest K within which the curve is called flat
@@ -33,7 +33,7 @@ class MemoryCurve:
 
     reset_every : int64 [n].   bits : float64 [n].   excess, low, high : over the largest K, with the ends of a 95 %
     interval, float64 [n].   windows : where.   symbols : known ones that each K scored.   source : which bases these
-    are, in words.   skipped : K larger than any piece of genome or the budget allows.
+    are, as text.   skipped : K larger than any piece of genome or the budget allows.
     """
 
     reset_every: NDArray[np.int64]
@@ -60,7 +60,7 @@ def unseen(checkpoint: Checkpoint, genome: Genome) -> tuple[Stretches, str]:
     fresh = [window for window in everything if window.contig not in trained]
     if fresh:
         known = "contigs that the model was not trained on"
-        return stretches_of(fresh, genome.names), known if seen.told else "contigs of another genome than the model's"
+        return stretches_of(fresh, genome.names), known if seen.known else "contigs of another genome than the model's"
     for part, name in ((Part.TEST, "test"), (Part.VALID, "validation")):
         held_out = seen.split.of(part)
         if held_out.bases:
@@ -72,13 +72,13 @@ def memory_windows(source: Stretches, symbols: int, strands: int, rng: np.random
     """Length of windows, a power of two, and windows of it drawn without overlap, `symbols` in all on all strands.
 
     The windows are as long as the largest K that the longest stretch and the budget allow. Raises ValueError where
-    there is no room for one of 2 bases.
+    not even a window of 2 bases fits.
     """
     longest = int((source.end - source.start).max(initial=0))
-    room = min(longest, symbols // strands, LARGEST)
-    if room < 2:
+    longest_fitting = min(longest, symbols // strands, LARGEST)
+    if longest_fitting < 2:
         raise ValueError("no stretch is long enough to empty a state in")
-    length = 1 << (room.bit_length() - 1)
+    length = 1 << (longest_fitting.bit_length() - 1)
     tiles = [
         (int(contig), start)
         for contig, first, end in zip(source.contig, source.start.tolist(), source.end.tolist(), strict=True)
@@ -154,13 +154,13 @@ def _bits_by_block(
         for step in range(0, every, CHUNK):
             width = min(CHUNK, every - step)
             codes = fetcher.window(rows[0], rows[1], rows[2], rows[3] + step - 1, width + 1)
-            reading = model.forward(codes[:, :-1], state)
-            state, targets = reading.state, codes[:, 1:]
+            output = model.forward(codes[:, :-1], state)
+            state, targets = output.state, codes[:, 1:]
             at = torch.from_numpy(first).to(device).unsqueeze(1) + step + torch.arange(width, device=device)
             if sign < 0:  # blocks are counted along the forward strand
                 at = length - 1 - at
             at = torch.from_numpy(window).to(device).unsqueeze(1) * per_window + at // block
-            nats = model.nats(reading.logits, targets)
+            nats = model.nats(output.logits, targets)
             bits.index_add_(0, at.flatten(), nats.double().flatten() / NATS_PER_BIT)
             known.index_add_(0, at.flatten(), (targets != model.alphabet.unknown).double().flatten())
     return bits.cpu().numpy(), known.cpu().numpy().astype(np.int64)

@@ -69,7 +69,7 @@ class SamplePlan:
 
 
 def sample_plan(genome: Genome, stretches: Stretches, every: int) -> SamplePlan:
-    """Lay out the samples of some stretches, one after the other."""
+    """Arrange the samples of some stretches, one after the other."""
     first_position = -(-stretches.start // every) * every
     counts = np.maximum(0, -(-(stretches.end - first_position) // every))
     return SamplePlan(

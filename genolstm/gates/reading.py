@@ -24,12 +24,12 @@ TRACKS_WITHOUT_FORGET = ("novelty",)
 
 
 def tracks_of(model: NextSymbolModel) -> tuple[str, ...]:
-    """Names of the tracks that a model gives."""
+    """Names of the tracks of a model."""
     return TRACKS if FORGET in FAMILY[CellName(model.settings.cell)].projections else TRACKS_WITHOUT_FORGET
 
 
 class GateStatistics:
-    """What looks at the steps of a model: for every layer its sums, and a reader of what the tracks need.
+    """Statistics of the steps of a model: for every layer its sums, and a reader of what the tracks need.
 
     tracks : names of the tracks.   units_every : bases between the samples of the sums.
     """

@@ -12,7 +12,7 @@ Values = NDArray[np.float32]
 Ints = NDArray[np.int64]
 ReadTrack = Callable[[int, int, int, int], Values]  # strand, layer, first sample, end -> [n]
 
-SLAB = 1 << 18  # samples looked at at a time
+SLAB = 1 << 18  # samples per slab
 BINS = 1 << 16  # of the histogram that a threshold is taken from, over 0..1
 APART = 10  # bases: of two drops nearer than this only the lower is a reset
 
@@ -25,8 +25,8 @@ class Resets(NamedTuple):
     forget: Values
 
 
-def threshold_of(read: ReadTrack, plan: SamplePlan, layer: int, strands: int, share: float) -> float:
-    """Value of the mean forget gate that a share of all samples lies below, to 1 in 65,536; NaN without any sample.
+def threshold_of(read: ReadTrack, plan: SamplePlan, layer: int, strands: int, fraction: float) -> float:
+    """Value of the mean forget gate that a fraction of all samples lies below, to 1 in 65,536; NaN without any sample.
 
     A histogram over all strands: memory does not grow with the genome.
     """
@@ -39,7 +39,7 @@ def threshold_of(read: ReadTrack, plan: SamplePlan, layer: int, strands: int, sh
     if not counts.any():
         return float("nan")
     below = np.cumsum(counts)
-    return float(np.searchsorted(below, share * below[-1], side="left") + 1) / BINS
+    return float(np.searchsorted(below, fraction * below[-1], side="left") + 1) / BINS
 
 
 def resets_along(read: ReadTrack, plan: SamplePlan, strand: int, layer: int, threshold: float) -> Iterator[Resets]:

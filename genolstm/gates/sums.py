@@ -1,4 +1,4 @@
-"""Running sums of factors, unit by unit: what is left of every sample once it has been looked at."""
+"""Running sums of factors, unit by unit: all that is kept of the samples."""
 
 import math
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class UnitSums:
 class UnitStatistics:
     """One factor of one layer over all samples; each float64 [H].
 
-    above, below : share of samples above 0.9 and below 0.1; of gates alone, and 0 for the candidate.
+    above, below : fraction of samples above 0.9 and below 0.1; of gates alone, and 0 for the candidate.
     """
 
     mean: Tensor
@@ -90,10 +90,10 @@ class UnitStatistics:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerFigures:
+class LayerStatistics:
     """One layer over all samples.
 
-    factors : name -> figures; the write gate of a tied cell is told as 1 - forget.
+    factors : name -> statistics; the write gate of a tied cell is given as 1 - forget.
     nominal_half_life : of each unit, from its bias alone; realised_half_life : ln 0.5 / mean ln f, from its gate. Both
     float64 [H], in steps, which are bases; None where the cell has no forget gate.
     """
@@ -104,12 +104,12 @@ class LayerFigures:
     realised_half_life: Tensor | None
 
 
-def figures_of(model: NextSymbolModel, sums: list[UnitSums]) -> list[LayerFigures]:
-    """Turn the sums of every layer into figures. Raises ValueError where nothing was sampled."""
+def statistics_of(model: NextSymbolModel, sums: list[UnitSums]) -> list[LayerStatistics]:
+    """Statistics of every layer from its sums. Raises ValueError where nothing was sampled."""
     return [_layer(model, layer, each) for layer, each in enumerate(sums)]
 
 
-def _layer(model: NextSymbolModel, layer: int, sums: UnitSums) -> LayerFigures:
+def _layer(model: NextSymbolModel, layer: int, sums: UnitSums) -> LayerStatistics:
     if sums.pivot is None or not sums.count:
         raise ValueError("no position was sampled")
     shift = sums.of("first") / sums.count
@@ -124,14 +124,14 @@ def _layer(model: NextSymbolModel, layer: int, sums: UnitSums) -> LayerFigures:
         for columns in [sums.reader.columns(name)]
     }
     if FORGET not in factors:
-        return LayerFigures(samples=sums.count, factors=factors, nominal_half_life=None, realised_half_life=None)
+        return LayerStatistics(samples=sums.count, factors=factors, nominal_half_life=None, realised_half_life=None)
     forget = factors[FORGET]
     factors.setdefault(
         "write", UnitStatistics(mean=1 - forget.mean, sd=forget.sd, above=forget.below, below=forget.above)
     )
     cell = model.cells[layer]
     nominal = [nominal_half_life(bias) for bias in forget_biases(cell).tolist()]  # type: ignore[arg-type]
-    return LayerFigures(
+    return LayerStatistics(
         samples=sums.count,
         factors=factors,
         nominal_half_life=torch.tensor(nominal, dtype=torch.float64),

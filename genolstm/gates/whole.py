@@ -17,7 +17,7 @@ from genolstm.gates.memory_curve import FLAT, MemoryCurve, memory_curve, unseen
 from genolstm.gates.places import SamplePlan
 from genolstm.gates.reading import GateStatistics, tracks_of, walk
 from genolstm.gates.resets import resets_along, threshold_of
-from genolstm.gates.sums import LayerFigures, figures_of
+from genolstm.gates.sums import LayerStatistics, statistics_of
 from genolstm.gates.tracks import PAGE, Pages
 from genolstm.ranks import ALONE
 from genolstm.regions import Region
@@ -44,9 +44,9 @@ class GateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found: one `LayerFigures` a layer, and the rest where it was asked for."""
+    """What was found: one `LayerStatistics` a layer, and the rest where it was asked for."""
 
-    layers: list[LayerFigures]
+    layers: list[LayerStatistics]
     resets: int
     thresholds: list[float]
     curve: MemoryCurve | None
@@ -125,7 +125,7 @@ def _findings(
             len(statistics.sums), settings, spawn(settings.seed, "boundaries"), log,
         )  # fmt: skip
     return Findings(
-        layers=figures_of(model, statistics.sums),
+        layers=statistics_of(model, statistics.sums),
         resets=resets,
         thresholds=thresholds,
         curve=curve,
@@ -196,8 +196,8 @@ def tables_of(findings: Findings) -> GatesTables:
     }
     units = {
         name: {
-            figure: torch.stack([getattr(layer.factors[name], figure) for layer in layers]).numpy()
-            for figure in (("mean", "sd") if name == CANDIDATE else ("mean", "sd", "above", "below"))
+            statistic: torch.stack([getattr(layer.factors[name], statistic) for layer in layers]).numpy()
+            for statistic in (("mean", "sd") if name == CANDIDATE else ("mean", "sd", "above", "below"))
         }
         for name in layers[0].factors
     }
@@ -247,36 +247,36 @@ def _profile_columns(edges: EdgeFindings) -> dict[str, Any]:
 
 
 def summary_of(findings: Findings) -> dict[str, Any]:
-    """What is told of the findings, in plain numbers."""
-    told: dict[str, Any] = {
+    """Summary of the findings, in plain numbers."""
+    summary: dict[str, Any] = {
         "samples": findings.layers[0].samples,
         "layers": [_layer_summary(layer) for layer in findings.layers],
         "resets": findings.resets,
         "reset_thresholds": findings.thresholds,
     }
     if findings.curve:
-        told["memory"] = _curve_summary(findings.curve)
+        summary["memory"] = _curve_summary(findings.curve)
     if findings.edges:
-        told["edges"] = _edge_summary(findings.edges)
-    return told
+        summary["edges"] = _edge_summary(findings.edges)
+    return summary
 
 
-def _layer_summary(layer: LayerFigures) -> dict[str, Any]:
-    told: dict[str, Any] = {f"mean_{name}": float(figures.mean.mean()) for name, figures in layer.factors.items()}
+def _layer_summary(layer: LayerStatistics) -> dict[str, Any]:
+    summary: dict[str, Any] = {f"mean_{name}": float(each.mean.mean()) for name, each in layer.factors.items()}
     for name in ("nominal", "realised"):
         half_lives = getattr(layer, f"{name}_half_life")
         if half_lives is not None:
-            # JSON has no infinity; a gate that never forgot is told as null
+            # JSON has no infinity; a gate that never forgot is null
             points = torch.quantile(half_lives.clamp(max=torch.finfo(torch.float64).max), _QUARTILES).tolist()
-            told[f"{name}_half_life"] = dict(zip(("quarter", "median", "three_quarters"), points, strict=True))
-            told[f"{name}_half_life"]["longest"] = float(half_lives.max()) if half_lives.max().isfinite() else None
-    for name, figures in layer.factors.items():
+            summary[f"{name}_half_life"] = dict(zip(("quarter", "median", "three_quarters"), points, strict=True))
+            summary[f"{name}_half_life"]["longest"] = float(half_lives.max()) if half_lives.max().isfinite() else None
+    for name, each in layer.factors.items():
         if name != CANDIDATE:
-            told[f"{name}_above_0.9"], told[f"{name}_below_0.1"] = (
-                float(figures.above.mean()),
-                float(figures.below.mean()),
+            summary[f"{name}_above_0.9"], summary[f"{name}_below_0.1"] = (
+                float(each.above.mean()),
+                float(each.below.mean()),
             )
-    return told
+    return summary
 
 
 _QUARTILES = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
@@ -297,9 +297,9 @@ def _curve_summary(curve: MemoryCurve) -> dict[str, Any]:
 
 def _edge_summary(edges: EdgeFindings) -> dict[str, Any]:
     """Verdict of every test: enriched where p, adjusted for the number of tests, is below 0.05."""
-    told = []
+    rows = []
     for test, p in zip(edges.tests, adjusted(edges.tests), strict=True):
-        told.append(
+        rows.append(
             {
                 "kind": test.kind, "direction": test.direction, "layer": test.layer, "measure": test.measure,
                 "boundaries": test.boundaries, "value": test.value, "matched": test.matched,
@@ -307,7 +307,7 @@ def _edge_summary(edges: EdgeFindings) -> dict[str, Any]:
                 "verdict": verdict(test.difference.value, p),
             }
         )  # fmt: skip
-    return {"tests": told, "skipped": edges.skipped}
+    return {"tests": rows, "skipped": edges.skipped}
 
 
 def verdict(difference: float, p_adjusted: float) -> str:

@@ -1,7 +1,7 @@
 """Maximise a log-likelihood over many CpGs at once: bounded Newton steps, and profile-likelihood intervals.
 
-At a given ln k the log-likelihood is concave in g and m0 (the chance of a methylated read is linear in them), so that
-Newton's step is safe there; along ln k it need not be, and the step is turned uphill where the profile is hollow.
+At a given ln k the log-likelihood is concave in g and m0 (the probability of a methylated read is linear in them), so
+that Newton's step is safe there; along ln k it need not be, and the step is turned uphill where the profile is hollow.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ ROUNDING = 1e-14
 MOST_STEPS = 60  # of a climb; a few are enough nearly everywhere
 STEP_TOLERANCE = 1e-7  # in ln k, g and m0
 LONGEST_LOG_STEP = 0.7  # a factor of two in k
-MOST_LOOKS = 40  # at a profile, per end of an interval
+MOST_EVALUATIONS = 40  # of a profile, per end of an interval
 DEVIANCE_TOLERANCE = 1e-4  # of the root of the deviance at an interval's end
 
 
@@ -37,7 +37,7 @@ class Box(NamedTuple):
 
 
 def climb(point: Floats, reads: Reads, box: Box, model: ReadModel) -> tuple[Floats, Surface]:
-    """Go uphill from a point [P, N] within a box until no step helps; gives the top and the surface about it."""
+    """Go uphill from a point [P, N] within a box until no step helps; the top and the surface about it."""
     point = np.clip(point, box.low, box.high)
     about = surface(point, reads, model)
     if not (box.high > box.low).any():
@@ -45,10 +45,10 @@ def climb(point: Floats, reads: Reads, box: Box, model: ReadModel) -> tuple[Floa
     active = np.arange(point.shape[1])
     now, here, within = point, about, box
     mine = reads
-    share = np.ones(active.size)  # of the Newton step that is tried
+    step = np.ones(active.size)  # fraction of the Newton step that is tried
     direction = _direction(now, here, within)
     for _ in range(MOST_STEPS):
-        tried = np.clip(now + share * direction, within.low, within.high)
+        tried = np.clip(now + step * direction, within.low, within.high)
         found = surface(tried, mine, model)
         better = found.value >= here.value - ROUNDING * np.abs(here.value)
         moved = np.abs(tried - now).max(axis=0)
@@ -58,7 +58,7 @@ def climb(point: Floats, reads: Reads, box: Box, model: ReadModel) -> tuple[Floa
             np.where(better, found.slope, here.slope),
             np.where(better, found.curvature, here.curvature),
         )
-        share = np.where(better, 1.0, share / 4)
+        step = np.where(better, 1.0, step / 4)
         going = moved > STEP_TOLERANCE
         if not going.all():
             at_rest = active[~going]
@@ -66,7 +66,7 @@ def climb(point: Floats, reads: Reads, box: Box, model: ReadModel) -> tuple[Floa
             kept = np.flatnonzero(going)
             if not kept.size:
                 return point, about
-            active, now, here, share = active[kept], now[:, kept], _of(here, kept), share[kept]
+            active, now, here, step = active[kept], now[:, kept], _of(here, kept), step[kept]
             mine, within = mine.of(kept), within.of(kept)
         direction = _direction(now, here, within)
     _put(point, about, active, now, here)
@@ -132,9 +132,9 @@ def interval_end(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Where the profile log-likelihood of one parameter has fallen by `drop` from its top; [N].
 
-    side : -1 the lower end, +1 the upper.   top : [P, N] with value [N]. Also gives whether the end is open: the
+    side : -1 the lower end, +1 the upper.   top : [P, N] with value [N]. Also whether the end is open: the
     profile has not fallen so far at the bound, which is then the end. The square root of the deviance is nearly linear
-    in the parameter, so that Newton's steps on it, held within a bracket, need few looks.
+    in the parameter, so that Newton's steps on it, held within a bracket, need few evaluations.
     """
     bound = (box.low if side < 0 else box.high)[row]
     _, at_bound = climb(top, reads, box.pinned(row, bound), model)
@@ -148,7 +148,7 @@ def interval_end(
     mine, within, best = reads.of(chosen), box.of(chosen), top_value[chosen]
     guess = _first_guess(row, side, point, surface(point, mine, model), drop)
     target = np.sqrt(2 * drop)
-    for _ in range(MOST_LOOKS):
+    for _ in range(MOST_EVALUATIONS):
         guess = np.where((guess - inside) * (guess - outside) < 0, guess, (inside + outside) / 2)
         point[row] = guess
         point, about = climb(point, mine, within.pinned(row, guess), model)

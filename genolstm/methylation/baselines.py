@@ -1,4 +1,4 @@
-"""What the pooled model has to beat: simpler guesses of the chance that a held-out read is methylated."""
+"""Baselines of the pooled model: simpler estimates of the probability that a held-out read is methylated."""
 
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import neighbour_sums
 from genolstm.settings.methylation import MethylationSettings
 
-NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors lend their weight, exp(-distance / 200 bp)
-GLOBAL_SHARE = 0.1  # of one neighbour's weight that the prior of all CpGs has beside them
+NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors are weighted, exp(-distance / 200 bp)
+GLOBAL_WEIGHT = 0.1  # of one neighbour's weight that the prior of all CpGs has beside them
 PRIOR_SITES, PRIOR_ROUNDS = 20_000, 60  # CpGs and rounds of EM from which the prior of all CpGs is learned
 STRETCH, OVERLAP = 10_000, 500  # CpGs whose grids are held at once, and beyond their ends
 SMOOTHED_BP = (25.0, 50.0, 100.0, 200.0, 400.0, 1000.0)  # smoothing distances tried
@@ -33,9 +33,9 @@ class Training(NamedTuple):
 
 
 def constant(training: Training) -> Floats:
-    """One share for all reads, [N, A]."""
-    share = training.modified.sum() / max(1, training.covered.sum())
-    return np.full((len(training.position), len(training.asked)), share)
+    """One fraction for all reads, [N, A]."""
+    fraction = training.modified.sum() / max(1, training.covered.sum())
+    return np.full((len(training.position), len(training.asked)), fraction)
 
 
 def sample_means(training: Training) -> Floats:
@@ -56,17 +56,17 @@ def _between(values: Floats, training: Training) -> Floats:
 
 
 def smoothed(training: Training, distance_bp: float) -> Floats:
-    """Share of methylated reads of a CpG and its neighbours, weighted exp(-distance / distance_bp), [N, A]."""
+    """Fraction of methylated reads of a CpG and its neighbours, weighted exp(-distance / distance_bp), [N, A]."""
     both = np.concatenate([training.modified, training.covered], axis=1).astype(np.float64)
     sums = both + neighbour_sums(both, training.contig, training.position, distance_bp)
     samples = training.modified.shape[1]
     mean = training.modified.sum(axis=0) / np.maximum(1, training.covered.sum(axis=0))
-    share = (sums[:, :samples] + SMOOTHED_PSEUDO * mean) / (sums[:, samples:] + SMOOTHED_PSEUDO)
-    return _between(share, training)
+    fraction = (sums[:, :samples] + SMOOTHED_PSEUDO * mean) / (sums[:, samples:] + SMOOTHED_PSEUDO)
+    return _between(fraction, training)
 
 
 def best_smoothing(training: Training, rng: np.random.Generator) -> float:
-    """Distance that foresees a fifth of the training reads best from the rest."""
+    """Distance that predicts a fifth of the training reads best from the rest."""
     held = rng.binomial(training.modified, 0.2)
     held_other = rng.binomial(training.covered - training.modified, 0.2)
     left = training._replace(
@@ -74,8 +74,8 @@ def best_smoothing(training: Training, rng: np.random.Generator) -> float:
     )
 
     def score(distance_bp: float) -> float:
-        chance = np.clip(smoothed(left, distance_bp), 1e-6, 1 - 1e-6)
-        return float((held * np.log(chance) + held_other * np.log1p(-chance)).sum())
+        probability = np.clip(smoothed(left, distance_bp), 1e-6, 1 - 1e-6)
+        return float((held * np.log(probability) + held_other * np.log1p(-probability)).sum())
 
     return max(SMOOTHED_BP, key=score)
 
@@ -95,9 +95,9 @@ class PriorGuesses(NamedTuple):
 def prior_guesses(training: Training, settings: MethylationSettings, error: float) -> PriorGuesses:
     """Empirical-Bayes guesses on the grid of gates (Robbins 1956), binomial reads."""
     points = gate_grid(settings).points
-    chance = with_error(fractions(points, training.elapsed), error)
+    probability = with_error(fractions(points, training.elapsed), error)
     asked = with_error(fractions(points, training.asked), error).astype(np.float32)
-    table = np.concatenate([np.log(chance), np.log1p(-chance)], axis=1).T.astype(np.float32)  # [2T, G]
+    table = np.concatenate([np.log(probability), np.log1p(-probability)], axis=1).T.astype(np.float32)  # [2T, G]
     counts = np.concatenate([training.modified, training.covered - training.modified], axis=1).astype(np.float32)
     prior = _learned_prior(counts[:: max(1, len(counts) // PRIOR_SITES)], table)
     answer = PriorGuesses(*(np.empty((len(counts), asked.shape[1])) for _ in PriorGuesses._fields))
@@ -106,7 +106,7 @@ def prior_guesses(training: Training, settings: MethylationSettings, error: floa
         likely = _likelihood(counts[begin:end], table)
         own = _normal(likely * prior)
         mixed = neighbour_sums(own, training.contig[begin:end], training.position[begin:end], NEIGHBOUR_BP)
-        mixed = _normal(mixed + np.float32(GLOBAL_SHARE) * prior)
+        mixed = _normal(mixed + np.float32(GLOBAL_WEIGHT) * prior)
         inner = slice(first - begin, min(first + STRETCH, len(counts)) - begin)
         place = slice(first, min(first + STRETCH, len(counts)))
         answer.one_prior[place] = own[inner] @ asked

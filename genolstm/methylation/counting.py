@@ -28,7 +28,7 @@ SUFFIXES = frozenset({".gz", ".bgz", ".bam", ".cram", ".sam", ".bed", ".bedmethy
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What became of one sample. calls : at sites, before the threshold.   counted, modified : reads in the counts."""
+    """Calls of one sample. calls : at sites, before the threshold.   counted, modified : reads in the counts."""
 
     name: str
     calls: int
@@ -37,7 +37,7 @@ class Sample:
 
     @property
     def passing(self) -> float:
-        """Share of the calls at sites that are counted."""
+        """Fraction of the calls at sites that are counted."""
         return self.counted / self.calls if self.calls else math.nan
 
 
@@ -69,7 +69,7 @@ def count_files(
     """Count every file and join them on their sites.
 
     paths : reads or tables, in the order of the samples.   names : of the samples, or none: those of the tables, and
-    otherwise of the files.   genome : where sites are looked up; tables can do without.   fasta : reference of CRAMs.
+    otherwise of the files.   genome : where sites are found; tables can do without.   fasta : reference of CRAMs.
     on_progress : takes sentences on each file. Raises InputError for a file that cannot be read or has no count,
     UsageError for names that do not fit, or reads without a genome.
     """
@@ -107,7 +107,7 @@ def count_files(
 
 
 def _strand_warnings(paths: Sequence[Path], found: Sequence[SiteCounts]) -> tuple[str, ...]:
-    """Say when some files tell the strands of a site apart and others do not: their samples share no site."""
+    """Warning where some files keep the strands of a site apart and others do not: their samples share no site."""
     apart = [str(path) for path, each in zip(paths, found, strict=True) if each.strand.any()]
     merged_ = [str(path) for path, each in zip(paths, found, strict=True) if len(each.strand) and not each.strand.all()]
     if not apart or not merged_:
@@ -119,7 +119,7 @@ def _strand_warnings(paths: Sequence[Path], found: Sequence[SiteCounts]) -> tupl
 
 
 def as_reference(genome: Genome) -> Reference:
-    """Give a genome file to the readers, which know no HDF5."""
+    """A genome file as the readers take it, which know no HDF5."""
     return Reference(
         name=str(genome.path), contigs=genome.names, start=genome.starts, length=genome.lengths, codes=genome.all_codes
     )
@@ -208,7 +208,7 @@ def _names(paths: Sequence[Path], found: Sequence[SiteCounts], given: Sequence[s
 
 
 def _stem(path: Path) -> str:
-    """Name of a file without what tells its format."""
+    """Name of a file without the suffixes of its format."""
     if str(path) == STDIN:
         return "stdin"
     name = Path(path.name)
@@ -227,7 +227,7 @@ def _check_samples(counts: Counts, motif: Motif) -> None:
 
 
 def _samples(found: Sequence[SiteCounts], counts: Counts) -> tuple[Sample, ...]:
-    # the calls of a table are all in its counts, whose samples share a file
+    # the calls of a table are all in its counts, whose samples are in one file
     totals = counts.covered.sum(axis=0, dtype=np.int64).tolist()
     calls = [each.calls if len(each.samples) == 1 else None for each in found for _ in each.samples]
     modified = counts.modified.sum(axis=0, dtype=np.int64).tolist()

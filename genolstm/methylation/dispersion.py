@@ -1,4 +1,4 @@
-"""The correlation of the reads of one CpG and sample, which all CpGs share, estimated from them."""
+"""The correlation of the reads of one CpG and sample, common to all CpGs, estimated from them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def estimate_dispersion(
 ) -> float:
     """Correlation of reads of one CpG and sample by moments (Williams 1982): Pearson's X2 against its expectation.
 
-    Under beta-binomial counts E[X2] = sum of (1 + (n - 1) rho), less the share of the fitted parameters. Only CpGs
+    Under beta-binomial counts E[X2] = sum of (1 + (n - 1) rho), less the part of the fitted parameters. Only CpGs
     with more samples than parameters and a fit off its bounds are used; 0 where counts scatter no more than binomial.
     """
     modified, covered = _sample(modified, covered, settings)
@@ -43,18 +43,18 @@ def estimate_dispersion(
     used = (spare > 0) & ((fit.flags & np.uint16(inner)) == 0)
     if not used.any():
         return 0.0
-    chance = expected_chance(fit, model)[used]
+    probability = expected_probability(fit, model)[used]
     n = covered[used].astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        squares = np.where(n > 0, (modified[used] - n * chance) ** 2 / (n * chance * (1 - chance)), 0.0)
+        squares = np.where(n > 0, (modified[used] - n * probability) ** 2 / (n * probability * (1 - probability)), 0.0)
     left = spare[used] / np.maximum((n > 0).sum(axis=1), 1)  # degrees of freedom left, per sample
     excess = (squares.sum(axis=1) - spare[used]).sum()
     return float(max(0.0, excess / (np.maximum(n - 1, 0).sum(axis=1) * left).sum()))
 
 
-def expected_chance(fit: SiteFit, model: ReadModel) -> Floats:
-    """Chance of a methylated read at each sample, [N, T]."""
+def expected_probability(fit: SiteFit, model: ReadModel) -> Floats:
+    """Probability of a methylated read at each sample, [N, T]."""
     forget = np.exp(-np.outer(fit.rate, model.elapsed))
     state = fit.steady[:, None] - (fit.steady - fit.start)[:, None] * forget
-    chance: Floats = model.error + (1 - model.error) * state
-    return chance
+    probability: Floats = model.error + (1 - model.error) * state
+    return probability

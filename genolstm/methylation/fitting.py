@@ -31,7 +31,7 @@ def fit_counts(
 ) -> MethylationFit:
     """Fit the cell to every CpG. Raises InputError as `by_age`, UsageError as `check_pooled`.
 
-    extra : [N, X], what else the pooled model may know of each CpG.
+    extra : [N, X], more inputs of the pooled model at each CpG.
     """
     by_age(counts, settings.times)
     dispersion = dispersion_of(counts.modified, counts.covered, settings)
@@ -70,7 +70,7 @@ def _record(
     posterior: Posterior | None,
     settings: MethylationSettings,
     held_out: tuple[HeldOutScore, ...],
-    shared: dict[str, float],
+    common: dict[str, float],
 ) -> MethylationFit:
     bounds = {name: float(getattr(settings, name)) for name in BOUNDS}
     with np.errstate(divide="ignore"):
@@ -79,7 +79,7 @@ def _record(
         contigs=counts.contigs, contig=counts.contig, position=counts.position, strand=counts.strand,
         modified=counts.modified, covered=counts.covered, samples=counts.samples,
         unit=str(settings.unit), elapsed=np.array(settings.elapsed), model=str(settings.model),
-        free_start=settings.start is StartState.FREE, numbers={**bounds, **shared},
+        free_start=settings.start is StartState.FREE, numbers={**bounds, **common},
         flag_names={str(flag.name).lower(): int(flag) for flag in Flag},
         half_life=life, half_life_low=shortest, half_life_high=longest,
         posterior=posterior, held_out=held_out, **fit._asdict(),

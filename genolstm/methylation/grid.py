@@ -10,8 +10,8 @@ from genolstm.methylation.trajectory import trajectory
 from genolstm.settings.methylation import MethylationSettings
 
 RATES, STEADY = 46, 34  # points of the grid along ln k and g
-CHANCE_EDGE = 1e-6
-KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have no chance at all
+PROBABILITY_EDGE = 1e-6
+KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have probability 0
 
 
 class GateGrid(NamedTuple):
@@ -45,10 +45,10 @@ def fractions(points: tuple[Floats, Floats], elapsed: Floats) -> Floats:
 
 
 def with_error(fraction: Floats, error: float) -> Floats:
-    """Chance of a methylated read where an unmethylated base is misread with the chance `error`.
+    """Probability of a methylated read where an unmethylated base is misread with probability `error`.
 
-    It stays CHANCE_EDGE off 0 and 1: at age 0 the state is 0 at every point, and one read that denies it would leave
-    none of them.
+    It stays PROBABILITY_EDGE off 0 and 1: at age 0 the state is 0 at every point, and one methylated read would exclude
+    all of them.
     """
-    chance: Floats = np.clip(error + (1 - error) * fraction, CHANCE_EDGE, 1 - CHANCE_EDGE)
-    return chance
+    probability: Floats = np.clip(error + (1 - error) * fraction, PROBABILITY_EDGE, 1 - PROBABILITY_EDGE)
+    return probability

@@ -1,4 +1,4 @@
-"""How well each model foresees reads that it never saw: a share of every CpG's, or a whole sample."""
+"""Log-likelihood of held-out reads under each model: a fraction of every CpG's reads, or a whole sample."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,10 +16,10 @@ from genolstm.methylation.baselines import (
     sample_means,
     smoothed,
 )  # fmt: skip
-from genolstm.methylation.dispersion import dispersion_of, expected_chance
-from genolstm.methylation.free_course import free_course
+from genolstm.methylation.dispersion import dispersion_of, expected_probability
+from genolstm.methylation.free_lstm import free_lstm
 from genolstm.methylation.likelihood import Floats, ReadModel
-from genolstm.methylation.pooled import read_chances, train_pooled
+from genolstm.methylation.pooled import read_probabilities, train_pooled
 from genolstm.methylation.samples import LEAST_SAMPLES, by_age
 from genolstm.methylation.site_fit import fit_sites, read_model
 from genolstm.regions import block_length, block_numbers
@@ -28,7 +28,7 @@ from genolstm.settings.methylation import FitModel, HeldOutSettings, Methylation
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 
-EDGE = 0.005  # a read's chance is kept this far off 0 and 1: maximum likelihood is often sure, and wrong
+EDGE = 0.005  # probabilities are kept this far off 0 and 1: maximum likelihood is often certain, and wrong
 NO_ENDS = (np.nan, np.nan)
 READ_GROUPS = ((0, 4), (5, 9), (10, 19), (20, None))  # CpGs by their training reads, ends included
 
@@ -66,14 +66,14 @@ def judged(
         split = split_sample(counts, elapsed, sample)
     else:
         split = split_reads(counts, elapsed, judging.share or 0.0, spawn(settings.seed, "held out"))
-    found = chances(split, settings, pooled, extra=extra, threads=threads, progress=progress)
+    found = probabilities(split, settings, pooled, extra=extra, threads=threads, progress=progress)
     return scores(split, found, str(settings.model), judging, spawn(settings.seed, "bootstrap"))
 
 
-def split_reads(counts: Counts, elapsed: Floats, share: float, rng: np.random.Generator) -> Split:
-    """Hold out each read with the chance `share`."""
-    held = rng.binomial(counts.modified, share).astype(np.int32)
-    held_other = rng.binomial(counts.covered - counts.modified, share).astype(np.int32)
+def split_reads(counts: Counts, elapsed: Floats, fraction: float, rng: np.random.Generator) -> Split:
+    """Hold out each read with probability `fraction`."""
+    held = rng.binomial(counts.modified, fraction).astype(np.int32)
+    held_other = rng.binomial(counts.covered - counts.modified, fraction).astype(np.int32)
     training = Training(
         counts.contig, counts.position, counts.modified - held, counts.covered - held - held_other, elapsed, elapsed
     )
@@ -91,7 +91,7 @@ def split_sample(counts: Counts, elapsed: Floats, sample: int) -> Split:
     return Split(training, held, counts.covered[:, sample : sample + 1] - held)
 
 
-def chances(
+def probabilities(
     split: Split,
     settings: MethylationSettings,
     pooled: PooledSettings,
@@ -101,9 +101,9 @@ def chances(
     threads: int = 1,
     progress: Callable[[float, int], None] | None = None,
 ) -> dict[str, Floats]:
-    """Chance of a methylated read by every model, name -> [N, A].
+    """Probability of a methylated read by every model, name -> [N, A].
 
-    extra : [N, X], what else the pooled model may know of each CpG.   baseline : also train the unconstrained LSTM.
+    extra : [N, X], more inputs of the pooled model at each CpG.   baseline : also train the unconstrained LSTM.
     """
     training = split.training
     error = settings.conversion_error
@@ -112,7 +112,7 @@ def chances(
     fit = fit_sites(training.modified, training.covered, settings, likelihood, intervals=False, threads=threads)
     at_asked = ReadModel(training.asked, error, dispersion, likelihood.free_start)
     means = sample_means(training)
-    site = expected_chance(fit, at_asked)
+    site = expected_probability(fit, at_asked)
     found = {"constant": constant(training), "sample_means": means, "site": np.where(np.isnan(site), means, site)}
     found["smoothed"] = smoothed(training, best_smoothing(training, spawn(settings.seed, "smoothing")))
     guesses = prior_guesses(training, settings, error)
@@ -123,10 +123,10 @@ def chances(
             elapsed=training.elapsed, extra=extra, progress=progress,
         )  # fmt: skip
         same = np.array_equal(training.asked, training.elapsed)
-        foreseen = read_chances(model, training.asked, error, own_samples=same)
-        found |= {"pooled_gates": foreseen.gates, "pooled": foreseen.reads}
+        predicted = read_probabilities(model, training.asked, error, own_samples=same)
+        found |= {"pooled_gates": predicted.gates, "pooled": predicted.reads}
         if baseline:
-            found["free_lstm"] = free_course(training, pooled, settings.seed)
+            found["free_lstm"] = free_lstm(training, pooled, settings.seed)
     return found
 
 
@@ -136,7 +136,7 @@ def _aged(settings: MethylationSettings, training: Training) -> MethylationSetti
 
 def scores(
     split: Split,
-    chance: Mapping[str, Floats],
+    probability: Mapping[str, Floats],
     best: str,
     asked: HeldOutSettings,
     rng: np.random.Generator,
@@ -147,7 +147,7 @@ def scores(
     scored : only these CpGs, [N].   Groups of CpGs by their number of training reads follow the line of all.
     """
     reads = (split.held + split.held_other).sum(axis=1)
-    nats = {name: _nats(split, each) for name, each in chance.items()}
+    nats = {name: _nats(split, each) for name, each in probability.items()}
     trained = split.training.covered.sum(axis=1)
     use = reads > 0 if scored is None else scored & (reads > 0)
     groups = {"all": use}
@@ -173,9 +173,9 @@ def scores(
     return tuple(found)
 
 
-def _nats(split: Split, chance: Floats) -> Floats:
+def _nats(split: Split, probability: Floats) -> Floats:
     """Log-likelihood of each CpG's held-out reads, [N]."""
-    kept = np.clip(chance, EDGE, 1 - EDGE)
+    kept = np.clip(probability, EDGE, 1 - EDGE)
     nats: Floats = (split.held * np.log(kept) + split.held_other * np.log1p(-kept)).sum(axis=1)
     return nats
 

@@ -1,4 +1,4 @@
-"""How the networks of the pooled model and of its baseline learn: passes over windows, and the best look is kept."""
+"""How the networks of the pooled model and of its baseline learn: passes over windows, and the best pass is kept."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ from genolstm.settings.methylation import PooledSettings
 Progress = Callable[[float, int], None]
 Nats = Callable[[Windows], tuple[Tensor, Tensor]]
 
-WARM_UP = 0.05  # share of the steps in which the learning rate rises
+WARM_UP = 0.05  # fraction of the steps in which the learning rate rises
 CLIP_NORM = 1.0
 STEPS_AT_LEAST = 50  # in a pass: few windows make smaller batches
-LOOKED_AT = 10  # of so many windows one is never learned from; it tells which pass to keep
+VALIDATION_EVERY = 10  # of so many windows one is never learned from; it decides which pass to keep
 
 
 def learn(
@@ -26,15 +26,15 @@ def learn(
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> None:
-    """Train a network in place, and leave it as it was after the pass that foresaw the windows kept aside best.
+    """Train a network in place, and leave it as it was after the pass that predicted the windows kept aside best.
 
     nats : windows -> log-likelihood of their reads, and how many reads that is; scalars.
-    Without windows the network stays as it is; with fewer than LOOKED_AT none is kept aside.
+    Without windows the network stays as it is; with fewer than VALIDATION_EVERY none is kept aside.
     """
     every = len(windows.rows)
-    aside = np.arange(every) % LOOKED_AT == LOOKED_AT - 1
+    aside = np.arange(every) % VALIDATION_EVERY == VALIDATION_EVERY - 1
     learned = np.flatnonzero(~aside)
-    looked = _some(windows, np.flatnonzero(aside))
+    validation = _some(windows, np.flatnonzero(aside))
     batch = max(1, min(pooled.batch, len(learned) // STEPS_AT_LEAST))
     steps = -(-len(learned) // batch) * pooled.epochs
     optimiser = torch.optim.AdamW(network.parameters(), lr=pooled.learning_rate, weight_decay=pooled.weight_decay)
@@ -54,7 +54,7 @@ def learn(
             step += 1
             if progress:
                 progress(step / steps, step * batch * pooled.core)
-        if len(looked.rows) and (score := _look(nats, looked, pooled.batch)) > best:
+        if len(validation.rows) and (score := _validate(nats, validation, pooled.batch)) > best:
             best, kept = score, {name: weight.detach().clone() for name, weight in network.state_dict().items()}
     if kept is not None:
         network.load_state_dict(kept)
@@ -64,7 +64,7 @@ def _some(windows: Windows, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -
     return Windows(windows.rows[torch.from_numpy(chosen)], windows.margin)
 
 
-def _look(nats: Nats, windows: Windows, batch: int) -> float:
+def _validate(nats: Nats, windows: Windows, batch: int) -> float:
     """Log-likelihood of the reads of windows that were kept aside."""
     with torch.no_grad():
         parts = [

@@ -1,8 +1,8 @@
 """Log-likelihood of read counts under the cell, with its slopes, for many CpGs at once.
 
-The state at time t is m = g + (m0 - g) exp(-k t); an unmethylated base is read as methylated with the chance E of a
-conversion error, so that a read is methylated with the chance p = E + (1 - E) m. Counts are binomial about p, or
-beta-binomial, where the reads of one CpG and sample share luck with the correlation rho.
+The state at time t is m = g + (m0 - g) exp(-k t); an unmethylated base is read as methylated with probability E, of a
+conversion error, so that a read is methylated with probability p = E + (1 - E) m. Counts are binomial about p, or
+beta-binomial, where the reads of one CpG and sample are overdispersed, with the correlation rho.
 """
 
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from scipy.special import digamma, gammaln, polygamma
 Floats = NDArray[np.float64]
 
 LOG_RATE, STEADY, START = range(3)  # the order of parameters: ln k, g, and m0 where it is fitted
-TINY = 1e-60  # stands for a chance of 0: its logarithm and the square of its inverse are still finite
+TINY = 1e-60  # stands for a probability of 0: its logarithm and the square of its inverse are still finite
 
 
 class ReadModel(NamedTuple):
-    """What is the same for all CpGs.
+    """Parameters common to all CpGs.
 
     elapsed : [T], time since the clock started.   error : E.   dispersion : rho, 0 for binomial counts.
     free_start : m0 is fitted; else it is 0.
@@ -77,22 +77,24 @@ def surface(point: Floats, reads: Reads, model: ReadModel) -> Surface:
     )
     scale = 1 - model.error
     for time, modified, unmodified in zip(model.elapsed, reads.modified, reads.unmodified, strict=True):
-        course = _course(point, time, model)
-        chance, other = model.error + scale * course.state, scale * (1 - course.state)
-        value, by_chance, by_chance_twice = _scatter(chance, other, modified, unmodified, model.dispersion)
+        at_age = _state(point, time, model)
+        probability, other = model.error + scale * at_age.state, scale * (1 - at_age.state)
+        value, by_probability, by_probability_twice = _scatter(
+            probability, other, modified, unmodified, model.dispersion
+        )
         sums.value[:] += value
-        _add(sums, course, by_chance * scale, by_chance_twice * scale**2)
+        _add(sums, at_age, by_probability * scale, by_probability_twice * scale**2)
     if reads.tilt is not None:
-        course = _course(point, reads.tilt.age, model)
-        sums.value[:] += reads.tilt.weight * course.state
-        _add(sums, course, reads.tilt.weight, np.zeros_like(course.state))
+        at_age = _state(point, reads.tilt.age, model)
+        sums.value[:] += reads.tilt.weight * at_age.state
+        _add(sums, at_age, reads.tilt.weight, np.zeros_like(at_age.state))
     for row in range(model.parameters):
         for column in range(row):
             sums.curvature[row, column] = sums.curvature[column, row]
     return sums
 
 
-class _Course(NamedTuple):
+class _State(NamedTuple):
     """State at one age [N], how each parameter moves it, and the second derivatives that are not 0."""
 
     state: Floats
@@ -100,7 +102,7 @@ class _Course(NamedTuple):
     bends: dict[tuple[int, int], Floats]
 
 
-def _course(point: Floats, age: float, model: ReadModel) -> _Course:
+def _state(point: Floats, age: float, model: ReadModel) -> _State:
     start = point[START] if model.free_start else 0.0
     aged = np.exp(point[LOG_RATE]) * age
     forget = np.exp(-aged)
@@ -111,38 +113,39 @@ def _course(point: Floats, age: float, model: ReadModel) -> _Course:
         (LOG_RATE, STEADY): forget * aged,
         (LOG_RATE, START): -forget * aged,
     }
-    return _Course(point[STEADY] - gap, (gap * aged, 1 - forget, forget)[: model.parameters], bends)
+    return _State(point[STEADY] - gap, (gap * aged, 1 - forget, forget)[: model.parameters], bends)
 
 
-def _add(sums: Surface, course: _Course, first: Floats, second: Floats) -> None:
+def _add(sums: Surface, at_age: _State, first: Floats, second: Floats) -> None:
     """Add one sample's derivatives by the state, by the chain rule; the upper triangle of the curvature alone."""
-    for row, move in enumerate(course.moves):
+    for row, move in enumerate(at_age.moves):
         sums.slope[row] += first * move
-        for column in range(row, len(course.moves)):
-            sums.curvature[row, column] += second * move * course.moves[column]
-            if (row, column) in course.bends:
-                sums.curvature[row, column] += first * course.bends[row, column]
+        for column in range(row, len(at_age.moves)):
+            sums.curvature[row, column] += second * move * at_age.moves[column]
+            if (row, column) in at_age.bends:
+                sums.curvature[row, column] += first * at_age.bends[row, column]
 
 
 def state_at(point: Floats, age: float, model: ReadModel) -> Floats:
     """Methylation at one age, [N]."""
-    return _course(point, age, model).state
+    return _state(point, age, model).state
 
 
 def _scatter(
-    chance: Floats, other: Floats, modified: Floats, unmodified: Floats, dispersion: float
+    probability: Floats, other: Floats, modified: Floats, unmodified: Floats, dispersion: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Log-likelihood of one sample, and its first and second derivative by the chance of a methylated read; [N] each.
+    """Log-likelihood of one sample, and its two derivatives by the probability of a methylated read; [N] each.
 
-    other : 1 - chance. Concave in the chance, binomial or not: ln Gamma(n + x) - ln Gamma(x) is a sum of ln(x + i).
+    other : 1 - probability. Concave in the probability, binomial or not: ln Gamma(n + x) - ln Gamma(x) is a sum
+    of ln(x + i).
     """
-    chance, other = np.maximum(chance, TINY), np.maximum(other, TINY)
+    probability, other = np.maximum(probability, TINY), np.maximum(other, TINY)
     if dispersion == 0:
-        per, per_other = modified / chance, unmodified / other
-        value = modified * np.log(chance) + unmodified * np.log(other)
-        return value, per - per_other, -per / chance - per_other / other
+        per, per_other = modified / probability, unmodified / other
+        value = modified * np.log(probability) + unmodified * np.log(other)
+        return value, per - per_other, -per / probability - per_other / other
     size = (1 - dispersion) / dispersion  # a + b of the beta distribution whose intraclass correlation is rho
-    alpha, beta = chance * size, other * size
+    alpha, beta = probability * size, other * size
     value = gammaln(modified + alpha) - gammaln(alpha) + gammaln(unmodified + beta) - gammaln(beta)
     value += gammaln(size) - gammaln(size + modified + unmodified)
     first = digamma(modified + alpha) - digamma(alpha) - digamma(unmodified + beta) + digamma(beta)

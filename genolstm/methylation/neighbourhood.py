@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FARTHEST_BP = 100_000.0  # a neighbour farther away, or none at all, counts as this far
-NEAR_BP = 100.0  # spacing is told relative to this
+NEAR_BP = 100.0  # spacing is relative to this
 DENSITY_BP = (200, 1000)  # half windows in which neighbours are counted
 
 
 class Context(NamedTuple):
     """Inputs of the networks, float32; the last row stands for 'no CpG here'.
 
-    reads : [N + 1, R], what neighbours show.   spacing : [N + 1, E], distances and density, known of the CpG itself.
+    reads : [N + 1, R], read counts of each CpG, for its neighbours.
+    spacing : [N + 1, E], distances and density, known of the CpG itself.
     """
 
     reads: Tensor
@@ -23,9 +24,9 @@ class Context(NamedTuple):
 
 
 def read_features(modified: Tensor, unmodified: Tensor) -> Tensor:
-    """Counts [..., T] as a network reads them: how many, and what share; [..., 3T]."""
-    share = (modified - unmodified) / (modified + unmodified + 1)
-    return torch.cat([torch.log1p(modified), torch.log1p(unmodified), share], dim=-1)
+    """Counts [..., T] as a network reads them: how many, and the fraction; [..., 3T]."""
+    fraction = (modified - unmodified) / (modified + unmodified + 1)
+    return torch.cat([torch.log1p(modified), torch.log1p(unmodified), fraction], dim=-1)
 
 
 def context_of(
@@ -35,7 +36,7 @@ def context_of(
     covered: NDArray[np.int32],
     extra: NDArray[np.float32] | None = None,
 ) -> Context:
-    """Give the inputs of N CpGs in genome order. extra : [N, X], anything else that is known of a CpG, standardised."""
+    """Inputs of N CpGs in genome order. extra : [N, X], anything else that is known of a CpG, standardised."""
     before, after = spacing_bp(contig, position)
     columns = [np.log10(gap / NEAR_BP) for gap in (before, after)]
     columns += [np.log10(1 + neighbours_within(contig, position, reach)) for reach in DENSITY_BP]
@@ -62,7 +63,7 @@ def spacing_bp(
 
 def neighbours_within(contig: NDArray[np.int32], position: NDArray[np.int64], reach_bp: int) -> NDArray[np.int64]:
     """Other CpGs within a distance on either side, [N]."""
-    beyond = 2 * (int(position.max(initial=0)) + reach_bp + 1)  # contigs are laid out so that none reaches another
+    beyond = 2 * (int(position.max(initial=0)) + reach_bp + 1)  # contigs are placed so that none reaches another
     place = contig.astype(np.int64) * beyond + position
     inside = np.searchsorted(place, place + reach_bp, side="right") - np.searchsorted(place, place - reach_bp)
     return np.asarray(inside - 1)
@@ -94,7 +95,7 @@ class Windows(NamedTuple):
     """Stretches of neighbouring CpGs of one contig, the answer wanted for the core alone.
 
     rows : int64 [W, margin + core + margin], of the Context; its last row where there is no CpG.
-    margin : CpGs on each side that are only looked at.
+    margin : CpGs on each side that are read but have no output.
     """
 
     rows: Tensor
@@ -107,7 +108,7 @@ class Windows(NamedTuple):
 
 
 def windows_of(contig: NDArray[np.int32], wanted: NDArray[np.bool_], core: int, margin: int) -> Windows:
-    """Cover every wanted CpG [N] by the core of one window; windows look at CpGs of the same contig, wanted or not.
+    """Cover every wanted CpG [N] by the core of one window; windows read CpGs of the same contig, wanted or not.
 
     A core may hold CpGs that are not wanted, for the caller to leave out; no wanted one is in two cores.
     """
@@ -138,7 +139,7 @@ class Neighbourhood(nn.Module):
         self.width = 2 * width + context.spacing.shape[1]
 
     def forward(self, context: Context, windows: Windows) -> Tensor:
-        """What the neighbours say of each core CpG, [W, core, width]."""
+        """Features of the neighbours of each core CpG, [W, core, width]."""
         reads = context.reads[windows.rows]  # [W, L, R]
         margin, length = windows.margin, reads.shape[1]
         # the state before CpG i has read up to i - 1, and the one after it down to i + 1

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genolstm.methylation.grid import CHANCE_EDGE, GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.grid import PROBABILITY_EDGE, GateGrid, fractions, gate_grid, with_error
 from genolstm.methylation.learning import Progress, learn
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, context_of, initialise, windows_of
-from genolstm.methylation.sample_overdispersion import Foreseen, with_luck
+from genolstm.methylation.sample_overdispersion import GatePrediction, with_overdispersion
 from genolstm.methylation.scatter import PairedCounts, grid_log_likelihood, paired
 from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.methylation import MethylationSettings, PooledSettings, ReadLikelihood, number_or_estimate
@@ -45,13 +45,13 @@ class GatePrior(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledModel:
-    """Networks of all folds with what they read. chance : float32 [G, T], of a methylated read at each grid point.
+    """Networks of all folds with their inputs. probability : float32 [G, T], of a methylated read at each grid point.
 
-    fold : int64 [N], which network answers for each CpG.   dispersion : rho of each fold, None for binomial reads.
+    fold : int64 [N], which network predicts each CpG.   dispersion : rho of each fold, None for binomial reads.
     """
 
     grid: GateGrid
-    chance: Tensor
+    probability: Tensor
     context: Context
     counts: PairedCounts
     contig: NDArray[np.int32]
@@ -62,7 +62,7 @@ class PooledModel:
     settings: PooledSettings
 
 
-class Belief(NamedTuple):
+class SitePosterior(NamedTuple):
     """Posterior of some CpGs. rows : int64 [n].   prior, posterior : [n, G].   dispersion : rho, or None.
 
     evidence : [n], log-likelihood of the CpG's own reads under the prior.
@@ -103,46 +103,48 @@ def train_pooled(
     """
     grid = gate_grid(settings)
     ages = np.array(settings.elapsed) if elapsed is None else elapsed
-    chance = torch.from_numpy(with_error(fractions(grid.points, ages), settings.conversion_error).astype(np.float32))
+    probability = torch.from_numpy(
+        with_error(fractions(grid.points, ages), settings.conversion_error).astype(np.float32)
+    )
     context = context_of(contig, position, modified, covered, extra)
     counts = paired(torch.from_numpy(modified.astype(np.float32)), torch.from_numpy(covered.astype(np.float32)))
     fold = folds_of(contig, pooled)
     networks, dispersions = [], []
     for index in range(pooled.folds):
-        network = GatePrior(context, chance.shape[0], pooled.width)
+        network = GatePrior(context, probability.shape[0], pooled.width)
         initialise(network, torch.Generator().manual_seed(spawn_seed(settings.seed, "pooled", index)))
         with torch.no_grad():  # every grid point alike at first
             network.out.weight.mul_(0.1)
             start = number_or_estimate(settings.dispersion, "dispersion") or FIRST_DISPERSION
             network.dispersion_odds.fill_(float(np.log(start / (1 - start))))
-        telling = covered.sum(axis=1) > 0
-        wanted = ((fold != index) if pooled.folds > 1 else np.ones(len(fold), dtype=bool)) & telling
+        with_reads = covered.sum(axis=1) > 0
+        wanted = ((fold != index) if pooled.folds > 1 else np.ones(len(fold), dtype=bool)) & with_reads
 
-        def tell(share: float, done: int, index: int = index) -> None:
+        def report(fraction: float, done: int, index: int = index) -> None:
             if progress:
-                progress((index + share) / pooled.folds, done)
+                progress((index + fraction) / pooled.folds, done)
 
         open_rows = torch.from_numpy(np.append(wanted, False))
 
         def nats(
             windows: Windows, network: GatePrior = network, open_rows: Tensor = open_rows
         ) -> tuple[Tensor, Tensor]:
-            """Log-likelihood of the CpGs' own reads under the prior that their neighbours give, and their number."""
+            """Log-likelihood of the CpGs' own reads under the prior from their neighbours, and their number."""
             own = open_rows[windows.core]
             rows = windows.core[own]
-            likely = grid_log_likelihood(counts, rows, chance, _dispersion(network, settings))
+            likely = grid_log_likelihood(counts, rows, probability, _dispersion(network, settings))
             together = network(context, windows)[own] + likely
             return torch.logsumexp(together, dim=-1).sum(), counts.covered[rows].sum()
 
         learn(
             network, nats, windows_of(contig, wanted, pooled.core, pooled.margin), pooled,
-            spawn(settings.seed, "pooled order", index), tell,
+            spawn(settings.seed, "pooled order", index), report,
         )  # fmt: skip
         networks.append(network.eval())
         dispersions.append(_dispersion(network, settings))
     return PooledModel(
         grid=grid,
-        chance=chance,
+        probability=probability,
         context=context,
         counts=counts,
         contig=contig,
@@ -161,7 +163,7 @@ def _dispersion(network: GatePrior, settings: MethylationSettings) -> Tensor | N
     return torch.sigmoid(network.dispersion_odds) if known is None else torch.tensor(known) if known else None
 
 
-def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> Iterator[Belief]:
+def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> Iterator[SitePosterior]:
     """Posterior over the grid of every wanted CpG, in pieces, each CpG by the network that never trained on it."""
     asked = np.ones(len(model.contig), dtype=bool) if wanted is None else wanted
     settings = model.settings
@@ -177,14 +179,14 @@ def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> It
                 rows = batch.core
                 own = open_rows[rows]
                 prior = network(model.context, batch)[own]
-                likely = grid_log_likelihood(model.counts, rows[own], model.chance, dispersion)
+                likely = grid_log_likelihood(model.counts, rows[own], model.probability, dispersion)
                 together = prior + likely
                 evidence = torch.logsumexp(together, dim=-1)
-                yield Belief(rows[own], prior.exp(), torch.softmax(together, dim=-1), evidence, dispersion)
+                yield SitePosterior(rows[own], prior.exp(), torch.softmax(together, dim=-1), evidence, dispersion)
 
 
-class ReadChances(NamedTuple):
-    """Chance that a read of each CpG at each age is methylated, [N, A]: by its gates alone, and with its samples' luck.
+class ReadProbabilities(NamedTuple):
+    """Probability that a read of each CpG at each age is methylated, [N, A]: by gates alone, and with overdispersion.
 
     The two are the same for binomial reads, and at ages that are not those of the samples.
     """
@@ -193,23 +195,25 @@ class ReadChances(NamedTuple):
     reads: Floats
 
 
-def read_chances(model: PooledModel, ages: Floats, error: float, *, own_samples: bool) -> ReadChances:
-    """Foresee reads by the posterior mean of the state. own_samples : the ages are those of the samples."""
+def read_probabilities(model: PooledModel, ages: Floats, error: float, *, own_samples: bool) -> ReadProbabilities:
+    """Prediction of reads by the posterior mean of the state. own_samples : the ages are those of the samples."""
     at = torch.from_numpy(with_error(fractions(model.grid.points, ages), error).astype(np.float32))
     shape = (len(model.contig), len(ages))
-    foreseen = Foreseen(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(model.contig), np.inf))
-    for belief in posterior(model):
-        rows = belief.rows.numpy()
-        foreseen.chance[rows] = _inside(belief.posterior @ at)
-        foreseen.prior_chance[rows] = _inside(belief.prior @ at)
-        if belief.dispersion is not None:
-            foreseen.size[rows] = float((1 - belief.dispersion) / belief.dispersion)
-    if not own_samples or not np.isfinite(foreseen.size).all():
-        return ReadChances(foreseen.chance, foreseen.chance)
+    predicted = GatePrediction(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(model.contig), np.inf))
+    for site in posterior(model):
+        rows = site.rows.numpy()
+        predicted.probability[rows] = _inside(site.posterior @ at)
+        predicted.prior_probability[rows] = _inside(site.prior @ at)
+        if site.dispersion is not None:
+            predicted.size[rows] = float((1 - site.dispersion) / site.dispersion)
+    if not own_samples or not np.isfinite(predicted.size).all():
+        return ReadProbabilities(predicted.probability, predicted.probability)
     modified, covered = (each.numpy().astype(np.int32) for each in (model.counts.modified, model.counts.covered))
-    return ReadChances(foreseen.chance, with_luck(foreseen, model.contig, model.position, modified, covered))
+    return ReadProbabilities(
+        predicted.probability, with_overdispersion(predicted, model.contig, model.position, modified, covered)
+    )
 
 
-def _inside(chance: Tensor) -> Floats:
-    inside: Floats = chance.clamp(CHANCE_EDGE, 1 - CHANCE_EDGE).double().numpy()
+def _inside(probability: Tensor) -> Floats:
+    inside: Floats = probability.clamp(PROBABILITY_EDGE, 1 - PROBABILITY_EDGE).double().numpy()
     return inside

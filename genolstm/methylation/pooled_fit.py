@@ -1,4 +1,4 @@
-"""What the pooled model says of each CpG: gates with credible intervals, and draws to predict from."""
+"""Summary of the pooled model at each CpG: gates with credible intervals, and draws to predict from."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from genolstm.store.methylation import Posterior
 def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFit, Posterior]:
     """Posterior medians of k and g with their intervals, and equally likely draws; every CpG, with reads or without.
 
-    log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they foresaw them.
+    log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they predicted them.
     """
     count = len(model.contig)
     columns = {name: np.full(count, np.nan) for name in SiteFit._fields if name not in {"reads", "flags"}}
@@ -23,17 +23,17 @@ def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFi
     draws = np.zeros((count, model.settings.draws), dtype=np.uint16)
     tail = (1 - settings.level) / 2
     shape = (-1, len(model.grid.rates), len(model.grid.steady))
-    for belief in posterior(model):
-        rows = belief.rows.numpy()
-        grid = belief.posterior.reshape(shape)
+    for site in posterior(model):
+        rows = site.rows.numpy()
+        grid = site.posterior.reshape(shape)
         log_rate = _quantiles(grid.sum(2), np.log(model.grid.rates), (0.5, tail, 1 - tail))
         steady = _quantiles(grid.sum(1), model.grid.steady, (0.5, tail, 1 - tail))
         for place, end in enumerate(("", "_low", "_high")):
             columns[f"rate{end}"][rows] = np.exp(log_rate[place])
             columns[f"steady{end}"][rows] = steady[place]
-        columns["log_likelihood"][rows] = belief.evidence.double().numpy()
+        columns["log_likelihood"][rows] = site.evidence.double().numpy()
         flags[rows] = _flags(log_rate, steady, model)
-        draws[rows] = _draws(belief.posterior, model.settings.draws)
+        draws[rows] = _draws(site.posterior, model.settings.draws)
     columns["start"][:] = 0.0
     covered = model.counts.covered.numpy()
     reads = covered.sum(axis=1).astype(np.int64)
@@ -44,19 +44,19 @@ def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFi
     return SiteFit(**columns, reads=reads, flags=flags), Posterior(rate=rate, steady=steady_points, draws=draws)
 
 
-def _quantiles(weights: Tensor, values: Floats, shares: tuple[float, ...]) -> list[Floats]:
+def _quantiles(weights: Tensor, values: Floats, at: tuple[float, ...]) -> list[Floats]:
     """Quantiles of distributions on points [n, K], each point's weight spread evenly halfway to its neighbours."""
     edges = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
     below = torch.cumsum(weights.double(), dim=1)
     below = below / below[:, -1:]
     found = []
-    for share in shares:
-        place = torch.searchsorted(below, torch.full((len(below), 1), share, dtype=below.dtype)).clamp_(
+    for fraction in at:
+        place = torch.searchsorted(below, torch.full((len(below), 1), fraction, dtype=below.dtype)).clamp_(
             max=len(values) - 1
         )
         upper = below.gather(1, place)
         lower = torch.where(place > 0, below.gather(1, (place - 1).clamp(min=0)), torch.zeros_like(upper))
-        part = ((share - lower) / (upper - lower).clamp(min=torch.finfo(below.dtype).tiny)).clamp(0, 1)[:, 0].numpy()
+        part = ((fraction - lower) / (upper - lower).clamp(min=torch.finfo(below.dtype).tiny)).clamp(0, 1)[:, 0].numpy()
         cell = place[:, 0].numpy()
         found.append(edges[cell] + part * (edges[cell + 1] - edges[cell]))
     return found

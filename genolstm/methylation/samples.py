@@ -68,7 +68,7 @@ def _rows_in(every: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.
 
 
 def by_age(counts: Counts, times: tuple[float, ...]) -> None:
-    """Hold samples against their times. Raises InputError where they differ in number."""
+    """Compare samples with their times. Raises InputError where they differ in number."""
     if len(times) != len(counts.samples):
         raise InputError(
             f"{len(times)} times were given for {len(counts.samples)} samples ({', '.join(counts.samples[:6])});"

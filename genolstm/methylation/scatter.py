@@ -35,26 +35,26 @@ def paired(modified: Tensor, covered: Tensor) -> PairedCounts:
     return PairedCounts(modified, covered, torch.stack(places, dim=1), tuple(pairs))
 
 
-def grid_log_likelihood(counts: PairedCounts, rows: Tensor, chance: Tensor, dispersion: Tensor | None) -> Tensor:
+def grid_log_likelihood(counts: PairedCounts, rows: Tensor, probability: Tensor, dispersion: Tensor | None) -> Tensor:
     """Log-likelihood of the reads of some CpGs at each point of a grid, [n, G].
 
-    rows : int64 [n].   chance : [G, T], of a methylated read.   dispersion : rho, a scalar, or None for binomial reads.
+    rows : int64 [n].   probability : [G, T], of a methylated read.   dispersion : rho, scalar; None for binomial reads.
     """
     if dispersion is None:
-        table = torch.cat([chance.log(), torch.log1p(-chance)], dim=1).T  # [2T, G]
+        table = torch.cat([probability.log(), torch.log1p(-probability)], dim=1).T  # [2T, G]
         return torch.cat([counts.modified[rows], counts.unmodified[rows]], dim=1) @ table
-    total = torch.zeros(len(rows), len(chance))
+    total = torch.zeros(len(rows), len(probability))
     for sample, pairs in enumerate(counts.pairs):
         met, place = torch.unique(counts.pair[rows, sample], return_inverse=True)
-        total = total + _beta_binomial(pairs[met], chance[:, sample], dispersion)[place]
+        total = total + _beta_binomial(pairs[met], probability[:, sample], dispersion)[place]
     return total
 
 
-def _beta_binomial(pairs: Tensor, chance: Tensor, dispersion: Tensor) -> Tensor:
-    """Log-likelihood of pairs of modified and covered reads [K, 2] at each chance [G]; [K, G]."""
+def _beta_binomial(pairs: Tensor, probability: Tensor, dispersion: Tensor) -> Tensor:
+    """Log-likelihood of pairs of modified and covered reads [K, 2] at each probability [G]; [K, G]."""
     size = (1 - dispersion) / dispersion
     modified, covered = pairs[:, :1], pairs[:, 1:]
-    alpha, beta = chance * size, (1 - chance) * size
+    alpha, beta = probability * size, (1 - probability) * size
     by_modified = torch.lgamma(modified + alpha) - torch.lgamma(alpha)
     by_other = torch.lgamma(covered - modified + beta) - torch.lgamma(beta)
     return by_modified + by_other + torch.lgamma(size) - torch.lgamma(covered + size)

@@ -67,7 +67,7 @@ def truth_of(
 def drawn_truth(kinetics: Kinetics, settings: SimulateSettings, rng: np.random.Generator) -> Truth:
     """Draw CpGs along one contig, with gates about those given.
 
-    ln k and logit g scatter normally with the standard deviation `spread`; CpGs d bp apart share them with the
+    ln k and logit g scatter normally with the standard deviation `spread`; CpGs d bp apart have them in common with the
     correlation exp(-d / coupling_bp), or not at all where coupling_bp is 0.
     """
     gap = rng.geometric(1 / settings.spacing_bp, settings.sites)
@@ -101,23 +101,23 @@ def simulated_counts(truth: Truth, settings: SimulateSettings, rng: np.random.Ge
     rate, steady = torch.from_numpy(truth.rate), torch.from_numpy(truth.steady)
     start = torch.full_like(rate, settings.start_fraction)
     state = trajectory(rate, steady, start, torch.tensor(settings.elapsed, dtype=torch.float64)).numpy()
-    chance = settings.conversion_error + (1 - settings.conversion_error) * state  # [N, T]
+    probability = settings.conversion_error + (1 - settings.conversion_error) * state  # [N, T]
     covered = (
-        np.full(chance.shape, round(settings.coverage))
+        np.full(probability.shape, round(settings.coverage))
         if settings.even_coverage
-        else rng.poisson(settings.coverage, chance.shape)
+        else rng.poisson(settings.coverage, probability.shape)
     )
     if settings.dispersion:
         size = (1 - settings.dispersion) / settings.dispersion
-        certain = (chance <= 0) | (chance >= 1)
-        middle = np.where(certain, 0.5, chance)
-        chance = np.where(certain, chance, rng.beta(middle * size, (1 - middle) * size))
+        certain = (probability <= 0) | (probability >= 1)
+        middle = np.where(certain, 0.5, probability)
+        probability = np.where(certain, probability, rng.beta(middle * size, (1 - middle) * size))
     return Counts(
         contigs=truth.contigs,
         contig=truth.contig,
         position=truth.position,
         strand=np.zeros(len(truth.position), dtype=np.int8),
-        modified=rng.binomial(covered, chance).astype(np.int32),
+        modified=rng.binomial(covered, probability).astype(np.int32),
         covered=covered.astype(np.int32),
         samples=tuple(f"{time:g}" for time in settings.times),
     )

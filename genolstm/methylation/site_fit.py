@@ -19,15 +19,15 @@ AT_BOUND = 1e-6  # a parameter this near to a bound lies on it
 
 
 class Flag(IntFlag):
-    """What keeps a CpG's fit from being what it seems; 0 where nothing does. Kept as bits."""
+    """Reasons to distrust a CpG's fit, as bits; 0 where there are none."""
 
     NO_READS = 1  # not fitted
     FEW_READS = 2  # fewer than asked for, or in fewer samples than there are parameters
     RATE_AT_LOW_BOUND = 4
     RATE_AT_HIGH_BOUND = 8
-    RATE_OPEN_BELOW = 16  # the interval of k reaches the lower bound: no longest half-life can be told
-    RATE_OPEN_ABOVE = 32  # it reaches the upper bound: no shortest half-life can be told
-    RATE_UNIDENTIFIABLE = 64  # both: the reads say nothing of k
+    RATE_OPEN_BELOW = 16  # the interval of k reaches the lower bound: no longest half-life can be estimated
+    RATE_OPEN_ABOVE = 32  # it reaches the upper bound: no shortest half-life can be estimated
+    RATE_UNIDENTIFIABLE = 64  # both: the reads carry no information about k
     STEADY_AT_BOUND = 128
     STEADY_UNIDENTIFIABLE = 256  # the interval of g spans all that is allowed
 
@@ -52,7 +52,7 @@ class SiteFit(NamedTuple):
 
 
 def read_model(settings: MethylationSettings, dispersion: float) -> ReadModel:
-    """Give the likelihood that settings ask for, with the dispersion known."""
+    """The likelihood that settings ask for, with the dispersion known."""
     return ReadModel(
         elapsed=np.array(settings.elapsed),
         error=settings.conversion_error,
@@ -81,8 +81,8 @@ def fit_sites(
     """Fit every CpG by maximum likelihood.
 
     modified, covered : [N, T], reads of each CpG and sample.   model : from `read_model`.
-    intervals : without them their columns are NaN, and flags say only what needs none. Memory does not grow with N but
-    for the answer. progress : called with the share done and CpGs done.
+    intervals : without them their columns are NaN, and flags hold only what needs none. Memory does not grow with N but
+    for the answer. progress : called with the fraction done and CpGs done.
     """
     count = len(modified)
     answer = _empty(count)
@@ -153,8 +153,8 @@ def scan(reads: Reads, settings: MethylationSettings, model: ReadModel) -> Float
     rate, steady = np.exp(points[LOG_RATE]), points[STEADY]
     start = points[START] if model.free_start else 0.0
     state = steady - (steady - start) * np.exp(-np.outer(model.elapsed, rate))  # [T, K]
-    chance = model.error + (1 - model.error) * state
-    table = np.concatenate([np.log(chance), np.log1p(-chance)]).astype(np.float32)
+    probability = model.error + (1 - model.error) * state
+    table = np.concatenate([np.log(probability), np.log1p(-probability)]).astype(np.float32)
     worth = 1 / (1 + np.maximum(reads.modified + reads.unmodified - 1, 0) * model.dispersion)
     counts = np.concatenate([reads.modified * worth, reads.unmodified * worth]).astype(np.float32)
     best = np.empty(counts.shape[1], dtype=np.intp)
@@ -165,7 +165,7 @@ def scan(reads: Reads, settings: MethylationSettings, model: ReadModel) -> Float
 
 
 def _grid(settings: MethylationSettings, model: ReadModel) -> Floats:
-    """Points that cover the bounds; fractions keep off 0 and 1, where a single read can have no chance. [P, K]."""
+    """Points that cover the bounds; fractions keep off 0 and 1, where a single read can have probability 0. [P, K]."""
     rates = np.linspace(np.log(settings.rate_low), np.log(settings.rate_high), GRID_RATES)
     wide = settings.steady_high - settings.steady_low
     within = GRID_STEADY_FREE if model.free_start else GRID_STEADY

@@ -1,4 +1,4 @@
-"""A fit as people look at it: a table with one row a CpG, and tracks along the genome."""
+"""A fit for people: a table with one row a CpG, and tracks along the genome."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ def table_columns(fit: MethylationFit, state: StrandState) -> list[tuple[str, ND
     if fit.unit == TimeUnit.DIVISIONS:
         maintenance, gain = upkeep_columns(fit.rate, fit.steady, state)
         columns += [("maintenance", maintenance), ("gain", gain)]
-    return [*columns, ("flags", _flag_words(fit))]
+    return [*columns, ("flags", _flag_text(fit))]
 
 
 def widths(fit: MethylationFit) -> NDArray[np.int64]:
@@ -38,7 +38,7 @@ def widths(fit: MethylationFit) -> NDArray[np.int64]:
     return np.where(fit.strand == 0, CPG_BP, 1)
 
 
-def _flag_words(fit: MethylationFit) -> list[str]:
+def _flag_text(fit: MethylationFit) -> list[str]:
     """Names of the flags that are raised at each CpG, with commas between; '.' where there are none."""
     values, place = np.unique(fit.flags, return_inverse=True)
     spelled = [
@@ -70,7 +70,7 @@ def runs(
 
 
 def bedgraph_columns(fit: MethylationFit, name: str) -> list[tuple[str, NDArray[Any] | list[str]]]:
-    """Give the four columns of a bedGraph: contig, start, end, value; sites without a finite value are left out."""
+    """The four columns of a bedGraph: contig, start, end, value; sites without a finite value are left out."""
     contigs: list[str] = []
     parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for contig, start, end, value in runs(fit, name, list(fit.contigs)):

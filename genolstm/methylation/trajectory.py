@@ -31,7 +31,7 @@ class Kinetics(NamedTuple):
 
 
 class Upkeep(NamedTuple):
-    """What a division does. maintenance : mu, share of methylated sites kept.   gain : delta, of the others."""
+    """Effect of a division. maintenance : mu, fraction of methylated sites kept.   gain : delta, of the others."""
 
     maintenance: float
     gain: float
@@ -67,7 +67,9 @@ def kinetics_of(upkeep: Upkeep, state: StrandState) -> Kinetics:
     """
     maintenance, gain = upkeep
     if not (0 <= maintenance <= 1 and 0 <= gain <= 1):
-        raise UsageError(f"mu {maintenance:g} and delta {gain:g} must lie between 0 and 1: they are shares of sites.")
+        raise UsageError(
+            f"mu {maintenance:g} and delta {gain:g} must lie between 0 and 1: they are fractions of sites."
+        )
     if maintenance < gain:
         raise UsageError(
             f"mu {maintenance:g} is below delta {gain:g}: new strands would swing about the steady fraction, which is"
@@ -86,7 +88,7 @@ def kinetics_of(upkeep: Upkeep, state: StrandState) -> Kinetics:
 
 
 def upkeep_of(kinetics: Kinetics, state: StrandState) -> Upkeep:
-    """Give back the maintenance and gain of a rate per division and a steady fraction, the inverse of `kinetics_of`.
+    """Maintenance and gain of a rate per division and a steady fraction, the inverse of `kinetics_of`.
 
     Raises UsageError for a duplex that loses more than half of its memory in a division, which no mu >= delta can do.
     """

@@ -74,7 +74,7 @@ def edge_sets(
             inside = sign * table[table[:, 0] == contig, 2]
             here = (position >= within[0]) & (position < within[1])
             matches = matched_positions(
-                codes, position[here], rng, sign=sign, word=settings.edge_word, matches=settings.edge_matches,
+                codes, position[here], rng, sign=sign, k=settings.edge_word, matches=settings.edge_matches,
                 barred=every[every[:, 0] == contig, 1] - shift, min_distance=reach, within=within,
             )  # fmt: skip
             full = matches[:, 0] >= 0

@@ -68,7 +68,7 @@ def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple
         valid_contigs=valid_contigs,
         test_contigs=settings.test_contigs,
         block_bp=settings.block_bp,
-        held_out_share=settings.valid_share,
+        held_out_fraction=settings.valid_share,
     )
 
 

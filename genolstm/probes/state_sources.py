@@ -87,7 +87,12 @@ def sequence_states(
 
     def states(reader: GenomeReader, name: str) -> Iterator[ModelStates]:
         found = states_in_sequences(
-            reader.model, sequence, owner, place, memories=memories, told=lambda read: reader.report(read, to_read)
+            reader.model,
+            sequence,
+            owner,
+            place,
+            memories=memories,
+            on_progress=lambda read: reader.report(read, to_read),
         )
         for mine in np.split(found, ends[:-1]):
             yield ModelStates(name=name, states=mine)

@@ -1,4 +1,4 @@
-"""Bits of every base along stretches of a genome, both strands, handed on piece by piece."""
+"""Bits of every base along stretches of a genome, both strands, written piece by piece."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
@@ -20,7 +20,7 @@ HELD = 1 << 14  # bases of one lane that are gathered before they are written: s
 ENDED_HELD = 256  # unwritten ends of pieces
 SLAB = 1 << 20  # bases read back at a time
 CALIBRATION_BINS = 20
-CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are held against what came
+CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are compared with what came
 
 
 class Sink(Protocol):
@@ -66,7 +66,7 @@ def score_along(reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams
 
 
 class _Writer:
-    """Gathers what each lane reads until it is worth writing."""
+    """The bits of each lane, held until there are enough to be worth writing."""
 
     def __init__(self, genome: Genome, stretches: Stretches, sink: Sink) -> None:
         self.sink, self.count = sink, len(stretches.start)
@@ -127,7 +127,7 @@ class _Tally:
             self.sums[row].index_add_(0, slot, terms.flatten())
 
     def finish(self, ranks: Ranks) -> Calibration:
-        """Give the means; at rank 0 those of what all processes counted."""
+        """The means; at rank 0 those of what all processes counted."""
         count, predicted, observed = ranks.gathered(self.sums.cpu().numpy()[None]).sum(axis=0)
         with np.errstate(invalid="ignore"):
             return Calibration(

@@ -1,4 +1,4 @@
-"""Bits per base of a model, never alone: beside Markov models that are as blind to what is scored as the model is."""
+"""Bits per base of a model, always beside those of Markov models that have seen as little of what is scored."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -108,7 +108,7 @@ def whole_contigs(genome: Genome) -> Stretches:
 def _folded(stretches: Stretches) -> Stretches:
     """The same bases cut into blocks that are dealt to folds in turn; the part of each is its fold."""
     size = max(1, min(LONGEST_FOLD_BLOCK, stretches.bases // (FOLDS * FOLD_BLOCKS)))
-    rows, passed = [], 0  # bases before, so that short contigs share a block
+    rows, passed = [], 0  # bases before, so that short contigs lie in one block
     for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
         at = start
         while at < end:
@@ -154,7 +154,7 @@ def part_bits(
     lines = summed_bits(genome.alphabet, int(markov.symbols.sum()), markov.bits.sum(axis=0))
     best = markov.bits[:, int(markov.bits.sum(axis=0).argmin())]
     uniform = (lines.uniform * markov.symbols).astype(np.float64)
-    against = best if best.sum() < uniform.sum() else uniform  # even the best may be worse than no opinion
+    against = best if best.sum() < uniform.sum() else uniform  # even the best may be worse than uniform
     return PartBits(
         part=part,
         model=float(model.bits.sum()) / lines.symbols,
@@ -174,8 +174,8 @@ def bits_beside_markov(
 ) -> PartBits:
     """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
 
-    seed : of the bootstrap.   Raises ValueError for a part with no known symbol, InputError where the model gives no
-    number.
+    seed : of the bootstrap.   Raises ValueError for a part with no known symbol, InputError where the model's
+    bits are not finite.
     """
     stretches = split.of(part)
     grid = Grid.over(reader.genome, stretches)

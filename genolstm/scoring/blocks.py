@@ -1,4 +1,4 @@
-"""Blocks of a genome that are resampled together, on a grid of each contig, and what their sums vary by."""
+"""Blocks of a genome that are resampled together, on a grid of each contig, and intervals from resampling them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from genolstm.regions import Stretches
 from genolstm.store.genome import Genome
 
 BLOCK_BP = 100_000
-BLOCKS_WANTED = 20  # of a shorter text the blocks are shorter
+BLOCKS_WANTED = 20  # shorter stretches have shorter blocks
 SHORTEST_BLOCK = 1_000
-FEWEST_BLOCKS = 5  # fewer give no interval
+FEWEST_BLOCKS = 5  # fewer allow no interval
 RESAMPLES = 1_000
 DRAWN_AT_ONCE = 1 << 22  # numbers
 Floats = NDArray[np.float64]
@@ -52,9 +52,9 @@ def resampled_sums(table: Floats, rng: np.random.Generator) -> Floats:
     table : [blocks, columns].
     """
     blocks, step = len(table), max(1, DRAWN_AT_ONCE // len(table))
-    chances = np.full(blocks, 1 / blocks)
+    probabilities = np.full(blocks, 1 / blocks)
     sizes = [min(step, RESAMPLES - done) for done in range(0, RESAMPLES, step)]
-    return np.concatenate([rng.multinomial(blocks, chances, size=size) @ table for size in sizes])
+    return np.concatenate([rng.multinomial(blocks, probabilities, size=size) @ table for size in sizes])
 
 
 def mean_difference(ours: Floats, theirs: Floats, symbols: NDArray[np.int64], rng: np.random.Generator) -> Estimate:

@@ -22,7 +22,7 @@ Painted = dict[tuple[str, int], dict[int, Spans]]
 def class_spans(transcripts: Iterable[Transcript], contigs: Sequence[str]) -> Painted:
     """Merged spans of each class and strand: (class, +1 or -1) -> contig index -> int64 [k, 2], sorted, disjoint.
 
-    Transcripts with coding sequence give CDS, UTR (the rest of their exons) and introns, all others noncoding exons
+    Transcripts with coding sequence have CDS, UTR (the rest of their exons) and introns, all others noncoding exons
     and introns.
     """
     index = {name: place for place, name in enumerate(contigs)}

@@ -1,4 +1,4 @@
-"""Scoring of a genome: tracks of bits, and what they come to beside Markov models."""
+"""Scoring of a genome: tracks of bits, and their means beside those of Markov models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,8 +56,8 @@ def score_genome(
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
     Beside the bits of all that was scored, and of what the model's own split held out of it for testing, stand Markov
-    models as blind as the model: counted on its training stretches where the genome holds these, else on other blocks
-    than the one that they score. Where the model was trained on what is scored there is no verdict.
+    models that have seen as little as the model: counted on its training stretches where the genome holds these, else
+    on other blocks than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
@@ -100,7 +100,7 @@ def _tables(
 
 
 def _seen(seen: Seen, genome: Genome) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    if not seen.told:
+    if not seen.known:
         return np.full(len(genome.names), -1, dtype=np.int8)
     trained = np.isin(np.arange(len(genome.names)), seen.split.of(Part.TRAIN).contig)
     return trained.astype(np.int8)
@@ -130,8 +130,8 @@ def _parts(
 
 
 def _standing(seen: Seen, where: Stretches) -> str:
-    """Whether the model was trained on some stretches, in words."""
-    if not seen.told:
+    """Whether the model was trained on some stretches, as text."""
+    if not seen.known:
         return UNKNOWN
     trained = shared(where, seen.split.of(Part.TRAIN)).bases
     if trained:

@@ -23,7 +23,7 @@ def states_in_sequences(
     place: NDArray[np.int64],
     *,
     memories: bool = False,
-    told: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float16]:
     """States after the symbols at `place`, float16 [N, D]; D = layers x H, twice that with memories (h, then c).
 
@@ -31,7 +31,7 @@ def states_in_sequences(
     filled with sequences of like length and read no further than the last place wanted; a lane that ends is dropped.
 
     sequence : from a number to its codes [L].   owner : int64 [N], number of the sequence.   place : int64 [N], 0-based
-    place in it of the last symbol read.   told : called with the symbols read so far.
+    place in it of the last symbol read.   on_progress : called with the symbols read so far.
     """
     width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
     found = np.zeros((len(owner), width), dtype=np.float16)
@@ -51,13 +51,13 @@ def states_in_sequences(
             step = place[rows[wanted]] - lanes.place
             found[rows[wanted]] = lanes.read(lane[wanted], step, memories=memories)
         read += int(reach[group].sum())
-        if told:
-            told(read)
+        if on_progress:
+            on_progress(read)
     return found
 
 
 class _Lanes:
-    """Some sequences on their way, the longest first, so that those still at work are the first `left`.
+    """Some sequences in progress, the longest first, so that those not at their end are the first `left`.
 
     place : the next symbol of each to be read.
     """
@@ -77,7 +77,7 @@ class _Lanes:
         return int((self.lengths > self.place).sum())
 
     def read(self, lane: NDArray[np.int64], step: NDArray[np.int64], *, memories: bool) -> NDArray[np.float16]:
-        """Read a chunk in every lane; gives the states after the symbols asked for, [k, D]. lane, step : [k]."""
+        """One chunk in every lane: the states after the symbols asked for, [k, D]. lane, step : [k]."""
         left = self.left
         before = State(self.state.hidden[:, :left].contiguous(), self.state.memory[:, :left].contiguous())
         width = min(CHUNK, int(self.lengths[0]) - self.place)
@@ -85,21 +85,21 @@ class _Lanes:
         for row in range(left):
             symbols = self.codes[row][self.place : self.place + width]
             padded[row, : len(symbols)] = symbols
-        reading = self.model.forward(torch.from_numpy(padded).to(self.device), before)
-        self.state, self.place = reading.state, self.place + width
+        output = self.model.forward(torch.from_numpy(padded).to(self.device), before)
+        self.state, self.place = output.state, self.place + width
         at = torch.from_numpy(lane).to(self.device), torch.from_numpy(step).to(self.device)
-        parts = [layer[at] for layer in reading.layers]
+        parts = [layer[at] for layer in output.layers]
         if memories and len(lane):
-            parts += [memory[at] for memory in self._memories(reading, before)]
+            parts += [memory[at] for memory in self._memories(output, before)]
         elif memories:
             parts += parts
         return torch.cat(parts, dim=-1).half().cpu().numpy()
 
-    def _memories(self, reading: ModelOutput, before: State) -> list[torch.Tensor]:
+    def _memories(self, output: ModelOutput, before: State) -> list[torch.Tensor]:
         """Memory c of each layer after each symbol, [B, T, H]."""
         return [
             replay(cell, inputs, hidden, State(before.hidden[layer], before.memory[layer])).memory  # type: ignore[arg-type]
             for layer, (cell, inputs, hidden) in enumerate(
-                zip(self.model.cells, reading.inputs, reading.layers, strict=True)
+                zip(self.model.cells, output.inputs, output.layers, strict=True)
             )
         ]

@@ -29,14 +29,14 @@ PASSES = ("own", "other")
 class Feature(NamedTuple):
     """One column of states: which pass, layer (0 reads the bases), part ('h' or 'c') and unit (from 0)."""
 
-    reading: str
+    pass_name: str
     layer: int
     part: str
     unit: int
 
 
 class Intervals(Protocol):
-    """What a BED reader gives (`readers.bed.Bed`): 0-based half-open intervals on a genome, in file order."""
+    """What a BED reader returns (`readers.bed.Bed`): 0-based half-open intervals on a genome, in file order."""
 
     @property
     def contig(self) -> NDArray[np.int32]: ...  # noqa: D102
@@ -55,7 +55,7 @@ class Intervals(Protocol):
 
 
 def readable(sites: Sites, genome: Genome, reach: int) -> NDArray[np.bool_]:
-    """Tell which sites have `reach` symbols and one more on either side within their contig; bool [N]."""
+    """Which sites have `reach` symbols and one more on either side within their contig; bool [N]."""
     length = genome.lengths[sites.contig]
     return (sites.position >= reach + 1) & (sites.position + reach + 1 < length)
 
@@ -71,8 +71,8 @@ def states_at(
     """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
 
     At offset o the own-strand pass is read after symbol p + o along the site's strand, the other pass after symbol p
-    - o: both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus gives
-    what the same site would give in the reverse complement of the contig.
+    - o: both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus has
+    the states that the same site would have in the reverse complement of the contig.
 
     sites : all `readable` at the largest offset.   seams : filled in.
     Of several processes each reads contigs and strands of its own; the states are put together at rank 0.
@@ -117,7 +117,7 @@ def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embed
 
     The pass along the interval's strand (strand 0 counts as +1) is read after its last base, the other after its first.
     Only the neighbourhoods of the intervals are read, each after a burn-in.
-    Of several processes each reads neighbourhoods and strands of its own; all but rank 0 then give their states away by
+    Of several processes each reads neighbourhoods and strands of its own; all but rank 0 then send their states by
     `hand_over`.
     Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand.
     """
@@ -154,15 +154,15 @@ def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embed
 
 
 def hand_over(embedding: Embedding, ranks: Ranks, beside: Path) -> None:
-    """Read what is for this process of several, and give the states to rank 0, which takes them from its `states`.
+    """Compute the states of this process of several and send them to rank 0, which takes them from its `states`.
 
     They are kept in a file without a name in the folder of `beside`.
     """
     width = len(embedding.features) // N_STRANDS
     with TemporaryFile(dir=beside.parent) as spool:
         kept = np.memmap(spool, dtype=np.float16, mode="w+", shape=(len(embedding.sites), N_STRANDS, width))
-        for site, reading, values in embedding.states:
-            kept[site, reading] = values
+        for site, pass_name, values in embedding.states:
+            kept[site, pass_name] = values
         ranks.gather_into(kept.reshape(-1, width), embedding.owner.ravel())
 
 
@@ -170,15 +170,15 @@ def _states_of_others(
     ranks: Ranks, owner: NDArray[np.int64], width: int
 ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
     for row, states in ranks.incoming(owner.ravel(), (width,), np.dtype(np.float16)):
-        for reading in range(N_STRANDS):
-            mine = row % N_STRANDS == reading
-            yield row[mine] // N_STRANDS, reading, states[mine]
+        for pass_name in range(N_STRANDS):
+            mine = row % N_STRANDS == pass_name
+            yield row[mine] // N_STRANDS, pass_name, states[mine]
 
 
 def _features(settings: ModelSettings) -> list[Feature]:
     return [
-        Feature(reading, layer, part, unit)
-        for reading in PASSES
+        Feature(pass_name, layer, part, unit)
+        for pass_name in PASSES
         for part in ("h", "c")
         for layer in range(settings.layers)
         for unit in range(settings.hidden)
@@ -247,7 +247,7 @@ def _last_read(
 def _wanted_states(
     reader: GenomeReader, stretches: Stretches, wanted: "Wanted", *, memories: bool, seams: Seams | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-    """States as they are met: request numbers [k] and states [k, D]; the last word on a request counts."""
+    """States as they are met: request numbers [k] and states [k, D]; the last states of a request count."""
     for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         lane, step, request = wanted.within(block)
         if len(request):
@@ -261,7 +261,7 @@ def _wanted_states(
 
 
 class Wanted:
-    """Which states are wanted, sorted for look-up.
+    """Which states are wanted, sorted for searching.
 
     last : int64 [K], place in the genome's codes of the last base read.   reverse : bool [K].
     """
@@ -277,7 +277,7 @@ class Wanted:
             self.targets.append(targets[mine])
 
     def within(self, block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Lane, step and request number of every state wanted from a block, each [k]; lanes of weight -1 give none."""
+        """Lane, step and request number of every state wanted from a block, each [k]; lanes of weight -1 have none."""
         lanes, steps, requests = [], [], []
         for lane in np.flatnonzero((block.weight > 0) & (block.end > block.begin)).tolist():
             strand, sign, address = int(block.sign[lane] < 0), int(block.sign[lane]), int(block.address[lane])

@@ -1,6 +1,6 @@
 """Hidden states pooled over windows while the genome streams by: mean and maximum, every layer, both strands.
 
-A window is met in pieces: chunks of the reading cut it, elsewhere on each strand. Each piece keeps its own mean and
+A window is met in pieces: chunks of the pass cut it, elsewhere on each strand. Each piece keeps its own mean and
 maximum, and they are made one at the end. So a chunk that is read again, from a state that proved right, simply takes
 the place of the one before: a maximum, unlike a sum, cannot be taken back.
 """
@@ -66,7 +66,7 @@ def pooled_states(
     follows it: a window there holds one state fewer, and a window of that base alone is all 0.
     Memory grows with the windows asked for, not with the contigs that are read.
 
-    seams : filled in.   beside : called with every block, for whoever wants to see more of the same pass.
+    seams : filled in.   beside : called with every block, for anything else that needs the same pass.
     Of several processes each reads contigs and strands of its own; the windows are put together at rank 0, and are not
     all there in the others.
     """
@@ -92,7 +92,7 @@ def contigs_read(genome: Genome, windows: Windows) -> Stretches:
 
 
 def _take(model: NextSymbolModel, block: Block, contigs: Ints, table: "_PieceTable", *, memories: bool) -> None:
-    """Pool every piece of a window in a block; lanes of weight -1 write nothing, the last word on a piece counts."""
+    """Pool every piece of a window in a block; lanes of weight -1 write nothing, the last values of a piece count."""
     lanes = np.flatnonzero((block.weight > 0) & (block.end > block.begin))
     if not len(lanes):
         return
@@ -104,8 +104,8 @@ def _take(model: NextSymbolModel, block: Block, contigs: Ints, table: "_PieceTab
         mine, begin, end = table.pieces_in(block, lane, int(contigs[block.row[lane] % len(contigs)]))
         states = [*(layer[lane] for layer in block.layers), *(memory[row] for memory in remembered)]  # each [T, H]
         for first, last in zip(begin.tolist(), end.tolist(), strict=True):
-            share = ones[: last - first] / (last - first)
-            pools += [torch.mv(state[first:last].t(), share) for state in states]  # a mean, in two thirds of its time
+            weights = ones[: last - first] / (last - first)
+            pools += [torch.mv(state[first:last].t(), weights) for state in states]  # a mean, in two thirds of its time
             pools += [state[first:last].amax(dim=0) for state in states]
         slots.append(mine)
         strands.append(np.full(len(mine), int(block.sign[lane] < 0)))

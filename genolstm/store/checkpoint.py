@@ -30,7 +30,7 @@ HISTORY = {
     "learning_rate": np.float64,
     "bases_per_second": np.float64,
 }
-LARGEST_WEIGHT = 1e10  # of a network that says anything; sums of larger ones overflow
+LARGEST_WEIGHT = 1e10  # of any network of use; sums of larger ones overflow
 DIFFERENCE = ("difference", "difference_low", "difference_high")
 LOOKS = {"bases": np.int64, "bits": np.float64}
 
@@ -48,7 +48,7 @@ class PartBits:
 
     model : NaN where it was not measured.   by_order : order-k Markov, k = 0 ...
     difference : the model less the best of all lines; None where nothing is held out, and in files of 0.1.0.
-    standing : whether the model was trained on these symbols, in words; empty in files of 0.1.0.
+    standing : whether the model was trained on these symbols, as text; empty in files of 0.1.0.
     """
 
     part: str
@@ -130,7 +130,7 @@ class AuxiliaryHeads:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSequence:
-    """By what a model knows again what it was trained on, see `genolstm.seen`.
+    """Hashes that identify what a model was trained on, see `genolstm.seen`.
 
     contigs, stretches : uint8 [contigs, 16] and [stretches, 16], BLAKE2b of the codes of each contig of the genome and
     each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all below a bound.
@@ -148,7 +148,7 @@ class Checkpoint:
 
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
-    card : of a model that is handed on; its weights are then stored as float16, see `packing`.
+    card : of a published model; its weights are then stored as float16, see `packing`.
     training : hashes of the training sequence; None in files of 0.1.0.
     """
 
@@ -234,7 +234,7 @@ def _write_columns(group: h5py.Group, columns: Mapping[str, list[float]], types:
 
 
 def _timeless(history: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Give the history without what the clock measured, where SOURCE_DATE_EPOCH asks for the same bytes each time."""
+    """The history without what the clock measured, where SOURCE_DATE_EPOCH asks for the same bytes each time."""
     if not os.environ.get("SOURCE_DATE_EPOCH"):
         return history
     return {**history, "bases_per_second": [np.nan] * len(history.get("bases_per_second", []))}
@@ -304,7 +304,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _check_weights(checkpoint: Checkpoint, where: str) -> None:
-    """Hold weights against what no network has. Names and shapes are for the network itself to judge."""
+    """Refuse weights that no network has. Names and shapes are for the network itself to judge."""
     for name, values in checkpoint.weights.items():
         if not (np.abs(values) < LARGEST_WEIGHT).all():  # NaN is not smaller either
             raise InputError(
@@ -329,7 +329,7 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
         name: group[name][()] for name in ("model", "symbols", "uniform", "markov_by_order", "markov_interpolated")
     }
     parts = strings(group["part"])
-    standings: tuple[str, ...] = strings(group["standing"]) if "standing" in group else ("",) * len(parts)
+    exposures: tuple[str, ...] = strings(group["standing"]) if "standing" in group else ("",) * len(parts)
     differences = [_difference(group, row) for row in range(len(parts))]
     return tuple(
         PartBits(
@@ -340,7 +340,7 @@ def read_bits(group: h5py.Group) -> tuple[PartBits, ...]:
             by_order=tuple(columns["markov_by_order"][row].tolist()),
             interpolated=float(columns["markov_interpolated"][row]),
             difference=differences[row],
-            standing=standings[row],
+            standing=exposures[row],
         )
         for row, part in enumerate(parts)
     )

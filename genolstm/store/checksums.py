@@ -68,14 +68,14 @@ def read_checksums(descriptor: int, path: Path) -> Checksums | None:
     size = os.fstat(descriptor).st_size
     if size < FOOTER.size:
         return None
-    block, content_bytes, blocks, told, magic = FOOTER.unpack(os.pread(descriptor, FOOTER.size, size - FOOTER.size))
+    block, content_bytes, blocks, stored, magic = FOOTER.unpack(os.pread(descriptor, FOOTER.size, size - FOOTER.size))
     if magic != MAGIC:
         return None
     broken = InputError(f"{path} is damaged: the checksums at its end are not as they were written; make it again.")
     if (block, blocks) != (BLOCK, -(-content_bytes // BLOCK)) or content_bytes + 4 * blocks + FOOTER.size != size:
         raise broken
     table = os.pread(descriptor, 4 * blocks, content_bytes)
-    if zlib.crc32(HEAD.pack(block, content_bytes, blocks), zlib.crc32(table)) != told:
+    if zlib.crc32(HEAD.pack(block, content_bytes, blocks), zlib.crc32(table)) != stored:
         raise broken
     return Checksums(descriptor, path, content_bytes, np.frombuffer(table, dtype="<u4"))
 

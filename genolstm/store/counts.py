@@ -19,7 +19,7 @@ COLUMNS = ("contig", "position", "strand", "modified", "covered")
 class Calling(NamedTuple):
     """How reads became counts.
 
-    code : modifications counted, as in MM tags ('m', 'mh').   motif : IUPAC word and offset, 'CG,0'.
+    code : modifications counted, as in MM tags ('m', 'mh').   motif : IUPAC letters and offset, 'CG,0'.
     threshold : probability from which a call counts; None where the counts were given as counts.
     """
 
@@ -30,7 +30,7 @@ class Calling(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Reads that are modified and reads that tell, at each site and in each sample; checked at birth.
+    """Reads that are modified and reads that are informative, at each site and in each sample; checked at birth.
 
     contigs : names, in genome order.   contig : int32 [N], index into contigs.   position : int64 [N], 0-based; of the
     forward C where the strands of a CpG are merged.   strand : int8 [N], +1, -1, or 0 where strands are merged.

@@ -17,7 +17,7 @@ class FileInfo:
     """Root attributes of a file.
 
     inputs : name -> SHA-256.   records : read, used, skipped by reason; empty where the file has none.
-    sequence_sha256 : of the genome's sequence that it was made on; '' where the file does not tell.
+    sequence_sha256 : of the genome's sequence that it was made on; '' where the file does not hold it.
     others : what its kind adds, plain values.
     """
 

@@ -39,7 +39,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 GZIP_MAGIC, GZIP_WBITS, HEAD_BYTES = b"\x1f\x8b", 31, 512  # to know a FASTA file that was given in place of ours
 MOST_PACKED, MOST_EMPTY = 1100, 1 << 30  # deflate packs no better than 1,032 to 1; chunks that were never written
 LIBVER = ("earliest", "v110")  # opens in h5dump 1.10 and in R's rhdf5
-# what HDF5 and the reading of its text and JSON raise on damaged bytes
+# what HDF5 and the parsing of its text and JSON raise on damaged bytes
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError)
 _READING = re.compile(r"(h5py|genolstm\.store)(\.|$)")
 
@@ -132,8 +132,8 @@ def write_foreign(path: Path) -> Iterator[h5py.File]:
 class _Disk:
     """The file that HDF5 writes to, which swallows the first refusal of the disk and all writes after it.
 
-    HDF5 cannot close a file whose last bytes it may not write: it crashes on a full disk. So it is told that all went
-    well, and whoever closed the file asks `raise_failure`.
+    HDF5 cannot close a file whose last bytes it may not write: it crashes on a full disk. So it is given success
+    for every write, and whoever closed the file asks `raise_failure`.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -281,7 +281,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
 
 @contextmanager
 def open_any(path: Path, *, verify: bool = False) -> Iterator[h5py.File]:
-    """Open one of our files whatever its kind; checks as `open_file`, and says so when reading meets damage later."""
+    """Open one of our files whatever its kind; checks as `open_file`, and raises when a later read meets damage."""
     with _descriptor(path) as descriptor:
         checksums = read_checksums(descriptor, path)
         if verify and checksums:
@@ -404,12 +404,12 @@ _verified: set[tuple[int, int, int, int]] = set()  # files without checksums who
 
 
 def _too_much(file: h5py.File, size: int) -> list[str]:
-    """Datasets that say they hold more than a file of this size can: reading them would never end."""
+    """Datasets whose header claims more values than a file of this size can hold: reading them would never end."""
     found: list[str] = []
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset) and item.nbytes > MOST_PACKED * size + MOST_EMPTY:
-            found.append(f"{name} says it has {item.size:,} values, more than the file can hold")
+            found.append(f"{name} claims {item.size:,} values, more than the file can hold")
 
     file.visititems(visit)
     return found

@@ -31,11 +31,11 @@ TEXT_COLUMNS = {"kind", "direction", "measure"}
 class GatesTables:
     """Everything in a gates file but its tracks, its resets and its dump.
 
-    units : factor -> figure ('mean', 'sd', 'above', 'below') -> float64 [layers, H].
+    units : factor -> statistic ('mean', 'sd', 'above', 'below') -> float64 [layers, H].
     half_life : 'nominal' and 'realised' -> float64 [layers, H], steps; empty where the cell has no forget gate.
     samples : positions x strands that the sums hold.   thresholds : of resets, one a layer.
     memory, windows : functional memory and where it was read; edges, profiles : what was found at boundaries; columns
-    by name, empty where it was not asked for.   summary : what is told of all this, in plain values.
+    by name, empty where it was not asked for.   summary : of all this, in plain values.
     seams : see `stream.seams.Seams.to_json`.
     """
 
@@ -114,7 +114,7 @@ class GatesFile:
         return values
 
     def start_dump(self, region: Region, factors: Sequence[str], units: int) -> None:
-        """Make room for everything at every base of a region; NaN until written."""
+        """Create datasets for everything at every base of a region; NaN until written."""
         group = self.file.create_group("dump")
         group.attrs.update({"contig": region.contig, "start": region.start, "end": region.end})
         shape = (region.end - region.start, self.strands, self.layers, units)
@@ -128,9 +128,9 @@ class GatesFile:
     def finish(self, tables: GatesTables, records: Records) -> None:
         """Write the tables."""
         file = self.file
-        for name, figures in tables.units.items():
-            for figure, values in figures.items():
-                file[f"units/{name}/{figure}"] = values
+        for name, statistics in tables.units.items():
+            for statistic, values in statistics.items():
+                file[f"units/{name}/{statistic}"] = values
         for name, values in tables.half_life.items():
             file[f"half_life/{name}"] = values
         for group in ("memory", "windows", "edges", "profiles"):
@@ -213,7 +213,7 @@ def read_resets(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def read_dump(path: Path) -> tuple[Region, dict[str, NDArray[np.float32]]]:
-    """Give the region of a dump, and name -> float32 [bases, strands, layers, H]. Raises InputError without one."""
+    """The region of a dump, and name -> float32 [bases, strands, layers, H]. Raises InputError without one."""
     with open_file(path, Kind.GATES) as file:
         if "dump" not in file:
             raise InputError(f"{path} holds no dump; run 'genolstm gates' with --dump REGION.")

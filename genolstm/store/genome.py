@@ -47,10 +47,10 @@ class Block(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Genome:
-    """Read-only view of a genome file; codes are mapped from disk, so that processes share them and nothing is loaded.
+    """Read-only view of a genome file; codes are mapped from disk: one copy for all processes, none loaded.
 
     names, lengths, starts : contigs in file order.   unknown : N (or X) per contig.   sha256 : hash of names and codes,
-    by which a checkpoint knows its genome whatever file holds it.   mapped : uint8 [symbols], to be read by `codes` or
+    which identifies a genome whatever file holds it.   mapped : uint8 [symbols], to be read by `codes` or
     `all_codes`, which check what they hand over.   check : of symbols [start, end), None where nothing is on disk.
     soft_mask : intervals of each contig, as `soft_mask` gives them, of a genome without a file of its own; path is then
     where its sequence came from. None where the file at path holds them.
@@ -84,7 +84,7 @@ class Genome:
         return self.mapped[start:end]
 
     def release(self) -> None:
-        """Give pages of the codes that were read back to the system: mapped pages count as this process's memory."""
+        """Return pages of the codes that were read to the system: mapped pages count as this process's memory."""
         if isinstance(self.mapped, np.memmap):
             self.mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 

@@ -61,7 +61,7 @@ def write_hidden(
     """Write states as they are met, whole or not at all.
 
     features : pass, layer, part and unit of each column.   states : sites [k], pass and its states [k, features of a
-    pass]; the last word for a site and pass counts.   seams : asked when all states were handed over.
+    pass]; the last values for a site and pass count.   seams : asked when all states were handed over.
     """
     with write_file(path, Kind.HIDDEN, provenance) as file, TemporaryFile(dir=path.parent) as spool:
         write_strings(file.create_group("contigs"), "name", sites.contigs)
@@ -74,8 +74,8 @@ def write_hidden(
         # states come in the order in which lanes meet them: they are put in place on disk, not in memory
         placed = np.memmap(spool, dtype=np.float16, mode="w+", shape=shape)
         half = len(features) // len({feature[0] for feature in features})
-        for rows, reading, values in states:
-            placed[rows, reading * half : (reading + 1) * half] = values
+        for rows, which, values in states:
+            placed[rows, which * half : (which + 1) * half] = values
         target = file.create_dataset(
             "states", shape=shape, dtype=np.float16, chunks=(min(ROWS, len(sites)), len(features))
         )
@@ -211,8 +211,8 @@ def _frame(file: h5py.File, name: str, index: list[str], columns: Mapping[str, A
 def _distinct(names: list[str]) -> list[str]:
     """Names with a number after those that came before: rows of AnnData need names of their own."""
     met: dict[str, int] = {}
-    told = []
+    distinct = []
     for name in names:
         met[name] = met.get(name, 0) + 1
-        told.append(name if met[name] == 1 else f"{name}-{met[name]}")
-    return told
+        distinct.append(name if met[name] == 1 else f"{name}-{met[name]}")
+    return distinct

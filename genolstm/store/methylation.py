@@ -33,7 +33,7 @@ COLUMNS = {  # field of the record -> name in the file; {unit} is hour or divisi
 }
 
 
-OPEN_RATE = "rate_"  # flags that begin so say that k is open to a side, at a bound, or not told at all
+OPEN_RATE = "rate_"  # flags that begin so mean that k is open to a side, at a bound, or not identifiable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class MethylationFit:
 
     contigs, contig, position, strand, modified, covered, samples : as `store.counts.Counts`.
     unit : 'hours' or 'divisions'.   elapsed : float64 [S], age of each sample in that unit.   model : 'site', 'pooled'.
-    numbers : what all CpGs share: conversion_error, dispersion, level, and the bounds of k and g.
+    numbers : common to all CpGs: conversion_error, dispersion, level, and the bounds of k and g.
     rate, steady, half_life : float64 [N], with the ends of their intervals; NaN where nothing was fitted; rates per
     unit of time. start : state when the clock starts.   reads : int64 [N].   flags : uint16 [N], bits by `flag_names`.
     posterior : of the pooled model, else None.   held_out : table of held-out scores, empty when none were asked for.
@@ -82,11 +82,11 @@ class MethylationFit:
 
     @property
     def identifiable(self) -> NDArray[np.bool_]:
-        """Sites whose rate the reads tell: fitted, with an interval of k that is closed within its bounds; bool [N]."""
+        """Sites whose rate the reads identify: fitted, with an interval of k closed within its bounds; bool [N]."""
         excluding = [bit for name, bit in self.flag_names.items() if name.startswith(OPEN_RATE)]
         mask = np.bitwise_or.reduce(np.array(excluding, dtype=np.uint16)) if excluding else np.uint16(0)
-        told: NDArray[np.bool_] = np.isfinite(self.rate) & ((self.flags & mask) == 0)
-        return told
+        identifiable: NDArray[np.bool_] = np.isfinite(self.rate) & ((self.flags & mask) == 0)
+        return identifiable
 
     @property
     def median_half_life(self) -> float:
@@ -97,7 +97,7 @@ class MethylationFit:
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
-    """What the pooled model believes of each CpG, as equally likely draws from a grid of gates.
+    """Posterior of the pooled model for each CpG, as equally likely draws from a grid of gates.
 
     rate, steady : float64 [G], the grid.   draws : uint16 [N, D], index into it.
     """
@@ -109,7 +109,7 @@ class Posterior:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutScore:
-    """How likely a model finds reads that it never saw, in nats a read, beside the model that it is compared with.
+    """Log-likelihood of held-out reads under a model, in nats a read, beside the model that it is compared with.
 
     what : 'all', or the group of CpGs by their training reads.   difference : this model less `against`, paired, with
     the 95 % interval of a block bootstrap.
@@ -150,7 +150,7 @@ def write_methylation(path: Path, fit: MethylationFit, records: Records, provena
 
 
 def column_names(unit: str) -> dict[str, str]:
-    """Field of a fit -> its name in the file and in tables, which says the unit ('hours' or 'divisions')."""
+    """Field of a fit -> its name in the file and in tables, which holds the unit ('hours' or 'divisions')."""
     return {name: written.format(unit=unit.removesuffix("s"), units=unit) for name, written in COLUMNS.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a model says of itself when it is handed on: data, licence, how it was made, and what its probes found."""
+"""The card of a published model: data, licence, how it was made, and what its probes found."""
 
 import dataclasses
 import json
@@ -31,9 +31,9 @@ class ProbeLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """Where a model that is handed on comes from. Commands name files without their folders.
+    """Origin of a published model. Commands name files without their folders.
 
-    data, licence : of what it was trained on, in words.   command, version, device, seed, created : of its training.
+    data, licence : of what it was trained on, as text.   command, version, device, seed, created : of its training.
     rounding : largest change of bits/symbol, of any held-out part, by rounding the weights to float16.
     """
 
@@ -54,9 +54,9 @@ class ModelCard:
     @classmethod
     def from_text(cls, text: str) -> "ModelCard":
         """Read what `to_text` wrote."""
-        told: dict[str, Any] = json.loads(text)
-        told["probes"] = tuple(_line(row) for row in told["probes"])
-        return cls(**told)
+        fields: dict[str, Any] = json.loads(text)
+        fields["probes"] = tuple(_line(row) for row in fields["probes"])
+        return cls(**fields)
 
 
 def _line(row: dict[str, Any]) -> ProbeLine:

@@ -26,7 +26,7 @@ class Span(NamedTuple):
 class Places(NamedTuple):
     """Places of every row of a table.
 
-    of : rows [first, end) -> Span.   single : a row is told by one position.   stranded : the strand tells something.
+    of : rows [first, end) -> Span.   single : a row is one position.   stranded : the strand means something.
     """
 
     of: Callable[[int, int], Span]

@@ -1,4 +1,4 @@
-"""Result files of the probes: every number that is told can be recomputed from them."""
+"""Result files of the probes: every number that is reported can be recomputed from them."""
 
 import json
 from collections.abc import Mapping
@@ -107,7 +107,7 @@ MULTICLASS_COLUMNS = _Columns(
 ROWS_IN_MEMORY = 4096  # rows of features turned to float64 at once
 SWEEP_ALWAYS = ("log_likelihood", "auprc")  # columns of every sweep; NaN where they are not the scores of the target
 CEILING_NAMES = ("fraction_of_ceiling", "standing")  # the second in versions before 4
-POOLED_ALWAYS = ("mean", "max")  # what versions before 4 made of the states of a window, and did not say
+POOLED_ALWAYS = ("mean", "max")  # what versions before 4 made of the states of a window, and did not record
 COLUMN_GROUPS = ("edges", "profiles", "places", "chains")  # tables of a result that are columns by name
 
 
@@ -120,13 +120,13 @@ class ProbeResult:
     differences : control -> AUPRC (of values: R2) of the trained states minus the control's, paired.
     selectivity : AUPRC of the real task minus the control task's; None where that task makes no sense.
     prevalence : true sites among all candidates of the test part; None where values are asked.
-    homology : share of test windows with a 31-mer in training; of proteins, the largest identity between a test
+    homology : fraction of test windows with a 31-mer in training; of proteins, the largest identity between a test
     protein and one in training or validation.
-    seams : summary of each model's reading, see `stream.seams.Seams.to_json`.
+    seams : summary of each model's pass, see `stream.seams.Seams.to_json`.
     ranked : score that the verdict is made from: 'auprc' of two classes, 'accuracy' of more, 'r2' of values.
     width : bp of each site, from its position on; more than 1 for windows.   states : 'h', or 'h+c' with the memories.
     pooling : what was made of the states of a window; empty where states were read at offsets.
-    definition : what was asked, in words and numbers.
+    definition : what was asked, as text and numbers.
     edges, profiles : columns by name of what the forget gate does at the edges of peaks; empty where it was not asked.
     places, chains : of proteins, columns by name of which residue of which protein each site is, and of the proteins.
     fraction_of_ceiling : where the trained states stand between the best random-init model (0) and the ceiling (1), by

@@ -72,7 +72,7 @@ GENOME = (
     Dataset(
         "codes", ("symbols",), "uint8", "code", "all contigs end to end, contiguous on disk; index into the alphabet"
     ),
-    Dataset("contigs/name", ("contigs",), "string", "", "first word of each FASTA header, in file order"),
+    Dataset("contigs/name", ("contigs",), "string", "", "from each FASTA header, up to the first space"),
     Dataset("contigs/start", ("contigs",), "int64", "symbol", "where the contig begins in codes"),
     Dataset("contigs/length", ("contigs",), "int64", "symbol", "length of the contig"),
     Dataset(
@@ -119,7 +119,7 @@ def _bits(group: str) -> tuple[Dataset, ...]:
 
 
 def _seams(group: str, axis: str, other: str) -> tuple[Dataset, ...]:
-    """Table of places where the states of two readings were held against each other."""
+    """Table of places where the states of two passes were compared."""
     return (
         Dataset(f"{group}/contig", (axis,), "int32", "index", "contig"),
         Dataset(f"{group}/position", (axis,), "int64", "bp", "0-based, of the first base that follows"),
@@ -140,14 +140,14 @@ CHECKPOINT = (
     ),
     Dataset("state/hidden", ("layers", "lanes", "units"), "float32", "", "h of each lane", required=False),
     Dataset("state/memory", ("layers", "lanes", "units"), "float32", "", "c of each lane", required=False),
-    Dataset("best/*", ("*", "..."), "float32", "", "weights of the best look so far (early stop)", required=False),
+    Dataset("best/*", ("*", "..."), "float32", "", "weights of the best validation (early stop)", required=False),
     Dataset("history/step", ("records",), "int64", "", "weight updates so far"),
     Dataset("history/bases", ("records",), "int64", "bp", "symbols read so far, both strands"),
     Dataset("history/bits", ("records",), "float64", "bits/base", "training loss, mean since the last record"),
     Dataset("history/gradient_norm", ("records",), "float64", "", "before clipping"),
     Dataset("history/learning_rate", ("records",), "float64", "", "at this step"),
     Dataset("history/bases_per_second", ("records",), "float64", "bp/s", "since the last; NaN with SOURCE_DATE_EPOCH"),
-    Dataset("looks/bases", ("looks",), "int64", "bp", "symbols read when validation was looked at"),
+    Dataset("looks/bases", ("looks",), "int64", "bp", "symbols read when validation was measured"),
     Dataset("looks/bits", ("looks",), "float64", "bits/base", "validation loss, both strands"),
     Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
     Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
@@ -157,7 +157,7 @@ CHECKPOINT = (
     Dataset("split/blake2b", ("stretches", "16"), "uint8", "", "BLAKE2b of its codes, 128 bits", required=False),
     Dataset("training/kmers", ("kmers",), "uint64", "", "smallest hashes of canonical 31-mers trained on", False),
     *_bits("bits"),
-    Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head tells, see settings", required=False),
+    Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head predicts", required=False),
     Dataset("auxiliary/mean", ("tasks",), "float64", "", "of the target, over the training part", required=False),
     Dataset("auxiliary/sd", ("tasks",), "float64", "", "its standard deviation there", required=False),
     Dataset("auxiliary/weight", ("tasks", "units"), "float32", "", "of each hidden unit, last layer", required=False),
@@ -221,12 +221,12 @@ PROBE = (
     Dataset("*/sweep/model", ("fits",), "string", "", "trained or untrained_k"),
     Dataset("*/sweep/offsets", ("fits",), "string", "", "symbols after the dinucleotide, read together"),
     Dataset("*/sweep/valid_log_likelihood", ("fits",), "float64", "nats/site", "on validation; the best is chosen"),
-    Dataset("*/sweep/valid_auprc", ("fits",), "float64", "", "on validation sites: test sites are never looked at"),
+    Dataset("*/sweep/valid_auprc", ("fits",), "float64", "", "on validation sites: test sites are not used"),
     Dataset("*/sweep/valid_accuracy", ("fits",), "float64", "", "the same, of several classes", required=False),
     Dataset("*/sweep/valid_r2", ("fits",), "float64", "", "the same, of values", required=False),
     Dataset("*/calibration/edge_log_odds", ("bins",), "float64", "log odds", "lowest log odds in each bin, test sites"),
     Dataset("*/calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
-    Dataset("*/calibration/observed", ("bins",), "float64", "", "share of true sites"),
+    Dataset("*/calibration/observed", ("bins",), "float64", "", "fraction of true sites"),
     Dataset("*/calibration/sites", ("bins",), "int64", "", "test sites in the bin"),
     Dataset("*/edges/model", ("tests",), "string", "", "trained or untrained_k", required=False),
     Dataset("*/edges/direction", ("tests",), "string", "", "into or out of the peak, as it is read", required=False),
@@ -244,7 +244,7 @@ PROBE = (
     Dataset("*/places/residues", ("sites",), "int64", "residue", "t: residues of it read so far", required=False),
     Dataset("*/chains/name", ("chains",), "string", "", "of each protein", required=False),
     Dataset("*/chains/part", ("chains",), "int8", "", "0 train, 1 valid, 2 test", required=False),
-    Dataset("*/chains/cluster", ("chains",), "int64", "index", "proteins of one cluster share words", required=False),
+    Dataset("*/chains/cluster", ("chains",), "int64", "index", "proteins of one cluster share k-mers", required=False),
     Dataset("*/chains/residues", ("chains",), "int64", "residue", "length", required=False),
     Dataset("*/profiles/offset", ("offsets",), "int64", "bp", "as read; 0 is the first base beyond it", required=False),
     Dataset("*/profiles/forget", ("tests", "offsets"), "float64", "", "mean forget gate at edges", required=False),
@@ -287,7 +287,7 @@ METHYLATION = (
     Dataset("sites/start_fraction", ("sites",), "float64", "fraction", "state when the clock starts"),
     Dataset("sites/log_likelihood", ("sites",), "float64", "nats", "of the site's reads at the fit"),
     Dataset("sites/reads", ("sites",), "int64", "reads", "of all samples"),
-    Dataset("sites/flags", ("sites",), "uint16", "bits", "what cannot be told; attribute flag_names has the bits"),
+    Dataset("sites/flags", ("sites",), "uint16", "bits", "what cannot be estimated; attribute flag_names has the bits"),
     Dataset("posterior/rate", ("grid",), "float64", "1/unit", "k of each point of the pooled model's grid", False),
     Dataset("posterior/steady", ("grid",), "float64", "fraction", "g of each point", False),
     Dataset("posterior/draws", ("sites", "draws"), "uint16", "index", "equally likely grid points of each site", False),
@@ -304,7 +304,7 @@ METHYLATION = (
 SCORE = (
     Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
     Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
-    Dataset("contigs/seen", ("contigs",), "int8", "", "1 trained on, 0 not, -1 cannot be told: another genome's model"),
+    Dataset("contigs/seen", ("contigs",), "int8", "", "1 trained on, 0 not, -1 unknown: another genome's model"),
     Dataset("stretches/contig", ("stretches",), "int32", "index", "contig of each stretch that was scored"),
     Dataset("stretches/start", ("stretches",), "int64", "bp", "0-based start"),
     Dataset("stretches/end", ("stretches",), "int64", "bp", "half-open end"),
@@ -324,7 +324,7 @@ SCORE = (
     Dataset("calibration/lower", ("bins",), "float64", "", "lower edge of the predicted probability"),
     Dataset("calibration/sampled", ("bins",), "int64", "", "symbols x bases, of every eighth base"),
     Dataset("calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
-    Dataset("calibration/observed", ("bins",), "float64", "", "share that came"),
+    Dataset("calibration/observed", ("bins",), "float64", "", "fraction that came"),
     Dataset("classes/name", ("classes",), "string", "", "CDS, UTR, intron, noncoding exon, intergenic", required=False),
     Dataset("classes/sense", ("classes",), "string", "", "read along the feature, against it, or both", required=False),
     Dataset("classes/symbols", ("classes",), "int64", "", "known bases", required=False),
@@ -332,7 +332,7 @@ SCORE = (
     Dataset("classes/low", ("classes",), "float64", "bits/base", "2.5 % point, by blocks of 100 kb", required=False),
     Dataset("classes/high", ("classes",), "float64", "bits/base", "97.5 % point", required=False),
     *_seams("seams", "seams", "burned-in against true state"),
-    *_seams("leads", "leads", "after the whole lead against half of it"),
+    *_seams("leads", "leads", "after the whole warm-up against half of it"),
 )
 
 HIDDEN = (
@@ -385,8 +385,8 @@ GATES = (
     ),
     Dataset("units/*/mean", ("layers", "units"), "float64", "", "mean of a factor over all samples"),
     Dataset("units/*/sd", ("layers", "units"), "float64", "", "standard deviation over all samples"),
-    Dataset("units/*/above", ("layers", "units"), "float64", "", "share of samples of a gate above 0.9", False),
-    Dataset("units/*/below", ("layers", "units"), "float64", "", "share below 0.1", False),
+    Dataset("units/*/above", ("layers", "units"), "float64", "", "fraction of samples of a gate above 0.9", False),
+    Dataset("units/*/below", ("layers", "units"), "float64", "", "fraction below 0.1", False),
     Dataset("half_life/nominal", ("layers", "units"), "float64", "bp", "ln 0.5 / ln sigmoid(bias)", required=False),
     Dataset("half_life/realised", ("layers", "units"), "float64", "bp", "ln 0.5 / mean ln f", required=False),
     Dataset("resets/contig", ("resets",), "int32", "index", "contig of each reset"),
@@ -462,7 +462,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
 
 
 def row_for(kind: Kind, path: str) -> Dataset | None:
-    """Give the table row that a dataset path follows, or None."""
+    """The table row that a dataset path follows, or None."""
     for row in SCHEMA[kind]:
         if row.path.count("/") == path.count("/") and fnmatchcase(path, row.path):
             return row

@@ -1,4 +1,4 @@
-"""Score files: bits of every base on both strands, and what they come to per contig, beside their Markov lines."""
+"""Score files: bits of every base on both strands, and their means per contig, beside Markov models."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,15 +35,16 @@ class ClassBits(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreTables:
-    """What the bits of a score file come to.
+    """Sums and tables of a score file.
 
     symbols : int64 [contigs, strands, 2], known bases that are not and that are soft-masked.   bits : float64, their
     sum, same shape.   seen : int8 [contigs], 1 where the model was trained on any base of the contig, 0 where on none,
-    -1 where that cannot be told: the model comes from another genome.
+    -1 where that cannot be known: the model comes from another genome.
     parts : the model beside its Markov lines; 'scored' is all of it, 'test' what the model's split held out.
-    markov_counted_on : which stretches the Markov models know.
+    markov_counted_on : stretches that the Markov models were counted on.
     calibration : columns by name.   calibration_error : expected calibration error.
-    seams, leads : columns by name.   seam_summary : plain numbers.   classes : where there was an annotation.
+    seams : columns by name.   leads : the same of warm-ups.   seam_summary : plain numbers.
+    classes : where there was an annotation.
     """
 
     symbols: NDArray[np.int64]

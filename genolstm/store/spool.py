@@ -50,7 +50,7 @@ class Spool:
 def open_spool(beside: Path, places: int, shape: tuple[int, ...] = ()) -> Iterator[Spool]:
     """Open a spool in the folder of an output. places : along each strand, of all processes together.
 
-    It has no name, so that nothing is left of it however the process ends, and takes the room of what is written.
+    It has no name, so that nothing is left of it however the process ends, and takes as much disk as what is written.
     """
     with TemporaryFile(dir=beside.parent) as file:
         yield Spool(file.fileno(), places, shape, beside)

@@ -1,4 +1,4 @@
-"""Result files of the studies: each claim with its number, and the tables that its figure is drawn from."""
+"""Result files of the studies: each claim with its number, and the tables that its picture is drawn from."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class Claim(NamedTuple):
     """One claim beside what was found.
 
     name : short, one of its kind within a study.   statement : the claim, as a sentence.
-    holds : what the numbers say.
+    holds : whether the numbers bear it out.
     value, low, high : the number that decides, with the ends of its 95 % interval; NaN ends where it has none.
-    unit : of the three.   because : a sentence that says how the number decides.
+    unit : of the three.   because : a sentence on how the number decides.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What `genolstm show` tells of any file."""
+"""What `genolstm show` prints of any file."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from genolstm.store.files import open_any
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 
-TOLD_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command", "seed", "device", "content_sha256")
+SHOWN_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command", "seed", "device", "content_sha256")
 
 
 def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
@@ -20,31 +20,31 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
     verify : also check the content hash. Raises InputError as `files.open_any`.
     """
     with open_any(path, verify=verify) as file:
-        told: dict[str, Any] = {"file": str(path)}
-        told |= {name: _plain(file.attrs[name]) for name in TOLD_FIRST}
+        summary: dict[str, Any] = {"file": str(path)}
+        summary |= {name: _plain(file.attrs[name]) for name in SHOWN_FIRST}
         if verify:
-            told["content"] = "agrees with its SHA-256"
-        for name in sorted(set(file.attrs) - set(TOLD_FIRST) - {"format"}):
+            summary["content"] = "agrees with its SHA-256"
+        for name in sorted(set(file.attrs) - set(SHOWN_FIRST) - {"format"}):
             value = _plain(file.attrs[name])
-            told[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+            summary[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
         if file.attrs["kind"] == Kind.GENOME:
-            told["contigs"] = dict(
+            summary["contigs"] = dict(
                 zip(file["contigs/name"].asstr()[()], file["contigs/length"][()].tolist(), strict=True)
             )
         if file.attrs["kind"] == Kind.CHECKPOINT:
-            told["bits/base"] = _bits(file["bits"])
+            summary["bits/base"] = _bits(file["bits"])
         if file.attrs["kind"] == Kind.SCORE:
-            told["bits/base"] = _bits(file["parts"])
+            summary["bits/base"] = _bits(file["parts"])
         if file.attrs["kind"] == Kind.PROBE:
-            told |= {target: _verdict(file[target]) for target in file if target != "contigs"}
+            summary |= {target: _verdict(file[target]) for target in file if target != "contigs"}
         if file.attrs["kind"] == Kind.COUNTS:
-            told["samples"] = _samples(file)
+            summary["samples"] = _samples(file)
         if file.attrs["kind"] == Kind.METHYLATION:
-            told |= _methylation(file)
+            summary |= _methylation(file)
         if file.attrs["kind"] == Kind.STUDY:
-            told |= {name: _study(file[name]) for name in file}
-        told["datasets"] = _datasets(file)
-    return told
+            summary |= {name: _study(file[name]) for name in file}
+        summary["datasets"] = _datasets(file)
+    return summary
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (HDF5 attributes of any type)
@@ -63,65 +63,65 @@ def _bits(group: h5py.Group) -> dict[str, str]:
 
 def _verdict(group: h5py.Group) -> dict[str, str]:
     """Verdict of one target of a probe, and every score of every feature set with its interval."""
-    told = {name: str(_plain(group.attrs[name])) for name in ("verdict", "offsets", "best_control")}
+    summary = {name: str(_plain(group.attrs[name])) for name in ("verdict", "offsets", "best_control")}
     if "prevalence" in group.attrs:
-        told["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
-    told |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}
+        summary["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
+    summary |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}
     for name in set(CEILING_NAMES) & set(group.attrs):
-        told["between random-init (0) and ceiling (1)"] = "{:.2f} [{:.2f}, {:.2f}]".format(*group.attrs[name])
+        summary["between random-init (0) and ceiling (1)"] = "{:.2f} [{:.2f}, {:.2f}]".format(*group.attrs[name])
     ends = [group["scores"][end][()] for end in ("value", "low", "high")]
     scores = group["scores/score"].asstr()[()]
     for row, name in enumerate(group["scores/features"].asstr()[()]):
-        told[name] = ", ".join(
+        summary[name] = ", ".join(
             f"{score} {ends[0][row, column]:.3f} [{ends[1][row, column]:.3f}, {ends[2][row, column]:.3f}]"
             for column, score in enumerate(scores)
         )
     differences, ranked = group["differences"], str(group.attrs.get("ranked", "auprc")).upper()
     for row, control in enumerate(differences["control"].asstr()[()]):
         value, low, high = (differences[end][row] for end in ("value", "low", "high"))
-        told[f"trained minus {control}"] = f"{ranked} {value:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return told
+        summary[f"trained minus {control}"] = f"{ranked} {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return summary
 
 
 def _samples(file: h5py.File) -> dict[str, str]:
-    """Sites with reads, reads, and the share of them that is modified, of each sample of a counts file."""
+    """Sites with reads, reads, and the fraction of them that is modified, of each sample of a counts file."""
     modified, covered = file["sites/modified"][()], file["sites/covered"][()]
-    told = {}
+    summary = {}
     for column, name in enumerate(file["samples/name"].asstr()[()]):
         reads = int(covered[:, column].sum(dtype=np.int64))
-        share = f", {100 * modified[:, column].sum(dtype=np.int64) / reads:.1f} % modified" if reads else ""
-        told[name] = f"{np.count_nonzero(covered[:, column]):,} sites with reads, {reads:,} reads{share}"
-    return told
+        fraction = f", {100 * modified[:, column].sum(dtype=np.int64) / reads:.1f} % modified" if reads else ""
+        summary[name] = f"{np.count_nonzero(covered[:, column]):,} sites with reads, {reads:,} reads{fraction}"
+    return summary
 
 
 def _methylation(file: h5py.File) -> dict[str, dict[str, str]]:
-    """Medians over the sites that were fitted, and how each model did on held-out reads."""
+    """Medians over the sites that were fitted, and the log-likelihood of held-out reads under each model."""
     unit = str(file.attrs["unit"])
     shown = {}
     for name in (f"rate_per_{unit.removesuffix('s')}", "steady_fraction", f"half_life_{unit}"):
         values = file[f"sites/{name}"][()]
         known = values[np.isfinite(values)]
         shown[name] = f"{np.median(known):.4g}" if known.size else "none fitted"
-    told = {"medians": shown}
+    summary = {"medians": shown}
     scores = file["held_out"]
     for row, what in enumerate(scores["what"].asstr()[()]):
         value, low, high = (scores[end][row] for end in ("difference", "low", "high"))
-        told.setdefault(f"held out, {what}", {})[scores["model"].asstr()[row]] = (
+        summary.setdefault(f"held out, {what}", {})[scores["model"].asstr()[row]] = (
             f"{scores['log_likelihood'][row]:.4f} nats a read; {value:+.4f} [{low:+.4f}, {high:+.4f}]"
             f" against {scores['against'].asstr()[row]}"
         )
-    return told
+    return summary
 
 
 def _study(group: h5py.Group) -> dict[str, str]:
     """Conclusion of a study, and each claim with its number and interval."""
-    told, claims = {"conclusion": str(group.attrs["conclusion"])}, group["claims"]
+    summary, claims = {"conclusion": str(group.attrs["conclusion"])}, group["claims"]
     texts = (claims[field].asstr()[()] for field in ("name", "statement", "unit"))
     numbers = (claims[field][()] for field in ("holds", "value", "low", "high"))
     for name, statement, unit, holds, value, low, high in zip(*texts, *numbers, strict=True):
         interval = f" [{low:.4g}, {high:.4g}]" if np.isfinite(low) else ""
-        told[name] = f"{'holds' if holds else 'DOES NOT HOLD'}: {statement} {value:.4g}{interval} {unit}".rstrip()
-    return told
+        summary[name] = f"{'holds' if holds else 'DOES NOT HOLD'}: {statement} {value:.4g}{interval} {unit}".rstrip()
+    return summary
 
 
 def _datasets(file: h5py.File) -> dict[str, str]:

@@ -29,7 +29,7 @@ MAIN = {
     Kind.STUDY: "*/claims",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
-AXIS_WORDS = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked")}
+AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked")}
 ROW_AXES = ("layers", "units")  # both are rows: a column a unit would be hundreds
 PREDICTIONS = {"log_odds", "class_log_odds", "predicted"}  # of each feature set, beside the sites that they are of
 LETTERS = np.array([STRAND_LETTERS[sign] for sign in (0, 1, -1)])  # the last by index -1
@@ -70,7 +70,7 @@ class Table:
                 yield [_taken(column.read(first + low, first + high), chosen) for column in self.columns]
 
     def overlapping(self, first: int, stop: int, region: Region) -> NDArray[np.intp]:
-        """Give the rows of [first, stop) that overlap a region, from `first` on. Raises UsageError without places."""
+        """The rows of [first, stop) that overlap a region, from `first` on. Raises UsageError without places."""
         if self.places is None:
             raise UsageError(f"the rows of table '{self.name}' have no place on the genome: leave --region out.")
         contig = self.contigs.index(region.contig) if region.contig in self.contigs else -1
@@ -89,13 +89,13 @@ class TableFile:
 
     @property
     def lengths(self) -> dict[str, int] | None:
-        """Bases of each contig, in the order of the genome; None where the file does not tell."""
+        """Bases of each contig, in the order of the genome; None where the file does not hold them."""
         if "contigs/length" not in self.file:
             return None
         return dict(zip(self.contigs, self.file["contigs/length"][()].tolist(), strict=True))
 
     def table(self, name: str | None) -> Table:
-        """Give a table by name, or the main one. Raises UsageError with the names where none or several fit."""
+        """A table by name, or the main one. Raises UsageError with the names where none or several fit."""
         wanted = MAIN[self.kind] if name is None else name
         each_target = wanted.removeprefix("*")  # '*/sites': of any target
         fitting = [
@@ -134,7 +134,7 @@ class TableFile:
         return Table(name=name, rows=rows, columns=tuple(columns), places=places, contigs=self.contigs)
 
     def _home(self, path: str, axis: str) -> h5py.Group:
-        """Group that says what the entries of an axis are: its own, or the first with text or places on the axis."""
+        """Group that names the entries of an axis are: its own, or the first with text or places on the axis."""
         own = self.file[path].parent
         scope = path.split("/")[0] if _row(self.kind, path).path.startswith("*") else ""
         if "contig" in own or axis.startswith("*") or axis.isdigit():
@@ -147,7 +147,7 @@ class TableFile:
         return own
 
     def _keys(self, home: h5py.Group, axis: str) -> Iterator[Column]:
-        """Columns that say what each row is, out of another group."""
+        """Columns that name each row, out of another group."""
         for name, item in home.items():
             path = item.name.lstrip("/")
             row = _row(self.kind, path)
@@ -190,45 +190,45 @@ class TableFile:
         if item.ndim == 1:
             return [Column(name, unit, meaning, self._spelled(name, item))]
         labels = [self._labels(path, axis, length) for axis, length in zip(row.dims[1:], item.shape[1:], strict=True)]
-        shared = _Latest(item)
+        latest = _Latest(item)
         return [
-            Column("_".join([name, *words]), unit, meaning, shared.reader(places))
-            for places, words in zip(product(*map(range, item.shape[1:])), product(*labels), strict=True)
+            Column("_".join([name, *names]), unit, meaning, latest.reader(places))
+            for places, names in zip(product(*map(range, item.shape[1:])), product(*labels), strict=True)
         ]
 
     def _spelled(self, name: str, item: h5py.Dataset) -> Read:
-        """How the values of a column are told: text, or plain numbers."""
+        """Reader of the values of a column: text, or plain numbers."""
         if type_name(item) == "string":
             return lambda first, stop: [value.decode() for value in item[first:stop]]
         if name == "part":
-            words = np.array([part.name.lower() for part in Part])
-            return lambda first, stop: words[item[first:stop]].tolist()
+            names = np.array([part.name.lower() for part in Part])
+            return lambda first, stop: names[item[first:stop]].tolist()
         if name == "flags":
             bits: dict[str, int] = json.loads(self.file.attrs["flag_names"])
-            return lambda first, stop: flag_words(item[first:stop], bits)
+            return lambda first, stop: flag_text(item[first:stop], bits)
         return lambda first, stop: item[first:stop]
 
     def _labels(self, path: str, axis: str, length: int) -> Iterable[str]:
-        """A word for each entry of an axis that becomes columns."""
-        if axis in AXIS_WORDS:
-            return AXIS_WORDS[axis][:length]
+        """A name for each entry of an axis that becomes columns."""
+        if axis in AXIS_NAMES:
+            return AXIS_NAMES[axis][:length]
         group = self.file[path].parent
         own = [item for item in group.values() if _dims(self.kind, item) == (axis,) and type_name(item) in LABEL_TYPES]
         named = self.file[axis]["name"] if axis in self.file and "name" in self.file[axis] else None
         described = [] if named or axis not in self.file else [self.file[axis][key] for key in self.file[axis]]
         described = [item for item in described if _dims(self.kind, item) == (axis,)]
         if own or named is not None or described:
-            told = own[:1] or ([named] if named is not None else _in_layout_order(self.kind, described))
-            words = zip(*(self._spelled(item.name, item)(0, length) for item in told), strict=True)
-            return ["_".join(map(str, row)) for row in words]
+            named_by = own[:1] or ([named] if named is not None else _in_layout_order(self.kind, described))
+            parts = zip(*(self._spelled(item.name, item)(0, length) for item in named_by), strict=True)
+            return ["_".join(map(str, row)) for row in parts]
         return [f"{axis.removesuffix('s') if axis in ROW_AXES else ''}{place}" for place in range(length)]
 
 
-def flag_words(values: NDArray[np.unsignedinteger[Any]], bits: dict[str, int]) -> list[str]:
+def flag_text(values: NDArray[np.unsignedinteger[Any]], bits: dict[str, int]) -> list[str]:
     """Names of the flags that are raised in each value, with commas between; '.' where there are none."""
     different, place = np.unique(values, return_inverse=True)
-    words = [",".join(name for name, bit in bits.items() if value & bit) or "." for value in different.tolist()]
-    return [words[index] for index in place.tolist()]
+    texts = [",".join(name for name, bit in bits.items() if value & bit) or "." for value in different.tolist()]
+    return [texts[index] for index in place.tolist()]
 
 
 class _Latest:

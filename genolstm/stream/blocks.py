@@ -1,4 +1,4 @@
-"""Lanes at work: each reads a piece, chunk by chunk, and what they read comes out as blocks."""
+"""Active lanes: each runs along a piece, chunk by chunk, and every chunk of all lanes is one block."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from genolstm.stream.pieces import Piece
 
 
 class Block(NamedTuple):
-    """One step of all lanes that are at work.
+    """One chunk of all active lanes.
 
     row : int64 [B], which stretch and strand (see `strands.rows_of`).   first : int64 [B], place in the row of the
     first target.
@@ -23,7 +23,7 @@ class Block(NamedTuple):
     address : int64 [B], place in the genome's codes of the first target.   sign : int64 [B], +1 forward, -1 reverse:
     target t of lane b is the base at address[b] + sign[b] * t.
     weight : int64 [B], +1, or -1 for what an earlier block counted from a state that has since proved wrong: sums add
-    weight times their terms; what is written to a place takes lanes of weight +1 alone, the last word of each place.
+    weight times their terms; what is written to a place takes lanes of weight +1 alone, the last value of each place.
     targets : [B, T] codes, N outside the row.   scored : bool [B, T], whether a target counts.
     logits : [B, T, n_known] for the targets.
     inputs : what each layer read, [B, T, n_in].   layers : hidden of each layer [B, T, H]: at t, the state before
@@ -64,7 +64,7 @@ def traces_of(model: NextSymbolModel, block: Block, lanes: NDArray[np.int64] | N
 
 
 class ActiveLanes:
-    """The pieces at work, one a lane: how far each has come, and its state.
+    """The pieces in progress, one a lane: how far each has come, and its state.
 
     place : int64 [B], the next target of each piece.   weight : int64 [B].   state : [layers, B, H].
     """
@@ -104,18 +104,18 @@ class ActiveLanes:
         return self.place >= np.array([piece.end for piece in self.pieces], dtype=np.int64)
 
     def read(self) -> Block:
-        """Read one chunk in every lane."""
+        """One chunk of the forward pass in every lane."""
         row, place, before = np.array([piece.row for piece in self.pieces]), self.place, self.state
         index, first = torch.from_numpy(row).to(self.device), torch.from_numpy(place).to(self.device)
         codes = self.fetcher.window(
             self.rows.origin[index], self.rows.sign[index], self.rows.length[index], first - 1, self.chunk + 1
         )
-        reading = self.model.forward(codes[:, :-1], before)
+        output = self.model.forward(codes[:, :-1], before)
         begin = np.maximum(place, [piece.start for piece in self.pieces])
         end = np.maximum(begin, np.minimum(place + self.chunk, [piece.end for piece in self.pieces]))
         counted = torch.from_numpy(np.stack([begin - place, end - place])).to(self.device).unsqueeze(2)  # [2, B, 1]
         step = torch.arange(self.chunk, device=self.device)
-        self.place, self.state = place + self.chunk, reading.state
+        self.place, self.state = place + self.chunk, output.state
         sign = self.host_rows.sign.numpy()[row]
         return Block(
             row=row,
@@ -127,8 +127,8 @@ class ActiveLanes:
             weight=self.weight,
             targets=codes[:, 1:],
             scored=(step >= counted[0]) & (step < counted[1]),
-            logits=reading.logits,
-            inputs=reading.inputs,
-            layers=reading.layers,
+            logits=output.logits,
+            inputs=output.inputs,
+            layers=output.layers,
             before=before,
         )

@@ -1,4 +1,4 @@
-"""Whether a model forgets within a burn-in: tried at a few places before a genome is cut into pieces."""
+"""Whether a model forgets within a burn-in: checked at a few places before a genome is cut into pieces."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from genolstm.strands import SequenceFetcher
 from genolstm.stream.seams import max_state_difference
 
 MOST_PLACES = 8
-SYMBOLS_A_PLACE = 50  # burn-ins of genome for each place that is tried, so that the trial costs little
+SYMBOLS_A_PLACE = 50  # burn-ins of genome for each place that is checked, so that the check costs little
 FORGETTING_FRACTION = 0.75  # of the places where the two states must agree
 
 
@@ -26,20 +26,20 @@ def burn_in_differences(
     """
     burn_in = settings.burn_in
     contigs = np.unique(stretches.contig)
-    room = np.maximum(genome.lengths[contigs] - 2 * burn_in, 0)
-    if not burn_in or not room.any():
+    spare = np.maximum(genome.lengths[contigs] - 2 * burn_in, 0)
+    if not burn_in or not spare.any():
         return []
     wanted = int(np.clip(2 * stretches.bases // (SYMBOLS_A_PLACE * burn_in), 1, MOST_PLACES))
-    ends = np.cumsum(room)
-    places = (np.arange(wanted) * 2 + 1) * int(ends[-1]) // (2 * wanted)  # the middles of equal shares
+    ends = np.cumsum(spare)
+    places = (np.arange(wanted) * 2 + 1) * int(ends[-1]) // (2 * wanted)  # the middles of equal parts
     which = np.searchsorted(ends, places, side="right")
-    first = places - (ends - room)[which]  # where the longer of the two readings begins, within the contig
+    first = places - (ends - spare)[which]  # where the longer of the two passes begins, within the contig
     device = fetcher.codes.device
     origin = torch.from_numpy(genome.starts[contigs[which]]).to(device)
     length = torch.from_numpy(genome.lengths[contigs[which]]).to(device)
     sign = torch.ones_like(origin)
     state, at = model.initial_state(wanted), torch.from_numpy(first).to(device)
-    for lanes in (wanted, 2 * wanted):  # the longer readings alone, then the shorter ones beside them
+    for lanes in (wanted, 2 * wanted):  # the longer passes alone, then the shorter ones beside them
         if lanes > wanted:
             empty = model.initial_state(wanted)
             state = State(*(torch.cat(parts, dim=1) for parts in zip(state, empty, strict=True)))
@@ -52,6 +52,6 @@ def burn_in_differences(
 
 
 def forgets(differences: list[float], settings: StreamSettings) -> bool:
-    """Whether the states of a trial agree nearly everywhere; True where nothing was tried."""
+    """Whether the compared states agree nearly everywhere; True where nothing was compared."""
     agreeing = sum(each <= settings.tolerance for each in differences)
     return agreeing >= FORGETTING_FRACTION * len(differences)

@@ -1,4 +1,4 @@
-"""How rows are cut into pieces that lanes read side by side, so that all lanes end at about the same time."""
+"""How rows are cut into pieces that lanes run along side by side, so that all lanes end at about the same time."""
 
 import heapq
 import math
@@ -15,11 +15,11 @@ MOST_PIECES_A_LANE = 4
 
 
 class Piece(NamedTuple):
-    """A part of a row that one lane reads.
+    """A part of a row that one lane processes.
 
     first : first target to be read, burn-in included.   start, end : the targets that count, half open.
     checked : its state at `start` can be compared with that of another piece.
-    followed : another piece wants to know in which state this one ends.
+    followed : another piece needs the state in which this one ends.
     """
 
     row: int
@@ -33,8 +33,8 @@ class Piece(NamedTuple):
 def pieces_of(rows: Rows, settings: StreamSettings) -> list[Piece]:
     """Cut rows into pieces, the longest first.
 
-    Where a row's past is unknown, a witness of no length of its own reads half of the lead: when it arrives in the
-    same state, what came before has been forgotten.
+    Where a row's past is unknown, a witness of no length of its own reads half of the warm-up: when it arrives in
+    the same state, what came before has been forgotten.
     """
     warmups = [min(warmup, length) for warmup, length in zip(rows.warmup.tolist(), rows.length.tolist(), strict=True)]
     lengths = rows.length.tolist()
@@ -42,8 +42,8 @@ def pieces_of(rows: Rows, settings: StreamSettings) -> list[Piece]:
     size = max(lengths, default=0) if settings.exact else _best_size(lengths, warmups, burn_in, settings)
     pieces = []
     for row, (warmup, total, unknown_past) in enumerate(zip(warmups, lengths, rows.unknown_past.tolist(), strict=True)):
-        shares = max(1, -(-(total - warmup) // max(size, 1)))
-        step = _in_chunks(-(-(total - warmup) // shares), settings.chunk)
+        parts = max(1, -(-(total - warmup) // max(size, 1)))
+        step = _in_chunks(-(-(total - warmup) // parts), settings.chunk)
         # whole chunks from the row's first symbol, so that each piece ends where a chunk does
         starts = (
             [warmup, *range(warmup - warmup % settings.chunk + step, total, max(step, 1))] if warmup < total else []
@@ -93,9 +93,9 @@ def _steps(lengths: list[int], warmups: list[int], size: int, burn_in: int, lane
     """Symbols that the busiest lane reads."""
     loads = []
     for length, warmup in zip(lengths, warmups, strict=True):
-        shares = max(1, -(-(length - warmup) // size))
-        each = -(-(length - warmup) // shares)
-        loads += [warmup + each] + [each + burn_in] * (shares - 1)
+        parts = max(1, -(-(length - warmup) // size))
+        each = -(-(length - warmup) // parts)
+        loads += [warmup + each] + [each + burn_in] * (parts - 1)
     busy = [0] * lanes
     for load in sorted(loads, reverse=True):
         heapq.heapreplace(busy, busy[0] + load)

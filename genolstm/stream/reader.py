@@ -1,4 +1,4 @@
-"""What every pass along a genome needs: the model, the genome, how it is cut, and who shares the work."""
+"""What every pass along a genome needs: the model, the genome, how it is cut, and which processes divide the work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class GenomeReader:
 
     @property
     def device(self) -> torch.device:
-        """Where the model's weights lie."""
+        """Device of the model's weights."""
         return next(self.model.parameters()).device
 
     @property

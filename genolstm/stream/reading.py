@@ -70,7 +70,7 @@ def read_stretches(
     if settings.repair:
         yield from keeper.repair()
     if seams is not None:
-        keeper.tell(seams)
+        keeper.report(seams)
         seams_of_all(seams, reader, stretches)
 
 

@@ -1,7 +1,7 @@
 """Where pieces meet: how far the burned-in state is from the true one, and what is read again because of it.
 
 The check is free: the state in which one piece ends is the true state where the next begins. Where the two differ by
-more than a tolerance, the next piece is read again from both states side by side until they agree; the wrong reading
+more than a tolerance, the next piece is read again from both states side by side until they agree; the wrong pass
 is taken back (weight -1) and the right one counted (weight +1), so that sums stay true and nothing has to be held back.
 """
 
@@ -22,7 +22,7 @@ from genolstm.strands import Rows, SequenceFetcher
 from genolstm.stream.blocks import ActiveLanes, Block
 from genolstm.stream.pieces import Piece
 
-STARTS_HELD = 256  # leads whose states are kept before they are turned into numbers, all at once
+STARTS_HELD = 256  # warm-ups whose states are kept before they are turned into numbers, all at once
 
 
 class Seam(NamedTuple):
@@ -30,7 +30,8 @@ class Seam(NamedTuple):
 
     address : place in the genome's codes of the first base of the later piece.   sign : +1 forward, -1 reverse.
     found_state, found_bits : largest difference between the burned-in and the true state (see
-    `max_state_difference`), and between the bits that the two give to any next symbol.   repaired : symbols read again.
+    `max_state_difference`), and between the bits that the two assign to any next symbol.
+    repaired : symbols read again.
     left_state, left_bits : the same where reading again stopped; what the results still differ by.
     """
 
@@ -45,11 +46,11 @@ class Seam(NamedTuple):
 
 @dataclass(kw_only=True)
 class Seams:
-    """Every seam of a reading.
+    """Every seam of a pass along a genome.
 
-    table : one row a seam.   leads : the same for stretches whose past was not read, between the whole lead and half of
-    it; there is no true state to repair them from.
-    trial : differences of states where forgetting was tried beforehand.   in_sequence : because of them, every row was
+    table : one row a seam.   unchecked_starts : the same for stretches whose past was not read, between the whole
+    warm-up and half of it; there is no true state to repair them from.
+    trial : differences of states of the burn-in check beforehand.   in_sequence : because of them, every row was
     read in one lane.
     """
 
@@ -84,13 +85,13 @@ class Seams:
         table = np.array(seams, dtype=np.float64).reshape(len(seams), len(Seam._fields))
         address = np.array([seam.address for seam in seams], dtype=np.int64)
         contig = np.searchsorted(genome.starts, address, side="right") - 1
-        told = dict(zip(Seam._fields[2:], table[:, 2:].T, strict=True))
+        columns = dict(zip(Seam._fields[2:], table[:, 2:].T, strict=True))
         return {
             "contig": contig.astype(np.int32),
             "position": address - genome.starts[contig],
             "strand": table[:, 1].astype(np.int8),
-            **told,
-            "repaired": told["repaired"].astype(np.int64),
+            **columns,
+            "repaired": columns["repaired"].astype(np.int64),
         }
 
     def to_json(self) -> dict[str, float]:
@@ -112,7 +113,7 @@ class Seams:
 
 
 class _Joint:
-    """A seam while it is worked on: the piece that begins there, and the states of both sides, each [layers, 1, H].
+    """A seam in progress: the piece that begins there, and the states of both sides, each [layers, 1, H].
 
     ours : the state from which the piece was read.   true : the state in which the piece before ended.
     found : both, before any repair.   left : (place, ours, true) where reading again stopped because the two agreed.
@@ -135,7 +136,7 @@ class _Joint:
 
 
 def max_state_difference(left: State, right: State) -> Tensor:
-    """Largest difference of any unit, of h as it is and of c as a share of 1 + |c|; [B].
+    """Largest difference of any unit, of h as it is and of c as a fraction of 1 + |c|; [B].
 
     left, right : [layers, B, H].   c counts too: behind a closed or saturated gate h may not show what is remembered.
     """
@@ -145,7 +146,7 @@ def max_state_difference(left: State, right: State) -> Tensor:
 
 
 class SeamKeeper:
-    """Gathers the states of both sides of every seam, and repairs what differs."""
+    """The states of both sides of every seam, and the repair of those that differ."""
 
     def __init__(self, model: NextSymbolModel, fetcher: SequenceFetcher, rows: Rows, settings: StreamSettings) -> None:
         self.model, self.fetcher, self.rows, self.settings = model, fetcher, rows, settings
@@ -186,7 +187,7 @@ class SeamKeeper:
             yield from self._read_again(chosen, agreed)
             side_by_side = 2 * len(agreed) >= len(chosen)
 
-    def tell(self, seams: Seams) -> None:
+    def report(self, seams: Seams) -> None:
         """Add every seam with its differences, in order of row and place."""
         keys = sorted(self.joints)
         joints = [self.joints[key] for key in keys]
@@ -252,7 +253,7 @@ class SeamKeeper:
         joint.ours = true
 
     def _report_starts(self) -> None:
-        """Turn leads of which both states are known into numbers, and let the states go."""
+        """Turn warm-ups of which both states are known into numbers, and let the states go."""
         keys = [key for key, joint in sorted(self.unchecked_starts.items()) if joint.ours and joint.true]
         differences = self._differences(keys, [self.unchecked_starts[key].states for key in keys])
         for key, found in zip(keys, differences, strict=True):
@@ -267,7 +268,7 @@ class SeamKeeper:
     def _differences(
         self, places: list[tuple[int, int]], states: Sequence[tuple[State, State]]
     ) -> list[tuple[float, float]]:
-        """How far two states at some places are from each other, and the bits that they give to any next symbol."""
+        """Differences of two states at some places, and of the bits that each assigns to any next symbol."""
         found: list[tuple[float, float]] = []
         device = next(self.model.parameters()).device
         for start in range(0, len(places), STARTS_HELD):

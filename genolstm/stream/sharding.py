@@ -1,4 +1,4 @@
-"""Who reads what where several processes read one genome: whole rows, so that states are carried as by one alone."""
+"""Which process reads what where several read one genome: whole rows, so that states are carried as by one alone."""
 
 from typing import Protocol
 

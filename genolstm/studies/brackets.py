@@ -15,8 +15,8 @@ from genolstm.studies.baselines import (
     TEST_ROWS,
     architectures,
     claims_of,
+    compare_baselines,
     conclusion_of,
-    contest,
     table_of,
 )
 from genolstm.studies.learning import NOT_ASKED, Batch
@@ -25,8 +25,8 @@ KINDS = 4  # of brackets
 CLOSE, FILLER = KINDS, KINDS + 1  # a closing bracket is shown as 'close': its kind is what is asked
 N_SYMBOLS = KINDS + 2
 DEPTH = 3  # the outer pair, and up to two pairs nested in one another within it
-OPENS = 0.15  # chance that a place within the outer pair opens a bracket, where depth and room allow
-CLOSES = 0.3  # chance that a place closes the innermost one
+OPENS = 0.15  # probability that a place within the outer pair opens a bracket, where depth and length allow
+CLOSES = 0.3  # probability that a place closes the innermost one
 MOST_INSIDE = 12  # inner pairs of one sequence, so that long sequences are long in filler, not in brackets
 DISTANCES, QUICK_DISTANCES = (10, 50, 100, 200), (10, 60)
 STEPS, QUICK_STEPS = 600, 400
@@ -34,12 +34,12 @@ ROWS = 32
 QUICK_REPEATS = 3
 
 
-def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Train all baselines on distances up to the longest; judge the outer pair at each distance."""
     distances = settings.distances or (QUICK_DISTANCES if settings.quick else DISTANCES)
     test_rows = QUICK_TEST_ROWS if settings.quick else TEST_ROWS
     steps, repeats = (QUICK_STEPS, QUICK_REPEATS) if settings.quick else (STEPS, settings.repeats)
-    found = contest(
+    found = compare_baselines(
         architectures(max(3, distances[-1]), settings.window),
         draw=lambda rng: nested(rng, drawn_distance(rng, distances[-1]), ROWS),
         at=lambda rng, distance: outermost(nested(rng, distance, test_rows)),
@@ -49,12 +49,12 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
         steps=steps,
         repeats=repeats,
         seed=settings.seed,
-        say=say,
+        on_progress=on_progress,
     )
     claims = claims_of(found, distance_word="distance", offset=0, window=settings.window)
     return Study(
         name="brackets",
-        question="Which networks know the kind of a closing bracket whose opening one is far back, others between?",
+        question="Which networks remember the kind of a closing bracket whose opening one is far back, others between?",
         conclusion=conclusion_of(found, distance_word="distance"),
         claims=claims,
         tables={"accuracy": table_of(found, distance_word="distance")},
@@ -86,16 +86,16 @@ def nested(rng: np.random.Generator, distance: int, rows: int) -> Batch:
 def _fill(inputs: NDArray[np.int64], answers: NDArray[np.int64], rng: np.random.Generator) -> None:
     """Write one sequence in place, with a stack."""
     last = len(inputs) - 1
-    chances, kinds = rng.random(len(inputs)), rng.integers(0, KINDS, len(inputs))
+    drawn, kinds = rng.random(len(inputs)), rng.integers(0, KINDS, len(inputs))
     stack = [int(kinds[0])]
     inputs[0] = kinds[0]
-    share = min(1.0, MOST_INSIDE / (OPENS * last))
+    scale = min(1.0, MOST_INSIDE / (OPENS * last))
     for place in range(1, last):
         open_inside = len(stack) - 1
         must_close = last - place <= open_inside
-        if open_inside and (must_close or chances[place] < CLOSES):
+        if open_inside and (must_close or drawn[place] < CLOSES):
             inputs[place], answers[place] = CLOSE, stack.pop()
-        elif len(stack) < DEPTH and last - place > open_inside + 1 and chances[place] > 1 - OPENS * share:
+        elif len(stack) < DEPTH and last - place > open_inside + 1 and drawn[place] > 1 - OPENS * scale:
             inputs[place] = kinds[place]
             stack.append(int(kinds[place]))
     inputs[last], answers[last] = CLOSE, stack.pop()

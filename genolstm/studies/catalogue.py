@@ -7,15 +7,15 @@ from functools import partial
 from genolstm.settings.study import StudyName, StudySettings
 from genolstm.store.study import Study
 
-Told = Callable[[str], None]
-StudyFunction = Callable[[StudySettings, Told], Study]
+OnProgress = Callable[[str], None]
+StudyFunction = Callable[[StudySettings, OnProgress], Study]
 
 
-def run_study(name: StudyName, settings: StudySettings, told: Told) -> Study:
-    """Run one study. told : is given a few words now and then, on how far it is."""
+def run_study(name: StudyName, settings: StudySettings, on_progress: OnProgress) -> Study:
+    """Run one study. on_progress : called with a line of text now and then, on how far it is."""
     # a study may need packages that only it needs
     module = importlib.import_module(f"genolstm.studies.{name.replace('-', '_')}")
-    study: Study = module.study(settings, told)
+    study: Study = module.study(settings, on_progress)
     return study
 
 

@@ -1,4 +1,4 @@
-"""Delayed copy: symbols, blanks, and a cue for each symbol, which is then to be told in its order."""
+"""Delayed copy: symbols, blanks, and a cue for each symbol, which is then to be repeated in its order."""
 
 import math
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from genolstm.studies.baselines import (
     TEST_ROWS,
     architectures,
     claims_of,
+    compare_baselines,
     conclusion_of,
-    contest,
     table_of,
 )
 from genolstm.studies.learning import NOT_ASKED, Batch
 
 KINDS = 4  # symbols of the alphabet: a guess is right in a quarter
 SHOWN = 2  # symbols to copy, so that their order counts too
-# told both symbols but not which came first: equal ones are right, others in half
+# knowing both symbols but not which came first: equal ones are right, others in half
 ORDER_UNKNOWN = 1 / KINDS + (1 - 1 / KINDS) / SHOWN
 BLANK, CUE = KINDS, KINDS + 1
 N_SYMBOLS = KINDS + 2
@@ -33,13 +33,13 @@ ROWS = 32
 QUICK_REPEATS = 3
 
 
-def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Train all baselines on delays up to the longest and judge each delay. Raises UsageError as `copies`."""
     delays = settings.delays or (QUICK_DELAYS if settings.quick else DELAYS)
     test_rows = QUICK_TEST_ROWS if settings.quick else TEST_ROWS
     steps, repeats = (QUICK_STEPS, QUICK_REPEATS) if settings.quick else (STEPS, settings.repeats)
     _check_length(delays[-1], settings.length)
-    found = contest(
+    found = compare_baselines(
         architectures(max(3, delays[-1]), settings.window),
         draw=lambda rng: copies(rng, drawn_delay(rng, delays[-1]), ROWS, settings.length),
         at=lambda rng, delay: copies(rng, delay, test_rows, settings.length),
@@ -49,7 +49,7 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
         steps=steps,
         repeats=repeats,
         seed=settings.seed,
-        say=say,
+        on_progress=on_progress,
     )
     # a cue stands as many symbols after its own symbol as there are symbols and blanks
     claims = claims_of(found, distance_word="delay", offset=SHOWN, window=settings.window)

@@ -15,28 +15,28 @@ from genolstm.seeds import spawn
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import auroc, over_repeats, share_over_repeats, told
+from genolstm.studies.intervals import auroc, fraction_over_repeats, over_repeats, written
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, built, right, train
 
 Floats = NDArray[np.float64]
 
 A, B, END = 0, 1, 2
 N_SYMBOLS = 3
-PARAMETERS = 1700  # 11 units a layer: room for phase and count many times over
+PARAMETERS = 1700  # 11 units a layer: enough for phase and count many times over
 LAYERS = 2
 BEYOND = 3  # tested up to so many times the largest n trained
 STEPS, QUICK_STEPS = 2500, 700
 ROWS = 32
 RATE = 1e-2
 QUICK_REPEATS = 3
-COUNTS = 0.95  # R2 from which a cell is said to count
-STRINGS = 5  # looked into
-KNOWS_PHASE = 0.99  # AUROC from which a unit is said to know the phase
+COUNTS = 0.95  # R2 from which a cell counts
+STRINGS = 5  # examined
+PHASE_FROM = 0.99  # AUROC from which a unit is a phase detector
 ARCHITECTURE = Architecture("counter", CellName.LSTM, layers=LAYERS)
 
 
 class Insides(NamedTuple):
-    """How well the best cell of each layer tells the count, and the best unit of each layer the phase; [layers].
+    """How well the best cell of each layer predicts the count, and the best unit of each layer the phase; [layers].
 
     counted : R2 of the best cell at n never trained.   seen : the same at n that were trained.   phase : AUROC of the
     best unit at n never trained.   cell : the best counter of the last layer.
@@ -48,13 +48,13 @@ class Insides(NamedTuple):
     cell: int
 
 
-def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
-    """Train on n up to the longest, test up to three times that, then look into both layers, trained and untrained."""
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
+    """Train on n up to the longest, test up to three times that, then examine both layers, trained and untrained."""
     longest = settings.longest
     steps, repeats = (QUICK_STEPS, QUICK_REPEATS) if settings.quick else (STEPS, settings.repeats)
     ns = np.arange(1, BEYOND * longest + 1)
     passed, inside, before = [], [], []
-    course: dict[str, Floats] = {}
+    trajectory: dict[str, Floats] = {}
     for repeat in range(repeats):
         network = _fresh(settings.seed, repeat)
         before.append(insides(network, longest))
@@ -65,8 +65,8 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
         passed.append([accepts(network, int(n)) for n in ns])
         inside.append(insides(network, longest))
         if repeat == 0:
-            course = _course(network, longest, inside[0].cell)
-        say(f"network {repeat + 1} of {repeats}: right up to n = {_unbroken(passed[-1])}")
+            trajectory = _trajectory(network, longest, inside[0].cell)
+        on_progress(f"network {repeat + 1} of {repeats}: right up to n = {_unbroken(passed[-1])}")
     accepted = np.array(passed)  # [repeats, n]
     claims = _claims(accepted, inside, before, longest)
     return Study(
@@ -84,10 +84,10 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
             },
             "layers": _layers(inside, before),
             "course": {
-                "step": Column(np.arange(len(course["count"])), "symbols", "from the start of one string"),
-                "count": Column(course["count"], "symbols", "a's less b's read"),
-                "cell": Column(course["cell"], "", "memory of the best counter of layer 2, first network"),
-                "fitted": Column(course["fitted"], "", "its regression on the count"),
+                "step": Column(np.arange(len(trajectory["count"])), "symbols", "from the start of one string"),
+                "count": Column(trajectory["count"], "symbols", "a's less b's read"),
+                "cell": Column(trajectory["cell"], "", "memory of the best counter of layer 2, first network"),
+                "fitted": Column(trajectory["fitted"], "", "its regression on the count"),
             },
         },
         setting={
@@ -147,7 +147,7 @@ def memories(network: RecurrentNetwork, n: int) -> list[tuple[Floats, Floats]]:
 
 
 def insides(network: RecurrentNetwork, longest: int) -> Insides:
-    """Look for counters and phase detectors along strings of n never trained: longest + 1 to twice as many."""
+    """Counters and phase detectors along strings of n never trained: longest + 1 to twice as many."""
     step = max(1, longest // STRINGS)
     beyond, within = range(longest + 1, 2 * longest + 1, step), range(1, longest + 1, step)
     traces = [memories(network, n) for n in beyond]
@@ -180,7 +180,7 @@ def explained(values: Floats, counts: Floats) -> float:
     return float(np.corrcoef(values, counts)[0, 1] ** 2)
 
 
-def _course(network: RecurrentNetwork, longest: int, cell: int) -> dict[str, Floats]:
+def _trajectory(network: RecurrentNetwork, longest: int, cell: int) -> dict[str, Floats]:
     n = 2 * longest
     memory = memories(network, n)[-1][1][:, cell]
     counts = count_at(n)
@@ -197,50 +197,52 @@ def _claims(
     accepted: NDArray[np.bool_], inside: list[Insides], before: list[Insides], longest: int
 ) -> tuple[Claim, ...]:
     seen, near, far = (
-        share_over_repeats(accepted[:, part].mean(1))
+        fraction_over_repeats(accepted[:, part].mean(1))
         for part in (slice(longest), slice(longest, 2 * longest), slice(2 * longest, None))
     )
     count, untrained = (np.array([each.counted for each in group]) for group in (inside, before))
     phase, within = (np.array([getattr(each, what) for each in inside]) for what in ("phase", "seen"))
     reached = over_repeats([_unbroken(row.tolist()) for row in accepted])
-    counter, phases = share_over_repeats(count[:, 1]), share_over_repeats(phase[:, 0])
-    plain, difference = share_over_repeats(untrained[:, 1]), over_repeats(count[:, 1] - count[:, 0])
-    strings_right, whole = "of strings right", f"holds from a mean of {KNOWS_ALL:g}"
+    counter, phases = fraction_over_repeats(count[:, 1]), fraction_over_repeats(phase[:, 0])
+    plain, difference = fraction_over_repeats(untrained[:, 1]), over_repeats(count[:, 1] - count[:, 0])
+    strings_right, whole = "of strings right", f"holds from a mean of {RIGHT_FROM:g}"
     return (
-        Claim("trained n", f"It tells the end of a^n b^n for n up to {longest}, as trained.",
-              seen.value >= KNOWS_ALL, *seen, strings_right, whole),
+        Claim("trained n", f"It predicts the end of a^n b^n for n up to {longest}, as trained.",
+              seen.value >= RIGHT_FROM, *seen, strings_right, whole),
         Claim("beyond training", f"Every network counts on past n = {longest}.",
               min(_unbroken(row.tolist()) for row in accepted) > longest, *reached, "n",
               f"largest n without a miss up to it; the worst network reaches"
               f" {min(_unbroken(row.tolist()) for row in accepted)}"),
         Claim("twice as far", f"It counts on to n = {2 * longest}, never trained.",
-              near.value >= KNOWS_ALL, *near, strings_right, f"n from {longest + 1}; {whole}"),
+              near.value >= RIGHT_FROM, *near, strings_right, f"n from {longest + 1}; {whole}"),
         Claim("three times as far", f"It counts on to n = {BEYOND * longest}, never trained.",
-              far.value >= KNOWS_ALL, *far, strings_right, f"n from {2 * longest + 1}; {whole}"),
-        Claim("phase in layer 1", "A unit of layer 1 tells which phase the string is in.",
-              phases.value >= KNOWS_PHASE, *phases, "AUROC",
-              f"best unit, n never trained; holds from {KNOWS_PHASE:g}; the symbol just read tells it as well (1)"),
+              far.value >= RIGHT_FROM, *far, strings_right, f"n from {2 * longest + 1}; {whole}"),
+        Claim("phase in layer 1", "A unit of layer 1 separates the phases of the string.",
+              phases.value >= PHASE_FROM, *phases, "AUROC",
+              f"best unit, n never trained; holds from {PHASE_FROM:g}; so does the symbol just read (1)"),
         Claim("counter in layer 2", "A cell of layer 2 counts: its memory is linear in a's less b's.",
               counter.value >= COUNTS, *counter, "R2",
               f"best cell, n never trained; holds from {COUNTS:g}; at n that were trained"
-              f" {told(share_over_repeats(within[:, 1]))}; untrained network {told(plain)}"),
+              f" {written(fraction_over_repeats(within[:, 1]))}; untrained network {written(plain)}"),
         Claim("layer 1 does not count", "The counter is in layer 2 and not in layer 1.",
               difference.low > 0 and float(count[:, 0].mean()) < COUNTS, *difference, "more R2",
-              f"layer 2 less layer 1, whose best cell has {told(share_over_repeats(count[:, 0]))}; holds where"
+              f"layer 2 less layer 1, whose best cell has {written(fraction_over_repeats(count[:, 0]))}; holds where"
               f" that is below {COUNTS:g} and the interval above 0"),
     )  # fmt: skip
 
 
-KNOWS_ALL = 0.95  # share of strings from which it is said to count
+RIGHT_FROM = 0.95  # fraction of strings from which it counts
 
 
 def _conclusion(accepted: NDArray[np.bool_], inside: list[Insides], longest: int) -> str:
     reached = [_unbroken(row.tolist()) for row in accepted]
-    first, second = (share_over_repeats(np.array([each.counted[layer] for each in inside])) for layer in range(LAYERS))
+    first, second = (
+        fraction_over_repeats(np.array([each.counted[layer] for each in inside])) for layer in range(LAYERS)
+    )
     return (
         f"Trained to n = {longest}, the networks are right without a miss up to n ="
         f" {', '.join(map(str, sorted(reached)))} (tested to {accepted.shape[1]}); the best cell of layer 2 is linear"
-        f" in the count with R2 {told(second)}, that of layer 1 with {told(first)}."
+        f" in the count with R2 {written(second)}, that of layer 1 with {written(first)}."
     )
 
 
@@ -249,13 +251,15 @@ def _by_n(ns: NDArray[np.int64], accepted: NDArray[np.bool_], longest: int) -> T
     return {
         "n": Column(ns, "", "of a^n b^n"),
         "trained": Column((ns <= longest).astype(np.int64), "", "1 where such strings were trained on"),
-        "right": Column(np.array([each.value for each in over]), "", "share of networks that tell the whole string"),
+        "right": Column(
+            np.array([each.value for each in over]), "", "fraction of networks that predict the whole string"
+        ),
     }
 
 
 def _layers(inside: list[Insides], before: list[Insides]) -> Table:
     rows = [
-        (label, layer + 1, what, share_over_repeats(np.array([getattr(each, what)[layer] for each in group])))
+        (label, layer + 1, what, fraction_over_repeats(np.array([getattr(each, what)[layer] for each in group])))
         for label, group in (("trained", inside), ("untrained", before))
         for layer in range(LAYERS)
         for what in ("counted", "seen", "phase")

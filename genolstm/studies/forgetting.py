@@ -13,7 +13,7 @@ from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.forgetting_laws import DAY, ERROR, LAWS, MINUTES, SAVINGS, Fitted, Floats, fit
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import written
 
 FIT_LEVEL = 0.05
 STARTS, QUICK_STARTS = 24, 8
@@ -39,7 +39,7 @@ def states_after(cell: MemoryCell, studied: Sequence[float], minutes: Sequence[f
 
 
 def kept_by_cell(tau: Sequence[float], weights: Floats, study_minutes: float, rest: Floats) -> Floats:
-    """What a cell keeps of one spell of study after each rest [n], as a share of what it had."""
+    """Memory that a cell keeps of one spell of study after each rest [n], as a fraction of what it had."""
     spells = np.diff(np.concatenate([[0.0], rest]))
     states = states_after(cell_of(tau), [1.0] + [0.0] * len(spells), [study_minutes, *spells])
     learned = states[0]
@@ -49,9 +49,9 @@ def kept_by_cell(tau: Sequence[float], weights: Floats, study_minutes: float, re
 
 def repeated(tau: float, study_minutes: float, gap_minutes: float, times: int) -> float:
     """State at the end of the last of equal spells of study with equal gaps between: a geometric series."""
-    written = -math.expm1(-study_minutes / tau)
+    stored = -math.expm1(-study_minutes / tau)
     ratio = math.exp(-(study_minutes + gap_minutes) / tau)
-    return written * (1 - ratio**times) / (1 - ratio)
+    return stored * (1 - ratio**times) / (1 - ratio)
 
 
 def _repeated_by_cell(tau: Sequence[float], study_minutes: float, gap_minutes: float, times: int) -> Floats:
@@ -66,21 +66,21 @@ def _repeated_by_cell(tau: Sequence[float], study_minutes: float, gap_minutes: f
 def taus_and_weights(parameters: Floats) -> tuple[list[float], Floats]:
     """Time constants in minutes and weights of a law of units."""
     count = (len(parameters) + 1) // 2
-    shares, rest = [], 1.0
+    weights, rest = [], 1.0
     for place in range(count):
-        shares.append(rest * (parameters[count + place] if place < count - 1 else 1.0))
-        rest -= shares[-1]
-    return [float(math.exp(each)) for each in parameters[:count]], np.array(shares)
+        weights.append(rest * (parameters[count + place] if place < count - 1 else 1.0))
+        rest -= weights[-1]
+    return [float(math.exp(each)) for each in parameters[:count]], np.array(weights)
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
-    """Fit every law to the savings, and ask the cell for what repetition and spacing do."""
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
+    """Fit every law to the savings, and compute the effect of repetition and spacing on the cell."""
     starts = QUICK_STARTS if settings.quick else STARTS
     draws = QUICK_DRAWS if settings.quick else DRAWS
     fits = {}
     for place, law in enumerate(LAWS):
         fits[law.name] = fit(law, spawn(settings.seed, "forgetting", place), starts=starts, draws=draws)
-        told(f"{law.name}: R2 {fits[law.name].r2.value:.3f}")
+        on_progress(f"{law.name}: R2 {fits[law.name].r2.value:.3f}")
     tau, weights = taus_and_weights(fits["two units"].parameters)
     exact = float(
         np.abs(kept_by_cell(tau, weights, 10.0, MINUTES) - LAWS[3].keeps(fits["two units"].parameters, MINUTES)).max()
@@ -223,10 +223,10 @@ def _law_table(fits: dict[str, Fitted]) -> dict[str, Column]:
     rows = list(fits.values())
     return {
         "law": Column(tuple(each.law.name for each in rows), "", "name"),
-        "formula": Column(tuple(each.law.formula for each in rows), "", "share kept after t minutes"),
+        "formula": Column(tuple(each.law.formula for each in rows), "", "fraction kept after t minutes"),
         "of_the_family": Column(np.array([int(each.law.cell) for each in rows]), "", "1 where a constant-forget cell"),
         "parameters": Column(np.array([len(each.law.low) for each in rows]), "", "fitted"),
-        "r2": Column(np.array([each.r2.value for each in rows]), "", "share of variance explained"),
+        "r2": Column(np.array([each.r2.value for each in rows]), "", "fraction of variance explained"),
         "r2_low": Column(np.array([each.r2.low for each in rows]), "", "2.5 % of tables drawn from the errors"),
         "r2_high": Column(np.array([each.r2.high for each in rows]), "", "97.5 %"),
         "left_out": Column(np.array([each.left_out for each in rows]), "savings", "RMS error at points left out"),
@@ -242,7 +242,7 @@ def _law_table(fits: dict[str, Fitted]) -> dict[str, Column]:
 def _savings_table(fits: dict[str, Fitted]) -> dict[str, Column]:
     return {
         "minutes": Column(MINUTES, "minutes", "since the end of learning"),
-        "savings": Column(SAVINGS, "", "work saved in relearning, as a share"),
+        "savings": Column(SAVINGS, "", "work saved in relearning, as a fraction"),
         "error": Column(ERROR, "", "standard error"),
         **{name: Column(each.law.keeps(each.parameters, MINUTES), "", each.law.formula) for name, each in fits.items()},
     }

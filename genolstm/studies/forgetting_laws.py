@@ -26,7 +26,7 @@ DAY = 1440.0
 class Law(NamedTuple):
     """A forgetting curve.
 
-    name, formula : as the table shows them.   keeps : (parameters, minutes [n]) -> share kept, 1 at 0 minutes for
+    name, formula : as the table shows them.   keeps : (parameters, minutes [n]) -> fraction kept, 1 at 0 minutes for
     those that know when learning ended.   low, high : where parameters are sought; logarithms of times.
     cell : whether it is what cells of constant forget gates give.
     """
@@ -43,23 +43,23 @@ LN_TAU = (math.log(1.0), math.log(1e9))  # a minute to 2000 years
 
 
 def _units(parameters: Floats, minutes: Floats) -> Floats:
-    """Several units: ln tau of each, then the weights of all but the last as a share of what is left."""
+    """Several units: ln tau of each, then the weights of all but the last as a fraction of what is left."""
     count = (len(parameters) + 1) // 2
     rest, total = 1.0, np.zeros_like(minutes)
     for place in range(count):
-        share = rest * (parameters[count + place] if place < count - 1 else 1.0)
-        total, rest = total + share * np.exp(-minutes / np.exp(parameters[place])), rest - share
+        part = rest * (parameters[count + place] if place < count - 1 else 1.0)
+        total, rest = total + part * np.exp(-minutes / np.exp(parameters[place])), rest - part
     return total
 
 
 def relearning_savings(learned: float, kept: Floats) -> Floats:
-    """Share of the time of learning that relearning saves in a unit of constant forget gate.
+    """Fraction of the time of learning that relearning saves in a unit of constant forget gate.
 
     Study holds the input at 1, so that a unit rises as 1 - e^(-t/tau): it needs T = -tau ln(1 - learned) from nothing,
-    and from what is left of it, learned * kept, a share ln(1 - learned * kept) / ln(1 - learned) less.
+    and from what is left of it, learned * kept, a fraction ln(1 - learned * kept) / ln(1 - learned) less.
     """
-    share: Floats = np.log1p(-learned * kept) / math.log1p(-learned)
-    return share
+    saved: Floats = np.log1p(-learned * kept) / math.log1p(-learned)
+    return saved
 
 
 def _relearned(parameters: Floats, minutes: Floats) -> Floats:
@@ -117,7 +117,7 @@ LAWS = (
 class Fitted(NamedTuple):
     """A law at its best.
 
-    r2 : share of the savings' variance.   left_out : root mean square error at points that were not fitted, each in
+    r2 : fraction of the savings' variance.   left_out : root mean square error at points that were not fitted, each in
     turn.   aicc : Akaike's criterion for few points; inf where parameters and points are about as many.
     chi2, p : of the fit that weighs points by their errors, and how probable one as bad would be were the law true.
     """
@@ -140,12 +140,12 @@ def best_fit(
     def misses(at: Floats) -> Floats:
         return np.nan_to_num((law.keeps(at, minutes) - savings) / error, nan=1e3, posinf=1e3, neginf=-1e3)
 
-    found = [optimize.least_squares(misses, low + share * (high - low), bounds=(low, high)) for share in starts]
+    found = [optimize.least_squares(misses, low + part * (high - low), bounds=(low, high)) for part in starts]
     best = min(found, key=lambda each: each.cost)
     return best.x, 2 * float(best.cost)
 
 
-def share_explained(savings: Floats, kept: Floats) -> float:
+def fraction_explained(savings: Floats, kept: Floats) -> float:
     """R2."""
     return 1 - float(np.sum((savings - kept) ** 2) / np.sum((savings - savings.mean()) ** 2))
 
@@ -160,24 +160,24 @@ def aicc(squares: float, points: int, parameters: int) -> float:
 
 def fit(law: Law, rng: np.random.Generator, *, starts: int, draws: int) -> Fitted:
     """Fit one law, leave each point out, weigh by errors, and draw the table anew from its errors for R2's interval."""
-    shares = rng.uniform(0.02, 0.98, size=(starts, len(law.low)))
-    parameters, squares = best_fit(law, MINUTES, SAVINGS, shares)
+    scattered = rng.uniform(0.02, 0.98, size=(starts, len(law.low)))
+    parameters, squares = best_fit(law, MINUTES, SAVINGS, scattered)
     span = np.array(law.high) - np.array(law.low)
     near = np.clip((parameters - law.low) / span, 1e-6, 1 - 1e-6)[None]
     misses = []
     for point in range(len(MINUTES)):
         others = np.arange(len(MINUTES)) != point
-        again, _ = best_fit(law, MINUTES[others], SAVINGS[others], np.concatenate([near, shares[: starts // 3]]))
+        again, _ = best_fit(law, MINUTES[others], SAVINGS[others], np.concatenate([near, scattered[: starts // 3]]))
         misses.append(float(law.keeps(again, MINUTES[point : point + 1])[0] - SAVINGS[point]))
     drawn = []
     for _ in range(draws):
         savings = SAVINGS + rng.normal(size=len(SAVINGS)) * ERROR
-        drawn.append(share_explained(savings, law.keeps(best_fit(law, MINUTES, savings, near)[0], MINUTES)))
-    _, chi2 = best_fit(law, MINUTES, SAVINGS, np.concatenate([near, shares]), ERROR)
+        drawn.append(fraction_explained(savings, law.keeps(best_fit(law, MINUTES, savings, near)[0], MINUTES)))
+    _, chi2 = best_fit(law, MINUTES, SAVINGS, np.concatenate([near, scattered]), ERROR)
     return Fitted(
         law=law,
         parameters=parameters,
-        r2=percentiles(share_explained(SAVINGS, law.keeps(parameters, MINUTES)), np.array(drawn)),
+        r2=percentiles(fraction_explained(SAVINGS, law.keeps(parameters, MINUTES)), np.array(drawn)),
         left_out=math.sqrt(float(np.mean(np.square(misses)))),
         aicc=aicc(squares, len(MINUTES), len(law.low)),
         chi2=chi2,

@@ -19,17 +19,16 @@ from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import over_repeats
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import over_repeats, written
 
 Floats = NDArray[np.float64]
 
 SYMBOLS = 4
 UNITS, QUICK_UNITS = 64, 32
 LANES, QUICK_LANES = 8, 4
-HALF_LIVES_READ = 6  # after so many nominal half-lives a memory that has not halved is said to live "at least" that
+HALF_LIVES_READ = 6  # nominal half-lives after which a memory that has not halved lives "at least" that long
 SHORTEST_READ = 200
-CLOSE = 0.1  # measured and nominal half-life agree when they differ by less than this share
+CLOSE = 0.1  # measured and nominal half-life agree when they differ by less than this fraction
 CHRONO_UNITS = 4096
 KERNEL_TAUS = (2.0, 10.0, 50.0)  # steps
 KERNEL_STEPS = 400
@@ -37,7 +36,7 @@ MACHINE = 1e-12  # relative; float64 sums of a few hundred terms
 QUICK_REPEATS = 3
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Measure half-lives of LSTM layers, units of a chrono layer, and impulse responses of constant gates."""
     repeats = QUICK_REPEATS if settings.quick else settings.repeats
     units, lanes = (QUICK_UNITS, QUICK_LANES) if settings.quick else (UNITS, LANES)
@@ -60,7 +59,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
             ]
         )
         fixed[bias] = first_half(kept_by_constant_gate(bias, _steps(bias)))
-        told(f"bias {bias:g}: {np.mean(lives):.2f} steps, nominal {nominal_half_life(bias):.2f}")
+        on_progress(f"bias {bias:g}: {np.mean(lives):.2f} steps, nominal {nominal_half_life(bias):.2f}")
     horizon = settings.chrono
     lifetimes = chrono_lifetimes(horizon, settings.seed)
     kernels = {tau: impulse_response(tau, KERNEL_STEPS) for tau in KERNEL_TAUS}
@@ -71,7 +70,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
         *_chrono_claims(lifetimes, horizon),
         _kernel_claim(kernels),
     )
-    ratios = [_told_ratio(measured[bias], bias) for bias in settings.biases]
+    ratios = [_written_ratio(measured[bias], bias) for bias in settings.biases]
     return Study(
         name="half-life",
         question="How long does a memory live behind a forget bias?",
@@ -83,7 +82,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
             + " steps; in an untrained layer it takes "
             + ", ".join(ratios)
             + " times that, since the recurrence feeds the memory back (with recurrent weights of 0: "
-            + ", ".join(_told_ratio(cut[bias], bias) for bias in settings.biases)
+            + ", ".join(_written_ratio(cut[bias], bias) for bias in settings.biases)
             + f"). chrono:{horizon} spreads time constants up to {lifetimes.max():.0f} steps, half-lives up"
             f" to {lifetimes.max() * math.log(2):.0f}."
         ),
@@ -99,7 +98,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
 
 
 def kept_after_pulse(bias: float, seed: int, repeat: int, *, units: int, lanes: int, recurrent: bool = True) -> Floats:
-    """Share of a pulse that an LSTM layer at initialisation still holds: ||difference of c|| of two runs, from 1; [T].
+    """Fraction of a pulse that an untrained LSTM layer still holds: ||difference of c|| of two runs, from 1; [T].
 
     Both runs read the same random symbols, but the first one differs; norms over units, then the mean over lanes.
     recurrent : False puts the recurrent weights to 0.
@@ -118,8 +117,8 @@ def kept_after_pulse(bias: float, seed: int, repeat: int, *, units: int, lanes: 
     with torch.no_grad():
         difference = memory_of(cell, symbols) - memory_of(cell, other)  # [B, T, H]
     norms = difference.norm(dim=-1).numpy()
-    shares: Floats = (norms / norms[:, :1]).mean(0)
-    return shares
+    fractions: Floats = (norms / norms[:, :1]).mean(0)
+    return fractions
 
 
 def memory_of(cell: FusedCell, symbols: NDArray[np.int64]) -> Tensor:
@@ -141,8 +140,8 @@ def kept_by_constant_gate(bias: float, steps: int) -> Floats:
     with torch.no_grad():
         hidden, _ = cell(pulse)
         memory = replay(cell, pulse, hidden, cell.initial_state(1)).memory.flatten().numpy()
-    shares: Floats = memory / memory[0]
-    return shares
+    fractions: Floats = memory / memory[0]
+    return fractions
 
 
 def first_half(kept: Floats) -> float:
@@ -169,17 +168,17 @@ def chrono_lifetimes(horizon: int, seed: int) -> Floats:
     return lifetimes
 
 
-def chrono_share_below(lifetimes: Floats, horizon: int) -> Floats:
-    """Share of units whose time constant is at most so many steps, were biases exactly ln U(1, T-1).
+def chrono_fraction_below(lifetimes: Floats, horizon: int) -> Floats:
+    """Fraction of units whose time constant is at most so many steps, were biases exactly ln U(1, T-1).
 
     f = u / (1 + u), so that tau = 1 / ln(1 + 1/u) and u = 1 / (exp(1/tau) - 1), which is even on (1, T-1).
     """
-    shares: Floats = np.clip((1 / np.expm1(1 / lifetimes) - 1) / (horizon - 2), 0, 1)
-    return shares
+    fractions: Floats = np.clip((1 / np.expm1(1 / lifetimes) - 1) / (horizon - 2), 0, 1)
+    return fractions
 
 
 def impulse_response(tau: float, steps: int) -> Floats:
-    """What a cell of constant forget exp(-1/tau) holds after each step, written once with 1 at step 0; [steps]."""
+    """Memory of a cell of constant forget exp(-1/tau) after each step, written once with 1 at step 0; [steps]."""
     cell = MemoryCell(1, 1, FAMILY[CellName.EBBINGHAUS]).double()
     with torch.no_grad():
         cell.log_tau.fill_(math.log(tau))
@@ -201,7 +200,7 @@ def _ratio(lives: Floats, bias: float) -> Estimate:
     return ratio if np.isfinite(lives).all() else Estimate(ratio.value, math.nan, math.nan)
 
 
-def _told_ratio(lives: Floats, bias: float) -> str:
+def _written_ratio(lives: Floats, bias: float) -> str:
     return ("" if np.isfinite(lives).all() else "at least ") + written(_ratio(lives, bias))
 
 
@@ -217,7 +216,7 @@ def _closed_form(fixed: dict[float, float]) -> Claim:
 def _in_a_layer(name: str, where: str, measured: dict[float, Floats]) -> Claim:
     worst = max(measured, key=lambda bias: abs(math.log(_ratio(measured[bias], bias).value)))
     endless = [f"{bias:g}" for bias, lives in measured.items() if not np.isfinite(lives).all()]
-    unseen = f"; of bias {' and '.join(endless)} some layers had not halved it when reading ended" if endless else ""
+    unseen = f"; of bias {' and '.join(endless)} some layers had not halved it when the run ended" if endless else ""
     return Claim(
         name, f"In {where} a memory has the nominal half-life of its forget bias.",
         all(abs(_ratio(lives, bias).value - 1) < CLOSE for bias, lives in measured.items()),
@@ -228,14 +227,14 @@ def _in_a_layer(name: str, where: str, measured: dict[float, Floats]) -> Claim:
 
 
 def _chrono_claims(lifetimes: Floats, horizon: int) -> tuple[Claim, Claim]:
-    distance = float(stats.kstest(lifetimes, lambda values: chrono_share_below(values, horizon)).statistic)
+    distance = float(stats.kstest(lifetimes, lambda values: chrono_fraction_below(values, horizon)).statistic)
     bound = float(stats.kstwo.ppf(0.95, len(lifetimes)))
     longest = float(lifetimes.max()) * math.log(2) / horizon
     return (
         Claim(
             "chrono spread", f"Time constants under chrono:{horizon} lie evenly from 1 to {horizon} steps.",
             distance < bound, distance, math.nan, math.nan, "",
-            f"largest gap (Kolmogorov) to the closed form in {len(lifetimes)} units; chance stays below {bound:.3f}",
+            f"largest gap (Kolmogorov) to the closed form in {len(lifetimes)} units; by chance below {bound:.3f}",
         ),
         Claim(
             "chrono half-lives", f"Under chrono:{horizon} half-lives reach {horizon} steps.",
@@ -269,7 +268,7 @@ def _half_lives(measured: dict[float, Floats], cut: dict[float, Floats], fixed: 
             f"{name}_high": Column(np.array([each.high for each in over]) * scale, "steps", "upper end"),
             f"{name}_endless": Column(
                 np.array([np.isinf(each).sum() for each in lives.values()]), "layers",
-                "where it had not halved when reading ended: the mean is then at least so much",
+                "where it had not halved when the run ended: the mean is then at least so much",
             ),
         }  # fmt: skip
     return table
@@ -277,10 +276,10 @@ def _half_lives(measured: dict[float, Floats], cut: dict[float, Floats], fixed: 
 
 def _note_decay(decay: dict[str, list[float]], bias: float, kept: Floats) -> None:
     forget = 0.5 ** (1 / nominal_half_life(bias))
-    for step, share in enumerate(kept):
+    for step, fraction in enumerate(kept):
         decay["bias"].append(bias)
         decay["step"].append(step)
-        decay["kept"].append(float(share))
+        decay["kept"].append(float(fraction))
         decay["nominal"].append(forget**step)
 
 
@@ -298,7 +297,7 @@ def _chrono_table(lifetimes: Floats, horizon: int) -> Table:
         "time_constant": Column(lifetimes, "steps", "-1 / ln f of each unit, sorted"),
         "half_life": Column(lifetimes * math.log(2), "steps", "ln 0.5 / ln f of each unit"),
         "expected_share": Column(
-            chrono_share_below(lifetimes, horizon), "", "units with at most this time constant, by the closed form"
+            chrono_fraction_below(lifetimes, horizon), "", "units with at most this time constant, by the closed form"
         ),
     }
 

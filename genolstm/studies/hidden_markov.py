@@ -39,11 +39,11 @@ def draw(source: Source, rng: np.random.Generator, sequences: int, length: int) 
     return codes
 
 
-def _chosen(shares: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    """One draw a row. shares : [N, choices]."""
-    edge = np.cumsum(shares, axis=1)
+def _chosen(probabilities: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """One draw a row. probabilities : [N, choices]."""
+    edge = np.cumsum(probabilities, axis=1)
     edge[:, -1] = 1.0  # rounding must leave no gap at the end
-    chosen: NDArray[np.int64] = (rng.random((len(shares), 1)) >= edge).sum(axis=1)
+    chosen: NDArray[np.int64] = (rng.random((len(probabilities), 1)) >= edge).sum(axis=1)
     return chosen
 
 
@@ -52,11 +52,11 @@ def true_bits(source: Source, codes: Codes) -> Floats:
 
     Forward algorithm (Rabiner 1989, eq. 20). codes : [N, T].   Returns [N, T].
     """
-    belief = np.broadcast_to(source.start, (len(codes), len(source.start)))
+    posterior = np.broadcast_to(source.start, (len(codes), len(source.start)))
     bits = np.empty(codes.shape)
     for step in range(codes.shape[1]):
-        joint = belief * source.emits[:, codes[:, step]].T  # [N, S]
-        share = joint.sum(axis=1)
-        bits[:, step] = -np.log(share) / math.log(2)
-        belief = (joint / share[:, None]) @ source.moves
+        joint = posterior * source.emits[:, codes[:, step]].T  # [N, S]
+        likelihood = joint.sum(axis=1)
+        bits[:, step] = -np.log(likelihood) / math.log(2)
+        posterior = (joint / likelihood[:, None]) @ source.moves
     return bits

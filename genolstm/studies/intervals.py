@@ -57,7 +57,7 @@ def mean_of_days(values: NDArray[np.float64]) -> MeanOfDays:
 
 
 def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """Share of (positive, negative) pairs in which the positive scores higher, ties half (Mann & Whitney 1947)."""
+    """Fraction of (positive, negative) pairs in which the positive scores higher, ties half (Mann & Whitney 1947)."""
     ranks = stats.rankdata(scores)
     n = int(positive.sum())
     others = len(scores) - n
@@ -77,14 +77,14 @@ def auroc_interval(
     return percentiles(auroc(scores, positive), np.array(found))
 
 
-def told(interval: Estimate, digits: int = 2) -> str:
-    """Write an interval as '0.71 (0.68 to 0.74)', or the value alone where it has no ends."""
+def written(interval: Estimate, digits: int = 2) -> str:
+    """An interval as text: '0.71 (0.68 to 0.74)', or the value alone where it has no ends."""
     if math.isnan(interval.low):
         return f"{interval.value:.{digits}f}"
     return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
-def share_over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Estimate:
-    """Mean of a few shares, or R2s, with Student's interval cut to 0 and 1."""
+def fraction_over_repeats(values: Sequence[float] | NDArray[np.float64]) -> Estimate:
+    """Mean of a few fractions, or R2s, with Student's interval cut to 0 and 1."""
     value, low, high = over_repeats(values)
     return Estimate(value, max(low, 0.0), min(high, 1.0))  # a NaN end stays NaN: it is given first

@@ -17,8 +17,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import over_repeats
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import over_repeats, written
 from genolstm.studies.knockout_gradients import SLOPE_FROM, Vanishing, slope_of, vanishing
 from genolstm.studies.next_symbols import led, train
 
@@ -68,12 +67,12 @@ def hidden_and_memory(model: NextSymbolModel, codes: Tensor, held: Mapping[str, 
     """Hidden states and memories of a model of one layer with gates held, each [N, T, H]. codes : [N, T]."""
     cell = model.cells[0]
     assert isinstance(cell, FusedCell)
-    twin = reference_cell(cell)
-    state = twin.initial_state(len(codes))
+    reference = reference_cell(cell)
+    state = reference.initial_state(len(codes))
     signal = model.table[codes.long()]
     shown, remembered = [], []
     for step in range(codes.shape[1]):
-        hidden, state = twin(signal[:, step : step + 1], state, held=held)
+        hidden, state = reference(signal[:, step : step + 1], state, held=held)
         shown.append(hidden[:, 0])
         remembered.append(state.memory)
     return torch.stack(shown, dim=1), torch.stack(remembered, dim=1)
@@ -106,8 +105,8 @@ def trial(settings: StudySettings, size: Size, repeat: int) -> Trial:
         reach[name] = (other - hidden[:, : REACHES + 1]).abs().mean(dim=(0, 2)).double().numpy()[1:]
         if name == "write 0":
             sealed = float(memory.abs().max())
-    share = np.bincount(test.ravel(), minlength=SYMBOLS) / test.size
-    constant = float(-(np.log2(_head_shares(model)) * share).sum())
+    frequency = np.bincount(test.ravel(), minlength=SYMBOLS) / test.size
+    constant = float(-(np.log2(_head_probabilities(model)) * frequency).sum())
     return Trial(
         bits,
         sizes,
@@ -115,23 +114,23 @@ def trial(settings: StudySettings, size: Size, repeat: int) -> Trial:
         sealed,
         constant,
         float(true_bits(source, test).mean()),
-        float(-(share * np.log2(share)).sum()),
+        float(-(frequency * np.log2(frequency)).sum()),
     )
 
 
-def _head_shares(model: NextSymbolModel) -> Floats:
-    """Probabilities of a head that is shown nothing, [symbols]."""
-    shares: Floats = torch.softmax(model.head.bias.detach().double(), dim=0).numpy()
-    return shares
+def _head_probabilities(model: NextSymbolModel) -> Floats:
+    """Probabilities of a head with no input, [symbols]."""
+    probabilities: Floats = torch.softmax(model.head.bias.detach().double(), dim=0).numpy()
+    return probabilities
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Hold gates of trained networks, and push the write gate of a drawn one into saturation."""
     size = Size(2, 200) if settings.quick else Size(settings.repeats, 1000)
     trials = []
     for repeat in range(size.repeats):
         trials.append(trial(settings, size, repeat))
-        told(f"network {repeat + 1} of {size.repeats}")
+        on_progress(f"network {repeat + 1} of {size.repeats}")
     gradients = vanishing(settings)
     return Study(
         name="knockout",
@@ -177,9 +176,9 @@ def _state_claims(trials: list[Trial]) -> list[Claim]:
         ),
         Claim(
             "only the present", "With the forget gate at 0 only the present symbol counts.", later.high < 0.01, *later,
-            "share of the change",
-            "Share of the change of h that comes after the step of a changed symbol: h itself still feeds the gates and"
-            f" the candidate. {REACHES - 1} steps on, {written(far, 4)} of the intact network's change is left.",
+            "fraction of the change",
+            "Fraction of the change of h that comes after the step of a changed symbol: h itself still feeds the gates"
+            f" and the candidate. {REACHES - 1} steps on, {written(far, 4)} of the intact network's change is left.",
         ),
     ]  # fmt: skip
 
@@ -226,7 +225,7 @@ def _bits_table(trials: list[Trial]) -> dict[str, Column]:
     rows.append(("composition", *over_repeats([each.composition for each in trials]), *(math.nan,) * 3))
     names, bits, low, high, cost, cost_low, cost_high = zip(*rows, strict=True)
     return {
-        "held": Column(names, "", "gate and value; beside the source's own figures"),
+        "held": Column(names, "", "gate and value; beside the source's own values"),
         "bits": Column(np.array(bits), "bits per symbol", "held out, mean over networks"),
         "low": Column(np.array(low), "bits per symbol", "95 % interval over networks"),
         "high": Column(np.array(high), "bits per symbol", ""),

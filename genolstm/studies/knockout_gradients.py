@@ -101,7 +101,7 @@ def _by_write(cell: MemoryCell, inputs: Tensor, weight: Tensor) -> tuple[Tensor,
     for step in range(inputs.shape[1]):
         candidates.append(cell.gates(inputs[:, step], state.hidden).candidate.detach())
         hidden, state = cell(inputs[:, step : step + 1], state)
-        # c_t as a leaf that the steps after it, and its own reading, are built on
+        # c_t as a leaf that the steps after it, and its own output, are built on
         memory = state.memory + torch.zeros_like(state.memory, requires_grad=True)
         carried.append(memory)
         read = cell.gates(inputs[:, step], _before(shown, hidden)).read

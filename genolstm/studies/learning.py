@@ -28,7 +28,7 @@ from genolstm.studies.transformer import HEAD_WIDTH, Transformer
 
 NOT_ASKED = -1
 LEARNING_RATE, WEIGHT_DECAY, CLIP = 5e-3, 0.0, 1.0
-WARM_UP, FINAL_SHARE = 0.05, 0.05  # share of steps to full rate; of the rate that is left at the end
+WARM_UP, FINAL_FRACTION = 0.05, 0.05  # fraction of steps to full rate; of the rate that is left at the end
 WIDEST = 512
 
 
@@ -169,8 +169,8 @@ def train(
     network.train()
     for step in range(steps):
         fall = 0.0 if done else max(0.0, (step - warm_up) / max(1, steps - warm_up))
-        share = FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * fall)) / 2
-        optimiser.param_groups[0]["lr"] = learning_rate * min((step + 1) / warm_up, share)
+        fraction = FINAL_FRACTION + (1 - FINAL_FRACTION) * (1 + math.cos(math.pi * fall)) / 2
+        optimiser.param_groups[0]["lr"] = learning_rate * min((step + 1) / warm_up, fraction)
         loss = loss_of(network, draw(rng))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,7 +192,7 @@ def right(network: nn.Module, batch: Batch) -> NDArray[np.bool_]:
 
 
 def accuracy(network: nn.Module, batch: Batch) -> float:
-    """Share of the answers that are right."""
+    """Fraction of the answers that are right."""
     return float(right(network, batch).mean())
 
 

@@ -10,7 +10,7 @@ from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
 Codes = NDArray[np.uint8]
 CLIP_NORM = 1.0
 READ_TOGETHER = 512  # sequences
-PATIENCE = 6  # looks without a better one
+PATIENCE = 6  # validations without a better one
 
 
 def led(model: NextSymbolModel, codes: Codes) -> Tensor:
@@ -49,15 +49,15 @@ def train(
     batch: int,
     learning_rate: float,
     valid: Codes | None = None,
-    look_every: int = 0,
+    validate_every: int = 0,
 ) -> None:
     """Train on whole sequences [N, T], drawn anew for each step; leaves the weights that were best on `valid`.
 
-    look_every : steps between two looks at `valid`, which end the training when several have brought nothing; without
-    them all steps are done and the last weights stay.
+    validate_every : steps between two validations on `valid`, which end the training when several bring nothing;
+    without them all steps are done and the last weights stay.
     """
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0)
-    best, kept, looks_since_best = np.inf, model.weight_arrays(), 0
+    best, kept, since_best = np.inf, model.weight_arrays(), 0
     for step in range(1, steps + 1):
         chosen = codes[rng.integers(len(codes), size=min(batch, len(codes)))]
         targets = torch.from_numpy(chosen)
@@ -66,12 +66,12 @@ def train(
         (nats.sum() / (targets != model.alphabet.unknown).sum()).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
-        if valid is not None and look_every and step % look_every == 0:
+        if valid is not None and validate_every and step % validate_every == 0:
             bits = mean_bits(model, valid)
-            looks_since_best += 1
+            since_best += 1
             if bits < best:
-                best, kept, looks_since_best = bits, model.weight_arrays(), 0
-            if looks_since_best == PATIENCE:
+                best, kept, since_best = bits, model.weight_arrays(), 0
+            if since_best == PATIENCE:
                 break
-    if valid is not None and look_every:
+    if valid is not None and validate_every:
         model.load_weights(kept)

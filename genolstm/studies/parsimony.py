@@ -13,8 +13,7 @@ from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import over_repeats
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import over_repeats, written
 from genolstm.studies.next_symbols import mean_bits, train
 
 Floats = NDArray[np.float64]
@@ -25,14 +24,14 @@ STATES, STAY, CONCENTRATION = 6, 0.9, 0.4
 SYMBOLS = 4
 VALID_SHARE, LEAST_VALID = 0.25, 4
 TEST_SEQUENCES = 1024
-LOOK_EVERY = 25
+VALIDATE_EVERY = 25
 BATCH = 16
 LEARNING_RATE = 5e-3
-NOISE = 0.002  # bits by which a network may stand below the truth on a test set of this size, by luck
+NOISE = 0.002  # bits by which a network may stand below the truth on a test set of this size, by sampling
 
 
 class Size(NamedTuple):
-    """How much is done. sequences : training set sizes.   repeats, steps : for each network."""
+    """Size of a run. sequences : training set sizes.   repeats, steps : for each network."""
 
     sequences: tuple[int, ...]
     repeats: int
@@ -66,14 +65,14 @@ def gate_parameters(units: int, inputs: int, gates: int) -> int:
 
 
 class Trial(NamedTuple):
-    """Bits above the truth on the test set, of each network [sizes]; and what the truth and composition have."""
+    """Bits above the truth on the test set, of each network [sizes]; and bits of the truth and of the composition."""
 
     excess: dict[str, Floats]
     true: float
     composition: float
 
 
-def trial(settings: StudySettings, size: Size, repeat: int, told: Callable[[str], None]) -> Trial:
+def trial(settings: StudySettings, size: Size, repeat: int, on_progress: Callable[[str], None]) -> Trial:
     """One source, one test set, nested training sets; each network trained from a draw of its own."""
     rng = spawn(settings.seed, "parsimony", repeat)
     source = sticky_source(rng, states=STATES, symbols=SYMBOLS, stay=STAY, concentration=CONCENTRATION)
@@ -81,7 +80,7 @@ def trial(settings: StudySettings, size: Size, repeat: int, told: Callable[[str]
     most = max(size.sequences)
     pool = draw(source, rng, most + max(LEAST_VALID, int(VALID_SHARE * most)), LENGTH)
     truth = float(true_bits(source, test).mean())
-    share = np.bincount(test.ravel(), minlength=SYMBOLS) / test.size
+    frequency = np.bincount(test.ravel(), minlength=SYMBOLS) / test.size
     found: dict[str, list[float]] = {}
     for sequences in size.sequences:
         valid = pool[most : most + max(LEAST_VALID, int(VALID_SHARE * sequences))]
@@ -89,18 +88,18 @@ def trial(settings: StudySettings, size: Size, repeat: int, told: Callable[[str]
             model = NextSymbolModel(shape, seed=settings.seed, index=repeat)
             train(
                 model, pool[:sequences], spawn(settings.seed, f"parsimony batches {sequences}", repeat),
-                steps=size.steps, batch=BATCH, learning_rate=LEARNING_RATE, valid=valid, look_every=LOOK_EVERY,
+                steps=size.steps, batch=BATCH, learning_rate=LEARNING_RATE, valid=valid, validate_every=VALIDATE_EVERY,
             )  # fmt: skip
             found.setdefault(name, []).append(mean_bits(model, test) - truth)
-        told(f"repeat {repeat + 1} of {size.repeats}, {sequences} sequences")
-    composition = float(-(share * np.log2(share)).sum())
+        on_progress(f"repeat {repeat + 1} of {size.repeats}, {sequences} sequences")
+    composition = float(-(frequency * np.log2(frequency)).sum())
     return Trial({name: np.array(values) for name, values in found.items()}, truth, composition)
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Train all contenders on every size and compare what each repeat's source, data and test set make of them."""
     size = size_of(settings)
-    trials = [trial(settings, size, repeat, told) for repeat in range(size.repeats)]
+    trials = [trial(settings, size, repeat, on_progress) for repeat in range(size.repeats)]
     excess = {name: np.stack([each.excess[name] for each in trials]) for name in contenders()}  # [repeats, sizes]
     claims = _claims(size, excess)
     return Study(
@@ -130,26 +129,26 @@ def _against(excess: dict[str, Floats], name: str, place: int) -> Estimate:
 def _claims(size: Size, excess: dict[str, Floats]) -> tuple[Claim, ...]:
     shapes = contenders()
     cells = {name: gate_parameters(shapes[name].hidden, SYMBOLS + 1, 4 if name == LSTM else 3) for name in shapes}
-    share = cells[GRU] / cells[LSTM]
+    fraction = cells[GRU] / cells[LSTM]
     made = [
         Claim(
             name="three quarters",
             statement="A GRU has three quarters of the parameters of an LSTM of as many units.",
-            holds=share == 3 / 4,
-            value=share,
+            holds=fraction == 3 / 4,
+            value=fraction,
             low=np.nan,
             high=np.nan,
-            unit="share",
+            unit="fraction",
             because=f"{cells[GRU]} and {cells[LSTM]} in the cells; the wider GRU has {cells[WIDER_GRU]}.",
         )
     ]
     for name in (GRU, WIDER_GRU):
-        for place, word in ((0, "smallest"), (len(size.sequences) - 1, "largest")):
+        for place, rank in ((0, "smallest"), (len(size.sequences) - 1, "largest")):
             gain = _against(excess, name, place)
             made.append(
                 Claim(
-                    name=f"{name} on the {word} set",
-                    statement=f"On the {word} training set ({name}) the GRU is better than the LSTM.",
+                    name=f"{name} on the {rank} set",
+                    statement=f"On the {rank} training set ({name}) the GRU is better than the LSTM.",
                     holds=gain.high < 0,
                     value=gain.value,
                     low=gain.low,
@@ -222,9 +221,9 @@ def _difference_table(size: Size, excess: dict[str, Floats]) -> dict[str, Column
 def _conclusion(size: Size, excess: dict[str, Floats]) -> str:
     small, large = _against(excess, GRU, 0), _against(excess, GRU, -1)
     equal = _against(excess, WIDER_GRU, 0)
-    word = "better" if small.high < 0 else "worse" if small.low > 0 else "not shown to be better"
+    verdict = "better" if small.high < 0 else "worse" if small.low > 0 else "not shown to be better"
     return (
-        f"On {size.sequences[0] * LENGTH:,} symbols the GRU is {word} than the LSTM of as many units"
+        f"On {size.sequences[0] * LENGTH:,} symbols the GRU is {verdict} than the LSTM of as many units"
         f" ({written(small, 4)} bits), at equal parameters {written(equal, 4)}, and on"
         f" {size.sequences[-1] * LENGTH:,} symbols {written(large, 4)}."
     )

@@ -1,4 +1,4 @@
-"""Whether the forget gate of a next-action network tells the sessions that lose their context."""
+"""Whether the forget gate of a next-action network separates the sessions that lose their context."""
 
 import math
 from collections.abc import Callable
@@ -16,8 +16,7 @@ from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.stream.blocks import Block
-from genolstm.studies.intervals import auroc, auroc_interval, over_repeats
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import auroc, auroc_interval, over_repeats, written
 from genolstm.studies.next_symbols import bits_of, led, read, train
 from genolstm.studies.telemetry_log import ACTIONS, FILL, ORDERLY, START_OVER, TOPICS, Codes, Log, draw_log, topics_of
 
@@ -25,11 +24,12 @@ Floats = NDArray[np.float64]
 
 UNITS = 48
 BATCH, LEARNING_RATE = 32, 1e-2
-WINDOW = 12  # actions on either side of a loss that the course shows
+WINDOW = 12  # actions shown on either side of a loss
 AFTER = 6  # actions after the loss that are set against those before it
-GATE, TWIN, SURPRISE, LENGTHS, COUNTS, UNIT = (
-    "mean forget gate", "untrained twin", "bits per action", "session length", "action counts", "best unit",
+GATE, RANDOM_INIT, SURPRISE, LENGTHS, COUNTS, UNIT = (
+    "mean forget gate", "random-init network", "bits per action", "session length", "action counts", "best unit",
 )  # fmt: skip
+STREAMS = {RANDOM_INIT: "untrained twin"}  # what seeds a score's bootstrap: its name, but for a score renamed since
 
 
 SILENT, ANNOUNCED = "silent", "announced"
@@ -45,17 +45,17 @@ class Size(NamedTuple):
 
 
 def block_of(model: NextSymbolModel, codes: Codes) -> Block:
-    """Read sessions from an empty state as the gate readers of `genolstm gates` want them."""
+    """Sessions run from an empty state, as the gate readers of `genolstm gates` want them."""
     n, length = codes.shape
     with torch.inference_mode():
-        reading = read(model, codes)
+        output = read(model, codes)
     row = np.arange(n)
     nothing, whole = np.zeros(n, dtype=np.int64), np.full(n, length, dtype=np.int64)
     targets = led(model, codes)[:, 1:]
     return Block(
         row=row, first=nothing, begin=nothing, end=whole, address=row * length, sign=np.ones(n, dtype=np.int64),
         weight=np.ones(n, dtype=np.int64), targets=targets, scored=targets != model.alphabet.unknown,
-        logits=reading.logits, inputs=reading.inputs, layers=reading.layers, before=model.initial_state(n),
+        logits=output.logits, inputs=output.inputs, layers=output.layers, before=model.initial_state(n),
     )  # fmt: skip
 
 
@@ -87,9 +87,9 @@ class Trial(NamedTuple):
 
     scores: dict[str, Floats]
     lost: NDArray[np.bool_]
-    course: Floats
+    mean_around_loss: Floats
     dip: float
-    twin_dip: float
+    random_init_dip: float
     bits: float
 
 
@@ -99,11 +99,11 @@ def trial(settings: StudySettings, size: Size, repeat: int, *, announced: bool) 
     topics = topics_of(rng)
     shape = ModelSettings(alphabet=AlphabetName.PROTEIN, hidden=UNITS, forget_bias="1")
     model = NextSymbolModel(shape, seed=settings.seed, index=2 * repeat)
-    twin = NextSymbolModel(shape, seed=settings.seed, index=2 * repeat + 1)
+    random_init = NextSymbolModel(shape, seed=settings.seed, index=2 * repeat + 1)
     past = draw_log(topics, rng, size.train, announced=announced)
     train(model, past.codes, rng, steps=size.steps, batch=BATCH, learning_rate=LEARNING_RATE)
     log = draw_log(topics, rng, size.test, announced=announced)
-    gates, twin_gates = forget_gates(model, log.codes), forget_gates(twin, log.codes)
+    gates, random_gates = forget_gates(model, log.codes), forget_gates(random_init, log.codes)
     bits = bits_of(model, log.codes)
     fitted = np.arange(size.test) < size.test // 2  # where direction and weights of what has some are taken from
     counts = (
@@ -111,21 +111,21 @@ def trial(settings: StudySettings, size: Size, repeat: int, *, announced: bool) 
     )
     columns = {
         GATE: -np.nanmean(gates, axis=(1, 2)).astype(np.float64),
-        TWIN: -np.nanmean(twin_gates, axis=(1, 2)).astype(np.float64),
+        RANDOM_INIT: -np.nanmean(random_gates, axis=(1, 2)).astype(np.float64),
         SURPRISE: bits.sum(axis=1) / log.lengths,
         LENGTHS: log.lengths.astype(np.float64),
         COUNTS: discriminant(counts, log.lost, fitted),
         UNIT: best_column(np.nanmean(gates, axis=1).astype(np.float64), log.lost, fitted),
     }
-    for name in (TWIN, LENGTHS):  # what has no direction of its own takes it from the other half
+    for name in (RANDOM_INIT, LENGTHS):  # what has no direction of its own takes it from the other half
         if auroc(columns[name][fitted], log.lost[fitted]) < 1 / 2:
             columns[name] = -columns[name]
     return Trial(
         scores={name: values[~fitted] for name, values in columns.items()},
         lost=log.lost[~fitted],
-        course=np.stack([course(gates, log, chosen) for chosen in (log.lost, ~log.lost)]),
+        mean_around_loss=np.stack([mean_around_loss(gates, log, chosen) for chosen in (log.lost, ~log.lost)]),
         dip=dip(gates, log),
-        twin_dip=dip(twin_gates, log),
+        random_init_dip=dip(random_gates, log),
         bits=float(bits.sum() / log.lengths.sum()),
     )
 
@@ -146,7 +146,7 @@ def best_column(values: Floats, positive: NDArray[np.bool_], fitted: NDArray[np.
     return column
 
 
-def course(gates: NDArray[np.float32], log: Log, chosen: NDArray[np.bool_]) -> Floats:
+def mean_around_loss(gates: NDArray[np.float32], log: Log, chosen: NDArray[np.bool_]) -> Floats:
     """Mean gate at each action around the loss, over chosen sessions and units; [2 * WINDOW]."""
     rows = np.flatnonzero(chosen)
     around = log.loss[rows, None] + np.arange(-WINDOW, WINDOW)  # action `loss` is the first of the new topic
@@ -156,7 +156,7 @@ def course(gates: NDArray[np.float32], log: Log, chosen: NDArray[np.bool_]) -> F
 
 def dip(gates: NDArray[np.float32], log: Log) -> float:
     """Mean gate over the actions after the loss less that before it, of lost sessions less of kept ones."""
-    both = [course(gates, log, chosen) for chosen in (log.lost, ~log.lost)]
+    both = [mean_around_loss(gates, log, chosen) for chosen in (log.lost, ~log.lost)]
     falls = [each[WINDOW : WINDOW + AFTER].mean() - each[WINDOW - AFTER : WINDOW].mean() for each in both]
     return float(falls[0] - falls[1])
 
@@ -173,14 +173,14 @@ def floor_bits() -> float:
     return -(following * math.log2(following) + (ACTIONS - 1) * other * math.log2(other))
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
-    """Train networks on logs and ask which session scores tell lost context, lost in silence or announced."""
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
+    """Train networks on logs and ask which session scores detect lost context, lost in silence or announced."""
     size = size_of(settings)
     trials: dict[str, list[Trial]] = {SILENT: [], ANNOUNCED: []}
     for repeat in range(size.repeats):
         for way, done in trials.items():
             done.append(trial(settings, size, repeat, announced=way == ANNOUNCED))
-        told(f"network {repeat + 1} of {size.repeats}")
+        on_progress(f"network {repeat + 1} of {size.repeats}")
     found = {
         way: {
             name: _within(over_repeats([auroc(each.scores[name], each.lost) for each in done]))
@@ -190,7 +190,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
     }
     return Study(
         name="telemetry",
-        question="Does the forget gate of a next-action network tell the sessions whose context was lost?",
+        question="Does the forget gate of a next-action network separate the sessions whose context was lost?",
         conclusion=_conclusion(found),
         claims=tuple(claim for way, done in trials.items() for claim in _claims(way, found[way], done)),
         tables={
@@ -211,7 +211,7 @@ def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
 
 
 def _within(interval: Estimate) -> Estimate:
-    """Estimate of a share: Student's may reach beyond 0 and 1."""
+    """Estimate of a fraction: Student's may reach beyond 0 and 1."""
     return Estimate(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
 
 
@@ -225,31 +225,34 @@ def _claims(way: str, found: dict[str, Estimate], trials: list[Trial]) -> list[C
         )
 
     gate, unit = found[GATE], found[UNIT]
-    dips, twin = (over_repeats([getattr(each, name) for each in trials]) for name in ("dip", "twin_dip"))
-    baseline = max((TWIN, LENGTHS, COUNTS, SURPRISE), key=lambda name: found[name].value)
-    over_twin, over_rival = difference(GATE, TWIN), difference(GATE, baseline)
+    dips, random_init = (over_repeats([getattr(each, name) for each in trials]) for name in ("dip", "random_init_dip"))
+    baseline = max((RANDOM_INIT, LENGTHS, COUNTS, SURPRISE), key=lambda name: found[name].value)
+    over_random_init, over_baseline = difference(GATE, RANDOM_INIT), difference(GATE, baseline)
     n = f"{len(trials)} networks, {len(trials[0].lost)} judged sessions each"
     return [
         Claim(
-            f"{way}: separates", f"A lower mean forget gate tells sessions that {LOSSES[way]}.",
+            f"{way}: separates", f"A lower mean forget gate separates sessions that {LOSSES[way]}.",
             gate.low > 1 / 2, *gate, "AUROC", f"0.5 is chance; {n}.",
         ),
         Claim(
-            f"{way}: more than untrained", f"It tells sessions that {LOSSES[way]} better than an untrained gate does.",
-            over_twin.low > 0, *over_twin, "AUROC", f"Less the untrained twin's, {written(found[TWIN])}; {n}.",
+            f"{way}: more than untrained",
+            f"It separates sessions that {LOSSES[way]} better than an untrained gate does.",
+            over_random_init.low > 0, *over_random_init, "AUROC",
+            f"Less the random-init network's, {written(found[RANDOM_INIT])}; {n}.",
         ),
         Claim(
-            f"{way}: more than controls", f"It tells sessions that {LOSSES[way]} better than the best plain score.",
-            over_rival.low > 0, *over_rival, "AUROC", f"Less that of {baseline}, {written(found[baseline])}; {n}.",
+            f"{way}: more than controls", f"It separates sessions that {LOSSES[way]} better than the best plain score.",
+            over_baseline.low > 0, *over_baseline, "AUROC",
+            f"Less that of {baseline}, {written(found[baseline])}; {n}.",
         ),
         Claim(
-            f"{way}: one unit", f"A single unit, chosen on other sessions, tells sessions that {LOSSES[way]}.",
+            f"{way}: one unit", f"A single unit, chosen on other sessions, separates sessions that {LOSSES[way]}.",
             unit.low > 1 / 2, *unit, "AUROC", f"Unit and direction are chosen on as many other sessions; {n}.",
         ),
         Claim(
             f"{way}: dips", f"The gate falls where sessions {LOSSES[way]}.", dips.high < 0, *dips, "gate",
             f"Mean gate of {AFTER} actions from the loss on less {AFTER} before, of lost less of kept sessions; the"
-            f" untrained twin has {written(twin, 4)}.",
+            f" random-init network has {written(random_init, 4)}.",
         ),
     ]  # fmt: skip
 
@@ -260,7 +263,9 @@ def _auroc_table(
     rows = [
         (
             way, name, place,
-            *auroc_interval(each.scores[name], each.lost, spawn(settings.seed, f"telemetry {way} {name}", place)),
+            *auroc_interval(
+                each.scores[name], each.lost, spawn(settings.seed, f"telemetry {way} {STREAMS.get(name, name)}", place)
+            ),
             *found[way][name],
         )
         for way, done in trials.items()
@@ -269,7 +274,7 @@ def _auroc_table(
     ]  # fmt: skip
     way, names, place, value, low, high, mean, mean_low, mean_high = zip(*rows, strict=True)
     return {
-        "loss": Column(way, "", "whether the user says that context was lost"),
+        "loss": Column(way, "", "whether the user announces that context was lost"),
         "score": Column(names, "", "what a session is judged by"),
         "network": Column(np.array(place), "", "from 0"),
         "auroc": Column(np.array(value), "", "0.5 is chance"),
@@ -282,11 +287,11 @@ def _auroc_table(
 
 
 def _course_table(trials: list[Trial]) -> dict[str, Column]:
-    courses = np.array([each.course for each in trials])  # [networks, lost or kept, actions]
-    level = courses[:, :, :WINDOW].mean(axis=2, keepdims=True)
-    mean = courses.mean(axis=0)
+    around = np.array([each.mean_around_loss for each in trials])  # [networks, lost or kept, actions]
+    level = around[:, :, :WINDOW].mean(axis=2, keepdims=True)
+    mean = around.mean(axis=0)
     # networks differ in level by more than any gate moves: the error is of the way from the level before the loss
-    spread = (courses - level).std(axis=0, ddof=1) / math.sqrt(len(trials))
+    spread = (around - level).std(axis=0, ddof=1) / math.sqrt(len(trials))
     return {
         "action": Column(np.arange(-WINDOW, WINDOW), "actions", "since the loss; 0 is the first of the new topic"),
         "lost": Column(mean[0], "", "mean forget gate, sessions that lose their topic"),
@@ -297,12 +302,13 @@ def _course_table(trials: list[Trial]) -> dict[str, Column]:
 
 
 def _conclusion(found: dict[str, dict[str, Estimate]]) -> str:
-    said = []
+    parts = []
     for way, scores in found.items():
-        word = "tells" if scores[GATE].low > 1 / 2 else "does not tell"
-        said.append(
-            f"{word} sessions that {LOSSES[way]} (AUROC {written(scores[GATE])}; {written(scores[TWIN])} untrained,"
-            f" {written(scores[SURPRISE])} surprise, {written(scores[COUNTS])} action counts, {written(scores[UNIT])}"
+        verdict = "separates" if scores[GATE].low > 1 / 2 else "does not separate"
+        parts.append(
+            f"{verdict} sessions that {LOSSES[way]} (AUROC {written(scores[GATE])};"
+            f" {written(scores[RANDOM_INIT])} untrained, {written(scores[SURPRISE])} surprise,"
+            f" {written(scores[COUNTS])} action counts, {written(scores[UNIT])}"
             " the best unit)"
         )
-    return f"The mean forget gate of a session {' and '.join(said)}."
+    return f"The mean forget gate of a session {' and '.join(parts)}."

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.uint8]
 
 ACTIONS = 12  # kinds; spelled, with the one that starts over, as known symbols of the protein alphabet
-START_OVER = 12  # what a user does who has lost the context and says so; nobody else does it
+START_OVER = 12  # what a user does who has lost the context and announces it; nobody else does it
 FILL = PROTEIN.unknown  # after the end of a session
 TOPICS = 3
 ORDERLY = 0.7  # probability that an action is the one that its topic has after the last
@@ -36,7 +36,7 @@ def topics_of(rng: np.random.Generator) -> Floats:
     """What follows each action in each topic, [topics, actions, actions].
 
     A topic is an order of all actions gone through in a ring, left with a probability for any action alike: rows and
-    columns sum to 1, so that every topic uses every action equally often and counts of actions tell no topic.
+    columns sum to 1, so that every topic uses every action equally often and counts of actions do not depend on it.
     """
     topics = np.full((TOPICS, ACTIONS, ACTIONS), (1 - ORDERLY) / ACTIONS)
     for topic in topics:

@@ -18,15 +18,15 @@ class Block(nn.Module):
             raise ValueError(f"a Transformer of {HEAD_WIDTH} channels a head cannot be {width} wide")
         self.heads, self.window = width // HEAD_WIDTH, window
         self.before_attention, self.before_inner = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.look = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
         self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Read [B, T, width]; gives [B, T, width], where no position knows a later one."""
+        """Output [B, T, width] of inputs [B, T, width], where no position knows a later one."""
         lanes, length, width = inputs.shape
-        looked = self.look(self.before_attention(inputs)).view(lanes, length, 3, self.heads, HEAD_WIDTH)
-        query, key, value = looked.permute(2, 0, 3, 1, 4)  # three of [B, heads, T, channels]
+        projected = self.project(self.before_attention(inputs)).view(lanes, length, 3, self.heads, HEAD_WIDTH)
+        query, key, value = projected.permute(2, 0, 3, 1, 4)  # three of [B, heads, T, channels]
         query, key = turned(query), turned(key)
         if self.window is None:
             seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
@@ -40,7 +40,7 @@ class Block(nn.Module):
 def turned(vectors: Tensor) -> Tensor:
     """Turn channel pairs by angles that grow with position (rotary positions, Su et al. 2021, eq. 34); [..., T, D].
 
-    A product of two turned vectors knows how far apart they stand and nothing else of where: any length is defined.
+    A product of two turned vectors depends on how far apart they stand and on nothing else: any length is defined.
     """
     length, width = vectors.shape[-2:]
     rates = LONGEST_TURN ** -(torch.arange(width // 2, dtype=vectors.dtype) / (width // 2))
@@ -51,7 +51,7 @@ def turned(vectors: Tensor) -> Tensor:
 
 
 def sees(length: int, window: int) -> Tensor:
-    """Whether position t looks at position s: itself and the window - 1 before it; bool [T, T]."""
+    """Whether position t attends to position s: itself and the window - 1 before it; bool [T, T]."""
     apart = torch.arange(length).unsqueeze(-1) - torch.arange(length)
     return (apart >= 0) & (apart < window)
 

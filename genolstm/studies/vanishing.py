@@ -18,7 +18,7 @@ from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import over_repeats, told
+from genolstm.studies.intervals import over_repeats, written
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, accuracy, built, train
 
 Floats = NDArray[np.float64]
@@ -34,12 +34,12 @@ LAGS, QUICK_LAGS = (5, 10, 20, 40), (5, 20)
 ROWS, TEST_ROWS = 32, 256
 RATES = {CellName.RNN: 3e-3, CellName.GRU: 1e-2, CellName.LSTM: 1e-2}
 MOST_STEPS, QUICK_MOST_STEPS = 500, 150  # then 'not reached'
-CHECK_EVERY = 10  # steps between two looks at the test error
-KNOWS = 0.95  # share of right answers that counts as learned
+CHECK_EVERY = 10  # steps between two evaluations of the test error
+KNOWS = 0.95  # fraction of right answers that counts as learned
 QUICK_REPEATS = 3
 CAROUSEL_UNITS, CAROUSEL_STEPS = 8, 50
 MACHINE = 1e-13  # relative, of a product of 50 gates in float64
-KEEPS = 0.1  # share of the gradient at lag 0 that must be left for it to be called kept
+KEEPS = 0.1  # fraction of the gradient at lag 0 that must be left for it to be called kept
 
 
 class Learned(NamedTuple):
@@ -49,7 +49,7 @@ class Learned(NamedTuple):
     samples: float
 
 
-def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Measure gradients before and after training at each lag, samples needed, and the carousel."""
     lags = settings.lags or (QUICK_LAGS if settings.quick else LAGS)
     repeats = QUICK_REPEATS if settings.quick else settings.repeats
@@ -65,7 +65,9 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
             needed.append([each.samples for each in learned])
             trained = _longest_learned(learned)
             ends.append(gradient_by_lag(trained, lags[-1], settings.seed, repeat))
-            say(f"{cell}, network {repeat + 1} of {repeats}: samples {', '.join(map('{:g}'.format, needed[-1]))}")
+            on_progress(
+                f"{cell}, network {repeat + 1} of {repeats}: samples {', '.join(map('{:g}'.format, needed[-1]))}"
+            )
         before[cell], after[cell], samples[cell] = np.array(starts), np.array(ends), np.array(needed)
     held, free = carousel(settings.seed)
     return Study(
@@ -85,7 +87,7 @@ def study(settings: StudySettings, say: Callable[[str], None]) -> Study:
 
 
 def fresh(cell: CellName, seed: int, repeat: int) -> RecurrentNetwork:
-    """Give an untrained network of this cell."""
+    """An untrained network of this cell."""
     made = built(ARCHITECTURES[cell], N_SYMBOLS, KINDS, parameters=PARAMETERS, seed=seed, index=repeat)
     return cast(RecurrentNetwork, made)
 
@@ -101,7 +103,7 @@ def recalls(rng: np.random.Generator, lag: int, rows: int) -> Batch:
 
 
 def until_learned(cell: CellName, lag: int, seed: int, repeat: int, most: int) -> Learned:
-    """Train at one lag, fresh sequences in every step, until the share of right answers on a test set is enough."""
+    """Train at one lag, fresh sequences in every step, until the fraction of right answers on a test set is enough."""
     network = fresh(cell, seed, repeat)
     test = recalls(spawn(seed, "test", lag), lag, TEST_ROWS)
     samples = math.inf
@@ -140,28 +142,28 @@ def gradient_by_lag(network: RecurrentNetwork, longest: int, seed: int, repeat: 
 def carousel(seed: int) -> tuple[float, float]:
     """Largest error of d c_T / d c_0 [H, H] against the product of forget gates: with gates held, with gates let go.
 
-    Errors are shares of the product of the unit that is asked; what one unit owes to another counts as error.
+    Errors are fractions of the product of the unit asked for; what one unit owes to another counts as error.
     An LSTM cell in float64, 50 random steps. Held gates are those of the run, taken as given; let go, they know h.
     """
     cell = FusedCell(N_SYMBOLS, CAROUSEL_UNITS, CellName.LSTM).double()
     initialise(cell, "1", torch.Generator().manual_seed(spawn_seed(seed, "carousel")))
     codes = spawn(seed, "carousel").integers(0, N_SYMBOLS, (1, CAROUSEL_STEPS))
     rows = torch.nn.functional.one_hot(torch.from_numpy(codes), N_SYMBOLS).double()
-    twin = reference_cell(cell)
+    reference = reference_cell(cell)
     with torch.no_grad():
         hidden, _ = cell(rows)
-        gates = replay(cell, rows, hidden, twin.initial_state(1)).gates
+        gates = replay(cell, rows, hidden, reference.initial_state(1)).gates
     product = torch.diag(gates.forget[0].prod(0))
     jacobian: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] = torch.autograd.functional.jacobian
-    held = jacobian(lambda start: carried(start, gates), twin.initial_state(1).memory[0])
+    held = jacobian(lambda start: carried(start, gates), reference.initial_state(1).memory[0])
 
     def let_go(start: Tensor) -> Tensor:
-        state = twin.initial_state(1)
-        _, last = twin(rows, state._replace(memory=start.unsqueeze(0)))
+        state = reference.initial_state(1)
+        _, last = reference(rows, state._replace(memory=start.unsqueeze(0)))
         memory: Tensor = last.memory[0]
         return memory
 
-    free = jacobian(let_go, twin.initial_state(1).memory[0])
+    free = jacobian(let_go, reference.initial_state(1).memory[0])
     scale = product.diagonal().unsqueeze(1)
     off_held, off_free = (float(((found - product).abs() / scale).max()) for found in (held, free))
     return off_held, off_free
@@ -187,22 +189,22 @@ def _carousel_claim(held: float, free: float) -> Claim:
     return Claim(
         "constant error carousel", "With gates held, d c_t / d c_(t-1) of an LSTM is f_t and nothing else.",
         held < MACHINE, held, math.nan, math.nan, "",
-        f"largest error of d c_T / d c_0, as a share of the product of {CAROUSEL_STEPS} gates, in float64; with gates"
-        f" let go, which know the state too, it is {free:.2g}",
+        f"largest error of d c_T / d c_0, as a fraction of the product of {CAROUSEL_STEPS} gates, in float64; with"
+        f" gates let go, which know the state too, it is {free:.2g}",
     )  # fmt: skip
 
 
 def _gradient_claims(before: Mapping[CellName, Floats], after: Mapping[CellName, Floats]) -> tuple[Claim, ...]:
     lag = before[CellName.RNN].shape[1] - 1
     claims = []
-    for name, cell, words in (("RNN", CellName.RNN, "vanishes"), ("GRU", CellName.GRU, "is kept"),
+    for name, cell, outcome in (("RNN", CellName.RNN, "vanishes"), ("GRU", CellName.GRU, "is kept"),
                               ("LSTM", CellName.LSTM, "is kept")):  # fmt: skip
         for when, norms in (("at initialisation", before[cell]), ("after training", after[cell])):
             left = _left(norms)
             claims.append(
                 Claim(
-                    f"{name} {when}", f"The gradient of the {name} {words} over {lag} steps {when}.",
-                    (left.value < KEEPS) == (words == "vanishes"), *left, "of that at lag 0",
+                    f"{name} {when}", f"The gradient of the {name} {outcome} over {lag} steps {when}.",
+                    (left.value < KEEPS) == (outcome == "vanishes"), *left, "of that at lag 0",
                     f"called kept from {KEEPS:g} on; geometric mean of networks",
                 )
             )  # fmt: skip
@@ -239,19 +241,19 @@ def _conclusion(
     samples: Mapping[CellName, Floats], lags: tuple[int, ...],
 ) -> str:  # fmt: skip
     kept = ", ".join(f"{cell} {_left(before[cell]).value:.1e} and {_left(after[cell]).value:.1e}" for cell in CELLS)
-    needed = ", ".join(f"{cell} {_told_samples(samples[cell][:, -1])}" for cell in CELLS)
+    needed = ", ".join(f"{cell} {_written_samples(samples[cell][:, -1])}" for cell in CELLS)
     return (
-        f"Over {lags[-1]} steps this share of the gradient is left before and after training: {kept}. Sequences needed"
-        f" at that lag: {needed}."
+        f"Over {lags[-1]} steps this fraction of the gradient is left before and after training: {kept}. Sequences"
+        f" needed at that lag: {needed}."
     )
 
 
-def _told_samples(samples: Floats) -> str:
+def _written_samples(samples: Floats) -> str:
     reached = samples[np.isfinite(samples)]
     missed = len(samples) - len(reached)
     if not reached.size:
         return "not reached"
-    return told(over_repeats(reached), 0) + (f" ({missed} of {len(samples)} not reached)" if missed else "")
+    return written(over_repeats(reached), 0) + (f" ({missed} of {len(samples)} not reached)" if missed else "")
 
 
 def _gradients(before: Mapping[CellName, Floats], after: Mapping[CellName, Floats]) -> Table:

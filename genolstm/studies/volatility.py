@@ -1,4 +1,4 @@
-"""A forget gate that looks at the size of moves, as a forecast of variance: beside GARCH, RiskMetrics and HAR."""
+"""A forget gate driven by the size of moves, as a forecast of variance: beside GARCH, RiskMetrics and HAR."""
 
 import math
 from collections.abc import Callable
@@ -13,14 +13,13 @@ from genolstm.estimate import Estimate
 from genolstm.readers.price_table import read_prices
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
-from genolstm.studies.intervals import MeanOfDays, mean_of_days
-from genolstm.studies.intervals import told as written
+from genolstm.studies.intervals import MeanOfDays, mean_of_days, written
 from genolstm.studies.volatility_baselines import (
     arch_own_variances,
+    baseline_table,
     check_arch,
     origins,
     returns_of,
-    rival_table,
     shipped_series,
 )
 from genolstm.studies.volatility_cells import (
@@ -37,11 +36,11 @@ from genolstm.studies.volatility_cells import (
 
 Floats = NDArray[np.float64]
 EVERY_DAYS, QUICK_EVERY_DAYS = 250, 1000  # days between refits
-FIRST_DAYS, FIRST_SHARE = 1250, 0.4  # of the series before the first forecast, whichever is less
+FIRST_DAYS, FIRST_FRACTION = 1250, 0.4  # of the series before the first forecast, whichever is less
 LEAST_DAYS = 500
 EXACT = 1e-12
-FLOOR = 1e-300  # a forecast of exactly nothing has no logarithm; none of the laws here gives one
-RIVAL = "GARCH"
+FLOOR = 1e-300  # a forecast of exactly nothing has no logarithm; none of the laws here has one
+BASELINE = "GARCH"
 PLAIN, FREE, FALLS = "cell", "own write", "own write, falls"
 OUTSIDE_PAIRS = (
     ("cell, outside", PLAIN),
@@ -70,13 +69,13 @@ def qlike(squares: Floats, variance: Floats) -> Floats:
     return np.log(safe) + squares / safe
 
 
-def judge(series: Series, every: int, told: Callable[[str], None]) -> Judged:
+def judge(series: Series, every: int, on_progress: Callable[[str], None]) -> Judged:
     """Forecast every day after the first stretch, with parameters from the days before the last refit."""
     days = len(series.returns)
     rounds = origins(days, first_of(days), every)
     found: dict[str, list[Floats]] = {}
     sizes = []
-    baselines = rival_table(series)
+    baselines = baseline_table(series)
     cells: dict[str, FittedCell] = {}
     for origin in rounds:
         for name, baseline in baselines.items():
@@ -86,7 +85,7 @@ def judge(series: Series, every: int, told: Callable[[str], None]) -> Judged:
             cells[name] = fit_cell(PLANS[name], series, origin.first, start)
             found.setdefault(name, []).append(forecasts(cells[name], series, origin.first, origin.end))
         sizes.append(-cells[PLAIN].model.cell.weight_ih[0, 1].item())
-        told(f"{series.name}: {origin.end} of {days} days")
+        on_progress(f"{series.name}: {origin.end} of {days} days")
     first = rounds[0].first
     return Judged(
         series,
@@ -99,7 +98,7 @@ def judge(series: Series, every: int, told: Callable[[str], None]) -> Judged:
 
 def first_of(days: int) -> int:
     """Index of the first day forecast."""
-    return min(FIRST_DAYS, int(FIRST_SHARE * days))
+    return min(FIRST_DAYS, int(FIRST_FRACTION * days))
 
 
 def cell_names(series: Series) -> list[str]:
@@ -124,20 +123,20 @@ def chosen_series(settings: StudySettings) -> dict[str, Series]:
         _, mine, theirs = np.intersect1d(dates, other.dates, return_indices=True)
         dates, returns, outside = dates[mine], returns[mine], other.close[theirs]
     if len(returns) < LEAST_DAYS:
-        shared = f" on days that {settings.exogenous} has too" if settings.exogenous else ""
+        common = f" on days that {settings.exogenous} has too" if settings.exogenous else ""
         raise InputError(
-            f"{path} gives {len(returns)} returns{shared}, and {LEAST_DAYS} are needed; give a longer series."
+            f"{path} gives {len(returns)} returns{common}, and {LEAST_DAYS} are needed; give a longer series."
         )
     if not np.any(returns[: first_of(len(returns))]):
         raise InputError(f"{path}: no price moves in the first {first_of(len(returns))} days; leave those rows out.")
     return {name: Series(name, dates, returns, None, outside)}
 
 
-def study(settings: StudySettings, told: Callable[[str], None]) -> Study:
+def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     """Show the special cases exactly, then judge all forecasts. Raises InputError without `arch` or for a bad table."""
     check_arch()
     every = QUICK_EVERY_DAYS if settings.quick else EVERY_DAYS
-    judged = {name: judge(each, every, told) for name, each in chosen_series(settings).items()}
+    judged = {name: judge(each, every, on_progress) for name, each in chosen_series(settings).items()}
     longest = max(judged.values(), key=lambda each: len(each.series.returns)).series
     scores = _score_table(judged)
     claims = (*_exact_claims(longest), *(claim for each in judged.values() for claim in _forecast_claims(each)))
@@ -207,9 +206,9 @@ def _forecast_claims(judged: Judged) -> list[Claim]:
 
     made = [
         _size_claim(judged),
-        beats(PLAIN, RIVAL, "The cell with forget gate sigmoid(a - b|r|) forecasts better than GARCH(1,1)."),
+        beats(PLAIN, BASELINE, "The cell with forget gate sigmoid(a - b|r|) forecasts better than GARCH(1,1)."),
         beats(PLAIN, "RiskMetrics", "Its moving gate forecasts better than RiskMetrics' constant one."),
-        beats(FREE, RIVAL, "With a write gate of its own, so that GARCH is inside it, it is better than GARCH."),
+        beats(FREE, BASELINE, "With a write gate of its own, so that GARCH is inside it, it is better than GARCH."),
         beats(FALLS, "GJR", "Steered by falls too, it forecasts better than GJR-GARCH."),
     ]
     if judged.series.outside is not None:
@@ -217,7 +216,9 @@ def _forecast_claims(judged: Judged) -> list[Claim]:
             beats(name, without, f"The outside series as second input ({name}) improves the cell without ({without}).")
             for name, without in OUTSIDE_PAIRS
         ]
-        made.append(beats(OUTSIDE_PAIRS[-1][0], RIVAL, "The cell that remembers the outside series too beats GARCH."))
+        made.append(
+            beats(OUTSIDE_PAIRS[-1][0], BASELINE, "The cell that remembers the outside series too beats GARCH.")
+        )
     return made
 
 
@@ -240,7 +241,7 @@ def _score_table(judged: dict[str, Judged]) -> dict[str, Column]:
     for each in judged.values():
         for name in sorted(each.variances, key=lambda model: float(qlike(each.squares, each.variances[model]).mean())):
             loss = float(qlike(each.squares, each.variances[name]).mean())
-            gain, p = _gain(each, name, RIVAL)
+            gain, p = _gain(each, name, BASELINE)
             rows.append((each.series.name, name, len(each.squares), loss, *gain, p))
     series, names, days, losses, gains, low, high, p_values = zip(*rows, strict=True)
     return {
@@ -260,10 +261,10 @@ def _loss_table(judged: dict[str, Judged]) -> dict[str, Column]:
     """Summed loss less GARCH's, for the longest series, at every twentieth day."""
     each = max(judged.values(), key=lambda one: len(one.squares))
     kept = slice(None, None, 20)
-    baseline = qlike(each.squares, each.variances[RIVAL])
+    baseline = qlike(each.squares, each.variances[BASELINE])
     table = {"day": Column(tuple(str(day) for day in each.series.dates[each.first :][kept]), "", "of the forecast")}
     for name, variance in each.variances.items():
-        if name != RIVAL:
+        if name != BASELINE:
             table[name] = Column(
                 np.cumsum(qlike(each.squares, variance) - baseline)[kept],
                 "",
@@ -281,7 +282,7 @@ def _size_table(judged: dict[str, Judged]) -> dict[str, Column]:
 
 
 def _days(judged: dict[str, Judged]) -> dict[str, dict[str, Column]]:
-    """Forecasts of the last days of the longest series, for the figure."""
+    """Forecasts of the last days of the longest series, for the picture."""
     each = max(judged.values(), key=lambda one: len(one.squares))
     last = slice(-min(500, len(each.squares)), None)
     return {
@@ -290,25 +291,25 @@ def _days(judged: dict[str, Judged]) -> dict[str, dict[str, Column]]:
             "move": Column(np.sqrt(each.squares[last]), "percent", f"{each.series.name}: size of the return"),
             **{
                 name: Column(np.sqrt(each.variances[name][last]), "percent", "forecast standard deviation")
-                for name in (PLAIN, FALLS, RIVAL)
+                for name in (PLAIN, FALLS, BASELINE)
             },
         }
     }
 
 
 def _conclusion(judged: dict[str, Judged]) -> str:
-    said = []
+    parts = []
     for each in judged.values():
-        plain, _ = _gain(each, PLAIN, RIVAL)
+        plain, _ = _gain(each, PLAIN, BASELINE)
         best = min(
-            (name for name in each.variances if name != RIVAL), key=lambda name: _gain(each, name, RIVAL)[0].value
+            (name for name in each.variances if name != BASELINE), key=lambda name: _gain(each, name, BASELINE)[0].value
         )
-        top, _ = _gain(each, best, RIVAL)
-        said.append(
+        top, _ = _gain(each, best, BASELINE)
+        parts.append(
             f"{each.series.name}: {_verdict(plain)} ({written(plain, 4)}), and the best of all is {best}"
             f" ({written(top, 4)})"
         )
-    return f"The cell with gate a - b|r| beside GARCH(1,1), in QLIKE: {'; '.join(said)}."
+    return f"The cell with gate a - b|r| beside GARCH(1,1), in QLIKE: {'; '.join(parts)}."
 
 
 def _verdict(gain: Estimate) -> str:

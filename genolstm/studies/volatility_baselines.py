@@ -100,7 +100,7 @@ def har_forecasts(squares: Floats, recent: Floats, origin: Origin) -> Floats:
     return forecast
 
 
-def rival_table(series: Series) -> dict[str, Callable[[Origin], Floats]]:
+def baseline_table(series: Series) -> dict[str, Callable[[Origin], Floats]]:
     """Forecasts by name, for those that need nothing but an origin."""
     squares = series.returns**2
     table: dict[str, Callable[[Origin], Floats]] = {

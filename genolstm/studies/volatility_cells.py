@@ -64,7 +64,7 @@ class VarianceCell(nn.Module):
     """A cell of the family held to a plan: U is 0, and candidates steer no gate.
 
     cell : the plain cell, in float64.   floor : ln of what is added to each square that is written, omega / alpha in
-    GARCH's words; the tied rows have none.   share : log-odds of the readout's weight of the first of two units.
+    GARCH's terms; the tied rows have none.   balance : log-odds of the readout's weight of the first of two units.
     level : ln of the readout's scale.
     """
 
@@ -84,7 +84,7 @@ class VarianceCell(nn.Module):
         self.cell.weight_ih.register_hook(lambda gradient: gradient * steering)  # type: ignore[no-untyped-call]
         one = torch.zeros((), dtype=torch.float64)
         self.floor = nn.Parameter(one + START_FLOOR) if plan.row is CellName.GARCH else None
-        self.share, self.level = (nn.Parameter(one.clone()) if plan.recalls else None for _ in range(2))
+        self.balance, self.level = (nn.Parameter(one.clone()) if plan.recalls else None for _ in range(2))
 
     def learned(self) -> list[nn.Parameter]:
         """What a fit may move."""
@@ -106,10 +106,10 @@ class VarianceCell(nn.Module):
         inputs = self.inputs(candidates, steers)
         gates = self.cell.gates(inputs, inputs.new_zeros(1, len(candidates), self.units))
         memory = scan(gates, before.unsqueeze(0))[0]  # [N, units]
-        if self.share is None or self.level is None:
+        if self.balance is None or self.level is None:
             return memory[:, 0]
-        share = torch.sigmoid(self.share)
-        return self.level.exp() * (share * memory[:, 0] + (1 - share) * memory[:, 1])
+        first = torch.sigmoid(self.balance)
+        return self.level.exp() * (first * memory[:, 0] + (1 - first) * memory[:, 1])
 
 
 class Scale(NamedTuple):

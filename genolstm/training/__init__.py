@@ -1,1 +1,1 @@
-"""Self-supervised training: the steps, the course they follow, and how a run is laid down and taken up again."""
+"""Self-supervised training: the steps, the loop that they run in, and how a run is saved and resumed."""

@@ -1,4 +1,4 @@
-"""The course of a training: steps, records, looks at the validation part, and the early stop."""
+"""The training loop: steps, records, validation losses, and the early stop."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,8 +15,8 @@ RECORDS = 400  # of a whole training, evenly over it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """One look at the validation part: symbols trained on so far, and its bits per known symbol."""
+class Validation:
+    """One measurement of the validation part: symbols trained on so far, and its bits per known symbol."""
 
     bases: int
     bits: float
@@ -24,29 +24,32 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What happened at one weight update; most bring no record and no look."""
+    """What happened at one weight update; most have no record and no validation."""
 
     step: int
     record: StepRecord | None
-    look: Look | None
+    validation: Validation | None
 
 
 @dataclass(kw_only=True)
 class History:
-    """Columns of all records and looks so far, as a checkpoint keeps them; errors : of auxiliary tasks, by record."""
+    """Columns of all records and validations so far, as a checkpoint keeps them.
+
+    looks : of the validations.   errors : of auxiliary tasks, by record.
+    """
 
     records: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
     looks: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LOOKS})
     errors: list[tuple[float, ...]] = field(default_factory=list)
 
-    def add(self, tick: StepResult) -> None:
-        """Note what a tick brought."""
-        for columns, entry in ((self.records, tick.record), (self.looks, tick.look)):
+    def add(self, result: StepResult) -> None:
+        """Add the record and the validation of a step, where it has them."""
+        for columns, entry in ((self.records, result.record), (self.looks, result.validation)):
             if entry is not None:
                 for name, column in columns.items():
                     column.append(getattr(entry, name))
-        if tick.record is not None:
-            self.errors.append(tick.record.errors)
+        if result.record is not None:
+            self.errors.append(result.record.errors)
 
     def errors_of(self, n_tasks: int) -> NDArray[np.float64]:
         """Errors of the auxiliary tasks, float64 [records, K]."""
@@ -59,12 +62,12 @@ class History:
         return sum(tail) / len(tail) if tail else math.nan
 
 
-def train(run: Run, lanes: BatchSource, look: Callable[[], float] | None) -> Iterator[StepResult]:
+def train(run: Run, lanes: BatchSource, validate: Callable[[], float] | None) -> Iterator[StepResult]:
     """Train to the end, or to the early stop; yields a StepResult after each step. The caller may stop in between.
 
     Raises InputError when a loss or a weight is no number any more.
-    look : measures bits per symbol of the validation part; None where there is none.
-    After an early stop the model carries the weights of its best look.
+    validate : measures bits per symbol of the validation part; None where there is none.
+    After an early stop the model carries the weights of its best validation.
     """
     settings = run.settings
     before = fraction_done(run.progress, settings)
@@ -72,15 +75,15 @@ def train(run: Run, lanes: BatchSource, look: Callable[[], float] | None) -> Ite
     while not _stopped_early(run) and (step := next(updates, None)) is not None:
         after = fraction_done(run.progress, settings)
         recorded = record(run) if _crossed(before, after, RECORDS) else None
-        looked = None
-        if look is not None and _crossed(before, after, settings.valid_looks):
-            looked = Look(bases=run.progress.bases, bits=look())
-            if not math.isfinite(looked.bits):
+        validation = None
+        if validate is not None and _crossed(before, after, settings.valid_looks):
+            validation = Validation(bases=run.progress.bases, bits=validate())
+            if not math.isfinite(validation.bits):
                 raise diverged("the validation loss", run)
             run.model.train()
-            _remember_best(run, looked.bits)
+            _remember_best(run, validation.bits)
         before = after
-        yield StepResult(step=step, record=recorded, look=looked)
+        yield StepResult(step=step, record=recorded, validation=validation)
     if settings.early_stop and run.best:
         run.load_weights(run.best)
     refuse_diverged(run)
@@ -91,7 +94,7 @@ def _stopped_early(run: Run) -> bool:
 
 
 def _crossed(before: float, after: float, marks: int) -> bool:
-    """Tell whether one of `marks` even marks of the way, the last at its end, lies in (before, after]."""
+    """Whether one of `marks` even marks of the way, the last at its end, lies in (before, after]."""
     return math.floor(after * marks) > math.floor(before * marks)
 
 

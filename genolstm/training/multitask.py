@@ -1,4 +1,4 @@
-"""Auxiliary heads: each state is also trained to tell what the protein read so far is like.
+"""Auxiliary heads: each state is also trained to predict properties of the protein read so far.
 
 With weight W the loss is
 
@@ -61,11 +61,11 @@ class Auxiliary:
         return missed.square().sum((0, 1)), there.sum((0, 1))
 
     def scales(self) -> list[tuple[AuxiliaryTask, float, float]]:
-        """Name each task with the mean and the standard deviation of its target."""
+        """Each task with the mean and the standard deviation of its target."""
         return list(zip(self.tasks, self.mean.tolist(), self.sd.tolist(), strict=True))
 
     def kept(self, errors: NDArray[np.float64]) -> AuxiliaryHeads:
-        """Give the heads as a checkpoint keeps them. errors : [records, K], of the history."""
+        """The heads as a checkpoint keeps them. errors : [records, K], of the history."""
         return AuxiliaryHeads(
             tasks=tuple(str(task) for task in self.tasks),
             mean=self.mean,
@@ -84,7 +84,7 @@ def auxiliary_of(
     *,
     saved: AuxiliaryHeads | None = None,
 ) -> Auxiliary | None:
-    """Measure the targets along the training part and make their heads, or take up saved ones; None without tasks.
+    """Measure the targets along the training part and make their heads, or restore saved ones; None without tasks.
 
     Raises UsageError as `refuse_multitask`.
     """

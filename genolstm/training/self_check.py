@@ -1,4 +1,4 @@
-"""A tiny forward and backward pass that tells whether the arithmetic of a device works, and is right."""
+"""A tiny forward and backward pass that checks whether the arithmetic of a device works, and is right."""
 
 import torch
 
@@ -11,20 +11,20 @@ LANES, SYMBOLS, TOLERANCE = 4, 32, 1e-3  # tolerance fits TF32 matrix products
 
 
 def trial_step(settings: ModelSettings, device: torch.device) -> float:
-    """Run forward and backward on random symbols; gives the largest difference between fast and readable path.
+    """Largest difference between the fast path and the reference cell, forward on random symbols; runs backward too.
 
     Raises GenolstmError when a loss or gradient is no number, or the two paths differ by more than 1e-3.
     """
     model = NextSymbolModel(settings, seed=0).to(device)
     drawn = torch.randint(0, model.alphabet.n_known, (LANES, SYMBOLS + 1), generator=torch.Generator().manual_seed(0))
     codes = drawn.to(device)
-    reading = model.forward(codes[:, :-1], model.initial_state(LANES))
-    model.nats(reading.logits, codes[:, 1:]).mean().backward()  # type: ignore[no-untyped-call]
+    output = model.forward(codes[:, :-1], model.initial_state(LANES))
+    model.nats(output.logits, codes[:, 1:]).mean().backward()  # type: ignore[no-untyped-call]
     gradients = [weight.grad for weight in model.parameters()]
     if not all(gradient is not None and bool(gradient.isfinite().all()) for gradient in gradients):
         raise GenolstmError(f"a gradient of {settings.cell} is no number on {device}; try --device cpu.")
     difference = 0.0
-    for cell, inputs, hidden in zip(model.cells, reading.inputs, reading.layers, strict=True):
+    for cell, inputs, hidden in zip(model.cells, output.inputs, output.layers, strict=True):
         if isinstance(cell, FusedCell):
             difference = max(difference, float((reference_cell(cell)(inputs)[0] - hidden).detach().abs().max()))
     if difference > TOLERANCE:

@@ -1,8 +1,8 @@
 """One training from settings to checkpoint: what a command or a notebook steps through.
 
 `settings_from` fills in what depends on the device, `begin` prepares a new training or one that was saved,
-`TrainingSession.steps` trains, `evaluate` measures the held-out parts beside Markov models, and `checkpoint` gives the
-record that a model file holds. Nothing here writes a file, prints, or knows of signals: that is the caller's.
+`TrainingSession.steps` trains, `evaluate` measures the held-out parts beside Markov models, and `checkpoint` is the
+record that a model file holds. Nothing here writes a file, prints, or handles signals: that is the caller's.
 """
 
 import dataclasses
@@ -130,13 +130,13 @@ class TrainingSession:
             return None
         run, valid = self.run, self.split.of(Part.VALID)
 
-        def look() -> float:
+        def validate() -> float:
             bits = 0.0
             if run.ranks.is_main_process:
                 bits = mean_bits(self._reader, valid, symbols=run.settings.look_bases)[0]
             return run.ranks.from_main(bits)
 
-        return look
+        return validate
 
     @property
     def _reader(self) -> GenomeReader:

@@ -1,4 +1,4 @@
-"""A run laid down as plain arrays, and taken up again to the same bits (on a CPU, with the same number of threads)."""
+"""A run saved as plain arrays, and resumed to the same bits (on a CPU, with the same number of threads)."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def restore(run: Run, saved: TrainingState) -> None:
     run.best = saved.best
     device = run.sums.device
     run.sums.copy_(torch.tensor(run.progress.sums, dtype=torch.float64))
-    mine = run.ranks.share(saved.hidden.shape[1])  # as many processes as there are now, whatever their number was
+    mine = run.ranks.own_lanes(saved.hidden.shape[1])  # as many processes as there are now, whatever their number was
     run.state = State(*(torch.tensor(part[:, mine], device=device) for part in (saved.hidden, saved.memory)))
     if run.scaler.is_enabled():
         scale = {"scale": run.progress.loss_scale, "_growth_tracker": run.progress.loss_scale_steps}

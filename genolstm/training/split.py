@@ -52,7 +52,7 @@ def training_split(genome: Genome, settings: TrainSettings) -> TrainingSplit:
 
 
 def _clusters(genome: Genome, settings: TrainSettings) -> tuple[NDArray[np.int64], dict[str, str]]:
-    """Cluster of each protein: from a file where one is given, else by shared k-mers."""
+    """Cluster of each protein: from a file where one is given, else by common k-mers."""
     if not settings.clusters:
         return clusters_of(_chains(genome, range(len(genome.names)))), {}
     path = Path(settings.clusters)
@@ -71,7 +71,7 @@ def _homology(genome: Genome, split: Stretches, clusters: NDArray[np.int64]) -> 
     """How far the split keeps relatives together, measured and logged."""
     members = np.bincount(clusters)
     training, held = split.of(Part.TRAIN).contig, split.contig[split.part != Part.TRAIN]
-    closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list asks
+    closest = largest_identity(_chains(genome, held), _chains(genome, training))  # the shorter list is the query
     left_out = len(genome.names) - len(split.contig)
     log.info(
         "%s proteins in %s clusters, which are not split; the largest has %s%s",
@@ -86,7 +86,7 @@ def _homology(genome: Genome, split: Stretches, clusters: NDArray[np.int64]) -> 
             100 * closest.identity, f"{closest.aligned_residues:,}", *pair,
         )  # fmt: skip
     else:
-        log.info("no alignment between held-out and training proteins is long enough to tell an identity")
+        log.info("no alignment between held-out and training proteins is long enough to estimate an identity")
     return {
         "clusters": len(members),
         "largest_cluster": int(members.max()),

@@ -43,9 +43,9 @@ class StepRecord:
 
 @dataclass(kw_only=True)
 class Progress:
-    """Where training stands: with the weights, the optimiser and the lanes' state, all that a resumed run must know.
+    """State of a training: with the weights, the optimiser and the lanes' state, all that a resumed run needs.
 
-    updates : the optimiser's own count when laid down: fp16 skips the update of a step that overflows.
+    updates : the optimiser's own count when the run is saved: fp16 skips the update of a step that overflows.
     bases : symbols read.   seconds : spent in steps.   record_* : the same at the last record.   sums : nats, known
     symbols and gradient norms since then, and of each auxiliary task the errors, then the counts, so that a run cut
     between two records goes on with the same record.
@@ -67,7 +67,7 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Run:
-    """A training that lives: the model, its optimiser, the state of this process's lanes, and where it stands."""
+    """A training in progress: the model, its optimiser, the state of this process's lanes, and where it stands."""
 
     model: NextSymbolModel
     optimiser: torch.optim.AdamW
@@ -76,7 +76,7 @@ class Run:
     settings: TrainSettings
     sums: Tensor  # float64 [3 + 2 K] on the device, since the last record: see Progress
     progress: Progress = field(default_factory=Progress)
-    best: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # weights of the best look, for the early stop
+    best: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # of the best validation, for the early stop
     auxiliary: Auxiliary | None = None
     ranks: Ranks = ALONE
 
@@ -90,7 +90,7 @@ class Run:
         return {name: weight.detach().cpu().numpy().copy() for name, weight in self.named_weights().items()}
 
     def load_weights(self, weights: dict[str, NDArray[np.float32]]) -> None:
-        """Take what `weight_arrays` gave."""
+        """Set the weights to what `weight_arrays` returned."""
         self.model.load_weights({name: each for name, each in weights.items() if not name.startswith(AUXILIARY)})
         if self.auxiliary:
             with torch.no_grad():
@@ -111,7 +111,7 @@ def new_run(
         raise UsageError(f"fp16 training needs a CUDA device, not {device.type}; use --precision bf16 or fp32.")
     if auxiliary and ranks.size > 1:
         raise UsageError("--multitask trains in one process; leave torchrun out.")
-    mine = ranks.share(settings.lanes)
+    mine = ranks.own_lanes(settings.lanes)
     heads = [{"params": list(auxiliary.heads.parameters())}] if auxiliary else []
     return Run(
         model=model,
@@ -166,7 +166,7 @@ def _step(run: Run, lanes: BatchSource) -> None:
     """Read one chunk in every lane, each process its own, and update the weights once."""
     batch = lanes.batch(run.progress.step)
     known = (batch.codes[:, 1:] != run.model.alphabet.unknown).sum()  # of every lane: all processes divide by the same
-    mine = run.ranks.share(len(batch.codes))
+    mine = run.ranks.own_lanes(len(batch.codes))
     codes = batch.codes[mine]
     keep = (~batch.reset[mine]).to(run.state.hidden.dtype).view(1, -1, 1)
     state = State(*(part * keep for part in run.state))
@@ -174,9 +174,9 @@ def _step(run: Run, lanes: BatchSource) -> None:
         group["lr"] = learning_rate(fraction_done(run.progress, run.settings), run.settings)
     run.optimiser.zero_grad(set_to_none=True)
     with _autocast(run):
-        reading = run.model.forward(codes[:, :-1], state)
-    nats = run.model.nats(reading.logits, codes[:, 1:]).sum()
-    extra, errors = _auxiliary_loss(run, reading, batch)
+        output = run.model.forward(codes[:, :-1], state)
+    nats = run.model.nats(output.logits, codes[:, 1:]).sum()
+    extra, errors = _auxiliary_loss(run, output, batch)
     run.scaler.scale(nats / known.clamp_min(1) + extra).backward()  # type: ignore[no-untyped-call]
     read = nats.detach().clone()
     run.ranks.sum_over_processes([read, *(weight.grad for weight in run.model.parameters() if weight.grad is not None)])
@@ -186,18 +186,18 @@ def _step(run: Run, lanes: BatchSource) -> None:
         torch.nn.utils.clip_grad_norm_(run.auxiliary.heads.parameters(), run.settings.clip_norm)
     run.scaler.step(run.optimiser)
     run.scaler.update()
-    run.state = State(*(part.detach().float() for part in reading.state))  # gradients end at the chunk: truncated BPTT
-    told = torch.stack([read, known, torch.nan_to_num(norm, posinf=0.0)])
-    run.sums += torch.cat([told.to(run.sums.dtype), errors.to(run.sums.dtype)])
+    run.state = State(*(part.detach().float() for part in output.state))  # gradients end at the chunk: truncated BPTT
+    totals = torch.stack([read, known, torch.nan_to_num(norm, posinf=0.0)])
+    run.sums += torch.cat([totals.to(run.sums.dtype), errors.to(run.sums.dtype)])
 
 
-def _auxiliary_loss(run: Run, reading: ModelOutput, batch: Batch) -> tuple[Tensor | float, Tensor]:
+def _auxiliary_loss(run: Run, output: ModelOutput, batch: Batch) -> tuple[Tensor | float, Tensor]:
     """What the auxiliary tasks add to the loss, and their squared errors and counts: [2 K]."""
     if run.auxiliary is None:
         return 0.0, run.sums.new_zeros(0)
     if batch.place is None:
-        raise ValueError("auxiliary tasks need lanes that tell where each symbol stands")
-    sums, counts = run.auxiliary.squared_errors(reading.layers[-1], batch.place)
+        raise ValueError("auxiliary tasks need lanes with the place of each symbol")
+    sums, counts = run.auxiliary.squared_errors(output.layers[-1], batch.place)
     return weighted(sums, counts, run.settings.multitask_weight), torch.cat([sums.detach(), counts.to(sums.dtype)])
 
 

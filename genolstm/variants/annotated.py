@@ -1,4 +1,4 @@
-"""A VCF in, the same VCF out with what each alternative changes in its INFO column."""
+"""A VCF with the effect of each alternative added to its INFO column."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ _STRANDS = {"": "mean of both strands", "_FWD": "forward strand", "_REV": "rever
 
 
 @dataclass(kw_only=True)
-class Outcome:
-    """What a run found. unsorted : the first place out of order, then there is no index."""
+class AnnotationResult:
+    """Counts and seams of a run. unsorted : the first place out of order, then there is no index."""
 
     tally: Tally = field(default_factory=Tally)
     seams: Seams = field(default_factory=Seams)
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def info_fields(window: int) -> list[InfoField]:
-    """INFO fields that are written, as the header tells them."""
+    """INFO fields that are written, as the header describes them."""
     ratio = (
         f"log2 P(ALT) - log2 P(REF) in bits over the allele and {window} bases after it in reading direction, {{}};"
         " negative: ALT is less likely; each base that an allele is longer costs about 2 bits"
@@ -52,8 +52,8 @@ def info_values(each: Scored) -> dict[str, str | None]:
     columns: dict[str, list[str]] = {}
     for effect in each.effects:
         for name, values in (("LSTM_LLR", effect and effect.log_ratio), ("LSTM_SHIFT", effect and effect.shift)):
-            told = (sum(values) / len(values), *values) if values else (None, None, None)
-            for end, value in zip(_STRANDS, told, strict=True):
+            shown = (sum(values) / len(values), *values) if values else (None, None, None)
+            for end, value in zip(_STRANDS, shown, strict=True):
                 columns.setdefault(name + end, []).append("." if value is None else f"{value:.6g}")
     return {name: ",".join(values) for name, values in columns.items()} | ({SEEN: None} if each.seen else {})
 
@@ -68,14 +68,14 @@ def annotate(
     trained: Stretches,
     notes: Mapping[str, str],
     on_progress: Callable[[float, int], None] | None = None,
-) -> Outcome:
+) -> AnnotationResult:
     """Score every alternative of a VCF and write it, record by record in its own order.
 
     trained : stretches that the model was trained on.   notes : name -> text, for the header.
     on_progress : called with the fraction done and the symbols read.
     Raises InputError for what `read_variants` refuses, and where no record lies on a contig of the genome.
     """
-    outcome = Outcome()
+    result = AnnotationResult()
     fields = info_fields(settings.window)
     names = [each.name for each in fields]
     notes = {
@@ -91,21 +91,21 @@ def annotate(
 
             def score(alleles: Alleles) -> Effects:
                 progress.group()
-                return effects_of(model, genome, alleles, settings, seams=outcome.seams, on_progress=progress.show)
+                return effects_of(model, genome, alleles, settings, seams=result.seams, on_progress=progress.show)
 
             size = group_size(model.settings)
-            for each in scored(text.records, genome, trained, score, outcome.tally, at_once=size):
+            for each in scored(text.records, genome, trained, score, result.tally, at_once=size):
                 record = each.record
                 line = with_info(record.line, info_values(each), names)
                 out.write_record(line, record.contig, record.position, len(record.reference))
-            if outcome.tally.records and not outcome.tally.shared:
-                raise InputError(nothing_shared(outcome.tally.foreign, text, genome.length_of, str(genome.path)))
-        outcome.unsorted = out.unsorted
-    return outcome
+            if result.tally.records and not result.tally.any_contig_known:
+                raise InputError(nothing_shared(result.tally.foreign, text, genome.length_of, str(genome.path)))
+        result.unsorted = out.unsorted
+    return result
 
 
 class _Progress:
-    """Fraction of the file done: up to the group before, and within the group at work."""
+    """Fraction of the file done: up to the group before, and within the present group."""
 
     def __init__(self, on_progress: Callable[[float, int], None] | None, fraction: Callable[[], float]) -> None:
         self.on_progress, self.fraction = on_progress, fraction

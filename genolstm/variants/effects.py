@@ -82,7 +82,7 @@ def _to_read(
 ) -> tuple[Stretches, StreamSettings]:
     """What has to be read and how: from the ends of contigs where the model does not forget within a burn-in.
 
-    The reading itself finds out too, but would then read on to each of several stretches of a contig from its end.
+    The pass itself finds out too, but would then read on to each of several stretches of a contig from its end.
     """
     stretches = neighbourhoods(alleles, genome, settings.window, settings.stream)
     several = len(stretches.contig) > len(np.unique(stretches.contig))
@@ -104,7 +104,7 @@ def _effects(found: Found) -> Effects:
 
 
 class _ReferenceWindows:
-    """Bits and last state of reference windows, out of the reading of the genome itself.
+    """Bits and last state of reference windows, from the pass over the genome itself.
 
     Windows that end with their contig are not here: the state after a contig's last base is in no block.
     """
@@ -116,7 +116,7 @@ class _ReferenceWindows:
         end = keys.of(places.row[tasks], places.end[tasks])
         order = np.argsort(end, kind="stable")
         self.ends, self.end_task = end[order], tasks[order]
-        # long windows in segments: all have about one length, so that one look-up finds those that touch a block
+        # long windows in segments: all have about one length, so that one search finds those that touch a block
         pieces = -(-(end - begin) // SEGMENT)
         place = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         segment = np.repeat(begin, pieces) + place * SEGMENT

@@ -40,9 +40,10 @@ class Alleles:
 def neighbourhoods(alleles: Alleles, genome: Genome, window: int, settings: StreamSettings) -> Stretches:
     """Stretches that hold every allele with its windows, and one base more on either side where there is one.
 
-    Two of them are joined where reading on costs less than the leads of another: each strand needs one, and half of it
-    again as a witness. When exact, a lead begins at the contig's end, and each contig has one stretch. Stretches begin
-    whole chunks away from both ends of their contig: a lead that is all there is before them then ends with a chunk.
+    Two of them are joined where reading on costs less than the warm-ups of another: each strand needs one, and half of
+    it again as a witness. When exact, a warm-up begins at the contig's end, and each contig has one stretch. Stretches
+    begin whole chunks away from both ends of their contig: a warm-up that is all there is before them then ends with a
+    chunk.
     """
     warmup = -(-settings.burn_in // settings.chunk) * settings.chunk
     gap = int(genome.lengths.max()) if settings.exact else warmup + warmup // 2

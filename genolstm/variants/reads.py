@@ -1,4 +1,4 @@
-"""Reading alleles with their windows, in batches, each from the state at the beginning of the chunk it stands in."""
+"""Forward passes over alleles with their windows, in batches, each from the state at the start of its chunk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,12 +115,12 @@ class Reads:
             self.run()
 
     def run(self) -> None:
-        """Read all that wait, in batches of similar length."""
+        """Run all that wait, in batches of similar length."""
         if not self.waiting:
             return
         waiting = _Waiting.joined(self.waiting)
         self.waiting = []
-        # what was read again after a repair waits twice: its last word counts
+        # what was read again after a repair waits twice: the last one counts
         _, last = np.unique((waiting.task * 2 + waiting.side)[::-1], return_index=True)
         chosen = len(waiting.task) - 1 - last
         lengths = self._lengths(waiting)[chosen].sum(axis=1)
@@ -175,7 +175,7 @@ class Reads:
         return codes
 
     def _read(self, waiting: _Waiting) -> None:
-        """Read one batch and note its bits and last states."""
+        """Run one batch and keep its bits and last states."""
         lengths = self._lengths(waiting)
         state, device = waiting.state, waiting.state.hidden.device
         codes = torch.from_numpy(self._codes(waiting, lengths)).to(device)  # [B, S]
@@ -184,13 +184,13 @@ class Reads:
         bits = torch.zeros(len(codes), dtype=torch.float64, device=device)
         last = self.found.hidden.new_zeros(len(codes), self.found.hidden.shape[2], device=device)
         for place in range(0, codes.shape[1], CHUNK):
-            reading = self.model.forward(codes[:, place : place + CHUNK], state)
-            state = reading.state
-            step = torch.arange(place, place + reading.logits.shape[1], device=device) + 1  # of the target
+            output = self.model.forward(codes[:, place : place + CHUNK], state)
+            state = output.state
+            step = torch.arange(place, place + output.logits.shape[1], device=device) + 1  # of the target
             counted = (step >= begin[:, None]) & (step < total[:, None])
-            bits += (bits_of(self.model, reading.logits, targets[:, place : place + CHUNK]) * counted).double().sum(1)
+            bits += (bits_of(self.model, output.logits, targets[:, place : place + CHUNK]) * counted).double().sum(1)
             ends = torch.nonzero((total - 1 >= place) & (total - 1 < place + CHUNK)).squeeze(1)
             at = ends, total[ends] - 1 - place
-            last[ends] = torch.cat([layer[at] for layer in reading.layers], dim=1)
+            last[ends] = torch.cat([layer[at] for layer in output.layers], dim=1)
         self.found.bits[waiting.side, waiting.task] = bits.cpu().numpy()
         self.found.hidden[torch.from_numpy(waiting.side), torch.from_numpy(waiting.task)] = last.cpu()

@@ -18,7 +18,7 @@ from genolstm.variants.places import Alleles
 
 HELD_BYTES = 1 << 28  # of states, that one group of alleles may hold
 HELD_TEXT = 1 << 26  # characters of records, that one group may hold: a line of many samples is long
-LONGEST_TOLD = 40  # letters of an allele that a message repeats
+LONGEST_SHOWN = 40  # letters of an allele that a message shows
 BYTES_A_UNIT = 16  # float32, two strands, reference and alternative
 
 FOREIGN_CONTIG = "contig not in genome"
@@ -54,11 +54,12 @@ class Scored(NamedTuple):
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of the alternatives of a VCF, filled in as they are taken.
+    """Counts of the alternatives of a VCF, filled in as they are scored.
 
     alleles : read, used, skipped by reason, in alternatives; a record with none counts as one.
     records : lines of the file.   first : reason -> the first place it stood at.   foreign : contigs that the genome
     lacks.   on_seen : alternatives used in stretches that the model was trained on.
+    any_contig_known : whether any record lies on a contig of the genome.
     """
 
     alleles: Records = field(default_factory=Records)
@@ -66,12 +67,12 @@ class Tally:
     first: dict[str, str] = field(default_factory=dict)
     foreign: dict[str, None] = field(default_factory=dict)
     on_seen: int = 0
-    shared: bool = False
+    any_contig_known: bool = False
 
-    def skip(self, reason: str, record: Record, told: str) -> None:
+    def skip(self, reason: str, record: Record, alleles: str) -> None:
         """Count an alternative that cannot be scored."""
         self.alleles.skipped[reason] = self.alleles.skipped.get(reason, 0) + 1
-        self.first.setdefault(reason, f"{record.contig}:{record.position + 1} {told}")
+        self.first.setdefault(reason, f"{record.contig}:{record.position + 1} {alleles}")
 
 
 def group_size(model: ModelSettings) -> int:
@@ -112,17 +113,17 @@ def _differences(record: Record, genome: Genome, index: dict[str, int], tally: T
     """What each alternative changes; None, and counted, for one that cannot be scored."""
     tally.records += 1
     tally.alleles.read += len(record.alternatives)
-    tally.shared = tally.shared or record.contig in index
+    tally.any_contig_known = tally.any_contig_known or record.contig in index
     misplaced = _misplaced(record, genome, index, tally)
     found: list[Difference | None] = []
     for alternative in record.alternatives:
         changed = misplaced or difference(record.position, record.reference, alternative)
-        told = f"{record.reference}>{alternative}"[:LONGEST_TOLD]
+        shown = f"{record.reference}>{alternative}"[:LONGEST_SHOWN]
         if not isinstance(changed, str) and (disagreement := _disagreement(record, genome, index)):
             changed, here = disagreement
-            told += f" where the genome has {here[:LONGEST_TOLD]}"
+            shown += f" where the genome has {here[:LONGEST_SHOWN]}"
         if isinstance(changed, str):
-            tally.skip(changed, record, told)
+            tally.skip(changed, record, shown)
             found.append(None)
         else:
             found.append(changed)
@@ -140,12 +141,12 @@ def _misplaced(record: Record, genome: Genome, index: dict[str, int], tally: Tal
 
 
 def _disagreement(record: Record, genome: Genome, index: dict[str, int]) -> tuple[str, str] | None:
-    """Why REF cannot be held against the genome's letters, and these; None where it is them, and all are known."""
+    """Why REF cannot be compared with the genome's letters, and these; None where they agree and all are known."""
     first = int(genome.starts[index[record.contig]]) + record.position
     here = genome.all_codes[first : first + len(record.reference)]
-    told = np.frombuffer(record.reference.encode("latin-1", "replace").translate(_CODES), dtype=np.uint8)
+    given = np.frombuffer(record.reference.encode("latin-1", "replace").translate(_CODES), dtype=np.uint8)
     known = here != DNA.unknown
-    if (told != here)[known].any():
+    if (given != here)[known].any():
         return DISAGREES, decode(here, DNA)
     return None if known.all() else (UNKNOWN_REFERENCE, decode(here, DNA))
 

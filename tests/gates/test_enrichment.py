@@ -24,29 +24,29 @@ def letters_of(codes):
     return "".join("ACGTN"[code] for code in codes)
 
 
-def key_by_letters(codes, position, sign, word):
+def key_by_letters(codes, position, sign, k):
     """Word that ends at a position as it is read, and tenth of GC around it; None where there is none."""
     text = letters_of(codes)
     around = [letter for letter in text[max(0, position - 50) : position + 51] if letter != "N"]
     if sign < 0:
         text, position = letters_of(reverse_complement(codes)), len(codes) - 1 - position
-    if position < word - 1 or "N" in text[position - word + 1 : position + 1]:
+    if position < k - 1 or "N" in text[position - k + 1 : position + 1]:
         return None
     gc = sum(letter in "GC" for letter in around)
-    return text[position - word + 1 : position + 1], min(10 * gc // len(around), 9)
+    return text[position - k + 1 : position + 1], min(10 * gc // len(around), 9)
 
 
 @settings(max_examples=30)
 @given(
-    seed=st.integers(0, 99), length=st.integers(1, 160), sign=st.sampled_from([1, -1]), word=st.integers(1, 5),
+    seed=st.integers(0, 99), length=st.integers(1, 160), sign=st.sampled_from([1, -1]), k=st.integers(1, 5),
     data=st.data(),
 )  # fmt: skip
-def test_keys_are_words_and_gc(drawn_codes, seed, length, sign, word, data):
+def test_keys_are_words_and_gc(drawn_codes, seed, length, sign, k, data):
     codes = drawn_codes(seed, length, unknown=0.1)
     start = data.draw(st.integers(0, length - 1))
     end = data.draw(st.integers(start, length))
-    keys = composition_keys(codes, start, end, sign=sign, word=word)
-    slow = [key_by_letters(codes, position, sign, word) for position in range(start, end)]
+    keys = composition_keys(codes, start, end, sign=sign, k=k)
+    slow = [key_by_letters(codes, position, sign, k) for position in range(start, end)]
     assert [key == -1 for key in keys] == [key is None for key in slow]
     pairs = {(int(key), each) for key, each in zip(keys, slow, strict=True) if each is not None}
     assert len({key for key, _ in pairs}) == len({each for _, each in pairs}) == len(pairs)
@@ -61,7 +61,7 @@ def test_matches_have_the_composition_and_are_used_once(monkeypatch, drawn_codes
     positions = rng.choice(np.arange(200, 5800), 40, replace=False)
     barred = np.array([1000, 3000])
     found = matched_positions(
-        codes, positions, rng, sign=sign, word=2, matches=3, barred=barred, min_distance=60, within=(100, 5900)
+        codes, positions, rng, sign=sign, k=2, matches=3, barred=barred, min_distance=60, within=(100, 5900)
     )
     full = found[:, 0] >= 0
     assert full.sum() > 25
@@ -79,7 +79,7 @@ def test_matches_have_the_composition_and_are_used_once(monkeypatch, drawn_codes
 def test_matches_are_drawn_evenly_from_all_that_fit(drawn_codes):
     codes, rng = drawn_codes(3, 900), np.random.default_rng(0)
     drawn = np.concatenate(
-        [matched_positions(codes, np.array([450]), rng, sign=1, word=1, matches=1).ravel() for _ in range(1500)]
+        [matched_positions(codes, np.array([450]), rng, sign=1, k=1, matches=1).ravel() for _ in range(1500)]
     )
     key = key_by_letters(codes, 450, 1, 1)
     fitting = [p for p in range(900) if p != 450 and key_by_letters(codes, p, 1, 1) == key]
@@ -93,10 +93,10 @@ def test_too_few_of_a_composition_leave_places_without_matches(drawn_codes):
     codes[:] = 0
     codes[[10, 200, 390]] = 2
     rng = np.random.default_rng(0)
-    found = matched_positions(codes, np.array([10, 100]), rng, sign=1, word=1, matches=3)
+    found = matched_positions(codes, np.array([10, 100]), rng, sign=1, k=1, matches=3)
     assert found[0].tolist() == [-1, -1, -1]
     assert (found[1] >= 0).all()
-    nothing = matched_positions(codes, np.zeros(0, np.int64), rng, sign=1, word=1, matches=3)
+    nothing = matched_positions(codes, np.zeros(0, np.int64), rng, sign=1, k=1, matches=3)
     assert nothing.shape == (0, 3)
 
 

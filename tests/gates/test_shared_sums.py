@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from genolstm.gates.factors import Factors, readers_of
-from genolstm.gates.sums import UnitSums, figures_of
+from genolstm.gates.sums import UnitSums, statistics_of
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.model import ModelSettings
@@ -65,7 +65,7 @@ def test_sums_of_three_processes_are_those_of_one(model, factors, shares):
         words.append(speaker.said)
     together = sums_of(model, factors, rows[0])
     together.add_others(Heard(rank=0, size=3).hears(*words))
-    (one,), (all_,) = (figures_of(model, [each]) for each in (sums_of(model, factors, np.arange(SAMPLES)), together))
+    (one,), (all_,) = (statistics_of(model, [each]) for each in (sums_of(model, factors, np.arange(SAMPLES)), together))
     assert all_.samples == one.samples == SAMPLES
     for name, figures in one.factors.items():
         for figure in ("mean", "sd", "above", "below"):

@@ -11,7 +11,7 @@ from genolstm.cells.initial import nominal_half_life
 from genolstm.gates import tracks as tracks_module
 from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import GateStatistics, tracks_of, walk
-from genolstm.gates.sums import figures_of
+from genolstm.gates.sums import statistics_of
 from genolstm.gates.tracks import Pages
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
@@ -57,7 +57,7 @@ def gauged(model, genome, stretches, stream, *, every=1, units_every=1, seams=No
     sink = Memory(plan.samples, *statistics.shape, strands)
     pages = Pages(sink, plan.samples, statistics.shape, stream.lanes)
     walk(GenomeReader(model, genome, stream), plan, statistics, pages, seams=seams)
-    return sink.values, figures_of(model, statistics.sums)
+    return sink.values, statistics_of(model, statistics.sums)
 
 
 def replayed(model, genome, stretches):

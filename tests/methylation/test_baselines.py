@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genolstm.methylation.baselines import (
-    GLOBAL_SHARE,
+    GLOBAL_WEIGHT,
     NEIGHBOUR_BP,
     Training,
     best_smoothing,
@@ -66,20 +66,20 @@ def test_smoothing_is_wide_where_neighbours_are_alike_and_narrow_where_not():
 def test_priors_are_bayes_rule_on_the_grid():
     data = training()
     found = prior_guesses(data, SETTINGS, 0.0)
-    chance = fractions(gate_grid(SETTINGS).points, AGES)
+    probability = fractions(gate_grid(SETTINGS).points, AGES)
     other = data.covered - data.modified
-    likely = np.exp(data.modified @ np.log(chance).T + other @ np.log1p(-chance).T)
-    prior = np.full(len(chance), 1 / len(chance))
+    likely = np.exp(data.modified @ np.log(probability).T + other @ np.log1p(-probability).T)
+    prior = np.full(len(probability), 1 / len(probability))
     for _ in range(60):
         posterior = likely * prior
         prior = (posterior / posterior.sum(1, keepdims=True)).mean(0)
     own = likely * prior
     own /= own.sum(1, keepdims=True)
-    np.testing.assert_allclose(found.one_prior, own @ chance, atol=2e-3)
+    np.testing.assert_allclose(found.one_prior, own @ probability, atol=2e-3)
     weights = weights_of(data, NEIGHBOUR_BP)
     np.fill_diagonal(weights, 0)
-    mixed = weights @ own + GLOBAL_SHARE * prior
+    mixed = weights @ own + GLOBAL_WEIGHT * prior
     mixed /= mixed.sum(1, keepdims=True)
-    np.testing.assert_allclose(found.neighbours, mixed @ chance, atol=2e-3)
+    np.testing.assert_allclose(found.neighbours, mixed @ probability, atol=2e-3)
     both = mixed * likely
-    np.testing.assert_allclose(found.neighbour_prior, both / both.sum(1, keepdims=True) @ chance, atol=2e-3)
+    np.testing.assert_allclose(found.neighbour_prior, both / both.sum(1, keepdims=True) @ probability, atol=2e-3)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from genolstm.methylation.baselines import Training, prior_guesses, sample_means
-from genolstm.methylation.held_out import chances, scores, split_reads
+from genolstm.methylation.held_out import probabilities, scores, split_reads
 from genolstm.methylation.site_fit import fit_sites, read_model
 from genolstm.settings.methylation import HeldOutSettings, MethylationSettings, PooledSettings
 from genolstm.store.counts import Counts
@@ -92,8 +92,8 @@ def test_fit_is_a_hundred_times_faster_than_scipy_for_each_and_no_less_likely(ch
     rows = np.random.default_rng(0).choice(len(chr21), 300, replace=False)
 
     def cost(values, methylated, other):
-        chance = np.clip(values[1] * -np.expm1(-np.exp(values[0]) * ages), 1e-12, 1 - 1e-12)
-        return -(methylated @ np.log(chance) + other @ np.log1p(-chance))
+        probability = np.clip(values[1] * -np.expm1(-np.exp(values[0]) * ages), 1e-12, 1 - 1e-12)
+        return -(methylated @ np.log(probability) + other @ np.log1p(-probability))
 
     began = time.perf_counter()
     found = [
@@ -119,10 +119,10 @@ def test_baselines_score_as_told_with_the_data(chr21):
     for seed in range(3):
         split = split_reads(counts, np.array(SETTINGS.elapsed), 0.2, np.random.default_rng(seed))
         assert isinstance(split.training, Training)
-        chance = {"sample_means": sample_means(split.training)}
-        chance |= prior_guesses(split.training, SETTINGS, 0.0)._asdict()
+        probability = {"sample_means": sample_means(split.training)}
+        probability |= prior_guesses(split.training, SETTINGS, 0.0)._asdict()
         reads = (split.held + split.held_other).sum()
-        for name, each in chance.items():
+        for name, each in probability.items():
             nats = split.held * np.log(each) + split.held_other * np.log1p(-each)
             found[name].append(nats.sum() / reads)
     means = {name: np.mean(values) for name, values in found.items()}
@@ -141,10 +141,10 @@ def test_pooled_beats_the_neighbour_prior_on_held_out_reads(chr21, likelihood):
     counts = part(chr21, slice(first, last))
     settings = MethylationSettings(times=(0, 1, 4, 16), time_offset=0.5, model="pooled", likelihood=likelihood)
     split = split_reads(counts, np.array(settings.elapsed), 0.2, np.random.default_rng(1))
-    chance = chances(split, settings, PooledSettings(), baseline=False)
+    probability = probabilities(split, settings, PooledSettings(), baseline=False)
     scored = np.zeros(last - first, bool)
     scored[REFERENCE.start - first : REFERENCE.stop - first] = True
-    table = scores(split, chance, "pooled", HeldOutSettings(), np.random.default_rng(2), scored)
+    table = scores(split, probability, "pooled", HeldOutSettings(), np.random.default_rng(2), scored)
     every = {row.model: row for row in table if row.what == "all"}
     for row in every.values():
         gap = f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"

@@ -19,7 +19,7 @@ from genolstm.methylation.neighbourhood import (
 )  # fmt: skip
 from genolstm.methylation.pooled import folds_of, posterior, train_pooled
 from genolstm.methylation.predict import predict
-from genolstm.methylation.sample_overdispersion import Foreseen, with_luck
+from genolstm.methylation.sample_overdispersion import GatePrediction, with_overdispersion
 from genolstm.methylation.scatter import grid_log_likelihood, paired
 from genolstm.methylation.simulate import simulated_counts, truth_of
 from genolstm.settings.methylation import HeldOutSettings, MethylationSettings, PooledSettings, SimulateSettings
@@ -33,7 +33,7 @@ def settings_of(**options):
 
 
 def coupled(sites, *, coverage=4.0, seed=1, dispersion=0.0):
-    """CpGs that share their gates with neighbours over 2 kb."""
+    """CpGs with the gates of neighbours over 2 kb."""
     asked = SimulateSettings(
         times=TIMES, time_offset=OFFSET, sites=sites, coverage=coverage, spread=1.5, coupling_bp=2000,
         dispersion=dispersion,
@@ -107,45 +107,47 @@ def test_a_window_answers_as_the_whole_contig_does_within_its_margin():
 @pytest.mark.parametrize("dispersion", [None, 0.1])
 def test_grid_likelihood_is_scipys(dispersion):
     _, counts = coupled(20)
-    chance = fractions(gate_grid(settings_of()).points, np.array([0.5, 1.5, 4.5, 16.5]))[::100]
+    probability = fractions(gate_grid(settings_of()).points, np.array([0.5, 1.5, 4.5, 16.5]))[::100]
     both = [torch.from_numpy(each.astype(np.float32)) for each in (counts.modified, counts.covered)]
     rho = None if dispersion is None else torch.tensor(dispersion)
     rows = torch.tensor([3, 7, 19])
-    found = grid_log_likelihood(paired(*both), rows, torch.from_numpy(chance.astype(np.float32)), rho).numpy()
+    found = grid_log_likelihood(paired(*both), rows, torch.from_numpy(probability.astype(np.float32)), rho).numpy()
     for place, row in enumerate(rows.tolist()):
         m, n = counts.modified[row], counts.covered[row]
         choices = binom.logpmf(m, n, 0.5) + n * np.log(2)
         if dispersion is None:
-            expected = (binom.logpmf(m, n, chance) - choices).sum(axis=1)
+            expected = (binom.logpmf(m, n, probability) - choices).sum(axis=1)
         else:
             size = (1 - dispersion) / dispersion
-            expected = (betabinom.logpmf(m, n, chance * size, (1 - chance) * size) - choices).sum(axis=1)
+            expected = (betabinom.logpmf(m, n, probability * size, (1 - probability) * size) - choices).sum(axis=1)
         np.testing.assert_allclose(found[place], expected, rtol=1e-4, atol=2e-3)
 
 
-def test_next_read_is_the_ratio_of_beta_binomial_chances():
-    """One CpG alone on its contig: no neighbour shares its luck."""
+def test_next_read_is_the_ratio_of_beta_binomial_probabilities():
+    """One CpG alone on its contig: no neighbour is correlated with it."""
     n, m, p, rho = 6, 4, 0.3, 0.2
     size = (1 - rho) / rho
-    # in a given order: a share (m + 1) / (n + 1) of the orders of m + 1 among n + 1 reads ends with a methylated one
+    # in a given order: a fraction (m + 1) / (n + 1) of the orders of m + 1 among n + 1 reads ends with a methylated one
     more = betabinom.pmf(m + 1, n + 1, p * size, (1 - p) * size) * (m + 1) / (n + 1)
     before = betabinom.pmf(m, n, p * size, (1 - p) * size)
-    foreseen = Foreseen(np.array([[p]]), np.array([[p]]), np.array([size]))
-    found = with_luck(foreseen, *places([0], [5]), np.array([[m]], np.int32), np.array([[n]], np.int32))
+    predicted = GatePrediction(np.array([[p]]), np.array([[p]]), np.array([size]))
+    found = with_overdispersion(predicted, *places([0], [5]), np.array([[m]], np.int32), np.array([[n]], np.int32))
     assert found[0, 0] == pytest.approx(more / before, rel=1e-9)
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_luck_of_neighbours_counts_only_where_it_is_shared(shared):
+def test_overdispersion_of_neighbours_counts_only_where_they_are_correlated(shared):
     rng = np.random.default_rng(0)
     contig, position = places([0] * 900, np.arange(900) * 10)
-    luck = rng.beta(2, 2, 30).repeat(30) if shared else rng.beta(2, 2, 900)
+    excess = rng.beta(2, 2, 30).repeat(30) if shared else rng.beta(2, 2, 900)
     covered = np.full((900, 1), 3, np.int32)
-    modified = rng.binomial(covered, luck[:, None]).astype(np.int32)
+    modified = rng.binomial(covered, excess[:, None]).astype(np.int32)
     half = np.full((900, 1), 0.5)
-    found = with_luck(Foreseen(half, half, np.full(900, 4.0)), contig, position, modified, covered)[:, 0]
+    found = with_overdispersion(GatePrediction(half, half, np.full(900, 4.0)), contig, position, modified, covered)[
+        :, 0
+    ]
     alone = (2 + modified[:, 0]) / 7
-    errors = [np.mean((each - luck) ** 2) for each in (found, alone)]
+    errors = [np.mean((each - excess) ** 2) for each in (found, alone)]
     assert errors[0] < 0.85 * errors[1] if shared else errors[0] == errors[1]
 
 
@@ -153,16 +155,16 @@ def test_posterior_is_bayes_rule_on_the_grid_and_each_cpg_is_judged_by_another_f
     _, counts = coupled(200)
     model = train_pooled(*columns(counts), settings_of(), SMALL)
     seen = np.zeros(200, int)
-    for belief in posterior(model):
-        rows = belief.rows.numpy()
+    for site in posterior(model):
+        rows = site.rows.numpy()
         seen[rows] += 1
         assert len(set(model.fold[rows])) == 1
-        chance = model.chance.double().numpy()
+        probability = model.probability.double().numpy()
         m = counts.modified[rows].astype(float)
-        logs = m @ np.log(chance).T + (counts.covered[rows] - m) @ np.log1p(-chance).T
-        weights = belief.prior.double().numpy() * np.exp(logs - logs.max(axis=1, keepdims=True))
+        logs = m @ np.log(probability).T + (counts.covered[rows] - m) @ np.log1p(-probability).T
+        weights = site.prior.double().numpy() * np.exp(logs - logs.max(axis=1, keepdims=True))
         np.testing.assert_allclose(
-            belief.posterior.numpy(), weights / weights.sum(axis=1, keepdims=True), rtol=2e-3, atol=1e-7
+            site.posterior.numpy(), weights / weights.sum(axis=1, keepdims=True), rtol=2e-3, atol=1e-7
         )
     assert (seen == 1).all()
 

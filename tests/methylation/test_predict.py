@@ -53,9 +53,9 @@ def test_interval_ends_are_the_extremes_that_scipy_finds_among_likely_gates(opti
             return values[1] + ((values[2] if free else 0.0) - values[1]) * np.exp(-np.exp(values[0]) * at)
 
         def log_likelihood(values, row=row, state=state):
-            chance = np.clip(error + (1 - error) * state(values, np.array(fit.elapsed)), 1e-12, 1 - 1e-12)
+            probability = np.clip(error + (1 - error) * state(values, np.array(fit.elapsed)), 1e-12, 1 - 1e-12)
             other = counts.covered[row] - counts.modified[row]
-            return counts.modified[row] @ np.log(chance) + other @ np.log1p(-chance)
+            return counts.modified[row] @ np.log(probability) + other @ np.log1p(-probability)
 
         start = [np.log(fit.rate[row]), np.clip(fit.steady[row], 0.01, 0.99), *([0.05] if free else [])]
         bounds = [(np.log(0.01), np.log(10)), (0, 1), (0, 1)][: len(start)]

@@ -29,12 +29,12 @@ MODELS = {
 def drawn(seed, count, rate, steady, depth, *, error=0.0, start=0.0, ages=AGES, dispersion=0.0):
     rng = np.random.default_rng(seed)
     state = steady + (start - steady) * np.exp(-np.multiply.outer(rate, ages))
-    chance = np.broadcast_to(error + (1 - error) * state, (count, len(ages)))
+    probability = np.broadcast_to(error + (1 - error) * state, (count, len(ages)))
     if dispersion:
         size = (1 - dispersion) / dispersion
-        chance = rng.beta(chance * size, (1 - chance) * size)
+        probability = rng.beta(probability * size, (1 - probability) * size)
     covered = rng.poisson(depth, (count, len(ages))).astype(np.int32)
-    return rng.binomial(covered, chance).astype(np.int32), covered
+    return rng.binomial(covered, probability).astype(np.int32), covered
 
 
 def mixed(count=60, seed=3):
@@ -64,13 +64,13 @@ def oracle(modified, covered, model, *, pinned=None):
             full.insert(row, value)
         log_rate, steady, start = [*full, 0.0][:3]
         state = steady + (start - steady) * np.exp(-np.exp(log_rate) * model.elapsed)
-        chance = np.clip(model.error + (1 - model.error) * state, 1e-12, 1 - 1e-12)
+        probability = np.clip(model.error + (1 - model.error) * state, 1e-12, 1 - 1e-12)
         if model.dispersion == 0:
-            return -(binom.logpmf(modified, covered, chance) - binom.logpmf(modified, covered, 0.5)
+            return -(binom.logpmf(modified, covered, probability) - binom.logpmf(modified, covered, 0.5)
                      + covered * np.log(0.5)).sum()  # fmt: skip
         size = (1 - model.dispersion) / model.dispersion
         choices = binom.logpmf(modified, covered, 0.5) - covered * np.log(0.5)
-        return -(betabinom.logpmf(modified, covered, chance * size, (1 - chance) * size) - choices).sum()
+        return -(betabinom.logpmf(modified, covered, probability * size, (1 - probability) * size) - choices).sum()
 
     bounds = [(np.log(0.01), np.log(10)), (0, 1), (0, 1)][: model.parameters]
     bounds = [bound for row, bound in enumerate(bounds) if row not in (pinned or {})]
@@ -145,7 +145,7 @@ def test_profile_end_agrees_with_a_root_found_by_brentq():
 
 
 def test_two_samples_are_solved_in_closed_form():
-    """With as many samples as gates the fit passes through both fractions, where a course of the cell can."""
+    """With as many samples as gates the fit passes through both fractions, where a trajectory of the cell can."""
     settings = MethylationSettings(times=(1, 2))
     fit = fit_sites(np.array([[300, 450]], np.int32), np.array([[1000, 1000]], np.int32), settings, model_of(settings))
     # m2 / m1 = 1 + exp(-k)
@@ -198,7 +198,7 @@ def test_dispersion_is_found_from_the_reads_of_all(dispersion):
     assert estimate_dispersion(modified, covered, settings) == pytest.approx(dispersion, abs=0.015 + dispersion / 10)
 
 
-def test_beta_binomial_intervals_cover_reads_that_share_luck_and_binomial_ones_do_not():
+def test_beta_binomial_intervals_cover_overdispersed_reads_and_binomial_ones_do_not():
     modified, covered = drawn(6, 2000, 0.4, 0.6, 30, dispersion=0.1)
     shares = []
     for options in ({}, {"likelihood": "beta-binomial", "dispersion": "0.1"}):
@@ -243,7 +243,9 @@ def test_bounds_threads_and_pieces_of_the_table_change_nothing_but_bounds():
 def test_progress_reaches_the_end_and_an_empty_table_is_fitted():
     said = []
     modified, covered = mixed(10)
-    fit_sites(modified, covered, SETTINGS, model_of(SETTINGS), progress=lambda share, done: said.append((share, done)))
+    fit_sites(
+        modified, covered, SETTINGS, model_of(SETTINGS), progress=lambda fraction, done: said.append((fraction, done))
+    )
     assert said[-1] == (1.0, 10)
     empty = np.empty((0, 4), np.int32)
     assert len(fit_sites(empty, empty, SETTINGS, model_of(SETTINGS)).rate) == 0
@@ -258,8 +260,8 @@ def test_fit_of_all_at_once_is_a_hundred_times_faster_than_scipy_for_each():
     ours = (time.perf_counter() - began) / len(modified)
 
     def cost(values, methylated, other):
-        chance = np.clip(values[1] * -np.expm1(-np.exp(values[0]) * AGES), 1e-12, 1 - 1e-12)
-        return -(methylated @ np.log(chance) + other @ np.log1p(-chance))
+        probability = np.clip(values[1] * -np.expm1(-np.exp(values[0]) * AGES), 1e-12, 1 - 1e-12)
+        return -(methylated @ np.log(probability) + other @ np.log1p(-probability))
 
     began = time.perf_counter()
     for row in range(60):

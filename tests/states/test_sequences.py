@@ -51,7 +51,7 @@ def test_states_are_those_of_a_plain_reading(device, drawn_codes, cell, memories
     place = rng.integers(0, np.array(lengths)[owner])
     read = []
     found = states_in_sequences(
-        model, lambda number: sequences[number], owner, place, memories=memories, told=read.append
+        model, lambda number: sequences[number], owner, place, memories=memories, on_progress=read.append
     )
     wanted = [
         state_after(model, sequences[number][: last + 1], memories=memories)

@@ -428,7 +428,7 @@ def test_dataset_larger_than_its_file_can_hold_is_refused_at_once(path, edited):
         del file["codes"]
         file.create_dataset("codes", shape=(10**15,), dtype=np.uint8)
     assert message(path, verify=True).endswith(
-        "codes says it has 1,000,000,000,000,000 values, more than the file can hold; make it again."
+        "codes claims 1,000,000,000,000,000 values, more than the file can hold; make it again."
     )
 
 

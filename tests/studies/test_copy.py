@@ -55,7 +55,7 @@ def test_blind_networks_cannot_beat_the_entropy_of_the_symbols():
     assert accuracy(network, test) == pytest.approx(1 / copy.KINDS, abs=0.04)
 
 
-def test_rivals_have_equal_parameters_within_three_percent():
+def test_baselines_have_equal_parameters_within_three_percent():
     sizes = [
         sum(weight.numel() for weight in built(each, 6, 4, parameters=baselines.PARAMETERS, seed=1).parameters())
         for each in by_name().values()
@@ -77,7 +77,7 @@ def test_claims_follow_from_scores():
     scores[baselines.LSTM][:] = 1.0
     scores[baselines.WINDOWED][:, 0] = 1.0  # a delay of 10 lies within its reach
     scores[baselines.FULL] = np.array([[1.0, 1.0], [1.0, 0.9], [1.0, 0.3]])
-    found = baselines.Rivals((10, 60), scores, scores, dict.fromkeys(names, 5200), 0.25)
+    found = baselines.BaselineScores((10, 60), scores, scores, dict.fromkeys(names, 5200), 0.25)
     holds = {
         claim.name: claim.holds for claim in baselines.claims_of(found, distance_word="delay", offset=2, window=16)
     }

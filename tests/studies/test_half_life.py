@@ -47,7 +47,7 @@ def test_chrono_time_constants_follow_their_closed_form(horizon):
         u = 1 + share * (horizon - 2)
         assert np.quantile(lifetimes, share) == pytest.approx(1 / math.log1p(1 / u), rel=0.1)
         place = np.searchsorted(lifetimes, 1 / math.log1p(1 / u))
-        assert half_life.chrono_share_below(lifetimes, horizon)[place] == pytest.approx(share, abs=0.02)
+        assert half_life.chrono_fraction_below(lifetimes, horizon)[place] == pytest.approx(share, abs=0.02)
     assert lifetimes.max() < horizon
 
 

@@ -62,7 +62,7 @@ def test_training_keeps_the_weights_that_were_best_on_the_validation_set():
     few, valid = draw(made, rng, 4, 32), draw(made, rng, 64, 32)
     kept, last = (NextSymbolModel(ModelSettings(hidden=16, forget_bias="1"), seed=1) for _ in range(2))
     settings = {"steps": 200, "batch": 4, "learning_rate": 2e-2}
-    train(kept, few, spawn(3, "batches"), valid=valid, look_every=10, **settings)
+    train(kept, few, spawn(3, "batches"), valid=valid, validate_every=10, **settings)
     train(last, few, spawn(3, "batches"), **settings)
     assert mean_bits(kept, valid) < mean_bits(last, valid) - 0.1  # four sequences are soon known by heart
 

@@ -92,8 +92,8 @@ def test_a_fitted_cell_is_the_plain_cell_stepped(name):
         at_once = model(candidates, steers, before)
     memory = stepped[0]
     if model.units == 2:
-        share = torch.sigmoid(model.share)
-        memory = model.level.exp() * (share * memory[:, 0] + (1 - share) * memory[:, 1])
+        first = torch.sigmoid(model.balance)
+        memory = model.level.exp() * (first * memory[:, 0] + (1 - first) * memory[:, 1])
     else:
         memory = memory[:, 0]
     torch.testing.assert_close(at_once, memory, rtol=1e-10, atol=1e-12)
@@ -115,13 +115,13 @@ def test_changing_the_future_changes_no_forecast_of_a_cell(name):
 
 
 @pytest.mark.parametrize("name", ["RiskMetrics", "GARCH", "GJR", "HAR on squares", "HAR on ranges"])
-def test_changing_the_future_changes_no_forecast_of_a_rival(name):
+def test_changing_the_future_changes_no_forecast_of_a_baseline(name):
     series, today = made(outside=False), 320
     later = np.arange(DAYS) >= today
     changed = series._replace(returns=np.where(later, 7.7, series.returns), span=np.where(later, 3.3, series.span))
     origin = volatility_baselines.Origin(300, DAYS)
-    both = [volatility_baselines.rival_table(each)[name](origin)[: today - 300 + 1] for each in (series, changed)]
-    assert len(volatility_baselines.rival_table(series)[name](origin)) == DAYS - 300
+    both = [volatility_baselines.baseline_table(each)[name](origin)[: today - 300 + 1] for each in (series, changed)]
+    assert len(volatility_baselines.baseline_table(series)[name](origin)) == DAYS - 300
     np.testing.assert_array_equal(*both)
 
 

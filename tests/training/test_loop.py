@@ -59,7 +59,7 @@ def test_records_cover_all_steps_once(tiny_genome, stretches_of):
 
 def test_looks_are_evenly_spaced_and_the_last_is_at_the_end(tiny_genome, stretches_of):
     run, lanes = course_of(tiny_genome, stretches_of(tiny_genome), bases=5000, valid_looks=5)
-    looks = [tick.look for tick in train(run, lanes, scripted_look([5, 4, 3, 2, 1])) if tick.look]
+    looks = [tick.validation for tick in train(run, lanes, scripted_look([5, 4, 3, 2, 1])) if tick.validation]
     assert [look.bits for look in looks] == [5, 4, 3, 2, 1]
     for number, look in enumerate(looks, start=1):
         assert 0 <= look.bases - number * 1000 < 4 * 8 + 1
@@ -68,7 +68,7 @@ def test_looks_are_evenly_spaced_and_the_last_is_at_the_end(tiny_genome, stretch
 
 def test_without_a_validation_part_there_are_no_looks(tiny_genome, stretches_of):
     run, lanes = course_of(tiny_genome, stretches_of(tiny_genome), early_stop=1)
-    assert not any(tick.look for tick in train(run, lanes, None))
+    assert not any(tick.validation for tick in train(run, lanes, None))
     assert run.progress.bases >= 4000
 
 
@@ -76,8 +76,8 @@ def test_early_stop_stops_and_brings_back_the_best_weights(tiny_genome, stretche
     run, lanes = course_of(tiny_genome, stretches_of(tiny_genome), bases=20_000, valid_looks=10, early_stop=3)
     at_look, looks = [], []
     for tick in train(run, lanes, scripted_look([1.9, 2.0, 1.7, 1.8, 1.75, 1.7, 1.0, 1.0])):
-        if tick.look:
-            looks.append(tick.look.bits)
+        if tick.validation:
+            looks.append(tick.validation.bits)
             at_look.append(run.model.weight_arrays())
     assert looks == [1.9, 2.0, 1.7, 1.8, 1.75, 1.7]  # three in a row that are not better than 1.7
     assert run.progress.bases < 0.7 * 20_000
@@ -89,9 +89,9 @@ def test_early_stop_stops_and_brings_back_the_best_weights(tiny_genome, stretche
 def test_without_early_stop_the_last_weights_stay(tiny_genome, stretches_of):
     run, lanes = course_of(tiny_genome, stretches_of(tiny_genome), valid_looks=4)
     for tick in train(run, lanes, scripted_look([1, 2, 3, 4])):
-        if tick.look:
+        if tick.validation:
             last = run.model.weight_arrays()
-    assert tick.look.bits == 4
+    assert tick.validation.bits == 4
     assert run.best == {}
     for name, weight in run.model.weight_arrays().items():
         np.testing.assert_array_equal(weight, last[name])

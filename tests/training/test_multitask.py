@@ -195,5 +195,5 @@ def test_lanes_that_do_not_tell_places_are_refused(proteome, stretches_of):
 
     stretches = stretches_of(proteome)
     lanes = batches_of(proteome, stretches, n_lanes=3, chunk=16, device=torch.device("cpu"), seed=1)
-    with pytest.raises(ValueError, match="where each symbol stands"):
+    with pytest.raises(ValueError, match="place of each symbol"):
         next(train(Training(proteome, stretches, SETTINGS).run, Placeless(lanes), None))

@@ -25,7 +25,7 @@ GENOME = Path(__file__).resolve().parents[2] / "example_data" / "genome.fa.gz"
 
 def test_a_process_alone_has_every_lane_and_changes_nothing():
     values = torch.arange(6.0).view(1, 3, 2)
-    assert ALONE.share(5) == slice(0, 5)
+    assert ALONE.own_lanes(5) == slice(0, 5)
     ALONE.sum_over_processes([values])
     assert torch.equal(values, torch.arange(6.0).view(1, 3, 2))
     assert ALONE.joined(values) is values
@@ -33,13 +33,13 @@ def test_a_process_alone_has_every_lane_and_changes_nothing():
 
 
 def test_every_lane_belongs_to_one_process():
-    shares = [Ranks(rank=rank, size=4).share(12) for rank in range(4)]
-    assert [lane for share in shares for lane in range(12)[share]] == list(range(12))
+    slices = [Ranks(rank=rank, size=4).own_lanes(12) for rank in range(4)]
+    assert [lane for each in slices for lane in range(12)[each]] == list(range(12))
 
 
 def test_lanes_that_cannot_be_divided_are_refused_with_both_numbers():
     with pytest.raises(UsageError, match="5 lanes cannot be divided over 2 processes"):
-        Ranks(rank=0, size=2).share(5)
+        Ranks(rank=0, size=2).own_lanes(5)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,6 @@ def test_one_process_asked_to_stop_stops_all_at_one_step_and_any_number_goes_on(
     assert running.wait(timeout=300) != 0
     assert "stopped by signal 10" in log.read_text()
     assert resume.exists()
-    # one process takes up what two laid down
+    # one process restores what two saved
     subprocess.run([sys.executable, "-m", "genolstm", *map(str, words), "-q"], check=True, timeout=300)
     assert_same_course(alone, read_checkpoint(output))

@@ -30,7 +30,7 @@ def test_steps_end_where_the_settings_say(session):
     assert [step.step for step in steps] == list(range(1, len(steps) + 1))
     assert session.fraction_done == 1
     assert session.run.progress.bases >= SETTINGS.bases
-    assert sum(step.look is not None for step in steps) == len(session.history.looks["bits"]) > 0
+    assert sum(step.validation is not None for step in steps) == len(session.history.looks["bits"]) > 0
 
 
 def test_a_saved_session_goes_on_to_the_same_bits(tiny_genome, session):

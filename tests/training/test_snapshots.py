@@ -1,4 +1,4 @@
-"""A run laid down, written, read and taken up goes on to the same bits as the run that was never stopped."""
+"""A run saved, written, read and restored goes on to the same bits as the run that was never stopped."""
 
 import copy
 import dataclasses
@@ -94,7 +94,7 @@ def assert_same(one, other):
     for part, its_part in zip(one.run.state, other.run.state, strict=True):
         assert torch.equal(part, its_part)
     mine, theirs = (dataclasses.asdict(training.run.progress) for training in (one, other))
-    by_clock = {"seconds", "record_seconds", "updates", "sums"}  # the last two are set when a run is laid down
+    by_clock = {"seconds", "record_seconds", "updates", "sums"}  # the last two are set when a run is saved
     assert {k: v for k, v in mine.items() if k not in by_clock} == {
         k: v for k, v in theirs.items() if k not in by_clock
     }

@@ -1,7 +1,7 @@
 """The unconstrained baseline of the pooled model: an LSTM of the same size with no cell in time.
 
-The same two LSTMs read the neighbours; a CpG's own reads and the age asked for then go through a network that may give
-any methylation at any age. It learns by foreseeing a fifth of each CpG's reads from the rest.
+The same two LSTMs read the neighbours; a CpG's own reads and the age asked for then go through a network that can give
+any methylation at any age. It learns by predicting a fifth of each CpG's reads from the rest.
 """
 
 import numpy as np
@@ -24,17 +24,17 @@ from genolstm.methylation.pooled import folds_of
 from genolstm.seeds import spawn, spawn_seed
 from genolstm.settings.methylation import PooledSettings
 
-FORESEEN_SHARE = 0.2  # of a CpG's reads that training hides from it
+HIDDEN_FRACTION = 0.2  # of a CpG's reads that training hides from it
 OWN_WIDTH = 96
 
 
-class FreeCourse(nn.Module):
+class FreeLstm(nn.Module):
     """Network from surroundings, own reads and age to the log odds of a methylated read."""
 
     def __init__(self, context: Context, samples: int, width: int) -> None:
         super().__init__()
         self.around = Neighbourhood(context, width)
-        self.mix = nn.Linear(self.around.width + len(("modified", "covered", "share")) * samples, OWN_WIDTH)
+        self.mix = nn.Linear(self.around.width + len(("modified", "covered", "fraction")) * samples, OWN_WIDTH)
         self.age = nn.Linear(1, OWN_WIDTH)
         self.turn = nn.Linear(OWN_WIDTH, OWN_WIDTH)
         self.out = nn.Linear(OWN_WIDTH, 1)
@@ -48,35 +48,35 @@ class FreeCourse(nn.Module):
         return odds
 
 
-def free_course(training: Training, pooled: PooledSettings, seed: int) -> Floats:
-    """Chance of a methylated read at each age asked for, [N, A]; folds, windows and steps as the pooled model's."""
+def free_lstm(training: Training, pooled: PooledSettings, seed: int) -> Floats:
+    """Probability of a methylated read at each age asked for, [N, A]; folds, windows, steps as the pooled model's."""
     context = context_of(training.contig, training.position, training.modified, training.covered)
     modified = torch.from_numpy(training.modified.astype(np.float32))
     unmodified = torch.from_numpy((training.covered - training.modified).astype(np.float32))
     fold = folds_of(training.contig, pooled)
-    telling = training.covered.sum(axis=1) > 0
+    with_reads = training.covered.sum(axis=1) > 0
     ages, asked = (torch.from_numpy(column.astype(np.float32)) for column in (training.elapsed, training.asked))
     answer = np.full((len(fold), len(asked)), np.nan)
     for index in range(pooled.folds):
-        network = FreeCourse(context, modified.shape[1], pooled.width)
+        network = FreeLstm(context, modified.shape[1], pooled.width)
         initialise(network, torch.Generator().manual_seed(spawn_seed(seed, "free course", index)))
-        wanted = ((fold != index) if pooled.folds > 1 else np.ones(len(fold), dtype=bool)) & telling
+        wanted = ((fold != index) if pooled.folds > 1 else np.ones(len(fold), dtype=bool)) & with_reads
         windows = windows_of(training.contig, wanted, pooled.core, pooled.margin)
         open_rows = torch.from_numpy(np.append(wanted, False))
         generator = torch.Generator().manual_seed(spawn_seed(seed, "free course reads", index))
 
         def nats(
             windows: Windows,
-            network: FreeCourse = network,
+            network: FreeLstm = network,
             open_rows: Tensor = open_rows,
             generator: torch.Generator = generator,
         ) -> tuple[Tensor, Tensor]:
             """Log-likelihood of reads that are hidden from each CpG, given its others and its neighbours'."""
             own = open_rows[windows.core]
             rows = windows.core[own]
-            share = torch.tensor(FORESEEN_SHARE).expand_as(modified[rows])
-            hidden = torch.binomial(modified[rows], share, generator=generator)
-            hidden_other = torch.binomial(unmodified[rows], share, generator=generator)
+            fraction = torch.tensor(HIDDEN_FRACTION).expand_as(modified[rows])
+            hidden = torch.binomial(modified[rows], fraction, generator=generator)
+            hidden_other = torch.binomial(unmodified[rows], fraction, generator=generator)
             left = read_features(modified[rows] - hidden, unmodified[rows] - hidden_other)
             odds = network(network.around(context, windows)[own], left, ages)
             found = hidden * nn.functional.logsigmoid(odds) + hidden_other * nn.functional.logsigmoid(-odds)
