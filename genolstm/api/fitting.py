@@ -112,7 +112,7 @@ def fit_methylation(
     if states is not None:
         extra = hidden_features(both, states.as_hidden, pooled.components, "states")
     held_out: tuple[HeldOutScore, ...] = ()
-    if judging.share is not None or judging.sample is not None:
+    if judging.fraction is not None or judging.sample is not None:
         held_out = judged(both, how, pooled, judging, extra=extra, threads=threads)
     fit = fit_counts(both, how, pooled, extra=extra, threads=threads, held_out=held_out)
     inputs = digests_of({f"counts {place + 1}": each for place, each in enumerate(several)})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import GateStatistics, walk
@@ -58,7 +58,7 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
     Raises UsageError for sizes that the device has no room for.
     """
     load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=True)
-    check_room(load, device)
+    check_memory(load, device)
     with told_when_full(load):
         return _timed(model, stream, device, rounds)
 

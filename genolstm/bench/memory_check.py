@@ -54,7 +54,7 @@ def shape_of(model: ModelSettings, lanes: int, chunk: int) -> str:
     return f"{model.layers}x{model.hidden}, {lanes} lanes x {chunk}"
 
 
-def check_room(load: Load, device: torch.device) -> None:
+def check_memory(load: Load, device: torch.device) -> None:
     """Refuse what cannot fit. Raises UsageError that names the size, what fits, and the option."""
     free = free_bytes(device)
     if load.bytes <= free:

@@ -5,7 +5,7 @@ import torch
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_precision, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, check_precision, shape_of, told_when_full
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
@@ -23,7 +23,7 @@ def time_training(model: ModelSettings, train: TrainSettings, device: torch.devi
     """
     check_precision(train.precision, device)
     load = Load(model, train.lanes, train.chunk, training=True, keeps_gates=True)
-    check_room(load, device)
+    check_memory(load, device)
     with told_when_full(load):
         return _timed(model, train, device, rounds)
 

@@ -115,7 +115,7 @@ def _write_beds(paths: dict[str, Path], counted: "Counted", code: str) -> None:
 
 
 def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> None:
-    """Say what each sample holds, and what was dropped."""
+    """Log what each sample holds, and what was dropped."""
     for sample in counted.samples:
         log.info(
             "%s: %s calls counted, %.1f %% modified; %.1f %% of the calls at sites pass",
@@ -147,5 +147,5 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
             for sample in counted.samples
         },
     }
-    word = f"{len(counted.counts):,} sites, {calls:,} calls, {100 * modified / calls:.1f} % modified"
-    task.done(output, counted.records.to_json(), summary, word=word)
+    message = f"{len(counted.counts):,} sites, {calls:,} calls, {100 * modified / calls:.1f} % modified"
+    task.done(output, counted.records.to_json(), summary, message=message)

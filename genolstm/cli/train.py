@@ -36,11 +36,11 @@ def train(
     run: ResultOptions,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.resume when it is there.")] = False,
 ) -> None:
-    """Train a model to predict the next base, on contigs and their reverse complements, carrying its state along.
+    """Train a model to predict the next base, on contigs and their reverse complements; steps carry the state on.
 
     Without --valid-contigs and --test-contigs the genome is cut into blocks: 90 % train, 5 % validation, 5 % test.
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
-    SIGTERM and SIGUSR1 write OUTPUT.resume and stop; the same command with --resume goes on.
+    SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
@@ -102,9 +102,9 @@ def _saved(output: Path, *, resume: bool, force: bool) -> "Checkpoint | None":
 def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path) -> None:
     """Refuse options that contradict the run being resumed. Raises InputError naming the first."""
     shape = dict(zip(("layers", "hidden"), SIZES[given["size"]], strict=True)) if "size" in given else {}
-    asked = {**shape, **{name: value for name, value in given.items() if name != "size"}}
+    wanted = {**shape, **{name: value for name, value in given.items() if name != "size"}}
     known = {**saved.train.to_json(), **saved.model.to_json()}
-    for name, value in asked.items():
+    for name, value in wanted.items():
         if value != known[name]:
             raise InputError(
                 f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {value};"
@@ -113,17 +113,17 @@ def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path)
 
 
 def _train(session: "TrainingSession", output: Path, task: Task) -> None:
-    """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
+    """Train to the end, writing resumable checkpoints on schedule and when a signal stops the run."""
     run, unit = session.run, session.genome.alphabet.unit
     written = run.progress.seconds
-    with _asked_to_stop() as asked, ProgressLine("train", unit=f"{unit}s", quiet=task.quiet) as line:
+    with _stop_signals() as received, ProgressLine("train", unit=f"{unit}s", quiet=task.quiet) as line:
         for step in session.steps():
             recorded = session.history.records["bits"]
             bits = f"{recorded[-1]:.4f} bits/{unit}" if recorded else ""
             line.show(session.fraction_done, run.progress.bases, bits)
             if step.look:
-                _log_look(step.look, session)
-            stop = int(run.ranks.largest(asked[0] if asked else 0))  # whichever process was asked, all stop here
+                _log_validation(step.look, session)
+            stop = int(run.ranks.largest(received[0] if received else 0))  # a signal to one process stops all of them
             if stop or run.progress.seconds - written > 60 * run.settings.checkpoint_minutes:
                 _write(session, resume_path(output), task, resumable=True)
                 written = run.progress.seconds
@@ -139,14 +139,14 @@ def _train(session: "TrainingSession", output: Path, task: Task) -> None:
     log.info("trained on %s %ss; measuring bits/%s beside Markov models", f"{run.progress.bases:,}", unit, unit)
 
 
-def _log_look(look: "Look", session: "TrainingSession") -> None:
+def _log_validation(look: "Look", session: "TrainingSession") -> None:
     unit = session.genome.alphabet.unit
     errors = "".join(f", {name} error {error:.3f}" for name, error in session.auxiliary_errors.items())
     log.info("after %s %ss: validation %.4f bits/%s%s", f"{look.bases:,}", unit, look.bits, unit, errors)
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def _stop_signals() -> Iterator[list[int]]:
     """Collect SIGTERM and SIGUSR1 (batch queues warn before they kill) and Ctrl-C instead of dying of them."""
     received: list[int] = []
     signals = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]

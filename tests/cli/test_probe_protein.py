@@ -160,7 +160,7 @@ def test_the_log_shows_every_control_beside_the_states(ran, made, tmp_path):
         "length",
         "shuffled",
         "untrained_1",
-        "the trained states stand",
+        "the trained states reach",
     ):
         assert word in err, word
     assert "feature lines not used" in err
