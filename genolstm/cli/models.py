@@ -80,11 +80,13 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
 
 
 def _found(line: "ProbeLine") -> str:
+    from genolstm.probes.verdicts import spelled_verdict
+
     score = line.ranked.upper()
     return (
         f"probe {line.task}, {line.target} on {', '.join(line.tested_on)}, {line.sites:,} sites: {score}"
         f" {_interval(line.trained)}; strongest control ({line.control}) {_interval(line.of_control)};"
-        f" {line.verdict} {_interval(line.difference, '+')}"
+        f" {spelled_verdict(line.verdict, line.difference)} {_interval(line.difference, '+')}"
     )
 
 

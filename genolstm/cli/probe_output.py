@@ -6,7 +6,7 @@ from typing import Any
 
 from genolstm.cli.terminal import Task, log
 from genolstm.probes.task import RANDOM_INIT
-from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of
+from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
@@ -21,7 +21,7 @@ def report(
     """Log the verdict of each target with every control beside it; print the summary under --json."""
     for result in results.values():
         _log_result(result)
-    message = "; ".join(f"{target}: {result.verdict}" for target, result in results.items())
+    message = "; ".join(f"{target}: {_verdict(result)}" for target, result in results.items())
     found = summary(task.command.removeprefix("probe "), results)
     task.done(output, records.to_json(), found, message=message)
 
@@ -80,6 +80,10 @@ def _best_random_init(result: ProbeResult) -> str:
     return max(drawn, key=lambda name: result.features[name].scores[result.ranked].value)
 
 
+def _verdict(result: ProbeResult) -> str:
+    return spelled_verdict(result.verdict, result.differences[result.best_control])
+
+
 def _log_result(result: ProbeResult) -> None:
     log.info("%s: %s", result.target, _sites(result))
     shown = [name for name in next(iter(result.features.values())).scores if name not in IN_THE_FILE_ONLY]
@@ -93,7 +97,7 @@ def _log_result(result: ProbeResult) -> None:
     close = " (close)" if is_close(result.differences[result.best_control]) else ""
     log.info(
         "%s: %s%s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
-        result.target, result.verdict, close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
+        result.target, _verdict(result), close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
     )  # fmt: skip
     if result.verdict == CANNOT_TELL:
         log.info("%s: %s", result.target, lacking(positives_of(result.sites.label, result.sites.part)))

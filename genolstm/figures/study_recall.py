@@ -1,4 +1,4 @@
-"""Pictures of `study copy` and `study brackets`: share of right answers against distance, one line a network."""
+"""Pictures of `study copy` and `study brackets`: fraction of right answers against distance, one line a network."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ MARKS = {
     "LSTM": (BLUE, "o"), "LSTM chrono": (SKY, "s"), "GRU": (GREEN, "^"), "RNN": (ORANGE, "v"),
     "full Transformer": (PURPLE, "D"), "windowed Transformer": (RED, "X"),
 }  # fmt: skip
-SPREAD = 0.025  # share by which each network's points are moved aside, so that intervals do not hide each other
+SPREAD = 0.025  # fraction by which each network's points are moved aside, so that intervals do not hide each other
 
 
 def copy(study: Study) -> list[Picture]:
@@ -43,7 +43,7 @@ def _picture(study: Study, word: str, label: str, title: str) -> Picture:
     axes.set_xticks(distances, [f"{distance:g}" for distance in distances])
     axes.minorticks_off()
     axes.set_xlabel(label)
-    axes.set_ylabel("share of right answers")
+    axes.set_ylabel("fraction of right answers")
     if "order_unknown" in setting:
         half = float(setting["order_unknown"])
         axes.axhline(half, color=GREY, linestyle=":", linewidth=1)
