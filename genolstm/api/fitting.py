@@ -45,7 +45,7 @@ class Methylation(Result):
         Returns
         -------
         dict of str to numpy.ndarray or list
-            Columns by name, which tells the unit: ``half_life_hours``; ready for ``pandas.DataFrame``.
+            Columns by name, which includes the unit: ``half_life_hours``; ready for ``pandas.DataFrame``.
         """
         state = StrandState(self.provenance.settings.get("state", MethylationSettings.state))
         return dict(table_columns(self.fit, state))
@@ -85,7 +85,7 @@ def fit_methylation(
     Returns
     -------
     Methylation
-        The fit of every CpG, with what held-out reads say of it where that was asked.
+        The fit of every CpG, with its scores on held-out reads where ``hold_out`` is set.
 
     Raises
     ------

@@ -21,8 +21,8 @@ LEAST_CHANCE = 1e-9  # a read must have some chance, at 0 and at 1
 def time_fitting(rounds: int) -> list[Timing]:
     """Time the fit of k and g to made counts, without intervals, against one L-BFGS-B for each CpG.
 
-    scipy's starts once, in the middle of the bounds of ln k and at the share of methylated reads, and is given the
-    slopes by finite differences; ours looks over a grid first, so that it finds the highest of several tops.
+    scipy's starts once, in the middle of the bounds of ln k and at the fraction of methylated reads, and takes the
+    slopes by finite differences; ours searches a grid first, so that it finds the highest of several tops.
     """
     settings = MethylationSettings(times=TIMES, time_offset=OFFSET)
     model, counts = read_model(settings, dispersion=0.0), made_counts(CPGS)

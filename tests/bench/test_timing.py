@@ -40,8 +40,8 @@ def test_every_baseline_is_held_against_the_same_run_of_ours(timed):
 def test_share_is_of_the_bound_and_of_each_peak(timed):
     bound = Bound(name="products", rate=400.0, flops=50.0, peaks={"fp32": 10_000.0, "fp16": 20_000.0})
     timing = timed(bound=bound)[0]
-    assert timing.share == 0.25
-    assert timing.peak_shares == {"fp32": 0.5, "fp16": 0.25}
+    assert timing.fraction == 0.25
+    assert timing.peak_fractions == {"fp32": 0.5, "fp16": 0.25}
     assert "0.25 of products, 0.5 of the fp32 peak" in sentence(timing)
     told = json.loads(json.dumps(timing.to_json()))
     assert (told["share"], told["bound"]["peaks"]) == (0.25, bound.peaks)
