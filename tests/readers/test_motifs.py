@@ -29,9 +29,9 @@ def test_sites_are_those_of_a_search_on_both_strands(sequences, motif):
     motif = parse_motif(motif, "AC")
     found = motif_sites(reference_of({str(place): each for place, each in enumerate(sequences)}), motif)
     for contig, sequence in enumerate(sequences):
-        assert found.at(contig, 1).tolist() == places(sequence, motif.word, motif.offset)
+        assert found.at(contig, 1).tolist() == places(sequence, motif.letters, motif.offset)
         opposite = sequence.translate(PAIRED)[::-1]
-        expected = [len(sequence) - 1 - at for at in places(opposite, motif.word, motif.offset)]
+        expected = [len(sequence) - 1 - at for at in places(opposite, motif.letters, motif.offset)]
         assert found.at(contig, -1).tolist() == sorted(expected)
     assert len(found.position) == found.first[-1]
 
