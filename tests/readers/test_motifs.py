@@ -58,7 +58,7 @@ def test_lower_case_is_read_as_upper():
 
 @pytest.mark.parametrize("text", ["CG", "CG,", "CG,2", ",0", "CX,0", "CG,-1", "CG,0,1", ""])
 def test_text_that_is_no_motif_is_refused(text):
-    with pytest.raises(UsageError, match="is not a IUPAC word and an offset within it, as in CG,0 or GATC,1"):
+    with pytest.raises(UsageError, match="is not IUPAC letters and an offset within them, as in CG,0 or GATC,1"):
         parse_motif(text, "C")
 
 
