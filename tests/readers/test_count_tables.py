@@ -165,7 +165,7 @@ def test_strands_that_nothing_tells_cannot_be_merged(read):
 
 
 def test_codes_together_cannot_be_told_from_rows_apart(read):
-    with pytest.raises(UsageError, match="each modification in rows of its own: choose one of 'mh'"):
+    with pytest.raises(UsageError, match="has rows of its own for each modification: choose one of 'mh'"):
         read(bed18(1, "+", (4, 5, 6)), code="mh")
 
 
