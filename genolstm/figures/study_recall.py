@@ -27,10 +27,10 @@ def brackets(study: Study) -> list[Picture]:
 
 def _picture(study: Study, word: str, label: str, title: str) -> Picture:
     table, setting = study.tables["accuracy"], study.setting
-    chance = float(setting["chance"])
+    guess = float(setting["chance"])
     figure = new_figure(6.8, 3.8)
     axes = figure.subplots()
-    axes.axhline(chance, color=GREY, linestyle="--", linewidth=1)
+    axes.axhline(guess, color=GREY, linestyle="--", linewidth=1)
     # a cue stands behind its symbol by the delay and by the symbols shown
     reach = int(setting["layers"]) * (int(setting["window"]) - 1) - int(setting.get("shown", 0))
     axes.axvline(reach, color=RED, linestyle=":", linewidth=1)
@@ -50,7 +50,7 @@ def _picture(study: Study, word: str, label: str, title: str) -> Picture:
         axes.text(
             1.01, half, "order\nunknown", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8
         )
-    axes.text(1.01, chance, "chance", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8)
+    axes.text(1.01, guess, "chance level", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8)
     axes.text(
         reach, 1.01, "reach of the windows", transform=axes.get_xaxis_transform(), color=RED, ha="center", fontsize=8
     )
