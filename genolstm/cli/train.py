@@ -41,6 +41,8 @@ def train(
     Without --valid-contigs and --test-contigs the genome is cut into blocks: 90 % train, 5 % validation, 5 % test.
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
     SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on.
+    On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
+    differently, and trains another model of about the same bits.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """

@@ -16,7 +16,7 @@ def commands(results, tmp_path):
     fragments = tmp_path / "fragments.tsv"
     fragments.write_text("I\t5\t60\tcell\t1\n")
     bed = tmp_path / "calls.bed"
-    bed.write_text("".join(f"I\t{at}\t{at + 1}\tm\t9\t+\t{at}\t{at + 1}\t0\t9\t50\n" for at in (3, 9)))
+    bed.write_text("".join(f"I\t{at}\t{at + 1}\tm\t10\t+\t{at}\t{at + 1}\t0\t10\t50\n" for at in (3, 9)))
     read = (results["model"], results["genome"])
     return {
         "train": ("train", results["genome"], *SMALL),

@@ -280,7 +280,7 @@ def test_outputs_are_never_replaced_unasked_and_never_share_a_name(run, simulate
     assert ended.code == 2
     assert table.read_text() == "precious"
     ended = run("methylation", "fit", counts, *TIMES, "-o", tmp_path / "f.h5", "--table", tmp_path / "f.h5", "-q")
-    assert "two outputs have one name" in ended.err
+    assert "name two files" in ended.err
     ended = run("methylation", "fit", counts, *TIMES, "-o", counts, "-q", "-f")
     assert "is also an input" in ended.err
 

@@ -11,7 +11,7 @@ from genolstm.cli.probe_output import summary
 from genolstm.estimate import Estimate
 
 KEYS = {
-    "verdict", "best_control", "difference", "n_test", "n_positive", "offsets", "pooling", "selectivity",
+    "verdict", "close", "best_control", "difference", "n_test", "n_positive", "offsets", "pooling", "selectivity",
     "natural_prevalence", "definition", "homology", "seams", "fraction_of_ceiling", "standing", "scores",
 }  # fmt: skip
 
