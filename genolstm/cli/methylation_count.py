@@ -123,7 +123,7 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
         )  # fmt: skip
     if counted.dropped:
         log.info("calls not counted: %s", "; ".join(f"{count:,} {why}" for why, count in counted.dropped.items()))
-    from genolstm.readers.calls import SECOND_MATE_WORDS
+    from genolstm.readers.calls import SECOND_MATE_REASON
 
     calls, modified = (sum(getattr(sample, name) for sample in counted.samples) for name in ("counted", "modified"))
     at_sites = sum(sample.calls for sample in counted.samples)
@@ -135,7 +135,7 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
         "passing": calls / at_sites,
         "dropped": counted.dropped,
         "count": unit.value,
-        "second_read_calls": counted.dropped.get(SECOND_MATE_WORDS, 0),
+        "second_read_calls": counted.dropped.get(SECOND_MATE_REASON, 0),
         "formats": counted.forms,
         "samples": {
             sample.name: {

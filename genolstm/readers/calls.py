@@ -23,7 +23,7 @@ class Call(IntEnum):
 
 
 AT_SITES = (Call.MODIFIED, Call.CANONICAL, Call.UNSURE, Call.OTHER)
-SECOND_MATE_WORDS = "second read of a fragment at the same base"
+SECOND_MATE_REASON = "second read of a fragment at the same base"
 
 
 def dropped_reasons(motif: str, threshold: float) -> dict[Call, str]:
@@ -35,5 +35,5 @@ def dropped_reasons(motif: str, threshold: float) -> dict[Call, str]:
         Call.MISMATCH: "genome or read has another base there",
         Call.UNALIGNED: "base inserted or clipped",
         Call.ELSEWHERE: "XM calls outside CpG",
-        Call.SECOND_MATE: SECOND_MATE_WORDS,
+        Call.SECOND_MATE: SECOND_MATE_REASON,
     }
