@@ -45,7 +45,7 @@ class Methylation(Result):
         Returns
         -------
         dict of str to numpy.ndarray or list
-            Columns by name, which tells the unit: ``half_life_hours``; ready for ``pandas.DataFrame``.
+            Columns by name, which includes the unit: ``half_life_hours``; ready for ``pandas.DataFrame``.
         """
         state = StrandState(self.provenance.settings.get("state", MethylationSettings.state))
         return dict(table_columns(self.fit, state))
@@ -85,7 +85,7 @@ def fit_methylation(
     Returns
     -------
     Methylation
-        The fit of every CpG, with what held-out reads say of it where that was asked.
+        The fit of every CpG, with its scores on held-out reads where ``hold_out`` is set.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def fit_methylation(
     if states is not None:
         extra = hidden_features(both, states.as_hidden, pooled.components, "states")
     held_out: tuple[HeldOutScore, ...] = ()
-    if judging.share is not None or judging.sample is not None:
+    if judging.fraction is not None or judging.sample is not None:
         held_out = judged(both, how, pooled, judging, extra=extra, threads=threads)
     fit = fit_counts(both, how, pooled, extra=extra, threads=threads, held_out=held_out)
     inputs = digests_of({f"counts {place + 1}": each for place, each in enumerate(several)})

@@ -35,7 +35,7 @@ class Genome(stored.Genome):
     path
         The file that it is read from.
     sha256
-        Of names and codes; a model knows the genome that it was trained on by it.
+        Of names and codes; identifies the genome that a model was trained on.
 
     Examples
     --------

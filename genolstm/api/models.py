@@ -35,12 +35,12 @@ from genolstm.training.session import TrainingSession, begin, settings_from
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model(Result):
-    """A network with what is known of it: what it was trained on, how good it is, what it has seen.
+    """A network with its record: what it was trained on, how good it is, what it has seen.
 
     Attributes
     ----------
     name
-        Of a model that comes with the package, else of its file.
+        Of a bundled model, else of its file.
     network
         The torch module. Calls compute on its device with its present weights, and leave it as it is.
     source
@@ -118,7 +118,7 @@ class Model(Result):
 
     @as_found()
     def random_init(self, index: int = 1, *, seed: int = 1) -> "Model":
-        """A randomly initialised model of the same shape: what probes hold this one against.
+        """A randomly initialised model of the same shape: what probes compare this one with.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
     Parameters
     ----------
     model
-        File that `train` or ``genolstm train`` made, or the name of a model that comes with the package (``genolstm
+        File that `train` or ``genolstm train`` made, or the name of a bundled model (``genolstm
         models`` lists them).
     device
         ``"auto"`` (CUDA where there is a GPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -249,7 +249,7 @@ class Training:
     Attributes
     ----------
     session
-        What is trained and where it stands: ``session.history`` holds all records and looks so far.
+        The state of the training: ``session.history`` holds all records and validations so far.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
     Returns
     -------
     Genome, Model, Scores, Embedding, Probe, Methylation, or a record of ``genolstm.store``
-        What the file holds, by its kind: tracks, counts, gates and studies come as ``store.track.Track``,
+        What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 
     Raises

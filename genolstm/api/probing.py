@@ -28,7 +28,7 @@ from genolstm.stream.reader import GenomeReader
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Probe(Result):
-    """The answer of a probe, with its controls.
+    """Result of a probe, with its controls.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Probe(Result):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Verdict of each target: a gain needs the paired interval over the strongest control to exclude zero."""
+        """Verdict of each target: a gain needs the paired interval over the strongest control to lie above zero."""
         return {target: result.verdict for target, result in self.targets.items()}
 
     def table(self) -> dict[str, Column]:
@@ -90,7 +90,7 @@ def _reader(model: Model, genome: Genome) -> GenomeReader:
 
 @as_found()
 def probe_splice(model: Model, genome: Genome, annotation: str | Path, **settings: Any) -> Probe:  # noqa: ANN401
-    """Whether hidden states tell splice donors and acceptors from decoys that carry the same GT or AG.
+    """Whether hidden states distinguish splice donors and acceptors from decoys with the same GT or AG.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
     --------
     >>> model, genome = gl.load("model.h5"), gl.Genome.from_fasta("genome.fa.gz")
     >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
-    >>> few = {"offsets": "2", "twins": 1, "max_sites": 100, "resamples": 20}  # the defaults ask for more
+    >>> few = {"offsets": "2", "twins": 1, "max_sites": 100, "resamples": 20}  # the defaults take more
     >>> result = gl.probe_splice(model, genome, "genes.gff3", **contigs, **few)
     >>> sorted(result.verdicts)
     ['acceptor', 'donor']
@@ -151,7 +151,7 @@ def probe_accessibility(
     blacklist: str | Path | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Probe:
-    """Whether hidden states, pooled over windows, tell open chromatin: peaks (logistic) and signal (ridge).
+    """Whether hidden states, pooled over windows, predict open chromatin: peaks (logistic) and signal (ridge).
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def probe_accessibility(
     --------
     >>> model, genome = gl.load("model.h5"), gl.open_genome("genome.h5")
     >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
-    >>> few = {"twins": 1, "max_windows": 400, "resamples": 20, "permutations": 20}  # the defaults ask for more
+    >>> few = {"twins": 1, "max_windows": 400, "resamples": 20, "permutations": 20}  # the defaults take more
     >>> result = gl.probe_accessibility(model, genome, "atac.h5", peaks="peaks.narrowPeak", **contigs, **few)
     >>> sorted(result.verdicts)
     ['peaks', 'signal']
@@ -251,7 +251,7 @@ def probe_protein(
     --------
     >>> model, genome = gl.load("model.h5"), gl.Genome.from_fasta("genome.fa.gz")
     >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
-    >>> few = {"twins": 1, "positions": 2, "max_proteins": 60, "resamples": 20}  # the defaults ask for more
+    >>> few = {"twins": 1, "positions": 2, "max_proteins": 60, "resamples": 20}  # the defaults take more
     >>> result = gl.probe_protein(model, genome, "genes.gff3", **contigs, **few)
     >>> "frame" in result.verdicts
     True

@@ -1,4 +1,4 @@
-"""What a model makes of a genome: bits of every base, and hidden states at sites."""
+"""A model on a genome: bits of every base, and hidden states at sites."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class _Bits:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(Result):
-    """Bits of every base of a genome, both strands, and what they come to.
+    """Bits of every base of a genome, both strands, and their summaries.
 
     Attributes
     ----------
@@ -300,8 +300,8 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     genome
         To be read, in the neighbourhood of the sites.
     sites
-        Of `Sites.from_bed`, or a BED file. The pass along a site's strand is read after its last base, the other pass
-        after its first.
+        Of `Sites.from_bed`, or a BED file. The state of the pass along a site's strand is taken after its last base,
+        that of the other pass after its first.
     **settings
         Any field of ``genolstm.settings.reading.StreamSettings``: ``burn_in=65536``.
 

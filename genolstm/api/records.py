@@ -25,7 +25,7 @@ NO_DEVICE = "cpu"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(ABC):
-    """A record with where it comes from. records : what became of the records that were read."""
+    """A record with its provenance. records : what became of the records that were read."""
 
     provenance: Provenance
     records: Records
@@ -65,7 +65,7 @@ class Result(ABC):
         Returns
         -------
         dict of str to matplotlib.figure.Figure
-            By name, the one that tells most first; empty where there is nothing to draw. No window is opened.
+            By name, the most informative first; empty where there is nothing to draw. No window is opened.
         """
         # matplotlib takes half a second to load, and most calls draw nothing
         from genolstm.figures.of_file import pictures_of  # noqa: PLC0415

@@ -117,7 +117,7 @@ def _typical(call: Callable[[], None]) -> float:
 
 
 def _label(precision: Precision, device: torch.device) -> str:
-    """Name of the format that the recurrent kernels multiply in: cuDNN rounds float32 to TF32 unless told not to."""
+    """Name of the format that the recurrent kernels multiply in: cuDNN rounds float32 to TF32 unless switched off."""
     if precision is not Precision.FP32 or device.type != "cuda" or os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
         return precision.value
     with warnings.catch_warnings():

@@ -15,14 +15,14 @@ from genolstm.store.counts import Counts
 CPGS, CPGS_ONE_BY_ONE = 40_000, 200
 TIMES, OFFSET = (0.0, 1.0, 4.0, 16.0), 0.5  # hours
 KINETICS, SPREAD = Kinetics(0.3, 0.7), 1.0
-LEAST_CHANCE = 1e-9  # a read must have some chance, at 0 and at 1
+LEAST_PROBABILITY = 1e-9  # a read must have some probability, at 0 and at 1
 
 
 def time_fitting(rounds: int) -> list[Timing]:
     """Time the fit of k and g to made counts, without intervals, against one L-BFGS-B for each CpG.
 
-    scipy's starts once, in the middle of the bounds of ln k and at the share of methylated reads, and is given the
-    slopes by finite differences; ours looks over a grid first, so that it finds the highest of several tops.
+    scipy's starts once, in the middle of the bounds of ln k and at the fraction of methylated reads, and takes the
+    slopes by finite differences; ours searches a grid first, so that it finds the highest of several tops.
     """
     settings = MethylationSettings(times=TIMES, time_offset=OFFSET)
     model, counts = read_model(settings, dispersion=0.0), made_counts(CPGS)
@@ -62,5 +62,5 @@ def _cost(
 ) -> float:
     """Negative log-likelihood of one CpG. point : ln k and g."""
     state = point[1] * -np.expm1(-np.exp(point[0]) * elapsed)
-    chance = np.clip(state, LEAST_CHANCE, 1 - LEAST_CHANCE)
-    return -float((methylated * np.log(chance) + (reads - methylated) * np.log1p(-chance)).sum())
+    probability = np.clip(state, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return -float((methylated * np.log(probability) + (reads - methylated) * np.log1p(-probability)).sum())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import GateStatistics, walk
@@ -55,11 +55,11 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
 
     The bare kernel, then reading as `stream` does it with nothing done to the blocks. What a burn-in costs is left out:
     it is a burn-in for each piece, and pieces are as long as the genome allows.
-    Raises UsageError for sizes that the device has no room for.
+    Raises UsageError for sizes that do not fit the device's memory.
     """
     load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=True)
-    check_room(load, device)
-    with told_when_full(load):
+    check_memory(load, device)
+    with explained_when_full(load):
         return _timed(model, stream, device, rounds)
 
 

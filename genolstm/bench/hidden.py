@@ -55,7 +55,7 @@ def time_hidden(model: ModelSettings, rounds: int) -> list[Timing]:
 
 @torch.inference_mode()
 def made_states(model: ModelSettings) -> NDArray[np.float16]:
-    """Give states of an untrained network, [sites, 2 x layers x H], STATES_BYTES in all."""
+    """States of a random-init network, [sites, 2 x layers x H], STATES_BYTES in all."""
     network = NextSymbolModel(model, seed=0).eval()
     sites = max(1, STATES_BYTES // (np.dtype(np.float16).itemsize * len(PASSES) * model.layers * model.hidden))
     lanes = math.isqrt(sites)  # about as many as steps

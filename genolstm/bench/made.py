@@ -14,7 +14,7 @@ LINE = 60  # bases a line of the FASTA that is timed
 
 
 def random_genome(bases: int | None = None) -> tuple[Genome, Stretches]:
-    """Give one contig of evenly drawn bases, in memory, and a stretch of all of it."""
+    """One contig of evenly drawn bases, in memory, and a stretch of all of it."""
     bases = bases or RANDOM_GENOME
     codes = np.random.default_rng(0).integers(0, DNA.n_known, bases, dtype=np.uint8)
     one = np.array([bases])

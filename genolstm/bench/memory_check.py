@@ -1,4 +1,4 @@
-"""Whether what is to be timed fits a device, and runs in the number format asked for."""
+"""Whether a part fits a device's memory, and the device has the number format."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ MEMINFO = "/proc/meminfo"
 
 
 class Load(NamedTuple):
-    """What a part holds at once. keeps_gates : for a backward pass, or to be looked at."""
+    """What a part holds at once. keeps_gates : for a backward pass, or to be analysed."""
 
     model: ModelSettings
     lanes: int
@@ -54,23 +54,23 @@ def shape_of(model: ModelSettings, lanes: int, chunk: int) -> str:
     return f"{model.layers}x{model.hidden}, {lanes} lanes x {chunk}"
 
 
-def check_room(load: Load, device: torch.device) -> None:
+def check_memory(load: Load, device: torch.device) -> None:
     """Refuse what cannot fit. Raises UsageError that names the size, what fits, and the option."""
     free = free_bytes(device)
     if load.bytes <= free:
         return
-    said = (
+    needed = (
         f"{load} needs at least {load.bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on {device.type}; it fits"
     )
     for option in ("lanes", "chunk"):
         most = _most(lambda value, name=option: load._replace(**{name: value}).bytes <= free, getattr(load, option))  # type: ignore[misc]
         if most:
-            raise UsageError(f"{said} with --{option} {most}.")
+            raise UsageError(f"{needed} with --{option} {most}.")
     model = load.model.to_json()
     least = load._replace(lanes=1, chunk=1)
     most = _most(lambda units: least._replace(model=ModelSettings(**{**model, "hidden": units})).bytes <= free,
                  load.model.hidden)  # fmt: skip
-    raise UsageError(f"{said} in no number of lanes: lower --hidden to {most} at most, or --layers.")
+    raise UsageError(f"{needed} in no number of lanes: lower --hidden to {most} at most, or --layers.")
 
 
 def _most(fits: Callable[[int], bool], above: int) -> int:
@@ -83,7 +83,7 @@ def _most(fits: Callable[[int], bool], above: int) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that a device has left; of the CPU what the system can give and the job's limit allows."""
+    """Memory that a device has left; of the CPU what the system has available and the job's limit allows."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     known = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
@@ -109,8 +109,8 @@ def _multiplies_bf16() -> bool:
 
 
 @contextmanager
-def told_when_full(load: Load) -> Iterator[None]:
-    """Tell in one sentence that a GPU ran out of memory. Raises UsageError."""
+def explained_when_full(load: Load) -> Iterator[None]:
+    """Context in which a GPU that runs out of memory raises UsageError, in one sentence."""
     try:
         yield
     except torch.OutOfMemoryError as problem:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.model import NextSymbolModel
 from genolstm.regions import N_STRANDS
@@ -41,11 +41,11 @@ def time_scoring(model: ModelSettings, stream: StreamSettings, device: torch.dev
     """Time scoring a made genome into a file of tracks against bare kernels that read as many bases.
 
     What a burn-in costs is left out: it is a burn-in for each piece, and pieces are as long as the genome allows.
-    Raises UsageError for sizes that the device has no room for.
+    Raises UsageError for sizes that do not fit the device's memory.
     """
     load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=False)
-    check_room(load, device)
-    with told_when_full(load):
+    check_memory(load, device)
+    with explained_when_full(load):
         return _timed(model, stream, device, rounds)
 
 

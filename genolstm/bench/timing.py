@@ -46,19 +46,19 @@ class Timing:
     bound: Bound | None = None
 
     @property
-    def share(self) -> float | None:
-        """Share of the bound, about 0 to 1."""
+    def fraction(self) -> float | None:
+        """Fraction of the bound, about 0 to 1."""
         return None if self.bound is None else self.rate / self.bound.rate
 
     @property
-    def peak_shares(self) -> dict[str, float]:
-        """Share of the rate of a large matrix product, by its number format."""
+    def peak_fractions(self) -> dict[str, float]:
+        """Fraction of the rate of a large matrix product, by its number format."""
         bound = self.bound
         return {} if bound is None else {name: self.rate * bound.flops / peak for name, peak in bound.peaks.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**dataclasses.asdict(self), "share": self.share, "peak_shares": self.peak_shares}
+        return {**dataclasses.asdict(self), "share": self.fraction, "peak_shares": self.peak_fractions}
 
 
 class NotRun(NamedTuple):

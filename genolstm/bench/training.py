@@ -5,7 +5,7 @@ import torch
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_precision, check_room, shape_of, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, check_precision, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
 from genolstm.model import NextSymbolModel
@@ -19,12 +19,12 @@ STEPS = 8  # of a round: one is over in milliseconds
 def time_training(model: ModelSettings, train: TrainSettings, device: torch.device, rounds: int) -> list[Timing]:
     """Time a training step against forward and backward of a bare nn.LSTM (or GRU, RNN) of its shape and precision.
 
-    Raises UsageError for sizes or a precision that the device does not have room or products for.
+    Raises UsageError for sizes that do not fit the device's memory, or a precision that it lacks.
     """
     check_precision(train.precision, device)
     load = Load(model, train.lanes, train.chunk, training=True, keeps_gates=True)
-    check_room(load, device)
-    with told_when_full(load):
+    check_memory(load, device)
+    with explained_when_full(load):
         return _timed(model, train, device, rounds)
 
 

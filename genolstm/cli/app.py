@@ -38,7 +38,7 @@ SPINNING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # how OpenMP'
 
 app = typer.Typer(
     name="genolstm",
-    help="Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned.",
+    help="Train a next-nucleotide LSTM on a genome and test, with controls, what its hidden states have learned.",
     no_args_is_help=True,
     rich_markup_mode=None,  # user text is never markup: a path may hold [brackets]
     pretty_exceptions_enable=False,
@@ -58,7 +58,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Train a next-nucleotide LSTM on a genome and ask, with controls, what its hidden states have learned."""
+    """Train a next-nucleotide LSTM on a genome and test, with controls, what its hidden states have learned."""
 
 
 app.command(cls=PathCheckedCommand)(ingest.ingest)
@@ -89,7 +89,7 @@ def main() -> None:
         app()
     except GenolstmError as problem:
         logging.getLogger("genolstm").debug("failure", exc_info=problem)
-        _say(" ".join([str(problem), *getattr(problem, "__notes__", [])]))
+        _report_failure(" ".join([str(problem), *getattr(problem, "__notes__", [])]))
         sys.exit(problem.exit_code)
     except SystemExit as stop:
         # typer ends with 1 when the reader of stdout has gone, as in '| head'
@@ -98,10 +98,10 @@ def main() -> None:
             sys.exit(128 + signal.SIGPIPE)
         raise
     except OSError as problem:
-        if problem.errno != errno.ENOSPC:  # outputs have told of a full disk already: this is stdout, sent to a file
+        if problem.errno != errno.ENOSPC:  # a full disk under an output is an InputError: this is stdout
             raise
         _forget_stdout()
-        _say("the disk is full: standard output was not written; free space or write elsewhere.")
+        _report_failure("the disk is full: standard output was not written; free space or write elsewhere.")
         sys.exit(InputError.exit_code)
 
 
@@ -115,7 +115,7 @@ def _open_what_is_closed() -> None:
 
 
 def _wait_without_spinning() -> None:
-    """Let threads that wait for others sleep, unless the user has said how they wait; read when torch is loaded.
+    """Let threads that wait for others sleep, unless the user has set how they wait; read when torch is loaded.
 
     By default they spin, and on a machine with other work they spin where the awaited one should run.
     """
@@ -123,7 +123,7 @@ def _wait_without_spinning() -> None:
         os.environ.update(OMP_WAIT_POLICY="PASSIVE", KMP_BLOCKTIME="0")
 
 
-def _say(sentence: str) -> None:
+def _report_failure(sentence: str) -> None:
     # a path may hold a line end, or what steers a terminal: one failure is one line
     typer.echo("genolstm: " + printable(sentence), err=True)
 

@@ -46,16 +46,16 @@ def bench(
     choice = replace(choice, rounds=rounds, device=task.use_device(compute.device, compute.threads))
     timings, not_run, estimates = _timed(part, choice, hidden_given="hidden" in given.values)
     if not as_json:
-        _tell(timings, not_run, estimates, as_table=part is Part.ALL)
-    told = [timing.to_json() for timing in timings]
+        _print(timings, not_run, estimates, as_table=part is Part.ALL)
+    timed = [timing.to_json() for timing in timings]
     summary = {
-        **({"part": part.value} if part is Part.ALL else told[0]),
-        "timings": told,
+        **({"part": part.value} if part is Part.ALL else timed[0]),
+        "timings": timed,
         "not_run": [each._asdict() for each in not_run],
         "estimates": [each._asdict() for each in estimates],
     }
     records = {"read": 0, "used": 0, "skipped": {}}
-    task.done(None, records, summary, as_json=as_json, word=f"timed {rounds} rounds")
+    task.done(None, records, summary, as_json=as_json, message=f"timed {rounds} rounds")
 
 
 def _timed(part: Part, choice: Choice, *, hidden_given: bool) -> "tuple[list[Timing], list[NotRun], list[Estimate]]":
@@ -83,8 +83,8 @@ def _timed(part: Part, choice: Choice, *, hidden_given: bool) -> "tuple[list[Tim
     return timings, not_run, estimates
 
 
-def _tell(timings: "list[Timing]", not_run: "list[NotRun]", estimates: "list[Estimate]", *, as_table: bool) -> None:
-    """Print what was found: a line for each baseline, or a table of all."""
+def _print(timings: "list[Timing]", not_run: "list[NotRun]", estimates: "list[Estimate]", *, as_table: bool) -> None:
+    """Print the timings: a line for each baseline, or a table of all."""
     from genolstm.bench.wording import sentence, table
 
     for line in table(timings) if as_table else map(sentence, timings):

@@ -40,7 +40,7 @@ def _genome_size(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What was asked for on the command line.
+    """Options of ``genolstm bench``.
 
     lanes, chunk : None takes what the part itself takes.   rounds : 0 takes those of the part, or of all.
     estimate : bases of a genome.   device : a torch device.
@@ -161,7 +161,7 @@ CONCERNS: dict[str, tuple[Part, ...]] = {
 
 
 def refuse_idle(part: Part, typed: Iterable[str]) -> None:
-    """Refuse options that a part does not look at. Raises UsageError."""
+    """Refuse options that a part does not use. Raises UsageError."""
     for name in typed:
         if part is not Part.ALL and part not in CONCERNS.get(name, (part,)):
             raise UsageError(f"--{name} has no effect on '{part}'; it concerns {', '.join(CONCERNS[name])}.")
@@ -179,11 +179,11 @@ def estimated(part: Part, timings: "list[Timing]", bases: int, choice: Choice) -
     """How long each of a part's own rates takes for a genome of so many bases; none for a part that reads no genome."""
     from genolstm.bench.estimate import of_one_pass, of_reading
 
-    told = []
+    estimates = []
     for name, timing in {timing.part: timing for timing in timings}.items():
         label = f"{name}, {timing.shape}"
         if part in (Part.TRAIN, Part.FASTA):
-            told.append(of_one_pass(label, bases, timing.rate, strands=2 if part is Part.TRAIN else 1))
+            estimates.append(of_one_pass(label, bases, timing.rate, strands=2 if part is Part.TRAIN else 1))
         elif part in ESTIMATED:
-            told.append(of_reading(label, bases, timing.rate, choice.stream()))
-    return told
+            estimates.append(of_reading(label, bases, timing.rate, choice.stream()))
+    return estimates

@@ -13,8 +13,8 @@ whole, beside its own arguments, and ``command`` makes the signature that Typer 
     ) -> None:
 
 Help texts, bounds and defaults stand on the fields. A new option is a new field; a new command says which records it
-takes. A parameter of type `Given` receives what was typed or stood in the file, for the rare command to which that
-matters. Options that one command alone has are fields of a dataclass beside that command, or Typer's own parameters.
+takes. A parameter of type `Given` receives the options that were typed or set in the file, for the few commands that
+need to know. Options of a single command are fields of a dataclass beside that command, or Typer's own parameters.
 """
 
 import functools
@@ -35,7 +35,7 @@ SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file
 
 @dataclass(frozen=True)
 class Given:
-    """What stood on the command line or in the settings file: name of the parameter or field -> value.
+    """Options set on the command line or in the settings file: name of the parameter or field -> value.
 
     settings : those of records of settings alone, which a settings file may hold.
     """
@@ -45,9 +45,9 @@ class Given:
 
 
 def command(*, settings_file: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a command of a function whose parameters are Typer's own, or records whose fields are the options.
+    """Decorator: a command from a function whose parameters are Typer's own, or records whose fields are the options.
 
-    settings_file : take ``--settings FILE`` too, which fills the records of settings where nothing was typed.
+    settings_file : add ``--settings FILE``, which fills the records of settings where nothing was typed.
     Raises TypeError at import where two options have one name.
     """
 
@@ -90,7 +90,7 @@ def _is_record(annotation: object) -> bool:
 def _signature(
     own: Mapping[str, inspect.Parameter], records: Mapping[str, type], *, settings_file: bool
 ) -> inspect.Signature:
-    """What Typer reads: the function's own parameters, each record replaced by its options."""
+    """Signature that Typer inspects: the function's own parameters, each record replaced by its options."""
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [context]
     for name, parameter in own.items():
@@ -135,7 +135,7 @@ def _value(field: "Field[Any]", option: Option, value: Any) -> Any:  # noqa: ANN
 
 
 def _typed(ctx: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Only the options that stood on the command line. values : option name -> value."""
+    """Only the options that were typed on the command line. values : option name -> value."""
     return {name: value for name, value in values.items() if _source(ctx, name) == "COMMANDLINE"}
 
 
@@ -145,7 +145,7 @@ def _source(ctx: typer.Context, name: str) -> str:
 
 
 def _of_settings(records: Iterable[type]) -> dict[str, "Field[Any]"]:
-    """Fields of the records of settings that a settings file may hold; what must be typed it may not."""
+    """Fields of the records of settings that a settings file may hold; required options must be typed."""
     return {
         name: field
         for record in records

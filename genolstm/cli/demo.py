@@ -1,4 +1,4 @@
-"""``genolstm demo``: the whole path on a small made organism."""
+"""``genolstm demo``: every main command on a small simulated organism."""
 
 import gzip
 import shlex
@@ -86,12 +86,12 @@ def demo(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of an earlier demo.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Everything, small, on a made organism of 1 Mb, ending in a report: about five minutes.
+    """Run every main command on a simulated organism of 1 Mb, ending in a report: about five minutes.
 
-    It begins with what the model of a real genome that comes along has been found to know. Every step is an ordinary
-    command, shown as it runs: the same lines work on your own genome.
+    It begins with what the bundled fission-yeast models have learned. Every step is an ordinary command, shown as it
+    runs: the same lines work on your own genome.
 
-    A demo that was stopped goes on where it stood: the same command again skips what is complete.
+    A demo that was stopped can be resumed: the same command again skips what is complete.
 
     Example: genolstm demo -o demo
     """
@@ -106,9 +106,9 @@ def demo(
     steps = steps_of(output, _example_data())
     ahead = steps if force else _not_done(steps)  # before the first step, not after it
     if not quiet:
-        typer.echo("\nwhat a model of a real genome knows; it comes along, to be used by name:", err=True)
+        typer.echo("\nwhat the bundled fission-yeast models have learned; each can be used by its name:", err=True)
         _run(ctx, "models")
-        typer.echo("\nnow the same path on a made organism, from its sequence on:", err=True)
+        typer.echo("\nnow the same steps on a simulated organism, starting from its sequence:", err=True)
         if len(ahead) < len(steps):
             typer.echo(
                 f"{len(steps) - len(ahead)} of {len(steps)} steps are complete and are left as they are", err=True
@@ -122,8 +122,8 @@ def demo(
         )  # fmt: skip
     if not quiet:
         typer.echo(
-            "the organism is made up (see example_data/README.md);"
-            f" open {output / 'report.html'} in a browser, and look into any file with 'genolstm show'",
+            "the organism is simulated (see example_data/README.md);"
+            f" open {output / 'report.html'} in a browser, and inspect any file with 'genolstm show'",
             err=True,
         )
 
@@ -147,7 +147,7 @@ def _not_done(steps: list[Step]) -> list[Step]:
 
 
 def _made_by(file: Path, step: Step) -> bool:
-    """Whether a file is whole and says that this step made it, with this version."""
+    """Whether a file is complete and records that this step made it, with this version."""
     from genolstm import __version__
     from genolstm.errors import InputError
     from genolstm.store.file_info import read_file_info
@@ -166,16 +166,16 @@ def _made_by(file: Path, step: Step) -> bool:
             return f"<title>{TITLE}" in file.read_text(encoding="utf-8")
     except (InputError, OSError, EOFError, zlib.error, UnicodeDecodeError):
         return False
-    return _made_by(step.results[0], step)  # a bigWig says nothing of itself: it goes with the file beside it
+    return _made_by(step.results[0], step)  # a bigWig holds no provenance: the file beside it decides
 
 
 def _is_step(command: str, arguments: Collection[str]) -> bool:
     """Whether a command line is that of a step, whatever was given for --threads and the like."""
     try:
-        words = shlex.split(command)
+        parts = shlex.split(command)
     except ValueError:
         return False
-    return words[: len(arguments) + 1] == ["genolstm", *arguments]
+    return parts[: len(arguments) + 1] == ["genolstm", *arguments]
 
 
 def _resume_path(model: Path) -> Path:
@@ -186,7 +186,7 @@ def _resume_path(model: Path) -> Path:
 
 @contextmanager
 def _called_as(*arguments: str) -> Iterator[None]:
-    """Let a command believe that it was typed: its files then carry the line that makes them again."""
+    """Let a command run as if it had been typed: its files then carry the line that makes them again."""
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:

@@ -1,4 +1,4 @@
-"""``genolstm doctor``: say whether it will work here."""
+"""``genolstm doctor``: check whether genolstm works on this machine."""
 
 import platform
 from importlib import metadata
@@ -16,7 +16,7 @@ PACKAGES = ("torch", "numpy", "h5py", "scipy", "pysam", "biopython", "typer", "r
 
 @command()
 def doctor(compute: ComputeOptions, as_json: Json = False) -> None:
-    """Say which versions, device and threads a run would use, and try a tiny forward and backward pass of every cell.
+    """Report the versions, device and threads a run would use, and test a small forward and backward pass of each cell.
 
     Example: genolstm doctor
     """
@@ -31,9 +31,9 @@ def doctor(compute: ComputeOptions, as_json: Json = False) -> None:
     cells = {str(cell): trial_step(ModelSettings(cell=cell, hidden=16, layers=2), on) for cell in TrainableCell}
     if not as_json:
         for name, agreement in cells.items():
-            typer.echo(f"{name}: forward and backward work; fast and readable path agree to {agreement:.1e}")
+            typer.echo(f"{name}: forward and backward work; fused and reference cell agree to {agreement:.1e}")
     records = {"read": 0, "used": 0, "skipped": {}}
-    task.done(None, records, {"versions": found, "agreement": cells}, as_json=as_json, word="everything works")
+    task.done(None, records, {"versions": found, "agreement": cells}, as_json=as_json, message="everything works")
 
 
 def _version(package: str) -> str:

@@ -27,11 +27,11 @@ def embed(
         Path | None, typer.Option("--h5ad", help="Also write an AnnData file, as scanpy reads.", show_default=False)
     ] = None,
 ) -> None:
-    """Keep the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
+    """Store the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
 
-    The pass along a site's strand is read after its last base, the other pass after its first: both have then read
-    all of it. Rows are sorted by contig and start, with their coordinates beside them.
-    torchrun -m genolstm embed ... divides what is read over its processes, each on a GPU of its own.
+    The state of the pass along a site's strand is taken after its last base, that of the other pass after its first:
+    both passes have then covered the whole site. Rows are sorted by contig and start, with their coordinates.
+    torchrun -m genolstm embed ... divides the genome over its processes, each on a GPU of its own.
 
     Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
     """
@@ -75,4 +75,4 @@ def embed(
     seams = embedding.seams.to_json()
     report_memory(seams)
     summary = {"sites": count, "features": width, "seams": seams}
-    task.done(output, embedding.records.to_json(), summary, word=f"{width} states at {count:,} sites")
+    task.done(output, embedding.records.to_json(), summary, message=f"{width} states at {count:,} sites")

@@ -23,7 +23,7 @@ TSV, BED, BIGWIG, BEDGRAPH = (".tsv", ".tsv.gz"), (".bed", ".bed.gz"), (".bw", "
 SESSION = (".xml",)
 ENDINGS = (*TSV, *BED, *BIGWIG, *BEDGRAPH, *SESSION)
 LISTED = 5  # columns of a table that are shown in full; of more only their number
-UNKNOWN_LENGTH = 1 << 62  # of a contig in a file that does not tell
+UNKNOWN_LENGTH = 1 << 62  # of a contig in a file that does not record it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +66,20 @@ def export(
         return
     ending = _ending(output)
     if output is None:
-        raise UsageError(f"where to? Give --output with one of {', '.join(ENDINGS)}, or --tables to see what there is.")
+        raise UsageError(f"no output is named: give --output with one of {', '.join(ENDINGS)}, or --tables for a list.")
     if output != Path("-"):
         refuse_all([output], [*results, options.genome, options.fasta, options.annotation], run)
     if ending in SESSION:
         _refuse({"--table": options.table, "--region": options.region, "--genome": options.genome}, "a session")
-        told = _session(output, results, options.fasta, options.annotation)
+        written = _session(output, results, options.fasta, options.annotation)
     else:
         of_session = {"--fasta": options.fasta, "--annotation": options.annotation}
         _refuse(of_session, f"{ending}, only for a session (.xml)")
-        told = _write(_only(results), output, ending, options.table, options.region, options.genome)
-    word = ", ".join(f"{value:,} {name}" if isinstance(value, int) else f"{value}" for name, value in told.items())
-    task.done(output, {}, told, word=word)
+        written = _write(_only(results), output, ending, options.table, options.region, options.genome)
+    message = ", ".join(
+        f"{value:,} {name}" if isinstance(value, int) else f"{value}" for name, value in written.items()
+    )
+    task.done(output, {}, written, message=message)
 
 
 def _only(files: list[Path]) -> Path:
@@ -98,7 +100,7 @@ def _ending(output: Path | None) -> str:
 def _refuse(options: dict[str, Any], where: str) -> None:
     for name, value in options.items():
         if value is not None:
-            raise UsageError(f"{name} means nothing for {where}: leave it out.")
+            raise UsageError(f"{name} has no effect on {where}: leave it out.")
 
 
 def _write(
@@ -147,12 +149,12 @@ def _write_track(
 
 
 def _lengths(file: "TableFile", genome: Path | None) -> dict[str, int]:
-    """Length of each contig, out of the file where it tells, else out of the genome, which must hold them all."""
+    """Length of each contig: from the file where it records them, else from the genome, which must hold them all."""
     if file.lengths is not None:
-        _refuse({"--genome": genome}, f"a {file.kind} file, which knows its contigs' lengths")
+        _refuse({"--genome": genome}, f"a {file.kind} file, which holds its contigs' lengths")
         return file.lengths
     if genome is None:
-        raise UsageError(f"a bigWig holds the length of each contig, which {file.path} does not know: give --genome.")
+        raise UsageError(f"a bigWig needs the length of each contig, which {file.path} does not hold: give --genome.")
     from genolstm.store.genome import open_genome
 
     lengths = dict(open_genome(genome).length_of)
@@ -174,13 +176,13 @@ def _session(output: Path, tracks: list[Path], fasta: Path | None, annotation: P
         if path.suffix == ".h5":
             raise InputError(f"IGV opens no .h5: export tracks of {path} as .bw or .bed first, and name those.")
     if fasta is None:
-        log.warning("no --fasta: IGV will ask which genome the tracks are of")
+        log.warning("no --fasta: IGV will ask which genome the tracks belong to")
     else:
         form = fasta_form(fasta)
         if form.packed == "gzip":
             raise InputError(f"{fasta} is packed by gzip, which IGV cannot seek in: unpack it, or use bgzip.")
         if form.missing:
-            log.warning("IGV will want %s beside %s: run 'samtools faidx %s'", " and ".join(form.missing), fasta, fasta)
+            log.warning("IGV needs %s beside %s: run 'samtools faidx %s'", " and ".join(form.missing), fasta, fasta)
     write_igv_session(output, fasta=fasta, tracks=opened)
     return {"tracks": len(opened)}
 
@@ -192,17 +194,17 @@ def _list_tables(path: Path) -> None:
 
     with open_tables(path) as file:
         for table in file.tables():
-            _say(f"table {table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
+            _print_line(f"table {table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
             for column in table.columns[: None if len(table.columns) <= 4 * LISTED else LISTED]:
-                _say(f"  {column.name}\t{column.unit}\t{column.meaning}")
+                _print_line(f"  {column.name}\t{column.unit}\t{column.meaning}")
             if len(table.columns) > 4 * LISTED:
-                _say(f"  ... {table.columns[-1].name}\t{table.columns[-1].unit}\t{table.columns[-1].meaning}")
+                _print_line(f"  ... {table.columns[-1].name}\t{table.columns[-1].unit}\t{table.columns[-1].meaning}")
         try:
             for track in tracks_of(file):
-                _say(f"track {track.name}")
+                _print_line(f"track {track.name}")
         except UsageError:
             pass
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     typer.echo("\t".join(map(printable, line.split("\t"))))  # units and meanings may come from anywhere

@@ -33,7 +33,7 @@ def _is_beside(path: Path, figure: Path) -> bool:
 
 
 def draw(result: Path, figure: Path | None) -> None:
-    """Draw the pictures of a result file, each with its title and caption; nothing where no figure was asked for."""
+    """Draw the pictures of a result file, each with its title and caption; nothing where `figure` is None."""
     if figure is None:
         return
     from genolstm.figures.of_file import pictures_of
@@ -49,6 +49,6 @@ def draw(result: Path, figure: Path | None) -> None:
 
 
 def beside(figure: Path, name: str) -> Path:
-    """Give the path of a further picture. name : of the picture, which may hold a user's words."""
+    """Path of a further picture. name : of the picture; any text."""
     safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
     return figure.with_name(f"{figure.stem}-{safe}{figure.suffix}")

@@ -14,8 +14,8 @@ from genolstm.cli.options import (
     Output,
     Regions,
     ResultOptions,
+    chosen_stretches,
     refuse_all,
-    stretches_asked,
 )
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.errors import UsageError
@@ -34,12 +34,12 @@ STRAND_NAMES: tuple[tuple[str, int | None], ...] = (("forward", 0), ("reverse", 
 
 @dataclass(frozen=True, kw_only=True)
 class GatesFiles:
-    """What is wanted beside the tracks."""
+    """Outputs and inputs beside the tracks."""
 
     bigwig_dir: Path | None = option(None, "Also write every track as bigWig into this folder.")
     dump: str | None = option(None, "Keep all gates, h and c at each base of this region.")
     boundaries: Path | None = option(
-        None, "GTF, GFF3 or BED: are gates different where features begin and end? Reads every base."
+        None, "GTF, GFF3 or BED: test whether gates differ where features begin and end. Reads every base."
     )
 
 
@@ -59,7 +59,7 @@ def gates(
 
     Three half-lives are kept apart: nominal (from the biases), realised (from the gates), and functional memory: bits
     per base when the state is emptied every K bases. With --boundaries, the forget gate where features begin and end
-    is held against positions of the same composition.
+    is compared with positions of the same composition.
     torchrun -m genolstm gates ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm gates model.h5 genome.h5 -o gates.h5 --bigwig-dir tracks --boundaries genes.gff3.gz
@@ -83,15 +83,15 @@ def gates(
         log.info("--boundaries reads every base: --every is 1")
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    stretches, records = stretches_asked(region, opened)
+    stretches, records = chosen_stretches(region, opened)
     task.refuse_stream(boundaries)
     network = trained_model(checkpoint.model, checkpoint.weights)
-    asked = GateRequest(
+    request = GateRequest(
         dump=parse_region(files.dump, opened.length_of) if files.dump else None,
         boundaries=_boundaries(boundaries, network, opened, records) if boundaries else {},
     )
-    if asked.dump:
-        check_dump(network, opened, asked.dump)
+    if request.dump:
+        check_dump(network, opened, request.dump)
     plan = sample_plan(opened, stretches, settings.every)
     names, strands = tracks_of(network), 1 if opened.alphabet.complement is None else 2
     wigs = _bigwigs(files.bigwig_dir, names, checkpoint.model.layers, strands)
@@ -108,7 +108,7 @@ def gates(
     with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)
         findings = gates_of_genome(
-            reader, checkpoint, plan, settings, asked, output, provenance, records,
+            reader, checkpoint, plan, settings, request, output, provenance, records,
             log=lambda text: log.info("%s", text),
         )  # fmt: skip
     if findings is None:  # another process writes
@@ -119,7 +119,7 @@ def gates(
 
 
 def _boundaries(path: Path, network: Any, genome: "Genome", records: "Records") -> "dict[str, Boundaries]":  # noqa: ANN401  (a model; torch is imported late)
-    """Boundaries of an annotation or a BED file, told apart by the name. Counts its records."""
+    """Boundaries from an annotation or a BED file; the name's ending decides which it is. Counts its records."""
     from genolstm.gates.boundaries import annotated_boundaries, interval_boundaries
     from genolstm.gates.reading import TRACKS, tracks_of
     from genolstm.readers.annotation import Annotation, clip_to_genome, read_annotation
@@ -182,29 +182,29 @@ def _write_bigwigs(output: Path, wigs: dict[Path, tuple[str, int, int | None]], 
 
 
 def _report(findings: "Findings", records: "Records", output: Path, task: Task) -> None:
-    """Say the three half-lives, the resets and what stands out at boundaries."""
+    """Log the three half-lives, the resets and the tests at boundaries."""
     from genolstm.gates.whole import summary_of
 
     summary = summary_of(findings)
     for number, layer in enumerate(summary["layers"]):
-        _say_layer(number, layer)
+        _log_layer(number, layer)
     if findings.thresholds:
         log.info("%s resets, both strands: local minima of the mean forget gate below %s",
                  f"{findings.resets:,}", ", ".join(f"{value:.4f}" for value in findings.thresholds))  # fmt: skip
     if findings.curve:
-        _say_curve(summary["memory"])
+        _log_curve(summary["memory"])
     if findings.edges:
-        _say_edges(summary["edges"])
+        _log_edges(summary["edges"])
     seams = findings.seams.to_json()
     log.info(
-        "%d seams: states differed by up to %.2g, %d read again, now by up to %.2g", seams["count"],
+        "%d seams: states differed by up to %.2g; %d read again, then by up to %.2g", seams["count"],
         seams["found_max_state"], seams["repaired"], seams["max_state"],
     )  # fmt: skip
     summary["seams"] = seams
-    task.done(output, records.to_json(), summary, word=_word(summary))
+    task.done(output, records.to_json(), summary, message=_headline(summary))
 
 
-def _say_layer(number: int, layer: dict[str, Any]) -> None:
+def _log_layer(number: int, layer: dict[str, Any]) -> None:
     means = ", ".join(
         f"{name.removeprefix('mean_')} {value:.3f}" for name, value in layer.items() if name[:5] == "mean_"
     )
@@ -218,7 +218,7 @@ def _say_layer(number: int, layer: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
-def _say_curve(memory: dict[str, Any]) -> None:
+def _log_curve(memory: dict[str, Any]) -> None:
     log.info("functional memory on %s (%s), %s bases for each K", memory["measured_on"], ", ".join(memory["contigs"]),
              f"{memory['symbols']:,}")  # fmt: skip
     for k, bits, excess in zip(memory["reset_every"], memory["bits"], memory["excess"], strict=True):
@@ -229,7 +229,7 @@ def _say_curve(memory: dict[str, Any]) -> None:
         )
 
 
-def _say_edges(edges: dict[str, Any]) -> None:
+def _log_edges(edges: dict[str, Any]) -> None:
     log.info("boundaries against matched positions; p adjusted for %d tests", len(edges["tests"]))
     for test in edges["tests"]:
         log.info(
@@ -239,9 +239,9 @@ def _say_edges(edges: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
-def _word(summary: dict[str, Any]) -> str:
-    """Give the number that matters: what was found at boundaries, else how long the memory is."""
-    told = []
+def _headline(summary: dict[str, Any]) -> str:
+    """Main result in one line: the tests at boundaries, the length of the memory, the half-lives."""
+    parts = []
     if "edges" in summary:
         tests = [test for test in summary["edges"]["tests"] if test["measure"] == "forget around"]
         found = [
@@ -249,11 +249,11 @@ def _word(summary: dict[str, Any]) -> str:
             for test in tests
             if test["verdict"] != "no difference"
         ]
-        told.append(f"forget gate around boundaries: {', '.join(found) or 'no difference from matched positions'}")
+        parts.append(f"forget gate around boundaries: {', '.join(found) or 'no difference from matched positions'}")
     if "memory" in summary:
         flat = summary["memory"]["flat_from"]
-        told.append(f"functional memory flat within 0.001 bits from {flat['0.001']:,} bases")
+        parts.append(f"functional memory flat within 0.001 bits from {flat['0.001']:,} bases")
     halves = [layer["realised_half_life"]["median"] for layer in summary["layers"] if "realised_half_life" in layer]
     if halves:
-        told.append(f"median realised half-life {', '.join(f'{value:.1f}' for value in halves)} bases")
-    return "; ".join(told) or f"{summary['samples']:,} samples"
+        parts.append(f"median realised half-life {', '.join(f'{value:.1f}' for value in halves)} bases")
+    return "; ".join(parts) or f"{summary['samples']:,} samples"

@@ -10,7 +10,7 @@ from genolstm.cli.options import Output, RunOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.model import AlphabetName
 
-LOOK = 100_000  # residues that tell whether proteins are DNA
+SAMPLE = 100_000  # residues that are checked for the letters of DNA
 
 
 def _like_dna(letters: str) -> bool:
@@ -50,7 +50,9 @@ def ingest(
     for letter, code in read_as.items():
         if letter != code:
             log.info("%s %s read as %s", f"{counted.letters[letter]:,}", letter, code)
-    if alphabet is AlphabetName.PROTEIN and _like_dna(decode(np.unique(open_genome(output).all_codes[:LOOK]), letters)):
+    if alphabet is AlphabetName.PROTEIN and _like_dna(
+        decode(np.unique(open_genome(output).all_codes[:SAMPLE]), letters)
+    ):
         log.warning("the letters are A, C, G, T and N alone: if this is DNA, ingest it without --alphabet protein")
     if stops.ended:
         log.info("%s proteins end in *, which is no residue and was left out", f"{stops.ended:,}")
@@ -69,5 +71,5 @@ def ingest(
             "masked_bases": counted.masked,
             "stops": {"ended": stops.ended, "within": stops.within, "broken": stops.broken},
         },
-        word=f"{counted.contigs:,} contigs, {counted.symbols:,} symbols, {counted.unknown:,} unknown",
+        message=f"{counted.contigs:,} contigs, {counted.symbols:,} symbols, {counted.unknown:,} unknown",
     )

@@ -115,7 +115,7 @@ def _write_beds(paths: dict[str, Path], counted: "Counted", code: str) -> None:
 
 
 def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> None:
-    """Say what each sample holds, and what was dropped."""
+    """Log what each sample holds, and what was dropped."""
     for sample in counted.samples:
         log.info(
             "%s: %s calls counted, %.1f %% modified; %.1f %% of the calls at sites pass",
@@ -123,7 +123,7 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
         )  # fmt: skip
     if counted.dropped:
         log.info("calls not counted: %s", "; ".join(f"{count:,} {why}" for why, count in counted.dropped.items()))
-    from genolstm.readers.calls import SECOND_MATE_WORDS
+    from genolstm.readers.calls import SECOND_MATE_REASON
 
     calls, modified = (sum(getattr(sample, name) for sample in counted.samples) for name in ("counted", "modified"))
     at_sites = sum(sample.calls for sample in counted.samples)
@@ -135,7 +135,7 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
         "passing": calls / at_sites,
         "dropped": counted.dropped,
         "count": unit.value,
-        "second_read_calls": counted.dropped.get(SECOND_MATE_WORDS, 0),
+        "second_read_calls": counted.dropped.get(SECOND_MATE_REASON, 0),
         "formats": counted.forms,
         "samples": {
             sample.name: {
@@ -147,5 +147,5 @@ def _report(counted: "Counted", output: Path, task: Task, unit: CountUnit) -> No
             for sample in counted.samples
         },
     }
-    word = f"{len(counted.counts):,} sites, {calls:,} calls, {100 * modified / calls:.1f} % modified"
-    task.done(output, counted.records.to_json(), summary, word=word)
+    message = f"{len(counted.counts):,} sites, {calls:,} calls, {100 * modified / calls:.1f} % modified"
+    task.done(output, counted.records.to_json(), summary, message=message)

@@ -108,7 +108,7 @@ def fit(
     _write_extras(found, settings, extras, lengths)
     draw(output, run.figure)
     per_read = log_likelihood_per_read(found)
-    finite_per_read = None if np.isnan(per_read) else per_read  # JSON knows no NaN
+    finite_per_read = None if np.isnan(per_read) else per_read  # JSON has no NaN
     summary: dict[str, Any] = {
         "sites": len(found), "fitted": records.used, "log_likelihood_per_read": finite_per_read, **_shared(found),
         "clips": states_outside(found), "held_out": [_plain(score) for score in held_out],
@@ -122,8 +122,8 @@ def fit(
         )  # fmt: skip
     else:
         log.info("the rate of none of %s fitted CpGs is identifiable: no median half-life", f"{records.used:,}")
-    word = f"{records.used:,} of {len(found):,} CpGs fitted, {per_read:.4f} nats a read"
-    task.done(output, records.to_json(), summary, word=word)
+    message = f"{records.used:,} of {len(found):,} CpGs fitted, {per_read:.4f} nats a read"
+    task.done(output, records.to_json(), summary, message=message)
 
 
 def _read(paths: list[Path]) -> "Counts":
@@ -133,12 +133,12 @@ def _read(paths: list[Path]) -> "Counts":
     both = joined([read_counts(path) for path in paths], [str(path) for path in paths])
     for sample, reads in zip(both.samples, both.covered.sum(axis=0).tolist(), strict=True):
         if not reads:
-            log.warning("sample '%s' holds no reads: it says nothing of any CpG", sample)
+            log.warning("sample '%s' holds no reads: it carries no information about any CpG", sample)
     return both
 
 
 def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None:
-    """Say which reads no gates can explain: methylated ones at an age where nothing is methylated yet."""
+    """Warn of reads that no gates can explain: methylated ones at an age where nothing is methylated yet."""
     if settings.start is not StartState.ZERO or settings.conversion_error:
         return
     for sample, age, modified in zip(
@@ -147,14 +147,14 @@ def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None
         if age == 0 and modified:
             log.warning(
                 "sample '%s' holds %s methylated reads at age 0, where a new strand has none: add its age to all with"
-                " --time-offset, or say how many reads are wrong with --conversion-error",
+                " --time-offset, or give the fraction of wrong reads as --conversion-error",
                 sample,
                 f"{modified:,}",
             )
 
 
 def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings, pooled: PooledSettings) -> Any:  # noqa: ANN401  (an array; numpy is imported late)
-    """What the pooled model may know beside neighbours: hidden states, where they are given."""
+    """Further input of the pooled model beside neighbours: hidden states, where they are given."""
     from genolstm.methylation.fitting import check_pooled
 
     if settings.model is FitModel.POOLED:
@@ -193,8 +193,8 @@ def _judge(
     *,
     quiet: bool,
 ) -> "tuple[HeldOutScore, ...]":
-    """Score the model and its baselines on held-out reads, when asked to, and say the table."""
-    if judging.share is None and judging.sample is None:
+    """Score the model and its baselines on held-out reads under --hold-out, and log the table."""
+    if judging.fraction is None and judging.sample is None:
         return ()
     from genolstm.methylation.held_out import judged
 
@@ -243,4 +243,4 @@ def _flag_counts(found: "MethylationFit") -> dict[str, int]:
 
 
 def _median_half_life(found: "MethylationFit") -> float | None:
-    return None if math.isnan(found.median_half_life) else found.median_half_life  # JSON knows no NaN
+    return None if math.isnan(found.median_half_life) else found.median_half_life  # JSON has no NaN

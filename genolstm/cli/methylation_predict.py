@@ -36,12 +36,12 @@ def predict(
     task = Task("methylation predict", run)
     refuse_all([output], [fit], run)
     found = read_methylation(fit)
-    asked = parse_times(times)
-    if len(set(asked)) < len(asked):
+    wanted = parse_times(times)
+    if len(set(wanted)) < len(wanted):
         raise UsageError(f"times '{times}' name a time twice; name each once.")
-    columns = predict_columns(found, asked, ages_of(found, asked), level)
+    columns = predict_columns(found, wanted, ages_of(found, wanted), level)
     write_table(output, columns)
     records = site_records(found)
     rows = len(columns[0][1])
-    summary = {"sites": len(found), "rows": rows, "times": list(asked), "unit": found.unit}
-    task.done(output, records.to_json(), summary, word=f"{rows:,} rows")
+    summary = {"sites": len(found), "rows": rows, "times": list(wanted), "unit": found.unit}
+    task.done(output, records.to_json(), summary, message=f"{rows:,} rows")

@@ -16,7 +16,7 @@ from genolstm.settings.option import option
 
 @dataclass(frozen=True, kw_only=True)
 class TrueGates:
-    """What is known of the CpGs' gates: of all alike, as k and g or as those of a division."""
+    """True gates that all CpGs have: k and g, or mu and delta of a division."""
 
     rate: float | None = option(None, "Rate k of every CpG, per unit of time.")
     steady: float | None = option(None, "Steady fraction g of every CpG.")
@@ -35,7 +35,7 @@ def simulate(
     ] = None,
     truth: Annotated[Path | None, typer.Option("--truth", help="Also write the gates of every CpG as TSV.")] = None,
 ) -> None:
-    """Make read counts of CpGs whose gates are known: what a fit must find again.
+    """Simulate read counts of CpGs whose gates are known, to test a fit on.
 
     Gates are given as --rate and --steady, as --mu and --delta of a division, or for each CpG in a table (--rates).
 
@@ -51,14 +51,14 @@ def simulate(
     task = Task("methylation simulate", run, seed=settings.seed)
     refuse_all([output, truth], [rates], run)
     table = read_rates(rates, settings.unit.removesuffix("s")) if rates else None
-    asked = dataclasses.asdict(gates)
-    true = truth_of(table, settings, **asked, rng=spawn(settings.seed, "gates"))
+    given = dataclasses.asdict(gates)
+    true = truth_of(table, settings, **given, rng=spawn(settings.seed, "gates"))
     counts = simulated_counts(true, settings, spawn(settings.seed, "reads"))
     records = Records(read=len(counts), used=len(counts))
     inputs = {"rates": file_sha256(rates)} if rates else {}
-    write_counts(output, counts, records, task.provenance({**dataclasses.asdict(settings), **asked}, inputs))
+    write_counts(output, counts, records, task.provenance({**dataclasses.asdict(settings), **given}, inputs))
     if truth:
         write_table(truth, true.columns(settings.unit))
     calls, modified = int(counts.covered.sum()), int(counts.modified.sum())
     summary = {"sites": len(counts), "calls": calls, "modified": modified, "fraction": modified / max(1, calls)}
-    task.done(output, records.to_json(), summary, word=f"{len(counts):,} CpGs, {calls:,} calls")
+    task.done(output, records.to_json(), summary, message=f"{len(counts):,} CpGs, {calls:,} calls")

@@ -1,4 +1,4 @@
-"""``genolstm models``: the models that come with the package, and how to make such a one."""
+"""``genolstm models``: the bundled models, and how to pack another."""
 
 import dataclasses
 import json
@@ -23,9 +23,9 @@ app = typer.Typer(invoke_without_command=True)
 
 @app.callback()
 def models(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the models that come with genolstm: what each was trained on, how good it is beside Markov, what it knows.
+    """List the bundled models: training data, bits per base beside Markov models, and results of probes.
 
-    A name stands wherever a model file is asked for.
+    Every command that takes a model file also takes such a name.
 
     Example: genolstm score pombe-512 genome.h5 -o score.h5
     """
@@ -35,7 +35,7 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """List the models that come with genolstm, as 'genolstm models' does.
+    """List the bundled models, as 'genolstm models' does.
 
     Example: genolstm models list
     """
@@ -55,10 +55,10 @@ def _list(*, as_json: bool) -> None:
 
 
 def lines_of(checkpoint: "Checkpoint") -> list[str]:
-    """What a model with a card says of itself, a line each."""
+    """Lines that describe a model with a card."""
     card, seen = checkpoint.card, checkpoint.seen
     if card is None:
-        raise ValueError("a model that comes with the package has a card")
+        raise ValueError("a bundled model has a card")
     unseen = [name for name in checkpoint.split.contigs if name not in seen]
     unit = "residue" if checkpoint.model.alphabet == "protein" else "base"
     bits = [
@@ -80,11 +80,13 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
 
 
 def _found(line: "ProbeLine") -> str:
+    from genolstm.probes.verdicts import spelled_verdict
+
     score = line.ranked.upper()
     return (
         f"probe {line.task}, {line.target} on {', '.join(line.tested_on)}, {line.sites:,} sites: {score}"
         f" {_interval(line.trained)}; strongest control ({line.control}) {_interval(line.of_control)};"
-        f" {line.verdict} {_interval(line.difference, '+')}"
+        f" {spelled_verdict(line.verdict, line.difference)} {_interval(line.difference, '+')}"
     )
 
 
@@ -129,9 +131,9 @@ def pack(
         typer.Option("--probe", help="Result of a probe of this model; may be given again.", show_default=False),
     ] = None,
 ) -> None:
-    """Make a model small for handing on: weights as float16, held-out bits measured again, and a card.
+    """Pack a model for distribution: weights as float16, held-out bits measured again, and a card.
 
-    Commands stand in the card without folders. The file is a model file like any other.
+    The card lists commands without their folders. The file is a model file like any other.
 
     Example: genolstm models pack model.h5 genome.h5 --probe splice.h5 --data "my genome" --licence CC0 -o small.h5
     """
@@ -156,4 +158,4 @@ def pack(
         log.info("  %s", line)
     records = {"read": len(checkpoint.bits), "used": len(small.bits), "skipped": {}}
     size = output.stat().st_size
-    task.done(output, records, _plain(output, small), word=f"{size / MEBI:.1f} MiB")
+    task.done(output, records, _plain(output, small), message=f"{size / MEBI:.1f} MiB")

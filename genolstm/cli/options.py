@@ -1,4 +1,4 @@
-"""Arguments and options that many commands share, and what they say of a genome."""
+"""Arguments and options that many commands take, and the regions of a genome that they select."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSO
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What nearly every command takes: may outputs be replaced, what is logged, is the summary printed."""
+    """Options of nearly every command: may outputs be replaced, what is logged, is the summary printed."""
 
     figure: Path | None = None  # an option of `ResultOptions` alone
     force: bool = option(False, "Replace an output that exists.", "--force", "-f")
@@ -87,8 +87,8 @@ class ComputeOptions:
     device: DeviceName = option(DeviceName.AUTO, "Where to compute; auto takes CUDA when there is one.")
 
 
-def stretches_asked(texts: list[str] | None, genome: "Genome") -> "tuple[Stretches, Records]":
-    """Stretches of the regions asked for, all of the genome where none are, and how many contigs they leave out."""
+def chosen_stretches(texts: list[str] | None, genome: "Genome") -> "tuple[Stretches, Records]":
+    """Stretches of the regions given, all of the genome where none are, and how many contigs they leave out."""
     from genolstm.readers.region_text import parse_region
     from genolstm.regions import Region, stretches_of
     from genolstm.store.files import Records

@@ -1,4 +1,4 @@
-"""``genolstm probe``: what a model's hidden states know."""
+"""``genolstm probe``: what linear probes can read from a model's hidden states."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
 
 app = typer.Typer(
-    help="Read biology out of a model's hidden states with linear probes, each beside its controls.",
+    help="Test which biology a model's hidden states encode, with linear probes, each beside its controls.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,7 +25,7 @@ app = typer.Typer(
 
 @app.callback()
 def _root() -> None:
-    """Read biology out of a model's hidden states with linear probes, each beside its controls."""
+    """Test which biology a model's hidden states encode, with linear probes, each beside its controls."""
 
 
 @app.command(cls=PathCheckedCommand)
@@ -43,11 +43,11 @@ def splice(
     compute: ComputeOptions,
     run: ResultOptions,
 ) -> None:
-    """Ask whether hidden states tell splice donors and acceptors from decoys that carry the same GT or AG.
+    """Test whether hidden states distinguish splice donors and acceptors from decoys with the same GT or AG.
 
-    Sites follow the model's own split unless contigs are named. Beside the trained states stand random-init models,
-    the sequence window, k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when
-    the interval of the paired difference from the strongest control excludes zero.
+    Sites follow the model's own split unless contigs are named. Controls are random-init models, the sequence window,
+    k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when the interval of the
+    paired difference from the strongest control lies above zero; where it lies below, the states do worse.
     torchrun -m genolstm probe splice ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5

@@ -1,4 +1,4 @@
-"""``genolstm probe accessibility``: what hidden states know of open chromatin."""
+"""``genolstm probe accessibility``: whether hidden states predict open chromatin."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,12 +31,12 @@ def accessibility(
         Path | None, typer.Option("--blacklist", help="BED of places to leave out, beside those of the track.")
     ] = None,
 ) -> None:
-    """Ask whether hidden states, pooled over windows, tell open chromatin: peaks (logistic) and signal (ridge).
+    """Test whether hidden states, pooled over windows, predict open chromatin: peaks (logistic) and signal (ridge).
 
-    Windows follow the model's own split unless contigs are named. Beside the trained states stand random-init models,
-    GC, k-mer counts, the binned sequence, shuffled and shifted labels. The verdict is a gain only when the interval of
-    the paired difference from the strongest control excludes zero. With peaks, the forget gate is tested at their
-    edges.
+    Windows follow the model's own split unless contigs are named. Controls are random-init models, GC, k-mer counts,
+    the binned sequence, shuffled and shifted labels. The verdict is a gain only when the interval of the paired
+    difference from the strongest control lies above zero; where it lies below, the states do worse. With peaks, the
+    forget gate is tested at their edges.
     torchrun -m genolstm probe accessibility ... divides contigs and strands over its processes, each on its own GPU.
 
     Example: genolstm probe accessibility model.h5 --genome genome.h5 --track atac.h5 --peaks p.narrowPeak -o access.h5

@@ -1,4 +1,4 @@
-"""What every probe prints: the scores of each target beside its controls, the verdicts, and the JSON summary."""
+"""Log lines and JSON summary of every probe: the scores of each target beside its controls, and the verdicts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from genolstm.cli.terminal import Task, log
 from genolstm.probes.task import RANDOM_INIT
-from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of
+from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
@@ -18,16 +18,16 @@ IN_THE_FILE_ONLY = ("mcc", "calibration_error")  # a table of all scores would b
 def report(
     results: Mapping[str, ProbeResult], records: Records, output: Path, task: Task
 ) -> None:  # fmt: skip
-    """Log the verdict of each target with every control beside it; print the summary when asked."""
+    """Log the verdict of each target with every control beside it; print the summary under --json."""
     for result in results.values():
         _log_result(result)
-    word = "; ".join(f"{target}: {result.verdict}" for target, result in results.items())
+    message = "; ".join(f"{target}: {_verdict(result)}" for target, result in results.items())
     found = summary(task.command.removeprefix("probe "), results)
-    task.done(output, records.to_json(), found, word=word)
+    task.done(output, records.to_json(), found, message=message)
 
 
 def summary(task: str, results: Mapping[str, ProbeResult]) -> dict[str, Any]:
-    """The JSON summary: the same keys for every task. Those of a lone target also stand by themselves."""
+    """The JSON summary: the same keys for every task. Those of a lone target are also at the top level."""
     verdicts = {result.verdict for result in results.values()}
     targets = {target: _of_target(result) for target, result in results.items()}
     lone = next(iter(targets.values())) if len(targets) == 1 else {}
@@ -75,9 +75,13 @@ def _positive(result: ProbeResult) -> int | None:
 
 
 def _best_random_init(result: ProbeResult) -> str:
-    """The strongest random-init model, which speaks for all."""
+    """Name of the strongest random-init model, which represents all of them."""
     drawn = [name for name in result.features if name.startswith(RANDOM_INIT)]
     return max(drawn, key=lambda name: result.features[name].scores[result.ranked].value)
+
+
+def _verdict(result: ProbeResult) -> str:
+    return spelled_verdict(result.verdict, result.differences[result.best_control])
 
 
 def _log_result(result: ProbeResult) -> None:
@@ -93,13 +97,13 @@ def _log_result(result: ProbeResult) -> None:
     close = " (close)" if is_close(result.differences[result.best_control]) else ""
     log.info(
         "%s: %s%s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
-        result.target, result.verdict, close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
+        result.target, _verdict(result), close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
     )  # fmt: skip
     if result.verdict == CANNOT_TELL:
         log.info("%s: %s", result.target, lacking(positives_of(result.sites.label, result.sites.part)))
     if result.fraction_of_ceiling:
         log.info(
-            "%s: between the best random-init model (0) and the ceiling (1) the trained states stand at"
+            "%s: between the best random-init model (0) and the ceiling (1) the trained states reach"
             " %.2f [%.2f, %.2f]",
             result.target, *result.fraction_of_ceiling,
         )  # fmt: skip

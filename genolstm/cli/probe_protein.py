@@ -1,4 +1,4 @@
-"""``genolstm probe protein``: what hidden states know of the polypeptide made so far."""
+"""``genolstm probe protein``: whether hidden states encode properties of the polypeptide made so far."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,12 +32,12 @@ def protein(
         Path | None, typer.Option("--annotation", help="For a DNA model: genes, GTF or GFF3, plain or gzip.")
     ] = None,
 ) -> None:
-    """Ask whether hidden states know the net charge and hydropathy of the polypeptide made so far, and of what follows.
+    """Test whether hidden states encode net charge and hydropathy of the polypeptide made so far, and of what follows.
 
-    A protein model is asked after residues, a DNA model after codons of the spliced mRNA (one transcript a gene, that
+    A protein model is probed after residues, a DNA model after codons of the spliced mRNA (one transcript a gene, that
     of the longest CDS), and after any base for its codon frame. Proteins that share k-mers with a test protein are not
-    fitted to. Beside the trained states stand random-init models, prefix length, the composition and k-mer counts of
-    the last symbols, shuffled labels, and the composition of the prefix, which is the ceiling of what is asked of it.
+    fitted to. Controls are random-init models, prefix length, the composition and k-mer counts of the last symbols,
+    and shuffled labels; the composition of the prefix, from which its charge and hydropathy follow, is the ceiling.
 
     Example: genolstm probe protein model.h5 --genome genome.h5 --annotation genes.gff3.gz -o protein.h5
     """
@@ -79,7 +79,7 @@ def protein(
 
 
 def _refuse_mixture(files: dict[str, Path], settings: ProteinProbeSettings) -> None:
-    """Say what to give where proteins and genes are mixed, or something is missing. Raises UsageError."""
+    """Refuse proteins and genes together, and neither complete. Raises UsageError."""
     of_genes = {"genome", "annotation"} & files.keys()
     if "proteins" in files and of_genes:
         raise UsageError("--proteins is for a protein model, --genome and --annotation for a DNA model; give one kind.")

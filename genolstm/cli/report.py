@@ -26,9 +26,9 @@ def report(
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = TITLE,
 ) -> None:
-    """Put results on one page: verdicts first, then figures, tables, controls, limits and what was run.
+    """Put results on one page: verdicts first, then figures, tables, controls, limits and the commands.
 
-    The page is one file, asks the network for nothing, and is the same bytes for the same results.
+    The page is one file, loads nothing from the internet, and is the same bytes for the same results.
 
     Example: genolstm report model.h5 splice.h5 gates.h5 -o report.html --multiqc multiqc
     """
@@ -50,7 +50,7 @@ def report(
     write_multiqc(content)
     records = {"read": len(read), "used": len(read), "skipped": {}}
     summary = {"results": [each.name for each in read], "figures": figures, "multiqc": [str(path) for path in content]}
-    task.done(output, records, summary, word=f"{len(read)} results, {figures} figures")
+    task.done(output, records, summary, message=f"{len(read)} results, {figures} figures")
 
 
 def _make(folder: Path) -> None:

@@ -14,8 +14,8 @@ from genolstm.cli.options import (
     Regions,
     ResultOptions,
     Seed,
+    chosen_stretches,
     refuse_all,
-    stretches_asked,
 )
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.settings.option import option
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from genolstm.store.genome import Genome
     from genolstm.store.score import ScoreTables
 
-CONTIGS_TOLD = 12
+CONTIGS_LOGGED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,8 @@ def score(
 ) -> None:
     """Score how surprising each base is, in bits: -log2 P(base | all bases before it), on both strands.
 
-    Contigs are read in pieces side by side. Where two pieces meet, their states are held against each other, and what
-    differs is read again; the file lists every such seam. Beside the means stand those of Markov models.
+    Contigs are read in pieces side by side. Where two pieces meet, their states are compared, and a piece whose state
+    differs is read again; the file lists every such seam. Markov models give the baseline of every mean.
     torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
@@ -74,7 +74,7 @@ def score(
     refuse_all([output, files.bigwig], [model, genome, files.annotation], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    stretches, records = stretches_asked(region, opened)
+    stretches, records = chosen_stretches(region, opened)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if files.annotation and files.annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(files.annotation)
@@ -101,7 +101,7 @@ def score(
 
 
 def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":
-    """Transcripts on the genome; what was left out of the annotation is said and counted."""
+    """Transcripts on the genome; records left out of the annotation are logged and counted."""
     from genolstm.readers.annotation import clip_to_genome, read_annotation
 
     genes, notes = clip_to_genome(
@@ -124,14 +124,14 @@ def _report(
     *,
     unit: str,
 ) -> None:
-    """Say the bits per contig, beside their Markov lines, and how well the seams agree."""
+    """Log the bits per contig, beside their Markov lines, and how well the seams agree."""
     from genolstm.cli.train_report import beside_best, judged
 
     per_contig = _per_contig(tables, contigs)
-    for name, row in list(per_contig.items())[:CONTIGS_TOLD]:
+    for name, row in list(per_contig.items())[:CONTIGS_LOGGED]:
         log.info("  %s", _line(name, row, unit))
-    if len(per_contig) > CONTIGS_TOLD:
-        log.info("  and %d more contigs, all in the file", len(per_contig) - CONTIGS_TOLD)
+    if len(per_contig) > CONTIGS_LOGGED:
+        log.info("  and %d more contigs, all in the file", len(per_contig) - CONTIGS_LOGGED)
     for part in tables.parts:
         log.info(
             "%s: %.4f bits/%s; uniform %.4f, best Markov (order %d) %.4f, interpolated Markov (0..%d) %.4f, counted"
@@ -171,13 +171,13 @@ def _report(
         "classes": [row._asdict() for row in tables.classes],
         "seams": dict(seams),
     }  # fmt: skip
-    word = f"{mean:.4f} bits/{unit} over {symbols:,} {unit}s" if mean is not None else f"no known {unit}"
-    task.done(output, records.to_json(), summary, word=word)
+    message = f"{mean:.4f} bits/{unit} over {symbols:,} {unit}s" if mean is not None else f"no known {unit}"
+    task.done(output, records.to_json(), summary, message=message)
 
 
 def _per_contig(tables: "ScoreTables", contigs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Known bases and mean bits of each contig that was scored: all, by strand, and by soft mask."""
-    told = {}
+    rows = {}
     for name, symbols, bits, seen in zip(contigs, tables.symbols, tables.bits, tables.seen.tolist(), strict=True):
         if not symbols.sum():
             continue
@@ -185,18 +185,18 @@ def _per_contig(tables: "ScoreTables", contigs: tuple[str, ...]) -> dict[str, di
             zip(("forward", "reverse"), zip(bits.sum(axis=1), symbols.sum(axis=1), strict=True), strict=False)
         )
         masks = dict(zip(("unmasked", "masked"), zip(bits.sum(axis=0), symbols.sum(axis=0), strict=True), strict=True))
-        told[name] = {
+        rows[name] = {
             "bases": int(symbols.sum()),
             "bits": float(bits.sum() / symbols.sum()),
             **{kind: float(total / count) if count else None for kind, (total, count) in {**strands, **masks}.items()},
             "seen_in_training": {1: True, 0: False, -1: None}[seen],
         }
-    return told
+    return rows
 
 
 def _line(name: str, row: dict[str, Any], unit: str) -> str:
-    figures = ", ".join(
+    means = ", ".join(
         f"{kind} {row[kind]:.4f}" for kind in ("forward", "reverse", "unmasked", "masked") if row.get(kind) is not None
     )
     seen = {True: "; trained on", False: "; not trained on", None: ""}[row["seen_in_training"]]
-    return f"{name}: {row['bits']:.4f} bits/{unit} over {row['bases']:,} {unit}s ({figures}){seen}"
+    return f"{name}: {row['bits']:.4f} bits/{unit} over {row['bases']:,} {unit}s ({means}){seen}"

@@ -26,24 +26,24 @@ def show(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what a file holds, where it comes from, and the numbers that matter.
+    """Summarise a file: what it holds, how it was made, and its main numbers.
 
     Example: genolstm show model.h5
     """
     from genolstm.store.summary import summarise
 
-    told = summarise(file, verify=verify)
+    summary = summarise(file, verify=verify)
     if as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(summary))
         return
-    for title, entries in told.items():
-        _say(f"{title}" if isinstance(entries, dict) else f"{title}: {_spelled(entries)}")
+    for title, entries in summary.items():
+        _print_line(f"{title}" if isinstance(entries, dict) else f"{title}: {_spelled(entries)}")
         if isinstance(entries, dict):
             for name, value in entries.items():
-                _say(f"  {name}: {_spelled(value)}")
+                _print_line(f"  {name}: {_spelled(value)}")
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     typer.echo(printable(line))  # attributes may come from anywhere
 
 

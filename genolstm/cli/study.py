@@ -1,4 +1,4 @@
-"""``genolstm study``: the claims about such a memory, each with the number that decides it."""
+"""``genolstm study``: the claims about gated memory, each with the number that decides it."""
 
 import math
 import time
@@ -30,7 +30,7 @@ def study(
     run: ResultOptions,
     threads: Threads = 0,
 ) -> None:
-    """Put the claims about such a memory to the test: each holds or does not, with its number and interval.
+    """Test the claims about gated memory: each holds or does not, with its number and interval.
 
     half-life: how long a memory lives behind a forget bias, nominal and measured.
 
@@ -40,7 +40,7 @@ def study(
 
     brackets: the kind of a closing brace whose opening one is hundreds of symbols back.
 
-    counting: a^n b^n for n never trained; which layer knows the phase and which cell counts.
+    counting: a^n b^n for n never trained; which layer encodes the phase and which cell counts.
 
     forgetting: cells of constant forget against the savings that Ebbinghaus measured.
 
@@ -50,7 +50,7 @@ def study(
 
     knockout: what is left when a gate is held shut or open.
 
-    telemetry: forget gates over a made log of user actions that sometimes lose their context.
+    telemetry: forget gates over a simulated log of user actions that sometimes lose their context.
 
     all: every study, one group each in one file.
 
@@ -70,14 +70,14 @@ def study(
     task.use_device(DeviceName.CPU, threads)  # the networks are far too small for a GPU
     found: dict[str, Study] = {}
     for each in wanted:
-        found[each] = STUDIES[each](settings, _Teller(each))
+        found[each] = STUDIES[each](settings, _StudyLog(each))
     write_studies(output, found, Records(), task.provenance(settings.to_json(), sums))
     draw(output, run.figure)
     if not run.as_json:
         _print(found)
     claims = [claim for each in found.values() for claim in each.claims]
-    word = f"{sum(claim.holds for claim in claims)} of {len(claims)} claims hold"
-    task.done(output, Records().to_json(), {"studies": _plain(found)}, word=word)
+    message = f"{sum(claim.holds for claim in claims)} of {len(claims)} claims hold"
+    task.done(output, Records().to_json(), {"studies": _plain(found)}, message=message)
 
 
 def _wanted(name: str) -> tuple[StudyName, ...]:
@@ -96,18 +96,18 @@ def _refuse_idle(given: Given, wanted: tuple[StudyName, ...]) -> None:
             raise UsageError(f"--{key} is for {' and '.join(users)}, not for {wanted[0]}: leave it out.")
 
 
-class _Teller:
-    """Says in the log how far a study is: at its start, then now and then."""
+class _StudyLog:
+    """Logs the progress of a study: at its start, then at growing intervals."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.said, self.wait = name, time.perf_counter(), FIRST_LINE_SECONDS
+        self.name, self.logged, self.wait = name, time.perf_counter(), FIRST_LINE_SECONDS
         log.info("study %s", name)
 
-    def __call__(self, words: str) -> None:
+    def __call__(self, message: str) -> None:
         now = time.perf_counter()
-        if now - self.said >= self.wait:
-            log.info("%s: %s", self.name, words)
-            self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+        if now - self.logged >= self.wait:
+            log.info("%s: %s", self.name, message)
+            self.logged, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 
 
 def _print(studies: "dict[str, Study]") -> None:

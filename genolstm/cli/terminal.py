@@ -1,4 +1,4 @@
-"""What every command says: how it starts, how far it is, how it ends."""
+"""What every command logs: its start, its progress, its end."""
 
 import json
 import logging
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("genolstm")
 
-REASONS_TOLD = 6
-WARMUP_TOLERANCE = 1e-3  # between the state after the lead and that after half of it, which is much the further off
+REASONS_LOGGED = 6
+WARMUP_TOLERANCE = 1e-3  # between the states after the warm-up and after half of it, which is much the further off
 LONG_WORK = 1_000_000  # symbols from which on a second is spent on finding out whether a second thread pays
-# what torchrun may start in several processes: they divide the work, or nothing is written
+# commands that torchrun may start in several processes: they divide the work, or nothing is written
 SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
-RATE_SECONDS = 3.0  # from the first symbols on, before a rate is known well enough to say how long the rest takes
+RATE_SECONDS = 3.0  # from the first symbols on, before the rate is known well enough to estimate the time left
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
 
@@ -43,10 +43,10 @@ B = TypeVar("B", bound=_Block)
 
 
 class Task:
-    """One run of one command: its opening line, its device and its last word.
+    """One run of one command: its first line, its device and its last line.
 
-    Of several processes that torchrun started the first alone speaks. Raises UsageError for a command that has no work
-    for them: each would do all of it, and write the same file.
+    Of several processes that torchrun started only the first logs. Raises UsageError for a command that does not
+    divide its work: each process would do all of it, and write the same file.
     """
 
     def __init__(self, command: str, run: RunOptions | None = None, *, quiet: bool = False, seed: int = 0) -> None:
@@ -70,7 +70,7 @@ class Task:
         log.info("genolstm %s %s", __version__, command)
 
     def listen(self) -> None:
-        """Say nothing more: another process speaks for this one."""
+        """Log errors only: another process logs for this one."""
         self.quiet = True
         log.setLevel(logging.ERROR)
 
@@ -91,7 +91,7 @@ class Task:
                 raise UsageError(f"{path} is a stream, which {self.processes} processes cannot all read; give a file.")
 
     def use_device(self, name: DeviceName, threads: int) -> Any:  # noqa: ANN401  (a torch.device; torch is imported late)
-        """Choose device and threads, and say which."""
+        """Choose device and threads, and log them."""
         from genolstm.devices import choose_device, describe_device, keep_freed_memory
         from genolstm.threads import set_threads
 
@@ -116,13 +116,13 @@ class Task:
     ) -> Any:  # noqa: ANN401
         """Refuse steps that do not fit the device, and choose threads by their size; returns the device.
 
-        steps : lanes x symbols, of this process.   symbols : that will be read, 0 where that is not known; of long work
-        it is measured, and logged, whether further threads pay. --threads stands where it was given. Raises UsageError.
+        steps : lanes x symbols, of this process.   symbols : that will be read, 0 where that is not known; for long
+        work it is measured, and logged, whether further threads pay. --threads is kept where given. Raises UsageError.
         """
-        from genolstm.bench.memory_check import Load, check_room
+        from genolstm.bench.memory_check import Load, check_memory
         from genolstm.threads import set_threads, threads_of_step, try_threads
 
-        check_room(Load(model, *steps, training=training, keeps_gates=training), device)
+        check_memory(Load(model, *steps, training=training, keeps_gates=training), device)
         if device.type != "cpu" or self.threads == 1:
             return device
         used = self.threads if self.threads_given else set_threads(threads_of_step(model, steps[0], self.threads))
@@ -133,7 +133,7 @@ class Task:
         return device
 
     def provenance(self, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Any:  # noqa: ANN401  (h5py is imported late)
-        """Say where an output comes from, as its root attributes will."""
+        """Provenance of an output, as its root attributes hold it."""
         from genolstm.store.files import Provenance
 
         line = shlex.join(["genolstm", *sys.argv[1:]])
@@ -145,20 +145,20 @@ class Task:
         records: Mapping[str, Any],
         summary: Mapping[str, Any],
         *,
-        word: str,
+        message: str,
         as_json: bool = False,
     ) -> None:
-        """Say what was written, how long it took and the one number that matters; print the summary when asked."""
+        """Log what was written, how long it took and the main number (`message`); print the summary under --json."""
         if output is not None:
             release(output)
         seconds = time.perf_counter() - self.began
-        self._say_skipped(records.get("skipped", {}))
-        log.info("%s%s in %s", f"wrote {output}: " if output else "", word, clock(seconds))
+        self._log_skipped(records.get("skipped", {}))
+        log.info("%s%s in %s", f"wrote {output}: " if output else "", message, clock(seconds))
         if as_json or self.run.as_json:
             self._print(output, seconds, records, summary)
 
     def kept(self, output: Path, records: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
-        """Print the summary of an output that stood complete, when asked."""
+        """Print the summary of an output that was complete already, under --json."""
         if self.run.as_json:
             self._print(output, time.perf_counter() - self.began, records, summary)
 
@@ -176,59 +176,59 @@ class Task:
         }
         typer.echo(json.dumps({**fixed, **summary}))
 
-    def _say_skipped(self, skipped: Mapping[str, int]) -> None:
-        """Name the commonest reasons; every one of them is in the file and in the JSON summary."""
+    def _log_skipped(self, skipped: Mapping[str, int]) -> None:
+        """Log the commonest reasons; all of them are in the file and in the JSON summary."""
         ranked = sorted(skipped.items(), key=lambda item: -item[1])
         if ranked:
-            told = "; ".join(f"{count:,} {reason}" for reason, count in ranked[:REASONS_TOLD])
-            more = f"; and {len(ranked) - REASONS_TOLD} rarer reasons" if len(ranked) > REASONS_TOLD else ""
-            log.info("skipped: %s%s", told, more)
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in ranked[:REASONS_LOGGED])
+            more = f"; and {len(ranked) - REASONS_LOGGED} rarer reasons" if len(ranked) > REASONS_LOGGED else ""
+            log.info("skipped: %s%s", reasons, more)
 
 
 def printable(text: str) -> str:
-    """A text that comes from a file or a name, as a terminal may print it: what would steer the terminal is spelled."""
+    """Text from a file or a name, safe for a terminal: control characters are escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 class _Formatter(logging.Formatter):
-    """Lines of the log, in which names of files, contigs and sites steer no terminal."""
+    """Lines of the log, in which control characters in names of files, contigs and sites are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class ProgressLine:
-    """How far a long step is: a bar on a terminal, a line now and then in a log."""
+    """Progress of a long step: a bar on a terminal, a line at growing intervals in a log."""
 
     def __init__(self, label: str, *, unit: str, quiet: bool) -> None:
         self.label, self.unit = label, unit
-        self.began = self.said = time.perf_counter()
+        self.began = self.logged = time.perf_counter()
         self.wait = FIRST_LINE_SECONDS
         self.first_fraction: float | None = None
         self.bar = _bar(label) if sys.stderr.isatty() and not quiet else None
 
-    def show(self, share: float, done: int, note: str = "") -> None:
-        """Say how far it is. share : 0 to 1.   done : symbols, for the rate.   note : the figure to watch."""
+    def show(self, fraction: float, done: int, note: str = "") -> None:
+        """Show the progress. fraction : done, 0 to 1.   done : symbols, for the rate.   note : the number to watch."""
         now = time.perf_counter()
         if self.first_fraction is None:  # a resumed run does not start at 0
-            self.first_fraction, self.first_done, self.first_at = share, done, now
-        elapsed, covered = now - self.first_at, share - self.first_fraction
-        known = elapsed >= RATE_SECONDS and covered > 0  # the first steps warm up: hours would be told of minutes
+            self.first_fraction, self.first_done, self.first_at = fraction, done, now
+        elapsed, covered = now - self.first_at, fraction - self.first_fraction
+        known = elapsed >= RATE_SECONDS and covered > 0  # the first steps are slow: hours would be shown for minutes
         if known:
-            rate, left = (done - self.first_done) / elapsed, clock(elapsed * (1 - share) / covered)
+            rate, left = (done - self.first_done) / elapsed, clock(elapsed * (1 - fraction) / covered)
             text = f"{rate:,.0f} {self.unit}/s, {left} left"
         else:
             text = f"{done:,} {self.unit}"
         text += f", {note}" if note else ""
         if self.bar:
             bar, task = self.bar
-            bar.update(task, completed=share, text=text)
-        elif now - self.said >= self.wait and known:
-            log.info("%s %.0f%%: %s", self.label, 100 * share, text)
-            self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+            bar.update(task, completed=fraction, text=text)
+        elif now - self.logged >= self.wait and known:
+            log.info("%s %.0f%%: %s", self.label, 100 * fraction, text)
+            self.logged, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 
     def watch(self, blocks: Iterable[B]) -> Iterator[B]:
-        """Pass sequence blocks on, and say how many symbols have gone by; how many will come is not known."""
+        """The sequence blocks, passed on; shows how many symbols have gone by, since the total is not known."""
         symbols = 0
         for block in blocks:
             yield block
@@ -236,9 +236,9 @@ class ProgressLine:
             now = time.perf_counter()
             if self.bar:
                 self.bar[0].update(self.bar[1], total=None, text=f"{symbols:,} {self.unit}")
-            elif now - self.said >= self.wait:
+            elif now - self.logged >= self.wait:
                 log.info("%s: %s %s", self.label, f"{symbols:,}", self.unit)
-                self.said, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+                self.logged, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 
     def __enter__(self) -> "ProgressLine":
         return self
@@ -265,7 +265,7 @@ def _bar(label: str) -> tuple[Any, Any]:
 
 
 def report_memory(seams: Mapping[str, float]) -> None:
-    """Say when states depend on what stands further back than was read. seams : summary of `stream.seams.Seams`."""
+    """Log where states depend on bases further back than was read. seams : summary of `stream.seams.Seams`."""
     if seams["in_sequence"]:
         log.info(
             "this model remembers more than a burn-in (states differed by up to %.2g where that was tried): every"
@@ -282,7 +282,7 @@ def report_memory(seams: Mapping[str, float]) -> None:
 
 
 def clock(seconds: float) -> str:
-    """Spell a duration as a person would say it: 42 s, 3 min 20 s, 2 h 5 min."""
+    """A duration as text: 42 s, 3 min 20 s, 2 h 5 min."""
     if seconds == float("inf"):
         return "unknown time"
     if seconds < 60:

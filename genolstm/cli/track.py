@@ -68,7 +68,7 @@ def track(
     6) are matched by --shift 4,-6.
 
     Unmapped, secondary, supplementary, duplicate and quality-failed reads are left out, each counted by its reason. No
-    index and no order is needed. Contigs that only one of reads and genome has are named and left out. Of a bigWig the
+    index and no order is needed. Contigs that only one of reads and genome has are logged and left out. Of a bigWig the
     values are kept as they are, in the unit 'signal'; bases without a value count 0.
 
     Example: genolstm track atac.bam --genome genome.h5 -o atac.h5 --bigwig atac.bw
@@ -162,22 +162,22 @@ def _origin(settings: TrackSettings, counted: "Counted") -> "TrackOrigin":
 
 
 def _report(written: "Track", counted: "Counted", records: dict[str, Any], task: Task) -> None:
-    """Say what was counted; the one number that matters is that of cuts, or of bases covered."""
+    """Log what was counted; the main number is that of cuts, or of bases covered."""
     origin = written.origin
     if counted.layout:
         log.info("%s", counted.layout)
     if origin.assay not in set(Assay):
-        word = f"{written.unit} at {written.bases:,} bases, {written.total:,.6g} in all"
+        message = f"{written.unit} at {written.bases:,} bases, {written.total:,.6g} in all"
         summary: dict[str, Any] = {"bases_with_signal": written.bases}
     elif origin.assay == Assay.ATAC:
         shift = (
             f"shifted by {origin.forward_shift:+d}/{origin.reverse_shift:+d}" if not counted.shifted else "not shifted"
         )
-        word, summary = f"{written.total:,} cuts at {written.bases:,} bases", {"cuts": written.total}
+        message, summary = f"{written.total:,} cuts at {written.bases:,} bases", {"cuts": written.total}
         log.info("%s: ends of %s %s", counted.form, "fragments" if counted.form == "fragments" else "reads", shift)
     else:
         mean = written.total / max(int(written.lengths.sum()), 1)
-        word, summary = f"{written.bases:,} bases covered, mean {mean:.2f}x", {"bases_covered": written.bases}
+        message, summary = f"{written.bases:,} bases covered, mean {mean:.2f}x", {"bases_covered": written.bases}
     more = {
         "form": counted.form,
         "bases_with_counts": written.bases,
@@ -185,4 +185,4 @@ def _report(written: "Track", counted: "Counted", records: dict[str, Any], task:
         "shifted_already": counted.shifted,
         "contigs_observed": int(counted.observed.sum()),
     }
-    task.done(written.path, records, {**summary, **more}, word=word)
+    task.done(written.path, records, {**summary, **more}, message=message)

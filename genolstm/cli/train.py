@@ -36,11 +36,11 @@ def train(
     run: ResultOptions,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.resume when it is there.")] = False,
 ) -> None:
-    """Train a model to predict the next base, on contigs and their reverse complements, carrying its state along.
+    """Train a model to predict the next base, on contigs and their reverse complements; steps carry the state on.
 
     Without --valid-contigs and --test-contigs the genome is cut into blocks: 90 % train, 5 % validation, 5 % test.
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
-    SIGTERM and SIGUSR1 write OUTPUT.resume and stop; the same command with --resume goes on.
+    SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on.
     On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
     differently, and trains another model of about the same bits.
 
@@ -104,9 +104,9 @@ def _saved(output: Path, *, resume: bool, force: bool) -> "Checkpoint | None":
 def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path) -> None:
     """Refuse options that contradict the run being resumed. Raises InputError naming the first."""
     shape = dict(zip(("layers", "hidden"), SIZES[given["size"]], strict=True)) if "size" in given else {}
-    asked = {**shape, **{name: value for name, value in given.items() if name != "size"}}
+    wanted = {**shape, **{name: value for name, value in given.items() if name != "size"}}
     known = {**saved.train.to_json(), **saved.model.to_json()}
-    for name, value in asked.items():
+    for name, value in wanted.items():
         if value != known[name]:
             raise InputError(
                 f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {value};"
@@ -115,17 +115,17 @@ def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path)
 
 
 def _train(session: "TrainingSession", output: Path, task: Task) -> None:
-    """Train to the end, writing resumable checkpoints on schedule and when asked to stop."""
+    """Train to the end, writing resumable checkpoints on schedule and when a signal stops the run."""
     run, unit = session.run, session.genome.alphabet.unit
     written = run.progress.seconds
-    with _asked_to_stop() as asked, ProgressLine("train", unit=f"{unit}s", quiet=task.quiet) as line:
+    with _stop_signals() as received, ProgressLine("train", unit=f"{unit}s", quiet=task.quiet) as line:
         for step in session.steps():
             recorded = session.history.records["bits"]
             bits = f"{recorded[-1]:.4f} bits/{unit}" if recorded else ""
             line.show(session.fraction_done, run.progress.bases, bits)
             if step.validation:
                 _log_validation(step.validation, session)
-            stop = int(run.ranks.largest(asked[0] if asked else 0))  # whichever process was asked, all stop here
+            stop = int(run.ranks.largest(received[0] if received else 0))  # a signal to one process stops all of them
             if stop or run.progress.seconds - written > 60 * run.settings.checkpoint_minutes:
                 _write(session, resume_path(output), task, resumable=True)
                 written = run.progress.seconds
@@ -148,7 +148,7 @@ def _log_validation(validation: "Validation", session: "TrainingSession") -> Non
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def _stop_signals() -> Iterator[list[int]]:
     """Collect SIGTERM and SIGUSR1 (batch queues warn before they kill) and Ctrl-C instead of dying of them."""
     received: list[int] = []
     signals = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]

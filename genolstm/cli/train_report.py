@@ -1,4 +1,4 @@
-"""How ``genolstm train`` reports: bits of the held-out parts beside Markov models, in words and as JSON."""
+"""Report of ``genolstm train``: bits of the held-out parts beside Markov models, as log lines and as JSON."""
 
 import math
 from pathlib import Path
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def beside_best(row: "PartBits") -> str:
-    """The model against the best of all lines, as the end of a sentence: what it has to beat."""
+    """The model against the best of all lines, the baseline it has to beat, as the end of a sentence."""
     if row.difference is None:
         return f"; no verdict: {row.standing}" if row.standing else ""
     line, _ = row.best_line
     difference = f"{row.difference.value:+.4f} [{row.difference.low:+.4f}, {row.difference.high:+.4f}]"
-    words = {
+    phrases = {
         "below": f"below the best line ({line}) by {difference}",
         "above": f"above the best line ({line}) by {difference}",
         "no difference": f"no difference from the best line ({line}): {difference}",
         "cannot tell": f"{row.difference.value:+.4f} from the best line ({line}), and too few blocks for an interval",
     }
-    return f"; {words[str(row.verdict)]}" + (", close" if row.close else "")
+    return f"; {phrases[str(row.verdict)]}" + (", close" if row.close else "")
 
 
 def judged(row: "PartBits") -> dict[str, Any]:
@@ -49,21 +49,21 @@ def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[Pa
     summary = {
         "bases_seen": progress.bases,
         "bases_per_second": progress.bases / max(progress.seconds, 1e-9),
-        **_figures(bits, session.history.last_bits, unit),
+        **_bits_summary(bits, session.history.last_bits, unit),
         "homology": session.homology,
         "auxiliary_errors": session.auxiliary_errors,
     }
-    word = (
+    message = (
         f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
         if bits
         else f"{session.history.last_bits:.4f} bits/{unit} in training"
     )
     records = {"read": len(session.genome.names), "used": len(session.split.names()), "skipped": {}}
-    task.done(output, records, summary, word=word)
+    task.done(output, records, summary, message=message)
 
 
 def report_again(output: Path, task: Task) -> None:
-    """Report a complete output that was kept; its figures are those that it holds, and nothing was trained now."""
+    """Report a complete output that was kept; its numbers are those that it holds, and nothing was trained now."""
     from genolstm.alphabet import ALPHABETS
     from genolstm.store.checkpoint import read_checkpoint
     from genolstm.training.loop import History
@@ -74,7 +74,7 @@ def report_again(output: Path, task: Task) -> None:
     summary = {
         "bases_seen": int(kept.history["bases"][-1]) if kept.history["bases"] else 0,
         "bases_per_second": None,
-        **_figures(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
+        **_bits_summary(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
         "homology": None,
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
     }
@@ -82,7 +82,7 @@ def report_again(output: Path, task: Task) -> None:
     task.kept(output, records, summary)
 
 
-def _figures(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:
+def _bits_summary(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:
     """Bits of every part and the Markov lines of the one that judges, as --json prints them."""
     by_part = {row.part: row.model for row in bits}
     last = bits[-1] if bits else None

@@ -1,4 +1,4 @@
-"""``genolstm variants``: what each variant changes for a model."""
+"""``genolstm variants``: how each variant changes the predictions and states of a model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from genolstm.settings.reading import VariantSettings
 if TYPE_CHECKING:
     from genolstm.variants.annotated import AnnotationResult
 
-CONTIGS_TOLD = 8
+CONTIGS_LOGGED = 8
 
 
 @command()
@@ -66,7 +66,7 @@ def variants(
 
 
 def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task) -> None:
-    """Say what was skipped and where first, what is not held out, and how exact the states are."""
+    """Log what was skipped and where first, what is not held out, and how exact the states are."""
     from genolstm.variants.records import DISAGREES
 
     tally, seams = outcome.tally, outcome.seams.to_json()
@@ -74,8 +74,8 @@ def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, 
     for reason, place in tally.first.items():
         log.warning("%s: %s for %s, the first at %s", vcf, reason, _alleles(alleles.skipped[reason]), place)
     if tally.foreign:
-        more = ", ..." if len(tally.foreign) > CONTIGS_TOLD else ""
-        log.warning("contigs that %s lacks: %s%s", genome, ", ".join(list(tally.foreign)[:CONTIGS_TOLD]), more)
+        more = ", ..." if len(tally.foreign) > CONTIGS_LOGGED else ""
+        log.warning("contigs that %s lacks: %s%s", genome, ", ".join(list(tally.foreign)[:CONTIGS_LOGGED]), more)
     if 2 * alleles.skipped.get(DISAGREES, 0) > alleles.read:
         log.warning("REF disagrees more often than not: is %s of the assembly in %s?", vcf, genome)
     if tally.on_seen:
@@ -97,8 +97,8 @@ def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, 
         "sorted": outcome.unsorted is None,
         "seams": seams,
     }
-    word = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
-    task.done(output, alleles.to_json(), summary, word=word)
+    message = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
+    task.done(output, alleles.to_json(), summary, message=message)
 
 
 def _alleles(count: int) -> str:

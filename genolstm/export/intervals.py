@@ -18,14 +18,14 @@ NO_SCORE = "0 (the table has no column for it)"
 
 
 class Scoring(NamedTuple):
-    """How a column becomes the score of BED. meaning : as it is told to the user."""
+    """How a column becomes the score of BED. meaning : text for the user."""
 
     column: str
     meaning: str
     scaled: Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def _share(values: NDArray[Any]) -> NDArray[Any]:
+def _fraction(values: NDArray[Any]) -> NDArray[Any]:
     return HIGHEST * values
 
 
@@ -40,15 +40,15 @@ def _as_is(values: NDArray[Any]) -> NDArray[Any]:
 SCORINGS = (  # the first whose column is there
     Scoring("trained_log_odds", "1000 x probability of a true site by the probe of the trained model", _probability),
     Scoring("log_odds", "1000 x probability of a true site by this feature set", _probability),
-    Scoring("steady_fraction", "1000 x steady fraction", _share),
-    Scoring("forget", "1000 x mean forget gate", _share),
+    Scoring("steady_fraction", "1000 x steady fraction", _fraction),
+    Scoring("forget", "1000 x mean forget gate", _fraction),
     Scoring("count", "count, at most 1000", _as_is),
     Scoring("reads", "reads, at most 1000", _as_is),
 )
 
 
 def bed_score(table: Table) -> str:
-    """Say what the score column of a table's BED is."""
+    """Meaning of the score column of a table's BED."""
     scoring = _scoring(table)
     return scoring.meaning if scoring else NO_SCORE
 
@@ -114,7 +114,7 @@ def _slab(
 
 
 def _names(table: Table, columns: dict[str, Column], first: int, stop: int) -> list[str]:
-    """A word for each row: its name, its label, or its layer."""
+    """Name column of each row: its name, its label, or its layer."""
     if "name" in columns:
         return list(columns["name"].read(first, stop))
     for key in ("label", "part", "layer"):

@@ -45,7 +45,7 @@ def tracks_of(file: TableFile) -> tuple[TrackSource, ...]:
 
 
 def track_named(file: TableFile, name: str | None) -> TrackSource:
-    """Give one track. Raises UsageError that lists the names where there are several and none fits."""
+    """Track by name, or the only one. Raises UsageError that lists the names where there are several and none fits."""
     found = tracks_of(file)
     if name is None and (len(found) == 1 or file.kind is Kind.SCORE):
         return found[0]

@@ -1,4 +1,4 @@
-"""Long tracks in short: means of bins along contigs, gathered a slab at a time."""
+"""Long tracks as pictures: means of bins along contigs, gathered a slab at a time."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from genolstm.figures.axes import place_axis
 from genolstm.figures.style import new_figure
-from genolstm.figures.words import plain
+from genolstm.figures.text import plain
 
 Floats = NDArray[np.float64]
 BINS = 400  # along the longest contig; the others have bins of the same length
 MOST_CONTIGS = 8  # drawn, the longest ones
 FEWEST_BINS = 20  # of a contig of its own, however short
 SLIVER = 0.05  # of the longest: what is shorter is not drawn
-FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; room beyond, as a share
+FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; space beyond, as a fraction
 ROW_HEIGHT = 0.95  # inches of one contig
 
 
 class Binned(NamedTuple):
-    """Means of one track on one contig. edges : int64 [b + 1], bp.   mean : float64 [b], NaN where nothing was read."""
+    """Means of one track on one contig. edges : int64 [b + 1], bp.   mean : float64 [b], NaN for no values."""
 
     edges: NDArray[np.int64]
     mean: Floats
@@ -47,13 +47,13 @@ class Bins:
         self.weight += np.bincount(bins, weight, len(self.weight))
 
     def binned(self) -> Binned:
-        """Give the means so far."""
+        """The means so far."""
         with np.errstate(invalid="ignore"):
             return Binned(self.edges, np.where(self.weight > 0, self.total / self.weight, np.nan))
 
 
 def longest(lengths: Iterable[tuple[int, int]]) -> list[int]:
-    """Give the rows that are drawn, in file order: the longest, but none that would be a sliver beside them.
+    """Rows that are drawn, in file order: the longest, but none that would be a sliver beside them.
 
     lengths : (row, bp) of each.
     """
@@ -61,13 +61,13 @@ def longest(lengths: Iterable[tuple[int, int]]) -> list[int]:
     return sorted(row for row, length in ranked if length >= SLIVER * ranked[0][1])
 
 
-def told_of(drawn: int, there: int) -> str:
-    """Say how many of the stretches are drawn, where it is not all of them."""
+def note_of_drawn(drawn: int, there: int) -> str:
+    """Sentence of a caption: how many of the stretches are drawn, where it is not all of them."""
     return f" The {drawn} longest of {there} stretches are drawn." if drawn < there else ""
 
 
 def limit(rows: Sequence[Axes], drawn: Sequence[Binned], marks: Sequence[float] = ()) -> str:
-    """Keep a few far bins from squeezing all others: set the y limits of the rows, and say what lies beyond them."""
+    """Keep a few far bins from squeezing all others: set the y limits of the rows; a sentence on what lies beyond."""
     values = np.concatenate([binned.mean for binned in drawn])
     values = values[np.isfinite(values)]
     if not values.size:
@@ -90,7 +90,7 @@ def n_bins(length: int, longest_length: int) -> int:
 
 
 def contig_rows(names: list[str], longest_end: int, ylabel: str, width: float = 9.0) -> tuple[Figure, list[Axes]]:
-    """Give a figure with one row a contig, all of one scale. longest_end : bp that the x axis spans."""
+    """A figure with one row a contig, all of one scale. longest_end : bp that the x axis spans."""
     figure = new_figure(width, ROW_HEIGHT * len(names) + 0.9)
     rows = list(figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
     for axes, name in zip(rows, names, strict=True):
@@ -100,6 +100,6 @@ def contig_rows(names: list[str], longest_end: int, ylabel: str, width: float = 
     return figure, rows
 
 
-def draw_steps(axes: Axes, binned: Binned, colour: str, **look: object) -> None:
-    """Draw means as steps over their bins; gaps where nothing was read."""
-    axes.stairs(binned.mean, binned.edges, baseline=None, color=colour, linewidth=0.9, alpha=0.85, **look)  # type: ignore[arg-type]
+def draw_steps(axes: Axes, binned: Binned, colour: str, **style: object) -> None:
+    """Draw means as steps over their bins; gaps where there are no values."""
+    axes.stairs(binned.mean, binned.edges, baseline=None, color=colour, linewidth=0.9, alpha=0.85, **style)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Axes that several pictures share: logarithmic ones in plain numbers, places on a contig, rows with intervals."""
+"""Axes of several pictures: logarithmic ones in plain numbers, places on a contig, rows with intervals."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import ArrayLike
 
 from genolstm.figures.style import BLUE, GREY
-from genolstm.figures.words import interval, places_of, plain, short
+from genolstm.figures.text import interval, places_of, plain, short
 
 FEW_DECADES = 1.5  # below it an axis needs ticks at 2 and 5 too
 WORTH_LOG = 30.0  # ratio of the ends from which on a logarithmic axis shows more
@@ -44,10 +44,10 @@ def interval_rows(
     colours: Sequence[str] | None = None,
     zero: bool = False,
 ) -> None:
-    """Draw a row for each name, first on top: value, interval, and both in figures at the right.
+    """Draw a row for each name, first on top: value, interval, and both in numbers at the right.
 
-    estimates : value, low and high of each row; NaN leaves it empty.   zero : also a line at 0, and signs in the
-    figures; for differences.
+    estimates : value, low and high of each row; NaN leaves it empty.   zero : also a line at 0, and signs of the
+    numbers; for differences.
     """
     rows = np.arange(len(names))[::-1]
     widths = [high - low for _, low, high in estimates if np.isfinite(high - low)]
@@ -57,8 +57,8 @@ def interval_rows(
     for place, (value, low, high), colour in zip(rows, estimates, colours or [BLUE] * len(names), strict=True):
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot([value], [place], color=colour, marker="o", markersize=5)
-        told = interval(value, low, high, signed=zero, places=places) if np.isfinite(value) else "not measured"
-        axes.text(1.02, float(place), told, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        label = interval(value, low, high, signed=zero, places=places) if np.isfinite(value) else "not measured"
+        axes.text(1.02, float(place), label, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
     axes.set_yticks(rows, [plain(name) for name in names])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.tick_params(axis="y", length=0)
@@ -68,16 +68,16 @@ def interval_rows(
     axes.set_axisbelow(True)
 
 
-def share_axis(axes: Axes, xlabel: str, ylabel: str) -> None:
+def fraction_axes(axes: Axes, xlabel: str, ylabel: str) -> None:
     """Both axes from 0 to 1, of equal scale."""
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel, aspect="equal")
 
 
-def binomial_interval(share: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 95 % interval of a share of n, by Wilson 1927; 0 and 1 where n is 0."""
+def binomial_interval(fraction: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95 % interval of a fraction of n, by Wilson 1927; 0 and 1 where n is 0."""
     z = 1.959963984540054
-    share, n = np.asarray(share, np.float64), np.asarray(n, np.float64)
+    fraction, n = np.asarray(fraction, np.float64), np.asarray(n, np.float64)
     safe = np.maximum(n, 1)
-    middle = (share + z**2 / (2 * safe)) / (1 + z**2 / safe)
-    half = z / (1 + z**2 / safe) * np.sqrt(np.maximum(share * (1 - share) / safe + z**2 / (4 * safe**2), 0))
+    middle = (fraction + z**2 / (2 * safe)) / (1 + z**2 / safe)
+    half = z / (1 + z**2 / safe) * np.sqrt(np.maximum(fraction * (1 - fraction) / safe + z**2 / (4 * safe**2), 0))
     return np.where(n > 0, middle - half, 0.0), np.where(n > 0, middle + half, 1.0)

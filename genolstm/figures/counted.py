@@ -7,22 +7,22 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.lines import Line2D
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, told_of
+from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import log_axis
 from genolstm.figures.style import BLUE, HEAT, SKY, Picture, new_figure
-from genolstm.figures.words import plain, short, shortened
+from genolstm.figures.text import plain, short, shortened
 from genolstm.store.counts import read_calling, read_counts
 from genolstm.store.track import SIGNAL, Track, open_track
 
 FRACTION_BINS = 20
 LIGHTEST = 0.75  # of the colour map: what is lighter is lost on white
 DASHES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
-MOST_SAMPLES = 8  # drawn; more would not be told apart
+MOST_SAMPLES = 8  # drawn; more could not be distinguished
 LAST_COUNT = 200  # histograms of coverage end here, or at the 99.5 % point
 
 
 def counts_pictures(path: Path) -> list[Picture]:
-    """Give coverage and modified fraction by sample."""
+    """Coverage and modified fraction by sample."""
     counts = read_counts(path)
     if not len(counts):
         return []
@@ -32,22 +32,22 @@ def counts_pictures(path: Path) -> list[Picture]:
     last = int(min(max(np.quantile(counts.covered, 0.995), 5), LAST_COUNT))
     edges = np.linspace(0, 1, FRACTION_BINS + 1)
     colours = colormaps[HEAT](np.linspace(0, LIGHTEST, len(samples)))  # samples are often a course in time
-    words = []
+    labels = []
     for column, name in enumerate(samples):
         covered, modified = counts.covered[:, column], counts.modified[:, column]
         seen = covered > 0
         spread = np.bincount(np.minimum(covered, last), minlength=last + 1)
-        look: dict[str, Any] = {"color": colours[column], "linewidth": 1.4, "linestyle": DASHES[column % len(DASHES)]}
-        left.stairs(spread, np.arange(last + 2) - 0.5, **look)
-        share, _ = np.histogram(modified[seen] / covered[seen], edges)
-        right.stairs(share / max(int(seen.sum()), 1), edges, **look)
+        style: dict[str, Any] = {"color": colours[column], "linewidth": 1.4, "linestyle": DASHES[column % len(DASHES)]}
+        left.stairs(spread, np.arange(last + 2) - 0.5, **style)
+        sites, _ = np.histogram(modified[seen] / covered[seen], edges)
+        right.stairs(sites / max(int(seen.sum()), 1), edges, **style)
         reads = int(covered.sum(dtype=np.int64))
-        told = f"{modified.sum(dtype=np.int64) / reads:.1%} modified" if reads else "no reads"
-        words.append(f"{plain(name)}: {short(reads)} reads, {told}")
+        fraction = f"{modified.sum(dtype=np.int64) / reads:.1%} modified" if reads else "no reads"
+        labels.append(f"{plain(name)}: {short(reads)} reads, {fraction}")
     left.set(xlabel=f"reads that cover a site (last bin: {last} or more)", ylabel="sites")
-    right.set(xlabel="modified fraction of a site's reads", ylabel="share of covered sites", xlim=(0, 1))
+    right.set(xlabel="modified fraction of a site's reads", ylabel="fraction of covered sites", xlim=(0, 1))
     handles = [Line2D([], [], color=colours[row], linestyle=DASHES[row % len(DASHES)]) for row in range(len(samples))]
-    figure.legend(handles, words, loc="outside lower center", ncols=2, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     calling = read_calling(path)
     middle = ", ".join(f"{np.median(counts.covered[:, column]):g}" for column in range(len(samples)))
     return [Picture(
@@ -59,13 +59,13 @@ def counts_pictures(path: Path) -> list[Picture]:
         + (f" The first {len(samples)} of {len(counts.samples)} samples are drawn."
             if len(samples) < len(counts.samples)
             else ""),
-        "Histograms of coverage and of modified fraction by sample: " + "; ".join(words).replace(r"\$", "$") + ".",
+        "Histograms of coverage and of modified fraction by sample: " + "; ".join(labels).replace(r"\$", "$") + ".",
         figure,
     )]  # fmt: skip
 
 
 def track_pictures(path: Path) -> list[Picture]:
-    """Give how often each count occurs, and the mean along contigs."""
+    """How often each count occurs, and the mean along contigs."""
     track = open_track(path)
     observed = [row for row in range(len(track.names)) if track.observed[row]]
     if not observed or not track.bases:
@@ -129,8 +129,8 @@ def _along(track: Track, observed: list[int]) -> Picture:
         f"mean {means:.3g} {track.unit} over {len(observed)} contigs",
         f"Mean {track.unit} in bins of about {widest / n_bins(widest, widest):,.0f} bp along {names}"
         + (", ..." if len(rows) > 4 else "")
-        + f"; n = {track.total:,.12g}. Contigs that the input does not know are not drawn."
-        + told_of(len(rows), len(observed))
+        + f"; n = {track.total:,.12g}. Contigs that the input lacks are not drawn."
+        + note_of_drawn(len(rows), len(observed))
         + beyond,
         f"Steps of the signal along {len(rows)} contigs.",
         figure,

@@ -1,4 +1,4 @@
-"""How the feature sets of a probe are called and coloured, the same in all its pictures."""
+"""Names and colours of the feature sets of a probe, the same in all its pictures."""
 
 from collections.abc import Iterable
 
@@ -6,15 +6,15 @@ from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 
 TRAINED = "trained"
 DASHES = ("-", "--", ":", "-.")
-SCORE_WORDS = {"auprc": "AUPRC", "auroc": "AUROC", "r2": "R\u00b2", "accuracy": "accuracy"}
-WORDS = {
+SCORE_NAMES = {"auprc": "AUPRC", "auroc": "AUROC", "r2": "R\u00b2", "accuracy": "accuracy"}
+FEATURE_NAMES = {
     "onehot": "one-hot window",
-    "kmer": "word counts",
+    "kmer": "k-mer counts",
     "shuffled": "shuffled labels",
     "shifted": "shifted labels",
     "control_task": "control task",
 }
-FAMILIES = {  # first part of a name -> colour; what shares a colour differs in its dashes
+FAMILIES = {  # first part of a name -> colour; sets of one colour differ in their dashes
     TRAINED: BLUE,
     "untrained": BLACK,
     "onehot": SKY,
@@ -29,21 +29,21 @@ FAMILIES = {  # first part of a name -> colour; what shares a colour differs in 
 
 
 def called(name: str) -> str:
-    """Name of a feature set in words."""
+    """Name of a feature set for readers."""
     family, _, number = name.partition("_")
     if family == "untrained":
-        return f"untrained twin {number}".strip()
+        return f"random-init model {number}".strip()
     if family == "kmer" and number:
         return f"counts of {number}-mers"
-    return WORDS.get(name, name.replace("_", " "))
+    return FEATURE_NAMES.get(name, name.replace("_", " "))
 
 
 def colours_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Name -> colour and dashes."""
     met: dict[str, int] = {}
-    told = {}
+    styles = {}
     for name in names:
         colour = FAMILIES.get(name.partition("_")[0], GREEN)
-        told[name] = (colour, DASHES[met.get(colour, 0) % len(DASHES)])
+        styles[name] = (colour, DASHES[met.get(colour, 0) % len(DASHES)])
         met[colour] = met.get(colour, 0) + 1
-    return told
+    return styles

@@ -8,7 +8,7 @@ FORMATS = ("svg", "png", "pdf")
 
 
 def check_ending(path: Path) -> str:
-    """Give the format that a picture's name asks for: 'svg', 'png' or 'pdf'. Raises UsageError for another ending."""
+    """Format by the ending of a picture's name: 'svg', 'png' or 'pdf'. Raises UsageError for another ending."""
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:
         raise UsageError(f"figure {path} must end in {', '.join('.' + each for each in FORMATS)}; name it so.")

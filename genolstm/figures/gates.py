@@ -1,4 +1,4 @@
-"""Pictures of a gates file: memory in bases, three ways that are never mixed up, and where the network forgets."""
+"""Pictures of a gates file: three separate measures of memory in bases, and where the network forgets."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, told_of
+from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, interval_rows, log_axis
 from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, SKY, Picture, new_figure
-from genolstm.figures.words import plain, shortened
+from genolstm.figures.text import plain, shortened
 from genolstm.store.gates import SLAB, GatesFile, GatesTables, open_gates, read_gates_tables, read_resets
 
 HALF_LIVES = {
@@ -26,7 +26,7 @@ FACTORS = ("forget", "write", "read", "candidate")
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give functional memory, half-lives, boundaries, the gate along contigs; what is lacking is left out."""
+    """Functional memory, half-lives, boundaries, the gate along contigs; what is lacking is left out."""
     tables = read_gates_tables(path)
     drawn = [_memory(tables)] if tables.memory else []
     if tables.half_life:
@@ -51,7 +51,7 @@ def _memory(tables: GatesTables) -> Picture:
     axes.axhline(0, color=GREY, linewidth=1, linestyle=":")
     log_axis(axes, "x")
     axes.set(xlabel="state emptied every K bases (log)", ylabel=f"bits/base above K = {int(every[-1]):,}")
-    told = tables.summary.get("memory", {})
+    memory = tables.summary.get("memory", {})
     flat = _flat_from(every, excess)
     axes.axvline(flat, color=GREY, linewidth=1, linestyle="--")
     axes.annotate(
@@ -59,8 +59,8 @@ def _memory(tables: GatesTables) -> Picture:
         textcoords="offset points", va="top", fontsize=8, color="0.3",
     )  # fmt: skip
     n = (
-        f"n = {told['symbols']:,} symbols of {told['measured_on']}"
-        if "symbols" in told
+        f"n = {memory['symbols']:,} symbols of {memory['measured_on']}"
+        if "symbols" in memory
         else f"n = {len(every)} values of K"
     )
     return Picture(
@@ -93,8 +93,8 @@ def _half_lives(tables: GatesTables) -> Picture:
             known = values[np.isfinite(values) & (values > 0)]
             endless += len(values) - len(known)
             counts, _ = np.histogram(known, edges)
-            look = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
-            axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **look)
+            style = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
+            axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **style)
             middle = float(np.median(values))
             if 0 < middle < np.inf:
                 axes.axvline(middle, color=(BLUE, BLUE, ORANGE)[layer % 3], linewidth=1.2, linestyle="--")
@@ -112,7 +112,7 @@ def _half_lives(tables: GatesTables) -> Picture:
         f"Half-lives of {units:,} units in {layers} layer{'s' if layers > 1 else ''}: nominal is ln 0.5 / ln"
         f" sigmoid(bias), realised ln 0.5 / mean ln f over {tables.samples:,} samples; dashed: median."
         + (f" {endless} units that never forget are not drawn." if endless else "")
-        + " Neither is functional memory, which asks what emptying the state costs.",
+        + " Neither is functional memory, which measures what emptying the state costs.",
         f"Histograms of half-lives; medians: {', '.join(medians)}.",
         figure,
     )
@@ -137,14 +137,14 @@ def _profiles(tables: GatesTables) -> Picture:
     step = float(np.diff(offset).mean()) if len(offset) > 1 else 1.0
     extent = (offset[0] - step / 2, offset[-1] + step / 2, len(order) - 0.5, -0.5)
     both = np.concatenate([forget, matched])
-    look: dict[str, Any] = {"aspect": "auto", "extent": extent, "interpolation": "nearest"}
+    style: dict[str, Any] = {"aspect": "auto", "extent": extent, "interpolation": "nearest"}
     gate = {"cmap": HEAT, "vmin": float(np.nanmin(both)), "vmax": float(np.nanmax(both))}
-    image = grid[0].imshow(forget, **gate, **look)
-    grid[1].imshow(matched, **gate, **look)
+    image = grid[0].imshow(forget, **gate, **style)
+    grid[1].imshow(matched, **gate, **style)
     reach = float(np.nanmax(np.abs(forget - matched))) or 1.0
-    change = grid[2].imshow(forget - matched, cmap=DIVERGING, vmin=-reach, vmax=reach, **look)
-    for axes, words in zip(grid, ("at boundaries", "at matched positions", "difference"), strict=True):
-        axes.set_title(words)
+    change = grid[2].imshow(forget - matched, cmap=DIVERGING, vmin=-reach, vmax=reach, **style)
+    for axes, title in zip(grid, ("at boundaries", "at matched positions", "difference"), strict=True):
+        axes.set_title(title)
         axes.axvline(0, color="0.5", linewidth=0.8, linestyle=":")
         axes.set_xlabel("bases after the boundary, as read")
     grid[0].set_yticks(range(len(names)), [plain(name, 40) for name in names])
@@ -257,20 +257,20 @@ def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]]) -> Picture:
                 markersize=6,
             )
     beyond = limit(grid, drawn)
-    words = ["forward strand", "reverse strand"][: gates.strands]
+    labels = ["forward strand", "reverse strand"][: gates.strands]
     handles = [Line2D([], [], color=colour) for colour in STRAND_COLOURS[: gates.strands]]
     n_resets = int((resets["layer"] == last).sum())
     if any_marked:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="none"))
-        words.append("resets")
-    figure.legend(handles, words, loc="outside lower center", ncols=3, fontsize=8)
+        labels.append("resets")
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     samples = int(counts.sum())
     return Picture(
         "forget-along",
         f"{'forget gate' if name == 'forget' else 'novelty'} along contigs, with {n_resets:,} resets",
         f"Mean over the units of layer {last}, in bins; n = {samples:,} samples a strand, one every {gates.every} bp."
         f" Resets (n = {n_resets:,}) are samples whose mean lies below the layer's threshold."
-        + told_of(len(rows), len(counts))
+        + note_of_drawn(len(rows), len(counts))
         + beyond,
         f"Steps of the mean gate along {len(rows)} contigs.",
         figure,
@@ -282,25 +282,25 @@ def _units(tables: GatesTables) -> Picture:
     names += [name for name in tables.units if name not in names]
     figure = new_figure(2.3 * len(names), 2.6)
     grid = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    told = []
+    means_by_name = []
     for axes, name in zip(grid, names, strict=True):
         means = tables.units[name]["mean"]
         low = -1.0 if name == "candidate" else 0.0
         edges = np.linspace(min(low, float(means.min())), max(1.0, float(means.max())), BINS + 1)
         for layer, values in enumerate(means):
             counts, _ = np.histogram(values, edges)
-            look = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
-            axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **look)
+            style = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
+            axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **style)
         axes.set(title=plain(name), xlabel="mean of a unit")
-        told.append(f"{name} {float(means.mean()):.3f}")
+        means_by_name.append(f"{name} {float(means.mean()):.3f}")
     grid[0].set_ylabel("units")
     layers, units = tables.units[names[0]]["mean"].shape
     if layers > 1:
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return Picture(
         "units",
-        f"mean of the gates: {', '.join(told)}",
+        f"mean of the gates: {', '.join(means_by_name)}",
         f"Mean of each factor of each unit (n = {layers * units:,} units) over {tables.samples:,} samples.",
-        f"Histograms of unit means; overall {', '.join(told)}.",
+        f"Histograms of unit means; overall {', '.join(means_by_name)}.",
         figure,
     )

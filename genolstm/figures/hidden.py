@@ -5,19 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.figures.style import CYCLE, Picture, new_figure
-from genolstm.figures.words import plain
+from genolstm.figures.text import plain
 from genolstm.seeds import spawn
 from genolstm.store.hidden import HiddenSample, read_hidden_sample
 
 MOST_SITES = 4_000  # drawn at random, seeded: a picture of more would be one blot
-MOST_NAMES = 6  # names of sites that are told apart by colour
-STRAND_WORDS = {1: "forward strand", -1: "reverse strand", 0: "no strand"}
+MOST_NAMES = 6  # names of sites that get colours of their own
+STRAND_LABELS = {1: "forward strand", -1: "reverse strand", 0: "no strand"}
 FEWEST = 3  # sites that have two components
 MARKS = ("o", "^", "s", "v", "D", "P")
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give the sites in the plane of the first two components, coloured by name where names are few, else by strand."""
+    """Sites in the plane of the first two components, coloured by name where names are few, else by strand."""
     sample = read_hidden_sample(path, MOST_SITES, spawn(0, "picture of states"))
     states = sample.states.astype(np.float64)
     if len(states) < FEWEST or states.shape[1] < 2:
@@ -55,4 +55,4 @@ def _groups(sample: HiddenSample) -> tuple[list[str], str]:
     names = set(sample.name)
     if 1 < len(names) <= MOST_NAMES:
         return list(sample.name), "name"
-    return [STRAND_WORDS[int(strand)] for strand in sample.strand], "strand"
+    return [STRAND_LABELS[int(strand)] for strand in sample.strand], "strand"

@@ -1,4 +1,4 @@
-"""The lines that every bits/base stands beside, and the picture of them by order."""
+"""Markov baselines of bits/base, and the picture of them by order."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, Pictu
 from genolstm.store.checkpoint import PartBits
 
 Line = tuple[float, str, str, str]  # bits/base, what it is, colour, dashes
-TITLE_ORDER = ("test", "scored", "valid", "train")  # whose numbers the title tells
+TITLE_ORDER = ("test", "scored", "valid", "train")  # the part whose numbers the title gives: the first there is
 PART_COLOURS = (BLUE, ORANGE, PURPLE, SKY)
 
 
@@ -38,7 +38,7 @@ def by_order(parts: Sequence[PartBits], counted_on: str) -> Picture:
     lowest = min(min(part.best_bits, part.interpolated, part.model) for part in parts)
     # orders that the genome is too short to count score far above uniform: they run out of the picture
     axes.set_ylim(lowest - 0.1 * (top - lowest), top + 0.15 * (top - lowest))
-    axes.set(xlabel="order k of the Markov model (bases it looks back)", ylabel="bits/base")
+    axes.set(xlabel="order k of the Markov model (preceding bases)", ylabel="bits/base")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     first = min(parts, key=lambda part: TITLE_ORDER.index(part.part) if part.part in TITLE_ORDER else len(TITLE_ORDER))

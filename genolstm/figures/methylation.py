@@ -1,4 +1,4 @@
-"""Pictures of a methylation fit: courses of single sites, rates and half-lives of all, and what held-out reads say."""
+"""Pictures of a methylation fit: courses of single sites, rates and half-lives of all, scores on held-out reads."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, longest, n_bins, told_of
+from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
 from genolstm.figures.style import BLACK, BLUE, GREY, HEAT, ORANGE, SKY, Picture, new_figure
-from genolstm.figures.words import plain, shortened
+from genolstm.figures.text import plain, shortened
 from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ EMPTY: dict[str, Any] = {"fontsize": 9, "color": "0.4", "ha": "center", "va": "c
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give courses of some sites, distributions, the map of rates, held-out scores; what is lacking is left out."""
+    """Courses of some sites, distributions, the map of rates, held-out scores; what is lacking is left out."""
     fit = read_methylation(path)
     drawn = []
     if np.isfinite(fit.rate).any():
@@ -86,10 +86,10 @@ def _trajectories(fit: MethylationFit) -> Picture:
         axes.plot(times, best, color=BLUE)
         covered = fit.covered[row]
         seen = covered > 0
-        share = fit.modified[row][seen] / covered[seen]
-        low, high = binomial_interval(share, covered[seen])
+        fraction = fit.modified[row][seen] / covered[seen]
+        low, high = binomial_interval(fraction, covered[seen])
         axes.vlines(fit.elapsed[seen], low, high, color=BLACK, linewidth=1)
-        axes.plot(fit.elapsed[seen], share, color=BLACK, marker="o", markersize=3.5, linestyle="none")
+        axes.plot(fit.elapsed[seen], fraction, color=BLACK, marker="o", markersize=3.5, linestyle="none")
         contig = plain(fit.contigs[fit.contig[row]], 14)
         axes.set_title(
             f"{contig}:{fit.position[row] + 1:,}\nk {fit.rate[row]:.3g}/{unit.rstrip('s')}, n = {fit.reads[row]:,}",
@@ -106,8 +106,8 @@ def _trajectories(fit: MethylationFit) -> Picture:
         Patch(color=SKY, alpha=0.4),
         Line2D([], [], color=BLACK, marker="o", markersize=3.5, linewidth=1),
     ]
-    words = ["fit", "at the ends of the intervals of k and g", "reads, binomial 95 % interval"]
-    figure.legend(handles, words, loc="outside lower center", ncols=3, fontsize=8)
+    labels = ["fit", "at the ends of the intervals of k and g", "reads, binomial 95 % interval"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     closed = np.isfinite(fit.rate) & ~flagged(fit, OPEN_RATE)
     return Picture(
         "trajectories",
@@ -115,9 +115,9 @@ def _trajectories(fit: MethylationFit) -> Picture:
         f"Methylated fraction against age at {len(rows)} sites, spread evenly over the quantiles of k among the"
         f" better-covered half of the sites whose interval of k is closed (n = {int(closed.sum()):,} of"
         f" {len(fit):,}); n over each panel: its reads."
-        " Points: share of modified reads, with binomial 95 % intervals (Wilson). Band: the curve with k or"
+        " Points: fraction of modified reads, with binomial 95 % intervals (Wilson). Band: the curve with k or"
         " g at an end of its own interval, the other as fitted.",
-        f"Small panels, each a curve of methylation against age through the shares of modified reads of one site; rates"
+        f"Small panels, each a curve of methylation against age through the modified fractions of one site; rates"
         f" from {fit.rate[rows].min():.3g} to {fit.rate[rows].max():.3g} per {fit.unit.removesuffix('s')}.",
         figure,
     )
@@ -129,7 +129,7 @@ def _distributions(fit: MethylationFit) -> Picture:
     known = np.isfinite(fit.rate)
     vague = flagged(fit, OPEN_RATE) & known
     unit = fit.unit.removesuffix("s")
-    for axes, values, words in (
+    for axes, values, label in (
         (grid[0], fit.rate, f"k, rate (1/{unit}, log)"),
         (grid[1], fit.half_life, f"half-life ({fit.unit}, log)"),
     ):
@@ -140,7 +140,7 @@ def _distributions(fit: MethylationFit) -> Picture:
         axes.stairs(sure + unsure, edges, baseline=sure, fill=True, color=GREY, alpha=0.5)
         axes.stairs(sure, edges, fill=True, color=BLUE)
         log_axis(axes, "x")
-        axes.set(xlabel=words, ylabel="sites")
+        axes.set(xlabel=label, ylabel="sites")
     steady = fit.steady[known]
     edges = np.linspace(0, 1, BINS + 1)
     sure, _ = np.histogram(fit.steady[known & ~vague], edges)
@@ -148,10 +148,10 @@ def _distributions(fit: MethylationFit) -> Picture:
     grid[2].stairs(every, edges, baseline=sure, fill=True, color=GREY, alpha=0.5)
     grid[2].stairs(sure, edges, fill=True, color=BLUE)
     grid[2].set(xlabel="g, steady fraction", ylabel="sites")
-    share = float(vague.sum() / known.sum())
+    vague_part = float(vague.sum() / known.sum())
     figure.legend(
         [Patch(color=BLUE), Patch(color=GREY, alpha=0.5)],
-        [f"interval of k closed ({1 - share:.0%})", f"k open to one side or at its bound ({share:.0%})"],
+        [f"interval of k closed ({1 - vague_part:.0%})", f"k open to one side or at its bound ({vague_part:.0%})"],
         loc="outside lower center", ncols=2, fontsize=8,
     )  # fmt: skip
     counts = ", ".join(
@@ -166,10 +166,10 @@ def _distributions(fit: MethylationFit) -> Picture:
     )
     return Picture(
         "distributions",
-        f"{median}; k is open at {share:.0%} of the fitted sites",
+        f"{median}; k is open at {vague_part:.0%} of the fitted sites",
         f"Rate, half-life and steady fraction of {int(known.sum()):,} fitted sites of {len(fit):,};"
         f" model '{fit.model}'. Flags, n: {counts}.",
-        f"Histograms of rate, half-life and steady fraction; {median}, {share:.0%} of sites with an open rate.",
+        f"Histograms of rate, half-life and steady fraction; {median}, {vague_part:.0%} of sites with an open rate.",
         figure,
     )
 
@@ -237,7 +237,7 @@ def _map(fit: MethylationFit) -> Picture:
         f"geometric mean of k over the sites of {len(rows)} contig{'s' if len(rows) > 1 else ''}:"
         f" {middle:.3g} per {unit}",
         f"Geometric mean of k in bins of about {width:,.0f} bp over all fitted sites (n = {int(known.sum()):,});"
-        " gaps: no fitted site. Half-lives are ln 2 / k." + told_of(len(rows), len(spans)),
+        " gaps: no fitted site. Half-lives are ln 2 / k." + note_of_drawn(len(rows), len(spans)),
         f"Steps of the mean rate along {len(rows)} contigs.",
         figure,
     )

@@ -22,9 +22,9 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Draw all pictures of a result file, the one that tells most first; none where there is nothing to draw.
+    """Draw all pictures of a result file, the most informative first; none where there is nothing to draw.
 
-    Names are one of their kind within the file. Raises InputError as `store.files.open_any`.
+    Names are unique within the file. Raises InputError as `store.files.open_any`.
     """
     draw = DRAWERS.get(kind_of(path))
     with styled():

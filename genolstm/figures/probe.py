@@ -1,4 +1,4 @@
-"""Pictures of a probe: every score beside its controls, what the verdict rests on, and where the weights lie.
+"""Pictures of a probe: every score beside its controls, the differences behind the verdict, and the weights.
 
 What is drawn follows from what a target holds (two classes, more, or values; a sweep; edges), not from the task's name.
 """
@@ -10,15 +10,16 @@ import numpy as np
 
 from genolstm.figures import probe_curves, probe_edges, probe_values, probe_weights
 from genolstm.figures.axes import ROW_INCHES, interval_rows
-from genolstm.figures.feature_sets import SCORE_WORDS, TRAINED, called, colours_of
+from genolstm.figures.feature_sets import SCORE_NAMES, TRAINED, called, colours_of
 from genolstm.figures.style import GREY, Picture, new_figure
-from genolstm.figures.words import plain, shortened
+from genolstm.figures.text import plain, shortened
+from genolstm.probes.verdicts import spelled_verdict
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult, read_probe
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give the verdict of all targets, then what there is of each target."""
+    """The verdicts on all targets, then the pictures of each target."""
     results = read_probe(path)
     return [_verdicts(results), *(picture for result in results.values() for picture in _of_target(result))]
 
@@ -49,26 +50,26 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
     grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
     for (left, right), result in zip(grid, results.values(), strict=True):
         names, styles = list(result.features), colours_of(result.features)
-        word = SCORE_WORDS.get(result.ranked, result.ranked)
+        score = SCORE_NAMES.get(result.ranked, result.ranked)
         scores = [tuple(result.features[name].scores[result.ranked]) for name in names]
         interval_rows(left, [called(name) for name in names], scores, colours=[styles[name][0] for name in names])
-        left.set_xlabel(f"{word}, {_test_sites(result):,} test sites")
+        left.set_xlabel(f"{score}, {_test_sites(result):,} test sites")
         left.set_title(plain(result.target))
         if result.prevalence is not None and result.ranked == "auprc":
-            share = _test_share(result)
-            left.axvline(share, color=GREY, linestyle=":", linewidth=1.2)
-            left.text(share, len(names) - 0.4, " share of true sites", color="0.4", fontsize=7, va="top")
+            fraction = _true_fraction(result)
+            left.axvline(fraction, color=GREY, linestyle=":", linewidth=1.2)
+            left.text(fraction, len(names) - 0.4, " fraction of true sites", color="0.4", fontsize=7, va="top")
         controls = list(result.differences)
         interval_rows(
             right, [called(name) for name in controls], [tuple(result.differences[name]) for name in controls],
             colours=[styles[name][0] if name in styles else GREY for name in controls], zero=True,
         )  # fmt: skip
         right.set_ylim(len(controls) - len(names) - 0.6, len(controls) - 0.4)  # rows as high as on the left
-        right.set_xlabel(f"{word} of the trained states minus the control's, paired")
-        right.set_title(plain(f"verdict: {result.verdict}"))
-    verdicts = "; ".join(f"{shortened(name)}: {result.verdict}" for name, result in results.items())
-    told = "; ".join(
-        f"{shortened(name)}: {_estimate(result)} against {called(result.best_control)}, {result.verdict}"
+        right.set_xlabel(f"{score} of the trained states minus the control's, paired")
+        right.set_title(plain(f"verdict: {_verdict(result)}"))
+    verdicts = "; ".join(f"{shortened(name)}: {_verdict(result)}" for name, result in results.items())
+    differences = "; ".join(
+        f"{shortened(name)}: {_estimate(result)} against {called(result.best_control)}, {_verdict(result)}"
         for name, result in results.items()
     )
     n = ", ".join(f"{shortened(name)} {_test_sites(result):,}{_positives(result)}" for name, result in results.items())
@@ -78,7 +79,7 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
         f"Left: score of linear probes on each feature set; right: trained states minus each control, paired; bars are"
         f" 95 % intervals of a block bootstrap over test sites (n = {n}). A gain needs the interval over the strongest"
         " control to lie above zero.",
-        f"Rows of scores with intervals. Difference from the strongest control: {told}.",
+        f"Rows of scores with intervals. Difference from the strongest control: {differences}.",
         figure,
     )
 
@@ -121,7 +122,7 @@ def _sweep(result: ProbeResult) -> Picture:
         f"{shortened(result.target)}: states read at {chosen} symbols after the site were chosen",
         f"{score} on the validation sites (n = {valid:,}) of states read some symbols after the site, alone or several"
         f" together ({'; '.join(','.join(map(str, each)) for each in joined)}). The offsets are chosen by the log"
-        " likelihood on validation; test sites are not looked at.",
+        " likelihood on validation; test sites are not used.",
         f"Line plot of validation {score} against the offset for the trained model and random-init models"
         + (f"; best of the trained {best.ranked:.3f} at {', '.join(map(str, best.offsets))}." if best else "."),
         figure,
@@ -132,7 +133,7 @@ def _test_sites(result: ProbeResult) -> int:
     return int((result.sites.part == Part.TEST).sum())
 
 
-def _test_share(result: ProbeResult) -> float:
+def _true_fraction(result: ProbeResult) -> float:
     test = result.sites.part == Part.TEST
     return float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
 
@@ -141,6 +142,11 @@ def _positives(result: ProbeResult) -> str:
     if result.features[TRAINED].threshold is None:
         return ""
     return f" of which {int((result.features[TRAINED].label[result.sites.part == Part.TEST] > 0).sum()):,} true"
+
+
+def _verdict(result: ProbeResult) -> str:
+    difference = result.differences.get(result.best_control)
+    return spelled_verdict(result.verdict, difference) if difference else result.verdict
 
 
 def _estimate(result: ProbeResult) -> str:

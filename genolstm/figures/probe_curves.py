@@ -1,14 +1,14 @@
-"""ROC, precision and recall, and calibration of a probe that tells two classes apart."""
+"""ROC, precision and recall, and calibration of a probe of two classes."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.figures.axes import binomial_interval, share_axis
+from genolstm.figures.axes import binomial_interval, fraction_axes
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
 from genolstm.figures.style import BLUE, GREY, SKY, Picture, new_figure
-from genolstm.figures.words import shortened
+from genolstm.figures.text import shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Curves(NamedTuple):
-    """Corners of an ROC curve and steps of a precision-recall curve, float64 [k] each; tied scores share one place.
+    """Corners of an ROC curve and steps of a precision-recall curve, float64 [k] each; tied scores are one place.
 
     recall, precision : at each threshold that finds more true sites; the precision holds back to the recall before.
     """
@@ -28,7 +28,7 @@ class Curves(NamedTuple):
 
 
 def curves_of(labels: NDArray[np.int8], scores: NDArray[np.float32]) -> Curves:
-    """Give both curves of labels [N] and scores [N], higher is truer; none of it depends on the order of ties."""
+    """Both curves of labels [N] and scores [N], higher is truer; none of it depends on the order of ties."""
     order = np.argsort(-scores.astype(np.float64), kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     positive = labels[order] > 0
@@ -51,26 +51,26 @@ def curves(result: ProbeResult) -> Picture:
     roc, precision = figure.subplots(1, 2)
     test = result.sites.part == Part.TEST
     styles = colours_of(result.features)
-    handles, words = [], []
+    handles, labels = [], []
     for name, features in reversed(list(result.features.items())):  # the trained states on top
         drawn = curves_of(features.label[test], features.log_odds[test])
         colour, dashes = styles[name]
-        look = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
-        roc.plot(drawn.false_positive, drawn.true_positive, gid=f"roc-{name}", **look)
-        (line,) = precision.plot(drawn.recall, drawn.precision, drawstyle="steps-pre", **look)
+        style = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
+        roc.plot(drawn.false_positive, drawn.true_positive, gid=f"roc-{name}", **style)
+        (line,) = precision.plot(drawn.recall, drawn.precision, drawstyle="steps-pre", **style)
         handles.append(line)
-        told = [f"{word} {features.scores[score].value:.3f} [{features.scores[score].low:.3f},"
-                f" {features.scores[score].high:.3f}]" for score, word in (("auprc", "AUPRC"), ("auroc", "AUROC"))
+        scores = [f"{title} {features.scores[score].value:.3f} [{features.scores[score].low:.3f},"
+                f" {features.scores[score].high:.3f}]" for score, title in (("auprc", "AUPRC"), ("auroc", "AUROC"))
                 if score in features.scores]  # fmt: skip
-        words.append(f"{called(name)}: {', '.join(told)}")
+        labels.append(f"{called(name)}: {', '.join(scores)}")
     roc.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
-    share_axis(roc, "false positive rate", "true positive rate (recall)")
-    share_axis(precision, "recall", "precision")
-    share = float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
-    handles.append(precision.axhline(share, color=GREY, linewidth=1, linestyle=":"))
-    words.append(f"share of true sites {share:.3f}, and chance")
+    fraction_axes(roc, "false positive rate", "true positive rate (recall)")
+    fraction_axes(precision, "recall", "precision")
+    fraction = float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
+    handles.append(precision.axhline(fraction, color=GREY, linewidth=1, linestyle=":"))
+    labels.append(f"fraction of true sites {fraction:.3f}, the chance level")
     figure.legend(
-        handles[-2::-1] + handles[-1:], words[-2::-1] + words[-1:], loc="outside lower center", ncols=2, fontsize=7.5
+        handles[-2::-1] + handles[-1:], labels[-2::-1] + labels[-1:], loc="outside lower center", ncols=2, fontsize=7.5
     )
     best = result.features[TRAINED].scores["auprc"]
     natural = f"; in nature {result.prevalence:.2%} of candidates are true" if result.prevalence is not None else ""
@@ -78,14 +78,14 @@ def curves(result: ProbeResult) -> Picture:
         f"{result.target}-curves",
         f"{shortened(result.target)}: trained states AUPRC {best.value:.3f} [{best.low:.3f}, {best.high:.3f}]",
         f"Test sites n = {int(test.sum()):,}, {int((result.features[TRAINED].label[test] > 0).sum()):,} of them true"
-        f" ({share:.1%}){natural}. Values with 95 % intervals of a block bootstrap. Dotted: chance.",
-        "ROC curve and precision-recall curve. " + "; ".join(words[-2::-1]) + ".",
+        f" ({fraction:.1%}){natural}. Values with 95 % intervals of a block bootstrap. Dotted: chance level.",
+        "ROC curve and precision-recall curve. " + "; ".join(labels[-2::-1]) + ".",
         figure,
     )
 
 
 def calibration(result: ProbeResult) -> Picture:
-    """Draw the share of true sites against the predicted probability, in bins of test sites."""
+    """Draw the fraction of true sites against the predicted probability, in bins of test sites."""
     figure = new_figure(4.6, 4.2)
     axes = figure.subplots()
     bins = [each for each in result.calibration if each.sites > 0]
@@ -94,16 +94,16 @@ def calibration(result: ProbeResult) -> Picture:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
     axes.vlines(predicted, low, high, color=SKY, linewidth=2)
     axes.plot(predicted, observed, color=BLUE, marker="o", markersize=5)
-    share_axis(axes, "predicted probability of a true site", "share of true sites")
+    fraction_axes(axes, "predicted probability of a true site", "fraction of true sites")
     error = result.features[TRAINED].scores.get("calibration_error")
-    told = f"calibration error {error.value:.3f}" if error else "calibration"
+    summary = f"calibration error {error.value:.3f}" if error else "calibration"
     return Picture(
         f"{result.target}-calibration",
-        f"{shortened(result.target)}: {told} of the trained states",
+        f"{shortened(result.target)}: {summary} of the trained states",
         f"{len(bins)} bins of test sites (n = {sum(each.sites for each in bins):,}) by predicted probability; bars are"
         " binomial 95 % intervals (Wilson), which take sites for independent. Dotted: perfect calibration.",
-        "Plot of observed share against predicted probability, near the diagonal where calibration is good; "
-        + told
+        "Plot of observed fraction against predicted probability, near the diagonal where calibration is good; "
+        + summary
         + ".",
         figure,
     )

@@ -1,4 +1,4 @@
-"""What the forget gate does where features begin and end, as a probe or the gates command measured it."""
+"""Picture of the forget gate where features begin and end, as a probe or the gates command measured it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.figures.style import BLUE, GREY, Picture, new_figure
-from genolstm.figures.words import interval, plain, shortened
+from genolstm.figures.text import interval, plain, shortened
 from genolstm.store.results import ProbeResult
 
 
@@ -18,7 +18,7 @@ def edges(result: ProbeResult) -> Picture:
     directions = list(dict.fromkeys(table["direction"]))
     figure = new_figure(3.6 * len(directions) + 0.6, 2.3 * len(models) + 0.7)
     grid = figure.subplots(len(models), len(directions), squeeze=False, sharex=True, sharey="row")
-    told = []
+    differences = []
     for row in range(rows):
         model, direction, layer = table["model"][row], table["direction"][row], int(table["layer"][row])
         axes = grid[models.index((model, layer)), directions.index(direction)]
@@ -27,12 +27,14 @@ def edges(result: ProbeResult) -> Picture:
         axes.plot(offset, result.profiles["forget"][row], color=BLUE, label="edges of peaks")
         numbers = {name: float(table[name][row]) for name in ("difference", "low", "high", "p_adjusted")}
         axes.set_title(
-            f"{plain(_words(model))}, layer {layer}, {plain(direction)} the peak\n"
+            f"{plain(_model_name(model))}, layer {layer}, {plain(direction)} the peak\n"
             + interval(numbers["difference"], numbers["low"], numbers["high"], signed=True)
             + f", p {numbers['p_adjusted']:.2g}",
             fontsize=8.5,
         )
-        told.append(f"{_words(model)}, {direction}: {numbers['difference']:+.4f} (p {numbers['p_adjusted']:.2g})")
+        differences.append(
+            f"{_model_name(model)}, {direction}: {numbers['difference']:+.4f} (p {numbers['p_adjusted']:.2g})"
+        )
     for axes in grid[:, 0]:
         axes.set_ylabel("mean forget gate")
     for axes in grid[-1]:
@@ -46,13 +48,13 @@ def edges(result: ProbeResult) -> Picture:
         f"Mean forget gate over units, at bases around the edges of peaks (n = {n} edges a panel) and around positions"
         " matched in composition; in the titles the difference near the edge with its 95 % interval (block bootstrap)"
         " and the permutation p, corrected for the number of tests.",
-        "Line plots of the forget gate around peak edges. " + "; ".join(told) + ".",
+        "Line plots of the forget gate around peak edges. " + "; ".join(differences) + ".",
         figure,
     )
 
 
-def _words(model: str) -> str:
-    return model.replace("untrained_", "untrained twin ")
+def _model_name(model: str) -> str:
+    return model.replace("untrained_", "random-init model ")
 
 
 def _span(counts: Any) -> str:  # noqa: ANN401  (an array, or a list)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.figures.feature_sets import SCORE_WORDS, TRAINED, called
+from genolstm.figures.feature_sets import SCORE_NAMES, TRAINED, called
 from genolstm.figures.style import BLACK, HEAT, Picture, new_figure
-from genolstm.figures.words import plain, shortened
+from genolstm.figures.text import plain, shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
 
 CELLS = 40  # hexagons across
-FAR_FRACTION, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; room beyond, as a share
+FAR_FRACTION, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; space beyond, as a fraction
 
 
 def agreement(result: ProbeResult) -> Picture:
@@ -23,17 +23,17 @@ def agreement(result: ProbeResult) -> Picture:
     test = result.sites.part == Part.TEST
     observed = np.asarray(result.features[TRAINED].label[test], dtype=np.float64)
     ends = np.array([observed.min(), observed.max()]) if observed.size else np.array([0.0, 1.0])
-    told = {name: np.asarray(result.features[name].log_odds[test], dtype=np.float64) for name in names}
-    x_ends, y_ends = _ends([observed]), _ends(list(told.values()))
+    predicted = {name: np.asarray(result.features[name].log_odds[test], dtype=np.float64) for name in names}
+    x_ends, y_ends = _ends([observed]), _ends(list(predicted.values()))
     beyond = sum(
         int(((observed < x_ends[0]) | (observed > x_ends[1]) | (each < y_ends[0]) | (each > y_ends[1])).sum())
-        for each in told.values()
+        for each in predicted.values()
     )
     drawn = None
     for axes, name in zip(grid, names, strict=True):
         if observed.size:
             drawn = axes.hexbin(
-                observed, told[name], extent=(*x_ends, *y_ends), gridsize=CELLS, bins="log", mincnt=1, cmap=HEAT,
+                observed, predicted[name], extent=(*x_ends, *y_ends), gridsize=CELLS, bins="log", mincnt=1, cmap=HEAT,
                 linewidths=0.1,
             )  # fmt: skip
         axes.plot(ends, ends, color=BLACK, linewidth=1, linestyle=":")
@@ -44,14 +44,14 @@ def agreement(result: ProbeResult) -> Picture:
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=list(grid), label="test sites in a cell")
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    word = SCORE_WORDS.get(result.ranked, result.ranked)
+    score_name = SCORE_NAMES.get(result.ranked, result.ranked)
     signal = str(result.definition.get("signal", result.definition.get("target", result.target)))
     score = result.features[TRAINED].scores[result.ranked]
     return Picture(
         f"{result.target}-values",
-        f"{shortened(result.target)}: {word} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]",
+        f"{shortened(result.target)}: {score_name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]",
         f"Predicted against observed {signal}, test sites (n = {int(test.sum()):,}); left the trained states, right the"
-        f" strongest control; in the titles {word} with its 95 % interval (block bootstrap). Dotted: equality."
+        f" strongest control; in the titles {score_name} with its 95 % interval (block bootstrap). Dotted: equality."
         + (f" {beyond:,} points lie beyond the axes." if beyond else ""),
         f"Density plots of predicted against observed values; {result.ranked} of the trained states {score.value:.3f}.",
         figure,
@@ -69,29 +69,29 @@ def _ends(columns: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
 
 
 def confusion(result: ProbeResult) -> Picture:
-    """Draw the share of each true class that the trained states call each class, test sites."""
+    """Draw the fraction of each true class that the trained states assign to each class, test sites."""
     features, test = result.features[TRAINED], result.sites.part == Part.TEST
     kinds = features.log_odds.shape[1]
     names = [shortened(str(name), 16) for name in result.definition.get("classes", range(kinds))]
-    told = np.argmax(features.log_odds[test], axis=1)
+    assigned = np.argmax(features.log_odds[test], axis=1)
     table = np.zeros((kinds, kinds), dtype=np.int64)
-    np.add.at(table, (features.label[test].astype(np.int64), told), 1)
-    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    np.add.at(table, (features.label[test].astype(np.int64), assigned), 1)
+    fraction = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     figure = new_figure(1.8 + 0.42 * kinds + 1.2, 1.4 + 0.42 * kinds)
     axes = figure.subplots()
-    image = axes.imshow(share, cmap=HEAT, vmin=0, vmax=1)
+    image = axes.imshow(fraction, cmap=HEAT, vmin=0, vmax=1)
     axes.set_xticks(range(kinds), [plain(name) for name in names], rotation=90 if kinds > 4 else 0)
     axes.set_yticks(
         range(kinds), [f"{plain(name)} (n = {count:,})" for name, count in zip(names, table.sum(axis=1), strict=True)]
     )
-    axes.set(xlabel="called", ylabel="true")
-    figure.colorbar(image, ax=axes, label="share of the true class")
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, ax=axes, label="fraction of the true class")
     score = features.scores[result.ranked]
     return Picture(
         f"{result.target}-confusion",
         f"{shortened(result.target)}: {result.ranked} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]",
-        f"Share of the sites of each true class that the trained states call each class; test sites"
+        f"Fraction of the sites of each true class that the trained states assign to each class; test sites"
         f" n = {int(test.sum()):,}.",
-        f"Heat map of true against called classes; {result.ranked} {score.value:.3f}.",
+        f"Heat map of true against predicted classes; {result.ranked} {score.value:.3f}.",
         figure,
     )

@@ -1,10 +1,10 @@
-"""Which states carry what a probe reads: its standardised weights, feature by feature."""
+"""Standardised weights of a probe, feature by feature: which states carry its information."""
 
 import numpy as np
 
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
 from genolstm.figures.style import BLUE, GREY, Picture, new_figure
-from genolstm.figures.words import shortened
+from genolstm.figures.text import shortened
 from genolstm.store.results import ProbeResult
 
 HALF = 0.5
@@ -23,9 +23,9 @@ def weights(result: ProbeResult) -> Picture:
     left.plot(places, bars, color=BLUE, linewidth=0.5, rasterized=len(flat) > MOST_BARS)
     left.set(xlabel="feature of the trained states", ylabel="standardised weight", xlim=(-1, len(flat)))
     blocks = _blocks(result, len(flat))
-    for place, words in blocks:
+    for place, label in blocks:
         left.axvline(place, color=GREY, linewidth=0.6, linestyle=":")
-        left.text(place, 1.01, f" {words}", transform=left.get_xaxis_transform(), fontsize=7, color="0.3")
+        left.text(place, 1.01, f" {label}", transform=left.get_xaxis_transform(), fontsize=7, color="0.3")
     styles = colours_of(result.features)
     for name, features in reversed(list(result.features.items())):
         if name != TRAINED and not name.startswith("untrained"):
@@ -33,32 +33,34 @@ def weights(result: ProbeResult) -> Picture:
         squared = np.sort(
             np.asarray(features.coefficients, dtype=np.float64).reshape(len(features.coefficients), -1) ** 2, axis=None
         )[::-1]
-        share = np.cumsum(squared) / max(float(squared.sum()), np.finfo(float).tiny)
+        held = np.cumsum(squared) / max(float(squared.sum()), np.finfo(float).tiny)
         right.plot(
-            np.linspace(0, 1, len(share) + 1),
-            [0.0, *share],
+            np.linspace(0, 1, len(held) + 1),
+            [0.0, *held],
             color=styles[name][0],
             linestyle=styles[name][1],
             label=called(name),
         )
-    right.set(xlabel="share of features, heaviest first", ylabel="share of squared weight", xlim=(0, 1), ylim=(0, 1.02))
+    right.set(
+        xlabel="fraction of features, heaviest first", ylabel="fraction of squared weight", xlim=(0, 1), ylim=(0, 1.02)
+    )
     right.legend(*[each[::-1] for each in right.get_legend_handles_labels()], loc="lower right", fontsize=8)
     squared = np.sort(flat**2)[::-1]
     few = int(np.searchsorted(np.cumsum(squared), HALF * squared.sum()) + 1)
-    order = "; from left to right: " + ", ".join(words for _, words in blocks) if blocks else ""
+    order = "; from left to right: " + ", ".join(label for _, label in blocks) if blocks else ""
     return Picture(
         f"{result.target}-weights",
         f"{shortened(result.target)}: {few:,} of {len(flat):,} features hold half of the squared weight",
-        f"Left: weight of each standardised feature of the trained states (n = {len(flat):,}){order}. Right: share of"
-        " the squared weight that the heaviest features hold, beside the untrained twins. Weights share what correlated"
-        " features say: a small one does not mean that a unit knows nothing.",
+        f"Left: weight of each standardised feature of the trained states (n = {len(flat):,}){order}. Right:"
+        " fraction of the squared weight that the heaviest features hold, beside random-init models. Correlated"
+        " features divide their weight: a small weight does not mean that a unit carries no information.",
         f"Bars of the weights, and curves of their concentration: {few} of {len(flat)} features hold half.",
         figure,
     )
 
 
 def _blocks(result: ProbeResult, features: int) -> list[tuple[float, str]]:
-    """Where the states read at each offset begin, and what they are; empty where the layout is not known."""
+    """Where the states at each offset begin, and their labels; empty where the layout is not known."""
     offsets = result.offsets
     if len(offsets) < 2 or features % len(offsets):
         return []

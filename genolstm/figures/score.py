@@ -1,15 +1,15 @@
-"""Pictures of a score file: bits along contigs and by class, calibration, and what the seams differed by."""
+"""Pictures of a score file: bits along contigs and by class, calibration, and differences at the seams."""
 
 from pathlib import Path
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, told_of
+from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
 from genolstm.figures.markov_lines import by_order
 from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
-from genolstm.figures.words import shortened
+from genolstm.figures.text import shortened
 from genolstm.regions import STRAND_NAMES
 from genolstm.store.score import SLAB, ScoreFile, ScoreTables, open_score, read_score_tables
 
@@ -18,7 +18,7 @@ STRAND_COLOURS = (BLUE, ORANGE)
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give bits along contigs, by class, beside Markov models, calibration, seams; what the file lacks is left out."""
+    """Bits along contigs, by class, beside Markov models, calibration, seams; what the file lacks is left out."""
     tables = read_score_tables(path)
     with open_score(path) as scores:
         drawn = [_along(scores, tables)]
@@ -62,21 +62,21 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
         if reference:
             axes.axhline(reference.interpolated, color=BLACK, linewidth=0.9, linestyle="-.")
     beyond = limit(grid, drawn, [reference.interpolated] if reference else [])
-    words = [f"{name} strand" for name in STRAND_NAMES[: scores.strands]]
+    labels = [f"{name} strand" for name in STRAND_NAMES[: scores.strands]]
     handles = [Line2D([], [], color=colour) for colour in STRAND_COLOURS[: scores.strands]]
     if reference:
         handles.append(Line2D([], [], color=BLACK, linewidth=0.9, linestyle="-."))
-        words.append(f"interpolated Markov, all that was scored: {reference.interpolated:.3f}")
-    figure.legend(handles, words, loc="outside lower center", ncols=3, fontsize=8)
+        labels.append(f"interpolated Markov, all that was scored: {reference.interpolated:.3f}")
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     n = int(tables.symbols.sum())
-    means = "; ".join(f"{words} {bits:.3f} bits/base" for words, bits in _means(tables).items())
+    means = "; ".join(f"{label} {bits:.3f} bits/base" for label, bits in _means(tables).items())
     width = widest / n_bins(widest, widest)
     return Picture(
         "bits",
         f"bits along contigs: {means}",
         f"Mean bits per base in bins of about {width:,.0f} bp, known bases of both strands, n = {n:,}."
         f" In brackets whether the model was trained on any base of the contig."
-        + told_of(len(rows), len(spans))
+        + note_of_drawn(len(rows), len(spans))
         + beyond,
         f"Steps of bits per base along {len(rows)} contigs; {means}.",
         figure,
@@ -84,12 +84,12 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
 
 
 def _means(tables: ScoreTables) -> dict[str, float]:
-    told = {}
-    for seen, words in SEEN.items():
+    means = {}
+    for seen, label in SEEN.items():
         rows = tables.seen == seen
         if (symbols := tables.symbols[rows].sum()) > 0:
-            told[words] = float(tables.bits[rows].sum() / symbols)
-    return told
+            means[label] = float(tables.bits[rows].sum() / symbols)
+    return means
 
 
 def _classes(tables: ScoreTables) -> Picture:
@@ -106,7 +106,7 @@ def _classes(tables: ScoreTables) -> Picture:
         "classes",
         f"{lowest.name} is the most predictable ({lowest.bits:.3f} bits/base), {highest.name} the least"
         f" ({highest.bits:.3f})",
-        f"Mean bits per known base by class of the annotation, read along the feature (sense), against it (antisense),"
+        f"Mean bits per known base by class of the annotation, along the feature (sense), against it (antisense),"
         f" or on both strands; bars are 95 % intervals of a bootstrap over blocks of 100 kb. n: {n}.",
         "Rows of bits per base with intervals: "
         + "; ".join(f"{name} {row.bits:.3f}" for name, row in zip(names, rows, strict=True))
@@ -124,7 +124,7 @@ def _calibration(tables: ScoreTables) -> Picture:
     low, high = binomial_interval(columns["observed"][shown], columns["sampled"][shown])
     axes.vlines(columns["predicted"][shown], low, high, color=SKY, linewidth=2)
     axes.plot(columns["predicted"][shown], columns["observed"][shown], color=BLUE, marker="o", markersize=4)
-    axes.set(ylabel="share that came", ylim=(-0.02, 1.02), xlim=(-0.02, 1.02))
+    axes.set(ylabel="observed fraction", ylim=(-0.02, 1.02), xlim=(-0.02, 1.02))
     lower = columns["lower"]
     counts.stairs(columns["sampled"], [*lower, 1.0], fill=True, color=SKY)
     log_axis(counts, "y")
@@ -132,11 +132,11 @@ def _calibration(tables: ScoreTables) -> Picture:
     return Picture(
         "calibration",
         f"calibration error {tables.calibration_error:.4f}",
-        "Share of predictions that came true against the predicted probability, in bins of 0.05; n ="
+        "Fraction of predictions that came true against the predicted probability, in bins of 0.05; n ="
         f" {int(columns['sampled'].sum()):,} predictions (every known symbol at every eighth base), bars"
         " binomial 95 % intervals (Wilson), which take them for independent. Below: n of each bin. Dotted: perfect"
         " calibration.",
-        f"Plot of observed share against predicted probability; expected calibration error"
+        f"Plot of observed fraction against predicted probability; expected calibration error"
         f" {tables.calibration_error:.4f}.",
         figure,
     )
@@ -147,7 +147,7 @@ def _seams(tables: ScoreTables) -> Picture:
     grid = figure.subplots(1, 2)
     repaired = tables.seams["repaired"] > 0
     floors = []
-    for axes, name, words in zip(grid, ("state", "bits"), ("of a state", "in bits"), strict=True):
+    for axes, name, unit in zip(grid, ("state", "bits"), ("of a state", "in bits"), strict=True):
         found, left = (tables.seams[f"{end}_{name}"] for end in ("found", "left"))
         positive = np.concatenate([found[found > 0], left[left > 0]])
         # a logarithmic axis has no zero: it is drawn below all else
@@ -173,7 +173,7 @@ def _seams(tables: ScoreTables) -> Picture:
             label="as left",
         )
         log_axis(axes, "y")
-        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference {words} (log)")
+        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference {unit} (log)")
     if repaired.any():
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     worst = float(tables.seams["left_bits"].max())

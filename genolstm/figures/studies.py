@@ -22,7 +22,7 @@ DRAWERS: dict[StudyName, tuple[str, str]] = {  # module in this package, functio
 
 
 def pictures_of(study: Study) -> list[Picture]:
-    """Draw a study; the picture that tells most first, named after the study."""
+    """Draw a study; the most informative picture first, named after the study."""
     module, function = DRAWERS[StudyName(study.name)]
     with styled():
         pictures: list[Picture] = getattr(importlib.import_module(f"genolstm.figures.{module}"), function)(study)

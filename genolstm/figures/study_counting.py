@@ -1,4 +1,4 @@
-"""Picture of `study counting`: strings told by n, and the counter's memory along one string."""
+"""Picture of `study counting`: strings predicted by n, and the counter's memory along one string."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ WIDTH = 0.38
 
 
 def counting(study: Study) -> list[Picture]:
-    """Draw the share of networks that tell a^n b^n, one counter's course, and where counters are."""
+    """Draw the fraction of networks that predict a^n b^n, one counter's course, and where counters are."""
     table, course, setting = study.tables["by_n"], study.tables["course"], study.setting
     longest = int(setting["longest"])
     figure = new_figure(9.0, 3.4)
@@ -21,7 +21,7 @@ def counting(study: Study) -> list[Picture]:
     by_n.step(_numbers(table, "n"), _numbers(table, "right"), where="mid", color=BLUE)
     by_n.set_ylim(-0.03, 1.12)
     by_n.set_xlabel("n of a^n b^n")
-    by_n.set_ylabel("share of networks that tell the end")
+    by_n.set_ylabel("fraction of networks that predict the end")
     along.plot(_numbers(course, "cell"), color=BLUE, label="memory c")
     along.plot(_numbers(course, "fitted"), color=BLACK, linestyle="--", linewidth=1, label="linear in the count")
     along.set_xlabel("symbols read")
@@ -32,9 +32,9 @@ def counting(study: Study) -> list[Picture]:
         Picture(
             "counting",
             f"Counting past n = {longest}",
-            f"Left: share of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
-            f" units) that tell every symbol after the first b. Middle: first network, n = {2 * longest}. Right: R2 of"
-            " the best cell's regression on the count, n never trained, mean and 95 % interval (t)."
+            f"Left: fraction of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
+            f" units) that predict every symbol after the first b. Middle: first network, n = {2 * longest}. Right: R2"
+            " of the best cell's regression on the count, n never trained, mean and 95 % interval (t)."
             f" Seed {setting['seed']}.",
             study.conclusion,
             figure,

@@ -8,7 +8,7 @@ from genolstm.store.study import Study
 
 HOUR, DAY = 60.0, 1440.0
 TIMES = ((20.0, "20 min"), (HOUR, "1 h"), (9 * HOUR, "9 h"), (DAY, "1 d"), (6 * DAY, "6 d"), (31 * DAY, "31 d"))
-LOOKS = {
+STYLES = {
     "one unit": (RED, ":"),
     "two units": (ORANGE, "--"),
     "three units": (PURPLE, "--"),
@@ -20,7 +20,7 @@ Z = 1.959963984540054
 
 
 def forgetting(study: Study) -> list[Picture]:
-    """Give the savings with the laws through them, and what each law's parameters earn."""
+    """The savings with the laws through them, and the error of each law at points left out."""
     return [_curves(study), _criteria(study)]
 
 
@@ -30,7 +30,7 @@ def _curves(study: Study) -> Picture:
     curves, points = study.tables["curves"], study.tables["savings"]
     laws = study.tables["laws"]
     r2 = dict(zip(laws["law"].values, laws["r2"].values, strict=True))
-    for name, (colour, dashes) in LOOKS.items():
+    for name, (colour, dashes) in STYLES.items():
         axes.plot(
             curves["minutes"].values,
             curves[name].values,
@@ -43,7 +43,7 @@ def _curves(study: Study) -> Picture:
         color=BLACK, markersize=4, capsize=2, label="Ebbinghaus 1885", zorder=5,
     )  # fmt: skip
     log_axis(axes, "x")
-    axes.set_xticks([minutes for minutes, _ in TIMES], [word for _, word in TIMES])
+    axes.set_xticks([minutes for minutes, _ in TIMES], [label for _, label in TIMES])
     axes.minorticks_off()
     axes.set(xlabel="time since learning", ylabel="work saved in relearning", ylim=(0, 1))
     axes.legend(fontsize=8)
@@ -51,7 +51,7 @@ def _curves(study: Study) -> Picture:
         "forgetting",
         "Ebbinghaus's savings and what cells of constant forget gates keep",
         "Points: seven savings with 95 % intervals from the probable errors given with them. Lines: least-squares fits;"
-        " R² is the share of the variance of seven points.",
+        " R² is the fraction of the variance of seven points.",
         "Savings fall along a straight line in the logarithm of time, while one exponential falls to nothing in a day.",
         figure,
     )
@@ -79,7 +79,7 @@ def _criteria(study: Study) -> Picture:
     return Picture(
         "left-out",
         "Forgetting laws at points that they were not fitted to",
-        "Each law fitted to six of the seven savings and asked for the seventh, in turn; parameters in brackets.",
+        "Each law fitted to six of the seven savings and used to predict the seventh, in turn; parameters in brackets.",
         "Bars of the error of each law: Ebbinghaus's own formula errs least, a single unit most.",
         figure,
     )

@@ -28,11 +28,11 @@ def _half_lives(study: Study) -> Picture:
     bias, nominal = _numbers(table, "forget_bias"), _numbers(table, "nominal")
     left.plot(bias, nominal, color=BLACK, linewidth=1, label="ln 0.5 / ln sigmoid(b)")
     left.plot(bias, _numbers(table, "gate_alone"), color=GREY, marker="s", linestyle="", label="gate alone")
-    for name, colour, mark, words in (("cut", GREEN, "^", "layer, recurrence cut"), ("layer", BLUE, "o", "layer")):
+    for name, colour, mark, label in (("cut", GREEN, "^", "layer, recurrence cut"), ("layer", BLUE, "o", "layer")):
         values, low, high = (_numbers(table, f"{name}{end}") for end in ("", "_low", "_high"))
         bars = np.nan_to_num(np.array([np.minimum(values - low, 0.9 * values), high - values]))
         left.errorbar(
-            bias, values, yerr=bars, color=colour, marker=mark, linestyle="", capsize=2, markersize=5, label=words
+            bias, values, yerr=bars, color=colour, marker=mark, linestyle="", capsize=2, markersize=5, label=label
         )
         for place in np.flatnonzero(_numbers(table, f"{name}_endless") > 0):
             left.annotate(
@@ -69,7 +69,7 @@ def _decays(axes: Axes, decay: Table) -> None:
     log_axis(axes, "x")
     log_axis(axes, "y")
     axes.set_xlabel("steps after the pulse, and 1")
-    axes.set_ylabel("share of the pulse kept")
+    axes.set_ylabel("fraction of the pulse kept")
     axes.legend(loc="upper left", fontsize=8)
 
 
@@ -78,9 +78,9 @@ def _chrono(study: Study) -> Picture:
     lifetimes = _numbers(table, "time_constant")
     figure = new_figure()
     axes = figure.subplots()
-    shares = np.arange(1, len(lifetimes) + 1) / len(lifetimes)
-    axes.plot(lifetimes, shares, color=BLUE, label="time constants -1 / ln f")
-    axes.plot(_numbers(table, "half_life"), shares, color=RED, label="half-lives ln 0.5 / ln f")
+    fractions = np.arange(1, len(lifetimes) + 1) / len(lifetimes)
+    axes.plot(lifetimes, fractions, color=BLUE, label="time constants -1 / ln f")
+    axes.plot(_numbers(table, "half_life"), fractions, color=RED, label="half-lives ln 0.5 / ln f")
     axes.plot(
         lifetimes, _numbers(table, "expected_share"), color=BLACK, linewidth=1, linestyle="--", label="closed form"
     )
@@ -89,12 +89,12 @@ def _chrono(study: Study) -> Picture:
         horizon, 1.01, f"T = {horizon}", transform=axes.get_xaxis_transform(), color=GREY, ha="center", fontsize=8
     )
     axes.set_xlabel("steps")
-    axes.set_ylabel("share of units with less")
+    axes.set_ylabel("fraction of units with less")
     axes.legend(loc="upper left")
     return Picture(
         "half-life-chrono",
         f"Memory of units begun with chrono:{horizon}",
-        f"Cumulative shares of {len(lifetimes):,} units, seed {study.setting['seed']}.",
+        f"Cumulative fractions of {len(lifetimes):,} units, seed {study.setting['seed']}.",
         f"Two rising, nearly straight curves: time constants reach {lifetimes.max():.0f} steps and half-lives"
         f" {_numbers(table, 'half_life').max():.0f}, with T = {horizon}; the closed form lies on the first.",
         figure,

@@ -10,7 +10,7 @@ COLOURS = {"intact": BLACK, "write 0": BLUE, "forget 1": RED, "forget 0": ORANGE
 
 
 def knockout(study: Study) -> list[Picture]:
-    """Give the loss, the state and the gradient under each knockout."""
+    """The loss, the state and the gradient under each knockout."""
     figure = new_figure(7.2, 5.4)
     (bits, size), (reach, gradient) = figure.subplots(2, 2)
     _bits(bits, study.tables["bits"])

@@ -11,7 +11,7 @@ COLOURS = {"lstm": BLUE, "gru": RED, "gru, equal parameters": ORANGE}
 
 
 def parsimony(study: Study) -> list[Picture]:
-    """Give error against training set size, and the GRUs' less the LSTM's."""
+    """Error against training set size, and the GRUs' less the LSTM's."""
     figure = new_figure(6.8, 3.4)
     left, right = figure.subplots(1, 2)
     _lines(left, study.tables["errors"], "excess")

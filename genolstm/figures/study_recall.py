@@ -1,4 +1,4 @@
-"""Pictures of `study copy` and `study brackets`: share of right answers against distance, one line a network."""
+"""Pictures of `study copy` and `study brackets`: fraction of right answers against distance, one line a network."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ MARKS = {
     "LSTM": (BLUE, "o"), "LSTM chrono": (SKY, "s"), "GRU": (GREEN, "^"), "RNN": (ORANGE, "v"),
     "full Transformer": (PURPLE, "D"), "windowed Transformer": (RED, "X"),
 }  # fmt: skip
-SPREAD = 0.025  # share by which each network's points are moved aside, so that intervals do not hide each other
+SPREAD = 0.025  # fraction by which each network's points are moved aside, so that intervals do not hide each other
 
 
 def copy(study: Study) -> list[Picture]:
@@ -27,10 +27,10 @@ def brackets(study: Study) -> list[Picture]:
 
 def _picture(study: Study, word: str, label: str, title: str) -> Picture:
     table, setting = study.tables["accuracy"], study.setting
-    chance = float(setting["chance"])
+    guess = float(setting["chance"])
     figure = new_figure(6.8, 3.8)
     axes = figure.subplots()
-    axes.axhline(chance, color=GREY, linestyle="--", linewidth=1)
+    axes.axhline(guess, color=GREY, linestyle="--", linewidth=1)
     # a cue stands behind its symbol by the delay and by the symbols shown
     reach = int(setting["layers"]) * (int(setting["window"]) - 1) - int(setting.get("shown", 0))
     axes.axvline(reach, color=RED, linestyle=":", linewidth=1)
@@ -43,14 +43,14 @@ def _picture(study: Study, word: str, label: str, title: str) -> Picture:
     axes.set_xticks(distances, [f"{distance:g}" for distance in distances])
     axes.minorticks_off()
     axes.set_xlabel(label)
-    axes.set_ylabel("share of right answers")
+    axes.set_ylabel("fraction of right answers")
     if "order_unknown" in setting:
         half = float(setting["order_unknown"])
         axes.axhline(half, color=GREY, linestyle=":", linewidth=1)
         axes.text(
             1.01, half, "order\nunknown", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8
         )
-    axes.text(1.01, chance, "chance", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8)
+    axes.text(1.01, guess, "chance level", transform=axes.get_yaxis_transform(), color=GREY, va="center", fontsize=8)
     axes.text(
         reach, 1.01, "reach of the windows", transform=axes.get_xaxis_transform(), color=RED, ha="center", fontsize=8
     )

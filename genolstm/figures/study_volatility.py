@@ -7,11 +7,11 @@ from genolstm.figures.axes import interval_rows
 from genolstm.figures.style import BLUE, GREY, ORANGE, RED, Picture, new_figure
 from genolstm.store.study import Study, Table
 
-RIVAL = "GARCH"
+BASELINE = "GARCH"
 
 
 def volatility(study: Study) -> list[Picture]:
-    """Give every model's loss less GARCH's, and forecasts beside the moves that they were of."""
+    """Every model's loss less GARCH's, and forecasts beside the moves that they predict."""
     return [_losses(study.tables["scores"]), _days(study.tables["last_days"])]
 
 
@@ -21,7 +21,7 @@ def _losses(scores: Table) -> Picture:
         name: [
             place
             for place, (each, model) in enumerate(zip(scores["series"].values, scores["model"].values, strict=True))
-            if each == name and model != RIVAL
+            if each == name and model != BASELINE
         ]
         for name in series
     }

@@ -1,4 +1,4 @@
-"""How every picture looks, and how it becomes a file: the same input gives the same bytes."""
+"""Style of every picture, and how it becomes a file: the same input gives the same bytes."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from cycler import cycler
 from matplotlib.figure import Figure as Figure
 
 from genolstm.figures.formats import check_ending
-from genolstm.figures.words import literal
+from genolstm.figures.text import literal
 from genolstm.store.files import growing_file
 
-# Okabe & Ito 2008: told apart with any common colour vision, and in grey
+# Okabe & Ito 2008: distinct with any common colour vision, and in grey
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
@@ -35,9 +35,9 @@ TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.19, 0.14, 0.16  # heights of lin
 
 
 class Picture(NamedTuple):
-    """A figure with the words that go with it.
+    """A figure with the text that goes with it.
 
-    name : short, fit for a file name, one of its kind within a result file.   title : what is seen, a few words.
+    name : short, fit for a file name, unique within a result file.   title : what is seen, a few words.
     caption : what was measured, on what, with n.   alt : what the picture shows, for those who cannot see it.
     All four are plain text that may hold a user's names: escape them where text is markup.
     """
@@ -57,12 +57,12 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float = 6.4, height: float = 3.6) -> Figure:
-    """Give an empty figure, no window behind it. width, height : inches. Call it and draw within `styled`."""
+    """An empty figure, no window behind it. width, height : inches. Call it and draw within `styled`."""
     return Figure(figsize=(width, height))
 
 
 def titled(picture: Picture) -> Figure:
-    """Give the figure of a picture with its title above and its caption below, for a file that stands alone.
+    """The figure of a picture with its title above and its caption below, for a file of its own.
 
     The figure is laid out, then made taller around what it holds: do this once, and last.
     """
@@ -84,15 +84,15 @@ def titled(picture: Picture) -> Figure:
     return figure
 
 
-def _move(figure: Figure, bottom: float, share: float) -> None:
-    """Move all that a laid-out figure holds into a band of its height. bottom, share : of the height."""
+def _move(figure: Figure, bottom: float, height: float) -> None:
+    """Move all that a laid-out figure holds into a band of its height. bottom, height : fractions of the whole."""
     for axes in figure.axes:
         place = axes.get_position(original=True)
-        axes.set_position((place.x0, bottom + share * place.y0, place.width, share * place.height))
-    for words in figure.texts:  # labels of the whole figure
-        words.set_y(bottom + share * words.get_position()[1])
+        axes.set_position((place.x0, bottom + height * place.y0, place.width, height * place.height))
+    for label in figure.texts:  # labels of the whole figure
+        label.set_y(bottom + height * label.get_position()[1])
     for legend in figure.legends:  # these stand at the edge of what they are anchored to
-        legend.set_bbox_to_anchor((0, bottom, 1, share), transform=figure.transFigure)
+        legend.set_bbox_to_anchor((0, bottom, 1, height), transform=figure.transFigure)
 
 
 def save(figure: Figure, path: Path) -> None:

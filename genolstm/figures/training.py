@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from genolstm.figures.axes import WORTH_LOG, log_axis
 from genolstm.figures.markov_lines import by_order, markov_lines
 from genolstm.figures.style import BLACK, BLUE, ORANGE, SKY, Picture, new_figure
-from genolstm.figures.words import plain, short, shortened
+from genolstm.figures.text import plain, short, shortened
 from genolstm.settings.model import AlphabetName
 from genolstm.store.checkpoint import Checkpoint, PartBits, read_checkpoint
 
@@ -18,11 +18,11 @@ HELD_OUT = ("test", "valid", "train")  # which part's Markov lines are drawn: th
 
 
 def pictures_of(path: Path) -> list[Picture]:
-    """Give the training curve and bits by Markov order; what the file lacks is left out."""
+    """The training curve and bits by Markov order; what the file lacks is left out."""
     checkpoint = read_checkpoint(path)
-    told = [_course(checkpoint)] if checkpoint.history["bases"] or checkpoint.looks["bases"] else []
+    drawn = [_course(checkpoint)] if checkpoint.history["bases"] or checkpoint.looks["bases"] else []
     measured = [part for part in checkpoint.bits if np.isfinite(part.model)]
-    return told + ([by_order(measured, "the training stretches")] if measured else [])
+    return drawn + ([by_order(measured, "the training stretches")] if measured else [])
 
 
 def _course(checkpoint: Checkpoint) -> Picture:
@@ -32,14 +32,14 @@ def _course(checkpoint: Checkpoint) -> Picture:
         figure.subplots(4 if heads else 3, 1, sharex=True, height_ratios=(4, 1, 1, 1.2) if heads else (4, 1, 1))
     )
     top, rate, norm = panels[:3]
-    history, looks, held_out = checkpoint.history, checkpoint.looks, _held_out(checkpoint)
+    history, validations, held_out = checkpoint.history, checkpoint.looks, _held_out(checkpoint)
     top.plot(history["bases"], history["bits"], color=SKY, linewidth=1, label="training")
-    top.plot(looks["bases"], looks["bits"], color=BLUE, marker="o", markersize=4, label="validation")
-    bases = max([*history["bases"], *looks["bases"]])
+    top.plot(validations["bases"], validations["bits"], color=BLUE, marker="o", markersize=4, label="validation")
+    bases = max([*history["bases"], *validations["bases"]])
     if held_out:
         _lines(top, held_out, bases)
     top.set_ylabel("bits/base")
-    beyond = _limit(top, history["bits"], looks["bits"], held_out)
+    beyond = _limit(top, history["bits"], validations["bits"], held_out)
     rate.plot(history["bases"], history["learning_rate"], color=BLACK, linewidth=1)
     rate.set_ylabel("learning\nrate")
     norm.plot(history["bases"], history["gradient_norm"], color=BLACK, linewidth=0.8)
@@ -50,25 +50,25 @@ def _course(checkpoint: Checkpoint) -> Picture:
         panels[3].set_ylabel("squared error\nof heads")
         panels[3].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     bottom = panels[-1]
-    words = "symbols read" if checkpoint.model.alphabet == AlphabetName.PROTEIN else "symbols read, both strands"
-    positive = [each for each in [*history["bases"], *looks["bases"]] if each > 0]
+    label = "symbols read" if checkpoint.model.alphabet == AlphabetName.PROTEIN else "symbols read, both strands"
+    positive = [each for each in [*history["bases"], *validations["bases"]] if each > 0]
     if max(positive) / min(positive) > WORTH_LOG:
         log_axis(bottom, "x")
-        bottom.set_xlabel(f"{words} (log)")
+        bottom.set_xlabel(f"{label} (log)")
     else:
-        bottom.set_xlabel(words)
+        bottom.set_xlabel(label)
     figure.align_ylabels(panels)
     top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     settings, protein = checkpoint.model, checkpoint.model.alphabet == AlphabetName.PROTEIN
     shape = f"{settings.layers} x {settings.hidden} {settings.cell.value}"
     return Picture(
         "training",
-        _title(held_out, looks["bits"]),
+        _title(held_out, validations["bits"]),
         f"Bits per base while a {shape} model read {short(bases)} symbols of {len(checkpoint.seen)} contigs"
         f" ({_contigs(checkpoint.seen)}){'' if protein else ', both strands'}."
         f" Training loss: means since the last record"
         f" (n = {len(history['bases'])}{f', {beyond} beyond the axis' if beyond else ''}); validation:"
-        f" n = {len(looks['bases'])} looks."
+        f" n = {len(validations['bases'])} times."
         + (
             f" Lines: on the {held_out.part} part, n = {held_out.symbols:,} symbols, the last model, uniform, and"
             " Markov models counted on the training stretches."
@@ -77,7 +77,7 @@ def _course(checkpoint: Checkpoint) -> Picture:
         )
         + (" Lowest: mean squared error of the auxiliary heads, targets in standard deviations." if heads else ""),
         "Line plot of training and validation bits per base against symbols read"
-        + (f"; {_told(held_out)}." if held_out else "."),
+        + (f"; {_summary(held_out)}." if held_out else "."),
         figure,
     )
 
@@ -88,8 +88,8 @@ def _held_out(checkpoint: Checkpoint) -> PartBits | None:
 
 
 def _lines(axes: Axes, part: PartBits, bases: float) -> None:
-    for value, words, colour, dashes in markov_lines(part):
-        axes.axhline(value, color=colour, linestyle=dashes, linewidth=1, label=words)
+    for value, label, colour, dashes in markov_lines(part):
+        axes.axhline(value, color=colour, linestyle=dashes, linewidth=1, label=label)
     if np.isfinite(part.model):
         axes.plot(
             [bases], [part.model], color=ORANGE, marker="D", markersize=6, linestyle="none",
@@ -97,10 +97,10 @@ def _lines(axes: Axes, part: PartBits, bases: float) -> None:
         )  # fmt: skip
 
 
-def _limit(axes: Axes, bits: list[float], looks: list[float], part: PartBits | None) -> int:
-    """Keep first steps and stray records from squeezing all others; give how many records lie beyond the axis."""
+def _limit(axes: Axes, bits: list[float], validations: list[float], part: PartBits | None) -> int:
+    """Keep first steps and stray records from squeezing all others; the number of records beyond the axis."""
     shown = [*np.quantile(bits, [0.01, 0.99]).tolist()] if bits else []
-    shown += looks
+    shown += validations
     if part:
         shown += [part.uniform, part.best_bits, part.interpolated, *([part.model] if np.isfinite(part.model) else [])]
     margin = 0.05 * (max(shown) - min(shown)) or 0.05
@@ -109,15 +109,15 @@ def _limit(axes: Axes, bits: list[float], looks: list[float], part: PartBits | N
     return sum(not low <= each <= high for each in bits)
 
 
-def _title(part: PartBits | None, looks: list[float]) -> str:
+def _title(part: PartBits | None, validations: list[float]) -> str:
     if part and np.isfinite(part.model):
         below = part.interpolated - part.model
         beside = f"{abs(below):.3f} {'below' if below > 0 else 'above'} interpolated Markov"
         return f"{part.part} part: {part.model:.3f} bits/base, {beside}"
-    return f"validation at the end: {looks[-1]:.3f} bits/base" if looks else "training loss"
+    return f"validation at the end: {validations[-1]:.3f} bits/base" if validations else "training loss"
 
 
-def _told(part: PartBits) -> str:
+def _summary(part: PartBits) -> str:
     model = f"the model ends at {part.model:.3f} on the {part.part} part" if np.isfinite(part.model) else "not scored"
     return (
         f"{model}; uniform {part.uniform:.3f}, best Markov (order {part.best_order}) {part.best_bits:.3f},"
@@ -126,5 +126,5 @@ def _told(part: PartBits) -> str:
 
 
 def _contigs(names: tuple[str, ...]) -> str:
-    told = ", ".join(shortened(name) for name in names[:4])
-    return told + (", ..." if len(names) > 4 else "")
+    first = ", ".join(shortened(name) for name in names[:4])
+    return first + (", ..." if len(names) > 4 else "")

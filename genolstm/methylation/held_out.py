@@ -65,7 +65,7 @@ def judged(
             raise UsageError(f"without a sample fewer than {LEAST_SAMPLES} are left; hold out reads instead.")
         split = split_sample(counts, elapsed, sample)
     else:
-        split = split_reads(counts, elapsed, judging.share or 0.0, spawn(settings.seed, "held out"))
+        split = split_reads(counts, elapsed, judging.fraction or 0.0, spawn(settings.seed, "held out"))
     found = probabilities(split, settings, pooled, extra=extra, threads=threads, progress=progress)
     return scores(split, found, str(settings.model), judging, spawn(settings.seed, "bootstrap"))
 

@@ -27,7 +27,7 @@ class FittedProbe:
 
     path : of its file, for messages.   task, target : as in the file.   offsets : symbols after the site at which
     states are read, side by side.   pooling : what is made of the states of a window of `width` bp; empty where states
-    are read at offsets.   memories : c stands beside h.   model_sha256 : of the model's file; '' where none is named.
+    are read at offsets.   memories : c beside h.   model_sha256 : of the model's file; '' where none is named.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class FittedProbe:
         """
         features = states.reshape(len(states), -1)
         if features.shape[1] != len(self.linear.mean):
-            raise ValueError(f"the probe reads {len(self.linear.mean)} numbers a site, and got {features.shape[1]}")
+            raise ValueError(f"the probe takes {len(self.linear.mean)} numbers a site, and got {features.shape[1]}")
         return self.linear.decision(features)
 
     def probability(self, states: NDArray[np.floating]) -> Floats:
@@ -64,13 +64,13 @@ class FittedProbe:
         return probability
 
     def at_sites(self, reader: GenomeReader, sites: Sites) -> Floats:
-        """What the probe says of sites of a genome, all `states.sites.readable`; as `decision`."""
+        """Decisions at sites of a genome, all `states.sites.readable`; as `decision`."""
         if self.pooling:
             raise ValueError(f"{self.path} holds a probe of windows, not of single sites")
         return self.decision(states_at(reader, sites, self.offsets, memories=self.memories))
 
     def in_windows(self, reader: GenomeReader, windows: Windows) -> Floats:
-        """What the probe says of windows of a genome; as `decision`. Raises ValueError for windows of another width."""
+        """Decisions on windows of a genome; as `decision`. Raises ValueError for windows of another width."""
         if self.pooling != POOLS or windows.width != self.width:
             raise ValueError(f"{self.path} holds no probe of windows of {windows.width} bp")
         return self.decision(pooled_states(reader, windows, memories=self.memories))

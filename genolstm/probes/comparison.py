@@ -51,8 +51,8 @@ class Fit:
 class ProbeComparison:
     """Fits by name, and their scores once all are there.
 
-    target : what messages call it.   truth : [N], classes from 0, or values.   part, block : [N].
-    log : called with a sentence as each fit is done.
+    target : its name in messages.   truth : [N], classes from 0, or values.   part, block : [N].
+    log : called with a message as each fit is done.
     Raises InputError where the test rows give no interval.
     """
 
@@ -77,17 +77,17 @@ class ProbeComparison:
     def fit(self, name: str, features: Features, truth: Truth | None = None) -> None:
         """Fit a feature set on the training rows, its strength chosen on validation.
 
-        truth : fitted to and judged on in place of the true one, for controls of which the labels mean nothing.
+        truth : fitted to and scored on in place of the true one, for controls whose labels carry no information.
         """
         truth = self.truth if truth is None else truth
         probe = self.type.fit(features, truth, train=self.train, valid=self.valid)
-        predicted = probe.decision(features).astype(np.float32).astype(np.float64)  # what is judged is what is saved
+        predicted = probe.decision(features).astype(np.float32).astype(np.float64)  # scored as it is saved
         self.fits[name] = Fit(probe=probe, truth=truth, predicted=predicted)
         at_valid = float(self.type.score(truth[self.valid], self.type.judged(predicted[self.valid])))
         self.log(f"{self.target}, {name}: validation {self.type.ranked.upper()} {at_valid:.3f}")
 
     def permuted(self, rng: np.random.Generator) -> Truth:
-        """Truth permuted within each part: whatever is then read above chance has leaked."""
+        """Truth permuted within each part: any score above chance level has leaked."""
         truth = self.truth.copy()
         for rows in (self.train, self.valid, self.test):
             truth[rows] = rng.permutation(truth[rows])
@@ -125,11 +125,11 @@ class ProbeComparison:
         return paired_difference(self.truth[self.test], ours, theirs, self.resamples, self.type.score)
 
     def _judged(self, name: str) -> Floats:
-        """What one fit predicts at the test rows, as the score takes it."""
+        """Predictions of one fit at the test rows, as the score takes them."""
         return self.type.judged(self.fits[name].predicted[self.test])
 
     def fraction_of_ceiling(self, one: str, floor: str, ceiling: str) -> Estimate | None:
-        """Where the score of one fit stands between those of two others, 0 at the floor and 1 at the ceiling, paired.
+        """Score of one fit relative to those of two others, 0 at the floor and 1 at the ceiling, paired.
 
         None where the ceiling is not above the floor in nearly every resample.
         """
@@ -137,11 +137,11 @@ class ProbeComparison:
         judged = [self._judged(name) for name in (one, floor, ceiling)]
         ours, low, high = (float(score(truth, each)) for each in judged)
         drawn = [resampled(truth, each, self.resamples, score) for each in judged]
-        room = drawn[2] - drawn[1]
-        if high <= low or np.mean(~(room > 0)) > HARDLY_EVER:
+        span = drawn[2] - drawn[1]
+        if high <= low or np.mean(~(span > 0)) > HARDLY_EVER:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):
-            fraction = np.where(room > 0, (drawn[0] - drawn[1]) / room, np.nan)
+            fraction = np.where(span > 0, (drawn[0] - drawn[1]) / span, np.nan)
         return interval((ours - low) / (high - low), fraction)
 
     def _feature_set(self, fit: Fit, more: Mapping[str, Score], matched: MatchedRows | None) -> FeatureSet:

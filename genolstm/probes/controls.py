@@ -1,4 +1,4 @@
-"""What a probe on hidden states has to beat: features of the sequence itself, and labels that mean nothing."""
+"""Baselines of a probe on hidden states: features of the sequence itself, and labels that carry no information."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from genolstm.regions import Sites
 from genolstm.store.genome import Genome
 
 HOMOLOGY_K = 31  # a shared 31-mer hardly occurs by chance in a genome; 62 bits fit one integer
-TYPE_K = 8  # the control task gives one random label to each 8-mer around the site
+TYPE_K = 8  # the control task assigns one random label to each 8-mer around the site
 
 
 def around_sites(genome: Genome, sites: Sites, flank: int) -> Codes:
@@ -45,7 +45,7 @@ def kmers(codes: Codes, k: int, n_known: int) -> NDArray[np.int64]:
 
 
 def kmer_counts(codes: Codes, k: int, n_known: int) -> NDArray[np.float32]:
-    """How often each k-mer stands in each window, float32 [N, n_known**k]. codes : [N, W]."""
+    """How often each k-mer occurs in each window, float32 [N, n_known**k]. codes : [N, W]."""
     found = kmers(codes, k, n_known)
     site, place = np.nonzero(found >= 0)
     counts = np.zeros((len(codes), n_known**k), dtype=np.float32)

@@ -19,7 +19,7 @@ from genolstm.store.track import Track
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-SLAB = 1 << 20  # bases looked at at a time
+SLAB = 1 << 20  # bases processed at a time
 FEWEST = 10  # open and closed windows that each part needs
 
 
@@ -56,7 +56,7 @@ class CountedWindows:
     """Windows that a probe may use, in genome order.
 
     part : int8 [N].   cuts : float64 [N], cuts in each (of a coverage track aligned bases, of a signal its sum).
-    read : windows looked at.   skipped : reason -> windows.
+    read : windows considered.   skipped : reason -> windows.
     """
 
     windows: Windows
@@ -91,11 +91,11 @@ def counted_windows(
     blacklist: Bed | None,
     settings: AccessibilitySettings,
 ) -> CountedWindows:
-    """Tile every contig from its first base, and leave out what cannot be judged, each window by its first reason.
+    """Tile every contig from its first base, and leave out unusable windows, each by its first reason.
 
     Left out are windows of excluded contigs, of contigs that the track did not observe, outside the parts of the split
     (or in two of them), with any N, with any blacklisted base, and those without a read in them or within
-    `mappable_bp` of them. Contigs are looked at a slab at a time.
+    `mappable_bp` of them. Contigs are processed a slab at a time.
     Raises InputError when no window is left.
     """
     skipped: Counter[str] = Counter()

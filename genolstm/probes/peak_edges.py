@@ -1,4 +1,4 @@
-"""Does a network forget where open chromatin begins or ends? Its forget gate at the edges of peaks, beside its like."""
+"""Forget gate at the edges of peaks of open chromatin, against matched positions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +49,8 @@ def edge_sets(
 ) -> EdgeSets:
     """Edges of peaks on some contigs, both strands, with matched positions of the same contig and strand.
 
-    A match ends in the same word as the edge, has the same GC in the hundred bases around it, and lies further than the
-    reach from every edge. Edges nearer than the reach to an end of their contig are left out.
+    A match ends in the same k-mer as the edge, has the same GC in the hundred bases around it, and lies further than
+    the reach from every edge. Edges nearer than the reach to an end of their contig are left out.
     """
     table = np.unique(
         np.concatenate(
@@ -112,8 +112,8 @@ class ForgetAtEdges:
         self.values = np.full((len(self.readers), *last.shape), np.nan, dtype=np.float32)
 
     @torch.inference_mode()
-    def look(self, block: Block) -> None:
-        """Take what is wanted from a block."""
+    def collect(self, block: Block) -> None:
+        """Store the gate at the wanted positions of a block."""
         lane, step, request = self.wanted.within(block)
         device = block.logits.device
         for layer, reader in enumerate(self.readers):
@@ -125,7 +125,7 @@ class ForgetAtEdges:
                 flat[request[some]] = gate.mean(dim=1).float().cpu().numpy()
 
     def gather_into(self, reader: GenomeReader, stretches: Stretches) -> None:
-        """Add in the main process what the other processes saw. stretches : what all have read."""
+        """Add in the main process the values of the other processes. stretches : those that all have read."""
         first = self.genome.starts[self.sets.contig] + self.sets.positions[:, 0]
         owner = owners_at(reader, stretches, first, self.sets.sign < 0, warmup=False)
         for values in self.values:
@@ -133,7 +133,7 @@ class ForgetAtEdges:
 
 
 def has_forget_gate(model: NextSymbolModel) -> bool:
-    """Whether there is a gate to look at."""
+    """Whether the cell has a forget gate."""
     return FORGET in readers_of(model)[0].names
 
 

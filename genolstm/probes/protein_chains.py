@@ -102,7 +102,7 @@ def _part_of_genes(genes: list[Gene], contig: NDArray[np.int32], split: Stretche
 def chains_of_proteins(
     proteins: Genome, checkpoint: Checkpoint, settings: ProteinProbeSettings, model_name: str
 ) -> tuple[Chains, str]:
-    """Chains that a protein model reads, and how they were split, in words.
+    """Chains that a protein model reads, and a phrase on how they were split.
 
     Of proteins that the model's split names, the part is the model's; where it names none of them, none was trained on
     under its name, and whole clusters are drawn. Raises InputError where the model holds out no test part.
@@ -115,7 +115,7 @@ def chains_of_proteins(
     known, part = _parts_by_name(proteins, checkpoint)
     if known and not (part == Part.TEST).any():
         raise InputError(
-            f"{model_name} holds out none of the proteins in {proteins.path}, so that nothing can be judged on them;"
+            f"{model_name} holds out none of the proteins in {proteins.path}, so that no score on them is held out;"
             " give proteins that it has not seen, or a model trained with a test part."
         )
     how = "the model's own parts, by name and length"
@@ -139,7 +139,7 @@ def chains_of_proteins(
 def _parts_by_name(proteins: Genome, checkpoint: Checkpoint) -> tuple[int, NDArray[np.int8]]:
     """How many of the proteins the model's split names, and the part of each; NO_PART for the others.
 
-    A protein of a known name but of another length is another protein: nobody can tell what of it was seen.
+    A protein of a known name but of another length is another protein: what of it was seen is unknown.
     """
     split = checkpoint.split
     there = {name: place for place, name in enumerate(split.contigs)}
@@ -156,7 +156,7 @@ def _parts_by_name(proteins: Genome, checkpoint: Checkpoint) -> tuple[int, NDArr
 
 
 def _drawn_parts(cluster: NDArray[np.int64], settings: ProteinProbeSettings) -> NDArray[np.int8]:
-    """Part of each protein, whole clusters drawn until validation and test have their shares; int8 [P]."""
+    """Part of each protein, whole clusters drawn until validation and test have their fractions; int8 [P]."""
     part = np.full(len(cluster), Part.TRAIN, dtype=np.int8)
     sizes = np.bincount(cluster)
     order = spawn(settings.seed, "protein split").permutation(len(sizes))
@@ -172,8 +172,8 @@ def without_homologues(chains: Chains, settings: ProteinProbeSettings) -> tuple[
     """Chains that may be probed, at most so many of each part, with their clusters; the others counted by reason.
 
     The third is how many test proteins have a relative in the training part, which a model of that part has read.
-    What shares a cluster with a test protein is neither fitted to nor chosen on; what shares one with a validation
-    protein is not fitted to. Raises InputError where a part is left empty.
+    A protein in the cluster of a test protein is used for neither training nor validation; one in the cluster of a
+    validation protein is not used for training. Raises InputError where a part is left empty.
     """
     skipped: Counter[str] = Counter()
     keep = np.flatnonzero(chains.part >= 0)

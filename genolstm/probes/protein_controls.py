@@ -1,4 +1,4 @@
-"""What a probe of prefixes has to beat: how long they are, what they are made of, and the last symbols read."""
+"""Baselines of a probe of prefixes: their length, their composition, and the last symbols."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,9 @@ def length_features(*lengths: NDArray[np.int64]) -> Columns:
 
 
 def length_in_codons(symbols: NDArray[np.int64]) -> Columns:
-    """Length as above, and what is left of it over whole codons, one-hot; float32 [N, 7]. symbols : int64 [N].
+    """Length as above, and its remainder by whole codons, one-hot; float32 [N, 7]. symbols : int64 [N].
 
-    Where the annotation has no UTR, whoever has counted the bases from the first knows the frame.
+    Where the annotation has no UTR, the number of bases so far determines the frame.
     """
     left = symbols[:, None] % CODON == np.arange(CODON)
     return np.concatenate([length_features(symbols), left.astype(np.float32)], axis=1)
@@ -31,8 +31,8 @@ def length_in_codons(symbols: NDArray[np.int64]) -> Columns:
 def prefix_composition(proteins: tuple[Codes, ...], chain: NDArray[np.int64], residues: NDArray[np.int64]) -> Columns:
     """Count and fraction of each known residue among 1..t, with t and 1/t; float32 [N, 42].
 
-    Charge is linear in the counts (all but for the two ends of the chain) and hydropathy in the fractions: for what is
-    asked of a prefix this is the ceiling. proteins : [P].   chain, residues : int64 [N], which protein, and t.
+    Charge is linear in the counts (all but for the two ends of the chain) and hydropathy in the fractions: for targets
+    of the prefix this is the ceiling. proteins : [P].   chain, residues : int64 [N], which protein, and t.
     """
     counts = np.zeros((len(chain), PROTEIN.n_known))
     for number in np.unique(chain):
@@ -54,7 +54,7 @@ def last_symbols(sequence: Codes, places: NDArray[np.int64], width: int, unknown
 
 
 def recent_kmers(codes: Codes, n_known: int) -> Columns:
-    """How often each short k-mer stands in the last symbols; float32 [N, k-mers]. codes : uint8 [N, W]."""
+    """How often each short k-mer occurs in the last symbols; float32 [N, k-mers]. codes : uint8 [N, W]."""
     lengths = PROTEIN_KMERS if n_known == PROTEIN.n_known else DNA_KMERS
     return np.concatenate([kmer_counts(codes, k, n_known) for k in lengths], axis=1)
 

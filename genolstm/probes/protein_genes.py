@@ -1,4 +1,4 @@
-"""Coding genes of a genome: their mRNA as the ribosome reads it, and the protein; what is no good is counted."""
+"""Coding genes of a genome: their mRNA as the ribosome reads it, and the protein; unusable ones are counted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def coding_genes(
 
 
 def _gene_of(genome: Genome, transcript: Transcript, code: GeneticCode) -> Gene | str:
-    """Gene of a transcript, or the reason why it gives none."""
+    """Gene of a transcript, or the reason why there is none."""
     if not len(transcript.coding):
         return f"{transcript.biotype} without a coding sequence"
     if transcript.phase:

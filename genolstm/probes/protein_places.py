@@ -1,4 +1,4 @@
-"""Where polypeptides are probed, and what is asked there: charge and hydropathy so far and ahead, and codon frame."""
+"""Places where polypeptides are probed, and the targets: charge and hydropathy so far and ahead, and codon frame."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ UNITS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Places:
-    """Places in chains, sorted by contig, position and strand, and what is true of them.
+    """Places in chains, sorted by contig, position and strand, and the truth at each.
 
     chain : int64 [N], number in `Chains`.   residues : int64 [N], t, residues read.   place : int64 [N], in the chain's
     sequence, of the last symbol read.   truth : by target, [N].
@@ -55,7 +55,7 @@ def drawn_residues(
 def prefix_places(
     chains: Chains, contigs: tuple[str, ...], chain: NDArray[np.int64], residues: NDArray[np.int64], *, ahead: int
 ) -> tuple[Places, int]:
-    """Places after the last symbol of residue t, and how many were left out because a truth is not known there.
+    """Places after the last symbol of residue t, and how many were left out for want of a truth.
 
     A prefix or the stretch ahead of it may hold nothing but unknown residues.
     """

@@ -1,4 +1,4 @@
-"""From what the user gives, a protein FASTA or a genome with genes, to the chains that a model reads."""
+"""From the user's input, a protein FASTA or a genome with genes, to the chains that a model reads."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import SIGNATURE, Provenance, Records
 from genolstm.store.genome import Genome, open_genome, write_genome
 
-NO_PROVENANCE = Provenance(command="", settings={}, seed=0, inputs={}, device="cpu")  # of a file that nobody keeps
+NO_PROVENANCE = Provenance(command="", settings={}, seed=0, inputs={}, device="cpu")  # of a temporary file
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +39,7 @@ class Source:
 
 
 def check_fits(checkpoint: Checkpoint, model_name: str, *, proteins: bool) -> None:
-    """Refuse proteins for a DNA model and genes for a protein model. Raises InputError saying what to give."""
+    """Refuse proteins for a DNA model and genes for a protein model. Raises InputError."""
     if proteins != (checkpoint.model.alphabet is AlphabetName.PROTEIN):
         wanted, instead = ("--genome and --annotation", "--proteins")[:: 1 if proteins else -1]
         raise InputError(f"{model_name} reads {checkpoint.model.alphabet}: give it {wanted} in place of {instead}.")
@@ -68,7 +68,7 @@ def protein_source(path: Path, checkpoint: Checkpoint, settings: ProteinProbeSet
 
 
 def _opened_proteins(path: Path) -> tuple[Genome, dict[str, int], Stops]:
-    """Proteins of a file, how often each letter that is no residue stands in them (X alone in a genome file), stops."""
+    """Proteins of a file, counts of letters in them that are no residue (X alone in a genome file), stops."""
     stops = Stops()
     if path.is_file() and _begins_as_hdf5(path):
         opened = open_genome(path)
@@ -105,7 +105,7 @@ def gene_source(
     chains = chains_of_genes(found, checkpoint, genome, settings, model_name)
     away = Counter({"transcript not on the genome": len(everything.transcripts) - len(genes.transcripts)})
     lines = ", ".join(f"{count:,} {reason}" for reason, count in genes.skipped.items())
-    said: Sequence[str] = (*genes.warnings, *notes, *([f"feature lines not used: {lines}"] if lines else []))
+    messages: Sequence[str] = (*genes.warnings, *notes, *([f"feature lines not used: {lines}"] if lines else []))
     return Source(
         chains=chains,
         genome=genome,
@@ -115,5 +115,5 @@ def gene_source(
             "genetic_code": f"{code.number} ({code.name})",
             "feature_lines_not_used": lines,
         },
-        notes=tuple(said),
+        notes=tuple(messages),
     )

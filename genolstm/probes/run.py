@@ -28,7 +28,7 @@ def run_tasks(
 ) -> dict[str, ProbeResult]:
     """Result of every target of some tasks, from one pass of each model; nothing but in the main process.
 
-    source : reads the states of all tasks.   reader : with the trained model.   log : called with a sentence as each
+    source : reads the states of all tasks.   reader : with the trained model.   log : called with a message as each
     step is done.
     Raises InputError where the test rows give no interval, before anything is read.
     """
@@ -39,7 +39,7 @@ def run_tasks(
     models = settings.twins + 1
     for index in range(models):
         name = f"{RANDOM_INIT}{index}" if index else TRAINED
-        log(f"reading with the {name} model, {index + 1} of {models}")
+        log(f"states of the {name} model, {index + 1} of {models}")
         model = reader.model
         if index:
             model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(reader.device)
@@ -60,14 +60,14 @@ def run_tasks(
 
 
 def _add_model(of_tasks: Sequence[Sequence["ProbeEvaluation"]], source: Iterator[ModelStates]) -> None:
-    """Fit the states of one model, which are let go before the next model reads."""
+    """Fit the states of one model, which are freed before the pass of the next model."""
     for evaluations, states in zip(of_tasks, source, strict=True):
         for each in evaluations:
             each.add_model(states)
 
 
 class ProbeEvaluation:
-    """One target on its way to a verdict. Models are read one after another, so that only one's states are held.
+    """Evaluation of one target, up to its verdict. Models pass one after another, so that only one's states are held.
 
     Raises InputError where the test rows give no interval.
     """

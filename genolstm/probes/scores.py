@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 
 ROUNDING = 1e-24  # a sum of squares that is this fraction of the uncentred one is what float64 leaves of a constant
 CHUNK_WEIGHTS = 1 << 20  # weights held at once while resampling: 8 MB, so that a chunk stays in the cache
-MOST_UNDEFINED = 0.05  # fraction of resamples that may lack a class before the rest no longer stand for the sample
+MOST_UNDEFINED = 0.05  # fraction of resamples that may lack a class before the rest no longer represent the sample
 
 
 class Score(Protocol):
-    """What every score below is, once ``functools.partial`` has set its options."""
+    """Signature of every score below, once ``functools.partial`` has set its options."""
 
     def __call__(self, truth: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, /) -> Floats:
         """Score under each row of weights."""
@@ -144,7 +144,7 @@ def pearson(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | Non
 
 
 def spearman(targets: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None) -> Floats:
-    """Linear correlation of the ranks; a row of weight n stands for n tied rows, tied rows share their mean rank."""
+    """Linear correlation of the ranks; a row of weight n is n tied rows, tied rows have their mean rank."""
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     weights = _weights(weights, targets.size)
     return _correlation(_mean_ranks(targets, weights), _mean_ranks(predictions, weights), weights)
@@ -160,7 +160,7 @@ def accuracy(labels: ArrayLike, called: ArrayLike, weights: ArrayLike | None = N
 def block_bootstrap(blocks: ArrayLike, n_resamples: int, rng: np.random.Generator) -> BlockResamples:
     """Draw as many blocks as there are, with replacement, n_resamples times.
 
-    Neighbouring sites share sequence and genes, so blocks are drawn and never single rows (Kuensch 1989).
+    Neighbouring sites have sequence and genes in common, so blocks are drawn and never single rows (Kuensch 1989).
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def interval(value: float, resampled_values: ArrayLike, *, level: float = 0.95) 
     """Percentile interval (Efron 1981) of a value from its resampled values [R].
 
     Undefined resamples (NaN: no positive or no negative was drawn) are left out, which is the same as drawing them
-    again; where they are more than a twentieth the blocks are too few and InputError says so.
+    again; where they are more than a twentieth the blocks are too few: InputError.
     """
     resampled_values = np.asarray(resampled_values, np.float64)
     undefined = np.isnan(resampled_values)
@@ -303,7 +303,7 @@ def _gains(cumulated: Floats) -> Floats:
 
 
 def _mean_ranks(values: Floats, weights: Floats) -> Floats:
-    """Each row's mean rank [..., N] where a row of weight n stands for n tied rows; ranks begin at 1/2."""
+    """Each row's mean rank [..., N] where a row of weight n is n tied rows; ranks begin at 1/2."""
     order, ends = _order_and_ends(values)
     mass = _cumulated(weights, order, ends)  # [..., K]
     group = np.empty(order.size, np.intp)

@@ -15,7 +15,7 @@ from genolstm.settings.probe import DecoySource, ProbeSettings
 from genolstm.store.genome import Genome
 
 DRAW = 1 << 18  # places tried at a time while decoys are drawn
-SLAB = 1 << 22  # bases looked at at a time while candidates are counted
+SLAB = 1 << 22  # bases processed at a time while candidates are counted
 DRAWS_WITHOUT_A_FIND = 50  # then a contig is taken to have no more decoys
 
 
@@ -37,7 +37,7 @@ class Dinucleotide:
     def at(
         self, genome: Genome, contig: int, position: NDArray[np.int64], strand: NDArray[np.int8]
     ) -> NDArray[np.bool_]:
-        """At which places of one contig it stands, the G at `position`; bool [N]. False past the contig's ends."""
+        """At which places of one contig it occurs, the G at `position`; bool [N]. False past the contig's ends."""
         start, length = int(genome.starts[contig]), int(genome.lengths[contig])
         pair = []
         for step in (-self.position, 1 - self.position):
@@ -45,8 +45,8 @@ class Dinucleotide:
             code = genome.all_codes[start + np.clip(place, 0, length - 1)]
             code = np.where(strand > 0, code, paired(code, DNA))
             pair.append(np.where((place >= 0) & (place < length), code, DNA.unknown))
-        stands: NDArray[np.bool_] = (pair[0] == self.first) & (pair[1] == self.second)
-        return stands
+        here: NDArray[np.bool_] = (pair[0] == self.first) & (pair[1] == self.second)
+        return here
 
 
 _A, _G, _T = (DNA.letters.index(letter) for letter in "AGT")

@@ -1,4 +1,4 @@
-"""Which parts of a genome a probe is fitted to, chosen on and judged on."""
+"""Training, validation and test parts of a genome for a probe."""
 
 import logging
 from dataclasses import replace
@@ -24,17 +24,17 @@ def probe_split(
     *,
     valid_contigs: tuple[str, ...] = (),
 ) -> Stretches:
-    """Split that a probe uses: the model's own, or by the contigs named, less what must not be judged on.
+    """Split that a probe uses: the model's own, or by the contigs named, less what must not be tested on.
 
-    valid_contigs : what strengths are chosen on; in the model's own split they take the place of its validation part,
-    which is then for training.
+    valid_contigs : those on which penalties are chosen; in the model's own split they take the place of its validation
+    part, which is then for training.
 
     Raises InputError for a test contig that the model was trained on, or when no test part is left; UsageError for
     training contigs alone.
     """
     seen = seen_in(checkpoint, genome)
-    if told := seen.sentence(str(genome.path), model_name):
-        log.warning("%s", told)
+    if warning := seen.sentence(str(genome.path), model_name):
+        log.warning("%s", warning)
     if not settings.test_contigs and not settings.train_contigs:
         if not seen.complete:
             raise InputError(

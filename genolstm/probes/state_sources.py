@@ -22,7 +22,7 @@ Half = NDArray[np.float16]
 class ModelStates:
     """States of one model at the sites of a task, and how well its lanes' seams agreed.
 
-    states : float16 [N, offsets, 2, D], or [N, D].   offsets : what the second axis stands for; none of [N, D].
+    states : float16 [N, offsets, 2, D], or [N, D].   offsets : of the second axis; none of [N, D].
     """
 
     name: str
@@ -59,12 +59,12 @@ def point_states(several: Sequence[Sites], offsets: tuple[int, ...], *, memories
 def window_states(windows: Windows, *, memories: bool, beside: Beside = lambda _, __: None) -> StateSource:
     """Pooled states [N, 2 * 2 * D] of windows of a genome, for one task.
 
-    beside : from a model's name and its reader to what looks at its gates in the same pass, or None.
+    beside : from a model's name and its reader to the collector of its gates in the same pass, or None.
     """
 
     def states(reader: GenomeReader, name: str) -> Iterator[ModelStates]:
         seams, gates = Seams(), beside(name, reader)
-        found = pooled_states(reader, windows, memories=memories, seams=seams, beside=gates.look if gates else None)
+        found = pooled_states(reader, windows, memories=memories, seams=seams, beside=gates.collect if gates else None)
         if gates:
             gates.gather_into(reader, contigs_read(reader.genome, windows))
         yield ModelStates(name=name, states=found, seams=seams.to_json())
@@ -101,7 +101,7 @@ def sequence_states(
 
 
 def merged(several: Sequence[Sites]) -> tuple[Sites, list[NDArray[np.int64]]]:
-    """Put several lists of sites into one, sorted; and give where each one's rows went."""
+    """Several lists of sites in one, sorted; and the rows of each list in it."""
     names = ("contig", "position", "strand", "label", "part", "block")
     columns = {name: np.concatenate([getattr(sites, name) for sites in several]) for name in names}
     order = np.lexsort((columns["strand"], columns["position"], columns["contig"]))

@@ -1,4 +1,4 @@
-"""What is asked of hidden states: sites or windows, a truth at each, their parts and blocks, and what has to be beaten.
+"""Task of a probe of hidden states: sites or windows, a truth at each, their parts and blocks, and the controls.
 
 A target has one of two classes (logistic regression), one of several (multinomial), or a value (ridge).
 """
@@ -76,7 +76,7 @@ CONTINUOUS = TargetType(
 class MatchedRows(NamedTuple):
     """Test rows of which AUPRC and AUROC are reported again: positives, and negatives that are like them.
 
-    name : ends the names of these scores.   what : the rows, in words.   rows : from the test rows' truth to indices
+    name : ends the names of these scores.   what : the rows, as a phrase.   rows : from the test rows' truth to indices
     into them, int64 [n]; raises InputError where too few match.
     """
 
@@ -87,13 +87,13 @@ class MatchedRows(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbeTarget:
-    """One truth that is asked for at the sites of a task.
+    """One truth to predict at the sites of a task.
 
-    truth : [N], classes from 0, or values.   label_controls : name -> labels that mean nothing [N], which the trained
-    states are fitted to and judged on; shuffled ones are added to them.
-    ceiling : control that fixes the truth and is no baseline; '' where there is none.
+    truth : [N], classes from 0, or values.   label_controls : name -> labels without information [N], which the trained
+    states are fitted to and scored on; shuffled ones are added to them.
+    ceiling : control that determines the truth and is no baseline; '' where there is none.
     more_scores : further scores of two classes.   matched : rows of a second score.   prevalence : of true sites among
-    all candidates of the test part.   definition : what is asked, in words and numbers.
+    all candidates of the test part.   definition : of the truth, as text and numbers.
     """
 
     name: str
@@ -109,14 +109,14 @@ class ProbeTarget:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbeTask:
-    """Sites or windows with their parts and blocks, the targets that are asked for there, and sequence controls.
+    """Sites or windows with their parts and blocks, the targets there, and sequence controls.
 
     controls : name and features [N, F] of each control that sees the sequence alone, one after the other.
     homology : fraction of the test windows that share a 31-mer with training; of proteins, the largest identity.
     offset_sets : offsets that are read together; the best set on validation is taken. One empty set for pooled states.
     pooling : what is made of the states of a window.   width : bp of a site, from its position on.
     places, chains : of proteins, columns that the file holds beside the sites.
-    Controls and homology are made when they are called for: processes that only read the genome never do.
+    Controls and homology are made only when needed: processes that only read the genome never need them.
     """
 
     sites: Sites

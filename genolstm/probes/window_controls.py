@@ -1,4 +1,4 @@
-"""What a probe on pooled states has to beat: features of a window's own sequence, and labels that mean nothing."""
+"""Baselines of a probe on pooled states: features of a window's own sequence, and labels without information."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def gc_features(codes: Codes) -> NDArray[np.float32]:
 
 
 def canonical_kmers(k: int) -> tuple[NDArray[np.int64], int]:
-    """Column of each k-mer, which shares one with its reverse complement, int64 [4**k]; how many columns."""
+    """Column of each k-mer, the same as of its reverse complement, int64 [4**k]; how many columns."""
     number = np.arange(DNA.n_known**k)
     flipped, rest = np.zeros_like(number), number
     for _ in range(k):
@@ -46,7 +46,7 @@ def canonical_kmers(k: int) -> tuple[NDArray[np.int64], int]:
 
 
 def canonical_kmer_counts(codes: Codes, k: int) -> NDArray[np.float16]:
-    """How often each k-mer or its reverse complement stands in each window, float16 [N, columns].
+    """How often each k-mer or its reverse complement occurs in each window, float16 [N, columns].
 
     A window has no strand, so that two columns for one would only be twice as many to learn.
     codes : [N, W].
@@ -75,7 +75,7 @@ def one_hot_bins(codes: Codes, bin_bp: int) -> NDArray[np.float32]:
 def shifted(contig: NDArray[np.int64], part: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.intp]:
     """Which window each takes its label from, [N]: a quarter to three quarters of its contig's windows of its part on.
 
-    Round the end where need be. Neighbours stay neighbours, so that whatever is read above chance from such labels
+    Round the end where need be. Neighbours stay neighbours, so that any score above chance level on such labels
     comes from slow trends along contigs.
     """
     order = np.arange(len(contig))

@@ -39,7 +39,7 @@ Ints = NDArray[np.int64]
 Spans = Iterator[tuple[Ints, Ints]]
 Progress = Callable[[float, int], None]
 
-HEAD_BYTES = 1 << 10  # enough to tell the formats apart
+HEAD_BYTES = 1 << 10  # enough to distinguish the formats
 TEXT_BYTES = 1 << 18
 BLOCK_READS = 1 << 14
 WANTED = "BAM, CRAM, SAM or fragments"
@@ -52,7 +52,7 @@ class Counted:
 
     form : BAM, SAM, CRAM or fragments.   read : reads (fragment ends for cuts, fragments for coverage), always used
     plus all skipped.   observed : bool [contigs of the genome], False where the input cannot have a read.
-    shifted : the ends were taken as cut sites already.   layout : of text without a header, what its lines stand for;
+    shifted : the ends were taken as cut sites already.   layout : of text without a header, what a line is;
     else empty.   warnings : one sentence for each kind of oddity.
     """
 
@@ -74,15 +74,15 @@ def count_reads(
     *,
     genome_name: str,
     reference: Path | None = None,
-    progress: Progress = lambda _share, _reads: None,
+    progress: Progress = lambda _fraction, _reads: None,
 ) -> Counted:
     """Count the cut sites or the coverage of a file into a tally.
 
     Parameters
     ----------
     path
-        BAM, SAM or fragments (plain, gzip or bgzip), or CRAM, told apart by content; ``-`` is standard input. Neither
-        order nor index is needed.
+        BAM, SAM or fragments (plain, gzip or bgzip), or CRAM, distinguished by content; ``-`` is standard input.
+        Neither order nor index is needed.
     lengths
         bp of each contig of the genome, in its order.
     tally
@@ -93,7 +93,7 @@ def count_reads(
         FASTA that a CRAM file must agree with. Without it a CRAM file is read as well: where a read lies needs no
         bases.
     progress
-        Told the share of the file that was read, and the reads so far.
+        Called with the fraction of the file that was read, and the reads so far.
 
     Raises
     ------
@@ -116,15 +116,16 @@ def count_reads(
     if not counted.read:
         raise InputError(f"{source} holds no reads, only a header; give a file of aligned reads.")
     if not counted.used:
-        told = ", ".join(f"{number} {reason}" for reason, number in counted.skipped.items())
+        reasons = ", ".join(f"{number} {reason}" for reason, number in counted.skipped.items())
         raise InputError(
-            f"no read of {source} is left after the filters ({told}); relax them, or give reads aligned to this genome."
+            f"no read of {source} is left after the filters ({reasons}); relax them, or give reads aligned to this"
+            " genome."
         )
     return counted
 
 
 class _Begun:
-    """A stream of which the beginning was looked at, and that tells how much of it is read."""
+    """A stream whose beginning was inspected, and that reports how much of it is read."""
 
     def __init__(self, stream: BinaryIO, progress: Progress) -> None:
         self.stream, self.progress = stream, progress
@@ -140,7 +141,7 @@ class _Begun:
         self.done += len(content)
         return content
 
-    def tell(self, reads: int) -> None:
+    def report(self, reads: int) -> None:
         self.reads += reads
         if self.size:
             self.progress(min(self.done / self.size, 1.0), self.reads)
@@ -168,13 +169,13 @@ class _Sink:
                 self.blacklisted += self.tally.add_cuts(starts)
             else:
                 self.tally.add_spans(starts, ends)
-            self.begun.tell(len(starts))
+            self.begun.report(len(starts))
 
 
 def _count_stream(
     begun: _Begun, lengths: Mapping[str, int], settings: TrackSettings, sink: _Sink, source: str, genome_name: str
 ) -> Counted:
-    """BAM, SAM or fragments, told apart by the first inflated bytes."""
+    """BAM, SAM or fragments, distinguished by the first inflated bytes."""
     compressed = is_bgzf(begun.head)
     chunks = inflated(begun, source) if compressed else decompressed(cast("BinaryIO", begun), TEXT_BYTES, source)
     head = b""
@@ -245,7 +246,7 @@ def _count_sam(
 
 
 def placed(records: Iterator[SamRecord], wanted: SpanPlan, filters: Ints) -> Spans:
-    """Spans of the reads that are used, a block at a time: the readable twin of ``bam_walk.walked``.
+    """Spans of the reads that are used, a block at a time: the reference implementation of ``bam_walk.walked``.
 
     filters : int64 [len(ReadFilter)], counted up here.
     """

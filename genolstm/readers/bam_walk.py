@@ -1,6 +1,6 @@
 """The records of a BAM file by a compiled walker: layout as in the SAM specification, section 4.2.
 
-It says the same of every read as ``read_filter`` and ``read_spans`` do, and trusts no number that it reads.
+Its result for every read is that of ``read_filter`` and ``read_spans``, and it trusts no number in the file.
 """
 
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ FAULT_WORDS = {
     Fault.OPERATION: "its CIGAR has an unknown operation",
     Fault.BASES: "its CIGAR is not as long as its sequence",
     Fault.LONG_CIGAR: "its CIGAR should stand in a CG tag, which is missing or damaged",
-    Fault.CROWDED: "more fragments wait for their second read than there is room for",
+    Fault.CROWDED: "more fragments wait for their second read than fit in memory",
     Fault.CLIP: "it is clipped elsewhere than at its ends",
 }
 NO_FAULT, BAD_SIZE, BAD_NAME, BAD_CONTIG = int(Fault.NONE), int(Fault.SIZE), int(Fault.NAME), int(Fault.CONTIG)
@@ -103,7 +103,7 @@ def read_header(chunks: Iterator[bytes], source: str) -> BamHeader:
     data = _HeaderBytes(chunks, source)
     if data.take(len(MAGIC)) != MAGIC:
         raise InputError(f"{source} is BGZF but no BAM file (it does not begin with 'BAM'); give a BAM file.")
-    data.take(data.number())  # the text, which says the same again
+    data.take(data.number())  # the text, which repeats the same
     names, lengths = [], []
     for _ in range(data.number(LARGEST_NUMBER)):
         name = data.take(data.number())
@@ -230,7 +230,7 @@ def walk(  # noqa: PLR0911, PLR0915
     """Walk over the whole records in ``data``, counting what becomes of them and writing the spans of those used.
 
     first, length : as in SpanPlan.   rules : min_mapq, excluded, proper, cuts, forward_shift, reverse_shift.
-    starts, ends : room for a span in each 4 bytes of data.   Returns bytes consumed, spans written, a Fault.
+    starts, ends : buffers, one span for each 4 bytes of data.   Returns bytes consumed, spans written, a Fault.
 
     One function, because an array that is handed on to another costs more than all that is done for a record.
     """
@@ -285,8 +285,8 @@ def walk(  # noqa: PLR0911, PLR0915
                         return at, spans, BAD_LONG_CIGAR
             end, bases, covered = start, 0, 0
             for operation in range(n_cigar):
-                word = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
-                code, extent = word & 15, word >> 4
+                packed = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
+                code, extent = packed & 15, packed >> 4
                 if code >= N_OPERATIONS:
                     return at, spans, BAD_OPERATION
                 if code == HARD_CLIP and 0 < operation < n_cigar - 1:
@@ -310,8 +310,8 @@ def walk(  # noqa: PLR0911, PLR0915
             elif not cuts:
                 place, before = first[contig] + start, spans
                 for operation in range(n_cigar):
-                    word = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
-                    code, extent = word & 15, word >> 4
+                    packed = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
+                    code, extent = packed & 15, packed >> 4
                     if (COVERS >> code) & 1 and extent:
                         if spans > before and ends[spans - 1] == place:
                             ends[spans - 1] = place + extent

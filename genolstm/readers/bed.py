@@ -29,7 +29,7 @@ class Bed:
 
     contig : int32 [n], index into the contigs of the genome.   start, end : int64 [n], 0-based, half open, within the
     contig, start < end.   name : one for each interval, '.' where its line has none; empty where no line has one.
-    strand : int8 [n], +1, -1, or 0 where the file does not say.
+    strand : int8 [n], +1, -1, or 0 where the file has no strand.
     read : interval lines, always used plus all skipped.   skipped : reason -> lines.   warnings : one sentence each.
     """
 
@@ -50,7 +50,7 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
     Parameters
     ----------
     path
-        Plain, gzip or bgzip; ``-`` is standard input. Columns after the sixth are not looked at. Blank lines, comments,
+        Plain, gzip or bgzip; ``-`` is standard input. Columns after the sixth are ignored. Blank lines, comments,
         ``track`` and ``browser`` lines are no intervals.
     lengths
         Bases of each contig of the genome, in its order.
@@ -116,8 +116,8 @@ def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     """Number and text of each line that should be an interval, without its line end."""
     with opened_lines(path, "BED", "a BED file") as lines:
         for number, line in lines:
-            words = line.split(maxsplit=1)
-            if words and not line.startswith("#") and words[0] not in BROWSER_LINES:
+            fields = line.split(maxsplit=1)
+            if fields and not line.startswith("#") and fields[0] not in BROWSER_LINES:
                 yield number, line
 
 
@@ -148,7 +148,7 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
     if end < start:
         raise InputError(
             f"{source}, line {number}: the interval ends at {end}, before its start at {start};"
-            " exchange the two, BED tells the strand in its sixth column."
+            " exchange the two, BED has the strand in its sixth column."
         )
     return start, end
 
@@ -164,7 +164,7 @@ def _name(columns: list[str], source: str, number: int) -> str:
 
 
 def _strand(columns: list[str], source: str, number: int) -> int:
-    """+1, -1, or 0 where the line does not say. Raises InputError for anything else in its column."""
+    """+1, -1, or 0 where the line has no strand. Raises InputError for anything else in its column."""
     text = columns[STRAND_COLUMN] if len(columns) > STRAND_COLUMN else "."
     if text not in STRAND_SIGNS:
         raise InputError(
@@ -175,17 +175,17 @@ def _strand(columns: list[str], source: str, number: int) -> int:
 
 
 def _warnings(source: str, skipped: Counter[str], foreign: list[str], genome_name: str) -> tuple[str, ...]:
-    told = []
+    warnings = []
     if count := skipped[FOREIGN_CONTIG]:
-        told.append(
+        warnings.append(
             f"left out {count} interval{'s' * (count != 1)} of {source}, on contigs that {genome_name} lacks:"
             f" {listed(foreign)}."
         )
     if count := skipped[NO_PLACE]:
-        told.append(f"left out {count} line{'s' * (count != 1)} of {source} that name no place ('.').")
+        warnings.append(f"left out {count} line{'s' * (count != 1)} of {source} that name no place ('.').")
     if count := skipped[NO_BASES]:
-        told.append(f"left out {count} interval{'s' * (count != 1)} of {source} that end where they start.")
-    return tuple(told)
+        warnings.append(f"left out {count} interval{'s' * (count != 1)} of {source} that end where they start.")
+    return tuple(warnings)
 
 
 def _nothing_left(source: str, foreign: list[str], contigs: list[str], skipped: Counter[str], genome_name: str) -> str:

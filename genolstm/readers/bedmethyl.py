@@ -30,7 +30,7 @@ NAMES_COUNTED = 20  # different names of other modifications that the account li
 
 
 def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) -> Dialect:
-    """Dialect of a file whose first row is given. Raises UsageError where rows cannot hold the codes asked for."""
+    """Dialect of a file whose first row is given. Raises UsageError where rows cannot hold the codes wanted."""
     width = len(first)
     has_counts = width >= WITH_COUNTS
     is_extended = width in EXTENDED and first[FIRST_COUNT].isdecimal()
@@ -39,34 +39,39 @@ def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) ->
             f"{source} has {width} columns, where bedMethyl has 11 (ENCODE, modbam2bed), 14 to 16 (modbam2bed -e) or 18"
             " (modkit); write it again in one of these."
         )
-    if len(settings.code) > 1 and named(first[NAME].partition(",")[0], settings.code) in (Named.ASKED, Named.OTHER):
-        raise UsageError(f"{source} tells each modification in rows of its own: choose one of '{settings.code}'.")
+    if len(settings.code) > 1 and named(first[NAME].partition(",")[0], settings.code) in (Named.MATCHING, Named.OTHER):
+        raise UsageError(f"{source} has rows of its own for each modification: choose one of '{settings.code}'.")
     counts_named = MODKIT if has_counts else EXTENDED_COUNTS if is_extended else ()
     counted = len(counts_named)
     vague: Counter[str] = Counter()
     others: set[str] = set()
-    asked, other, together, end_of_counts = Named.ASKED, Named.OTHER, len(settings.code) > 1, FIRST_COUNT + counted
+    matching, other, together, end_of_counts = (
+        Named.MATCHING,
+        Named.OTHER,
+        len(settings.code) > 1,
+        FIRST_COUNT + counted,
+    )
 
     @cache
     def sort(name: str) -> Named:
-        said = named(name.partition(",")[0], settings.code)  # modkit writes m,CG,0 where it was given motifs
-        # modkit always names; bisulfite, which need not, tells of 5mC alone
+        kind = named(name.partition(",")[0], settings.code)  # modkit writes m,CG,0 where it was given motifs
+        # modkit always names; bisulfite, which need not, is of 5mC alone
         must_name = has_counts or frozenset(settings.code) not in BISULFITE
-        return Named.OTHER if said is Named.UNNAMED and must_name else said
+        return Named.OTHER if kind is Named.UNNAMED and must_name else kind
 
     def row(fields: list[str]) -> Row | str:
         if len(fields) != width:
             raise BadRow(f"it has {len(fields)} columns, not {width} as the first")
-        said = sort(fields[NAME])
-        if said is other:
+        kind = sort(fields[NAME])
+        if kind is other:
             name = fields[NAME].partition(",")[0]
             others.add(name)
             return f"another modification ({label(name)})" if len(others) <= NAMES_COUNTED else "another modification"
-        is_vague = said is not asked
+        is_vague = kind is not matching
         if is_vague:
-            vague[fields[NAME].partition(",")[0] if said is Named.ANY else ""] += 1
+            vague[fields[NAME].partition(",")[0] if kind is Named.ANY else ""] += 1
         elif together:
-            raise BadRow(f"it tells of '{fields[NAME]}' alone, where '{settings.code}' were asked for together")
+            raise BadRow(f"it counts '{fields[NAME]}' alone, where '{settings.code}' are wanted together")
         texts = (fields[1], fields[2], fields[COVERAGE], *fields[FIRST_COUNT:end_of_counts])
         try:
             start, end, coverage, *counts = map(int, texts)
@@ -149,7 +154,7 @@ def _score_is_percentage(columns: Columns) -> NDArray[np.bool_]:
 
 
 def _chosen(alive: list[str], shown: list[str]) -> str | None:
-    """Which of the readings that every row bears out is meant, None where nothing says."""
+    """Which of the readings that every row agrees with is meant, None where nothing decides."""
     if OF_COVERAGE in alive and ("score is coverage" in shown or OF_CALLED not in alive):
         return OF_COVERAGE
     if OF_CALLED in alive:

@@ -96,7 +96,7 @@ class _Member:
         if not self.rest.startswith(GZIP_MAGIC):
             raise InputError(
                 f"{self.source} holds other data after its gzip data, at byte {where} (beginning with"
-                f" {self.rest[:8]!r}); {AGAIN}, or gunzip it and look at its end."
+                f" {self.rest[:8]!r}); {AGAIN}, or gunzip it and inspect its end."
             )
         inflate, compressed = zlib.decompressobj(GZIP_WBITS), self.rest
         self.taken = len(compressed)
@@ -125,7 +125,7 @@ def _inflated_block(block: bytes, where: int, source: str) -> bytes:
 
 
 def _block_bytes(rest: bytes, at: int) -> int:
-    """Size of the block that begins here; 0 where too little of it is there to say, -1 where none begins."""
+    """Size of the block that begins here; 0 where too little of it is there, -1 where none begins."""
     if not rest.startswith(HEADER[: len(rest) - at], at):
         return -1
     field = at + FIXED_BYTES

@@ -47,7 +47,7 @@ def is_bigwig(path: Path) -> bool:
 
 
 class BigWigSignal:
-    """A bigWig that was matched with a genome. match : which contigs of the genome it knows."""
+    """A bigWig that was matched with a genome. match : which contigs of the genome it has."""
 
     def __init__(self, path: Path, lengths: Mapping[str, int], genome_name: str) -> None:
         """Open a bigWig. Raises InputError for a damaged file, or one of another genome, as reads are refused."""

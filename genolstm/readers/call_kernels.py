@@ -1,7 +1,7 @@
 """From the records of a BAM file to counts of modified bases at sites: the compiled loops.
 
-They say of every read what the readable twin, `modification_loop`, says, and trust no number that they read. All stand
-in this one file because numba's cache notices changes in the file of the outermost function only.
+Their result for every read is that of the reference implementation, `modification_loop`; they trust no number read. All
+stand in this one file because numba's cache notices changes in the file of the outermost function only.
 """
 
 # ruff: noqa: FBT001  (compiled functions are called by place)
@@ -63,10 +63,10 @@ Marks = NDArray[np.int32]
 MM, MM_END, ML, ML_END, MN, XM, XM_END, XG, LONG_CIGAR, LONG_CIGAR_SIZE = range(10)
 TAGS, ABSENT, MISTYPED = 10, -1, -2
 TAG_BYTES, ARRAY_BYTES = 3, 5
-LISTED, ASKED, OUTSIDE = 1, 2, 4  # of a base: some code; a wanted code; outside CpG, where only CpGs were asked for
+LISTED, MATCHING, OUTSIDE = 1, 2, 4  # of a base: some code; a wanted code; outside CpG, where only CpGs are wanted
 IMPLIED = 1  # of a strand: its canonical bases that MM does not list are unmodified
 WHOLE = 512  # ML value q stands for the probabilities of [q, q+1) / 256: its middle is (2 q + 1) / 512
-CODES_TOGETHER = 16  # modifications in one group of MM, as C+mh; the specification knows five of one base
+CODES_TOGETHER = 16  # modifications in one group of MM, as C+mh; the specification has five of one base
 CODES_SEEN = 128  # ASCII
 # ChEBI numbers, and the letters that the SAM tags specification (section 1.7) gives to the same modifications
 CHEBI = (27551, 76792, 76794, 76793, 16964, 80961, 17477, 28871, 44605, 18107)
@@ -167,8 +167,8 @@ def _place_bases(
     """
     query, position, clipped, aligned = 0, start, False, False
     for operation in range(n_cigar):
-        word = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
-        code, extent = word & 15, word >> 4
+        packed = int32_at(data, cigar + 4 * operation) & 0xFFFFFFFF
+        code, extent = packed & 15, packed >> 4
         if code >= N_OPERATIONS:
             return BAD_OPERATION, ReadFilter.USED, clipped
         if code in (MATCH, SAME, MISMATCH):
@@ -246,14 +246,14 @@ def _find_base(data: Bytes, bases: int, length: int, wanted: int, found: Marks) 
 @compiled
 def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
     data: Bytes, tags: Ints, bases: int, length: int, reverse: bool, canonical: int, wanted: Ints,
-    found: Marks, hits: Marks, n_hits: Ints, asked: Marks, total: Marks, listed: NDArray[np.uint8],
+    found: Marks, hits: Marks, n_hits: Ints, matching: Marks, total: Marks, listed: NDArray[np.uint8],
     states: NDArray[np.uint8], seen: NDArray[np.uint8],
 ) -> int:  # fmt: skip
     """Mark the bases that MM lists, by the strand of the genome on which the modification lies; returns a ReadFilter.
 
     bases, length : where SEQ begins, and its bases.   canonical : half-byte of the base that `wanted` codes modify.
-    found : [length + 1] scratch.   hits : [2, length] bases marked, n_hits [2] of them.   asked, total : [2, length]
-    sums of 2 q + 1 over wanted codes and over all.   listed : [2, length] LISTED and ASKED.   states : [2] IMPLIED.
+    found : [length + 1] scratch.   hits : [2, length] bases marked, n_hits [2] of them.   matching, total : [2, length]
+    sums of 2 q + 1 over wanted codes and over all.   listed : [2, length] LISTED and MATCHING.   states : [2] IMPLIED.
     seen : [CODES_SEEN] codes met.
     """
     at, end, level, level_end = tags[MM], tags[MM_END], tags[ML], tags[ML_END]
@@ -298,7 +298,7 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
         explicit = data[at] == ord("?")
         at += 1 if explicit or data[at] == ord(".") else 0
         rank = -1
-        strand_asked, strand_total, strand_listed = asked[strand], total[strand], listed[strand]
+        strand_matching, strand_total, strand_listed = matching[strand], total[strand], listed[strand]
         while at < end and data[at] == ord(","):
             skipped, after = _number(data, at + 1, end)
             if after == at + 1:
@@ -321,8 +321,8 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
             for index in range(n_codes):
                 value = 2 * np.int32(data[level + index]) + 1
                 strand_total[query] += value
-                strand_asked[query] += value if is_wanted[index] else 0
-            strand_listed[query] = mark | LISTED | (ASKED if wants else 0)
+                strand_matching[query] += value if is_wanted[index] else 0
+            strand_listed[query] = mark | LISTED | (MATCHING if wants else 0)
             level += n_codes
         if at >= end or data[at] != ord(";"):
             return ReadFilter.DAMAGED
@@ -337,10 +337,10 @@ def mark_mm(  # noqa: PLR0911, PLR0915  (one loop over a text)
 
 @compiled
 def mark_xm(
-    data: Bytes, tags: Ints, length: int, only_cpg: bool, hits: Marks, n_hits: Ints, asked: Marks, total: Marks,
+    data: Bytes, tags: Ints, length: int, only_cpg: bool, hits: Marks, n_hits: Ints, matching: Marks, total: Marks,
     listed: NDArray[np.uint8],
 ) -> int:  # fmt: skip
-    """Mark the bases that Bismark's XM calls: upper case is methylated, XG tells the strand; returns a ReadFilter.
+    """Mark the bases that Bismark's XM calls: upper case is methylated, XG holds the strand; returns a ReadFilter.
 
     only_cpg : calls in CHG and CHH are no surprise off the motif.   Others as in `mark_mm`.
     """
@@ -358,8 +358,8 @@ def mark_xm(
         context = letter + 32 if methylated else letter
         if context != ord("z") and context != ord("x") and context != ord("h") and context != ord("u"):
             return ReadFilter.DAMAGED
-        asked[strand, query] = total[strand, query] = WHOLE if methylated else 0
-        listed[strand, query] = LISTED | ASKED | (OUTSIDE if only_cpg and context != ord("z") else 0)
+        matching[strand, query] = total[strand, query] = WHOLE if methylated else 0
+        listed[strand, query] = LISTED | MATCHING | (OUTSIDE if only_cpg and context != ord("z") else 0)
         hits[strand, n_hits[strand]] = query
         n_hits[strand] += 1
     return ReadFilter.USED
@@ -368,7 +368,7 @@ def mark_xm(
 @compiled
 def _count_strand(
     data: Bytes, bases: int, length: int, backwards: bool, own: int, reads_own: bool, implied: bool, place: Marks,
-    hits: Marks, n_hits: int, asked: Marks, total: Marks, listed: NDArray[np.uint8], codes: Bytes, code: int,
+    hits: Marks, n_hits: int, matching: Marks, total: Marks, listed: NDArray[np.uint8], codes: Bytes, code: int,
     sites: Marks, modified: Marks, covered: Marks, threshold: int, tally: Ints, keeps: bool, row: int, kept: Ints,
     n_kept: int,
 ) -> int:  # fmt: skip
@@ -382,14 +382,14 @@ def _count_strand(
     n_modified, n_counted, n_other, n_implied, n_here = 0, 0, 0, 0, 0
     for step in range(length if implied else n_hits):
         query = step if implied else hits[n_hits - 1 - step if backwards else step]
-        told = listed[query] & ASKED != 0
-        if not told and not (implied and _base_at(data, bases, query) == own):
-            continue  # only other modifications were looked for here, or another base was read
+        is_marked = listed[query] & MATCHING != 0
+        if not is_marked and not (implied and _base_at(data, bases, query) == own):
+            continue  # only other modifications were called here, or another base was read
         at = place[query]
         if at < 0:
-            tally[Call.UNALIGNED] += told
+            tally[Call.UNALIGNED] += is_marked
             continue
-        if told and (codes[at] != code or (reads_own and _base_at(data, bases, query) != own)):
+        if is_marked and (codes[at] != code or (reads_own and _base_at(data, bases, query) != own)):
             tally[Call.MISMATCH] += 1
             continue
         if site == 0 or sites[site - 1] >= at:  # the first, or a group of MM that begins anew
@@ -397,22 +397,22 @@ def _count_strand(
         while site < n_sites and sites[site] < at:
             site += 1
         if site == n_sites or sites[site] != at:
-            if told:
+            if is_marked:
                 tally[Call.ELSEWHERE if listed[query] & OUTSIDE else Call.OFF_MOTIF] += 1
             continue
         # sums in place of branches, which the processor could not foresee
-        is_modified = int(asked[query] >= threshold)
+        is_modified = int(matching[query] >= threshold)
         is_counted = is_modified | int(WHOLE - total[query] >= threshold)
-        is_other = (1 - is_counted) & int(total[query] - asked[query] >= threshold)
+        is_other = (1 - is_counted) & int(total[query] - matching[query] >= threshold)
         modified[site] += is_modified
         covered[site] += is_counted
         n_modified += is_modified
         n_counted += is_counted
         n_other += is_other
-        n_implied += int(not told)
+        n_implied += int(not is_marked)
         n_here += 1
         if keeps and is_counted:
-            kept[n_kept] = (row + site) << 2 | int(not told) << 1 | is_modified
+            kept[n_kept] = (row + site) << 2 | int(not is_marked) << 1 | is_modified
             n_kept += 1
     tally[Call.MODIFIED] += n_modified
     tally[Call.CANONICAL] += n_counted - n_modified
@@ -485,7 +485,7 @@ def _join_mates(
     """Take back the last read's calls where both reads of a fragment call a base, or let the calls wait for the mate.
 
     which : FIRST or LAST.   waits : a mate may yet come.   mate_at : its contig << 32 | start.   kept : [n_kept] the
-    counted calls of this read.   Returns whether there was room.
+    counted calls of this read.   Returns whether they fit.
     """
     for call in range(1, n_kept):
         if kept[call] < kept[call - 1]:  # a second group of MM began anew
@@ -567,7 +567,7 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
     """
     tags, n_hits, states = np.empty(TAGS, np.int64), np.zeros(2, np.int64), np.zeros(2, np.uint8)
     place, found, hits = np.empty(0, np.int32), np.empty(1, np.int32), np.empty((2, 0), np.int32)
-    asked, total, listed = np.zeros((2, 0), np.int32), np.zeros((2, 0), np.int32), np.zeros((2, 0), np.uint8)
+    matching, total, listed = np.zeros((2, 0), np.int32), np.zeros((2, 0), np.int32), np.zeros((2, 0), np.uint8)
     kept = np.empty(0, np.int64)
     at, size, canonical, by_molecule = 0, len(data), rules[CANONICAL], rules[BY_MOLECULE] != 0
     while at + SIZE_BYTES <= size:
@@ -607,10 +607,14 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
             filters[ReadFilter.NO_SEQUENCE] += 1
             continue
         if length > len(place):
-            room = 2 * length
-            place, found, hits = np.empty(room, np.int32), np.empty(room + 1, np.int32), np.empty((2, room), np.int32)
-            asked, total = np.zeros((2, room), np.int32), np.zeros((2, room), np.int32)
-            listed, kept = np.zeros((2, room), np.uint8), np.empty(2 * room, np.int64)
+            capacity = 2 * length
+            place, found, hits = (
+                np.empty(capacity, np.int32),
+                np.empty(capacity + 1, np.int32),
+                np.empty((2, capacity), np.int32),
+            )
+            matching, total = np.zeros((2, capacity), np.int32), np.zeros((2, capacity), np.int32)
+            listed, kept = np.zeros((2, capacity), np.uint8), np.empty(2 * capacity, np.int64)
         if n_cigar == 2 and data[cigar + 4] & 15 == SKIP and int32_at(data, cigar) == length << 4 | SOFT_CLIP:
             cigar, n_cigar = (
                 tags[LONG_CIGAR],
@@ -631,13 +635,13 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
                 reason = ReadFilter.HARD_CLIPPED
             else:
                 reason = mark_mm(
-                    data, tags, bases, length, reverse, canonical, wanted, found, hits, n_hits, asked, total, listed,
+                    data, tags, bases, length, reverse, canonical, wanted, found, hits, n_hits, matching, total, listed,
                     states, seen,
                 )  # fmt: skip
         elif reason == ReadFilter.USED:
             reason = ReadFilter.OTHER_CODES
             if rules[TAKES_XM]:
-                reason = mark_xm(data, tags, length, rules[ONLY_CPG] != 0, hits, n_hits, asked, total, listed)
+                reason = mark_xm(data, tags, length, rules[ONLY_CPG] != 0, hits, n_hits, matching, total, listed)
         filters[reason] += 1
         if reason == ReadFilter.SURPLUS:
             reason = ReadFilter.USED
@@ -651,14 +655,14 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
                 one, other = site_first[group], site_first[group + 1]
                 n_kept = _count_strand(
                     data, bases, length, is_mm and reverse, _paired(canonical) if strand else canonical, is_mm,
-                    states[strand] & IMPLIED != 0, place, hits[strand], n_hits[strand], asked[strand], total[strand],
+                    states[strand] & IMPLIED != 0, place, hits[strand], n_hits[strand], matching[strand], total[strand],
                     listed[strand], codes[first : first + contig_length[where]], rules[FORWARD_CODE + strand],
                     sites[one:other], modified[one:other], covered[one:other], rules[THRESHOLD], tally, keeps, one,
                     kept, n_kept,
                 )  # fmt: skip
             for step in range(n_hits[strand]):  # wipe the marks for the next read
                 query = hits[strand, step]
-                asked[strand, query], total[strand, query], listed[strand, query] = 0, 0, 0
+                matching[strand, query], total[strand, query], listed[strand, query] = 0, 0, 0
         if keeps:
             progress[RECORDS] += 1
             if where < progress[LAST_CONTIG] or (where == progress[LAST_CONTIG] and start < progress[LAST_START]):

@@ -1,12 +1,12 @@
-"""What becomes of the calls of reads with modified bases, and the words for it."""
+"""Outcomes of the calls of reads with modified bases, and their descriptions."""
 
 from enum import IntEnum
 
 
 class Call(IntEnum):
-    """What becomes of a call. The first four are calls at sites; IMPLIED are those of them that MM leaves unsaid.
+    """Outcome of a call. The first four are calls at sites; IMPLIED are those of them that MM does not list.
 
-    ELSEWHERE are Bismark's calls in CHG and CHH where CpGs were asked for. SECOND_MATE are calls of a base that the
+    ELSEWHERE are Bismark's calls in CHG and CHH where CpGs are wanted. SECOND_MATE are calls of a base that the
     other read of the same fragment has called too, whose call counts.
     """
 
@@ -23,11 +23,11 @@ class Call(IntEnum):
 
 
 AT_SITES = (Call.MODIFIED, Call.CANONICAL, Call.UNSURE, Call.OTHER)
-SECOND_MATE_WORDS = "second read of a fragment at the same base"
+SECOND_MATE_REASON = "second read of a fragment at the same base"
 
 
-def dropped_words(motif: str, threshold: float) -> dict[Call, str]:
-    """Words for each kind of call that is not counted."""
+def dropped_reasons(motif: str, threshold: float) -> dict[Call, str]:
+    """Description of each kind of call that is not counted."""
     return {
         Call.UNSURE: f"neither modified nor canonical with probability {threshold:g}",
         Call.OTHER: "another modification",
@@ -35,5 +35,5 @@ def dropped_words(motif: str, threshold: float) -> dict[Call, str]:
         Call.MISMATCH: "genome or read has another base there",
         Call.UNALIGNED: "base inserted or clipped",
         Call.ELSEWHERE: "XM calls outside CpG",
-        Call.SECOND_MATE: SECOND_MATE_WORDS,
+        Call.SECOND_MATE: SECOND_MATE_REASON,
     }

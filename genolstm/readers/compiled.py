@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger(__name__)
 
-A_MOMENT = 1.0  # seconds of compiling that need no word
+A_MOMENT = 1.0  # seconds of compiling that are not logged
 INT32, BYTE_ALIGNED = ir.IntType(32), 1
 
 
@@ -24,14 +24,14 @@ class _Compiling(event.Listener):
     """Logs once that kernels are being compiled, when that takes more than a moment."""
 
     def __init__(self) -> None:
-        self.depth, self.timer = 0, Timer(A_MOMENT, self.tell)
-        self.told = False
+        self.depth, self.timer = 0, Timer(A_MOMENT, self.report)
+        self.logged = False
 
     def on_start(self, _event: event.Event) -> None:
         """A function begins to be compiled, some within others; one that is read from the cache does not."""
         self.depth += 1
-        if self.depth == 1 and not self.told:
-            self.timer = Timer(A_MOMENT, self.tell)
+        if self.depth == 1 and not self.logged:
+            self.timer = Timer(A_MOMENT, self.report)
             self.timer.daemon = True
             self.timer.start()
 
@@ -41,9 +41,9 @@ class _Compiling(event.Listener):
         if not self.depth:
             self.timer.cancel()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Log it, once."""
-        self.told = True
+        self.logged = True
         log.info("compiling kernels (first use; a minute at most, and kept for later runs)")
 
 
@@ -54,7 +54,7 @@ event.register("numba:compile", COMPILING)  # type: ignore[no-untyped-call]
 def compiled(function: F) -> F:
     """Compile a function of arrays and numbers at its first call; the result is cached beside the source.
 
-    Numba looks for a writable place: ``__pycache__``, then the user's cache folder, or NUMBA_CACHE_DIR before both.
+    Numba needs a writable place: ``__pycache__``, then the user's cache folder, or NUMBA_CACHE_DIR before both.
     Where there is none, as in a read-only container, each run compiles anew.
     """
     try:

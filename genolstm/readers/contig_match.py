@@ -1,4 +1,4 @@
-"""Contigs of an input and of the genome: what they share, what is left out, and when they cannot belong together."""
+"""Contigs of an input and of the genome: common ones, those left out, and when the two cannot belong together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Match(NamedTuple):
     """Where the contigs of an input lie in the genome.
 
     first : int64 [contigs of the input], where each begins when the contigs of the genome are laid end to end; -1 for
-    one that the genome lacks.   observed : bool [contigs of the genome], True where the input knows the contig.
+    one that the genome lacks.   observed : bool [contigs of the genome], True where the input has the contig.
     warnings : one sentence for each kind of contig left out.
     """
 
@@ -36,7 +36,7 @@ def matched(
     """Match contigs by their names.
 
     found_lengths : bp, as the input gives them; None where it gives none.   lengths : bp of the genome's contigs.
-    Raises InputError where nothing is shared, a length differs, or a name stands twice in the input.
+    Raises InputError where they have no contig in common, a length differs, or a name occurs twice in the input.
     """
     _check(names, source)
     firsts = dict(zip(lengths, np.cumsum([0, *lengths.values()]).tolist(), strict=False))
@@ -71,11 +71,11 @@ def _check(names: Sequence[str], source: str) -> None:
 def _check_lengths(found: Mapping[str, int], lengths: Mapping[str, int], source: str, genome_name: str) -> None:
     other = [name for name in found if name in lengths and found[name] != lengths[name]]
     if other:
-        told = listed(
+        wrong = listed(
             f"{name} has {found[name]:,} bp in {source} and {lengths[name]:,} bp in {genome_name}" for name in other
         )
         raise InputError(
-            f"{source} was aligned to another genome: {told}; align the reads to this genome, or ingest the other one."
+            f"{source} was aligned to another genome: {wrong}; align the reads to this genome, or ingest the other one."
         )
 
 

@@ -1,4 +1,4 @@
-"""Tables of methylation counts to counts at sites: what rows say, held against each other and the genome."""
+"""Tables of methylation counts to counts at sites: rows are checked against each other and the genome."""
 
 from array import array
 from collections import Counter
@@ -25,12 +25,15 @@ BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 22  # bytes; a table over time points has two columns a sample
 BLOCK_ROWS = 1 << 16  # judged at one time
 ENOUGH_ROWS, LEAST_AGREEMENT = 100, 0.5  # fewer rows on the motif mean another genome
-NEARLY_ALL, NEARLY_NONE = 0.9, 0.1  # rows at the motif where positions count as the format says, and where they do not
+NEARLY_ALL, NEARLY_NONE = (
+    0.9,
+    0.1,
+)  # rows at the motif where positions count as the format defines, and where they do not
 MOST_READS = np.iinfo(np.int32).max
 START, SPAN, STRAND = 0, 1, 2  # the first numbers of a row
 UTF8_BOM = "\ufeff"
 TOO_LARGE = "it holds a number that is larger than any position or count"
-VAGUE = "vague"  # field of rows that do not say which modification they count
+VAGUE = "vague"  # field of rows that do not name the modification that they count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,11 +52,11 @@ class _Table:
 
 
 class _Placed(NamedTuple):
-    """Where rows lie. position : 0-based.   strand : UNTOLD off the motif.   words : how positions were counted."""
+    """Where rows lie. position : 0-based.   strand : UNTOLD off the motif.   phrases : how positions were counted."""
 
     position: NDArray[np.int64]
     strand: NDArray[np.int8]
-    words: tuple[str, ...]
+    phrases: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -65,7 +68,7 @@ def read_count_table(
     path : plain, gzip or bgzip.   reference, sites : where rows must lie on the motif; None to take them as they are.
     Which dialect a file is written in, its header and its rows decide: see `table_dialects` and `table_readings`. Where
     its rows may count from 0 or from 1, the genome decides.
-    Raises InputError, naming the line, for a row that cannot be read, that says two things, or whose counts are
+    Raises InputError, naming the line, for a row that cannot be read, that contradicts itself, or whose counts are
     negative or hold more modified than covered reads; for a site given twice, or a table most of whose rows are not at
     the motif; UsageError where strands are to be merged, or positions are meant, that nothing tells.
     """
@@ -93,7 +96,7 @@ def read_count_table(
         names, contig = table.names, table.contig
         placed = _placed_blindly(table, dialect, motif, source, has_bedgraph_header=lines.has_bedgraph_header)
         if settings.merge_strands and (placed.strand == UNTOLD).any():
-            raise UsageError(f"{source} does not tell strands: give --genome, or leave out --merge-strands.")
+            raise UsageError(f"{source} holds no strands: give --genome, or leave out --merge-strands.")
         strand = np.where(placed.strand == UNTOLD, 0, placed.strand).astype(np.int8)
     else:
         known = dict(zip(reference.contigs, reference.length.tolist(), strict=True))
@@ -124,7 +127,7 @@ def read_count_table(
         calls=int(table.covered[order].sum(dtype=np.int64)),
         dropped={},
         warnings=notes + placed.warnings,
-        form="; ".join((dialect.name, *([table.reading] if table.reading else []), *placed.words)),
+        form="; ".join((dialect.name, *([table.reading] if table.reading else []), *placed.phrases)),
     )
     _check_once(found, source)
     return found
@@ -133,7 +136,7 @@ def read_count_table(
 class _Lines:
     """Number and text of each line that is neither blank nor a comment nor for a browser, one after the other.
 
-    has_bedgraph_header : a line so far says that the rows are bedGraph, whose positions are counted from 0.
+    has_bedgraph_header : a line so far declares the rows bedGraph, whose positions are counted from 0.
     Raises InputError for a line that no row of a table can be as long as.
     """
 
@@ -269,8 +272,8 @@ class _Judging:
         raise InputError(f"{self.source}, line {line} cannot be right: {why}; correct or delete it.")
 
     def _clash(self, columns: Columns, row: int) -> str:
-        """What a row says that does not fit, in words."""
-        said = ", ".join(
+        """Message on the values of a row that contradict each other."""
+        listing = ", ".join(
             f"{name} {values[row]:g}" for name, values in columns.items() if name not in (VAGUE, "decimals")
         )
         hint = (
@@ -278,7 +281,7 @@ class _Judging:
             if 0 < columns.get("percentage", np.zeros(row + 1))[row] <= 1
             else ""
         )
-        return f"its {said} do not fit each other{hint}; correct or delete it"
+        return f"its {listing} do not fit each other{hint}; correct or delete it"
 
     def table(self, names: tuple[str, ...], contig: NDArray[np.int32]) -> _Table:
         """All rows, by the one reading that is meant. Raises InputError where two are left that differ."""
@@ -311,7 +314,7 @@ class _Judging:
         meant = self.dialect.chosen(names, self.shown) if self.dialect.chosen else by_default
         if meant is None:
             raise InputError(
-                f"{self.source} may be read in {len(names)} ways ({'; '.join(names)}), and its rows do not say which;"
+                f"{self.source} may be read in {len(names)} ways ({'; '.join(names)}), and its rows leave it open;"
                 " give more rows, or write counts of modified and unmodified reads."
             )
         return meant
@@ -333,7 +336,7 @@ def _as_counts(values: Floats) -> NDArray[np.int32]:
 def _named(
     table: _Table, dialect: Dialect, settings: CountSettings, source: str, skipped: Counter[str]
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Rows of the modification asked for, bool [N], and what is to be said of names that do not say.
+    """Rows of the wanted modification, bool [N], and warnings on names that leave it open.
 
     Rows that only may be of it count where no row plainly is.
     """
@@ -354,19 +357,18 @@ def _named(
 def _placed_blindly(
     table: _Table, dialect: Dialect, motif: Motif, source: str, *, has_bedgraph_header: bool
 ) -> _Placed:
-    """Positions as the format defines them. Raises UsageError where only a genome can say how they are counted."""
+    """Positions as the format defines them. Raises UsageError where only a genome can decide how they are counted."""
     if not (table.strand == UNTOLD).any():
         return _Placed(table.start - dialect.from_one, table.strand, (), ())
     if (table.span == 1).any() and not has_bedgraph_header:
         raise UsageError(
-            f"{source} may count from 0 (a base a row) or from 1 (a CpG a row): give --genome, which tells"
-            " the two apart."
+            f"{source} may count from 0 (a base a row) or from 1 (a CpG a row): give --genome, which decides."
         )
     _check_spans(table, motif, source)
     one_based, merged = table.span == 0, table.span > 1
     position = table.start - one_based
-    word = "counted from 1" if one_based.all() else "counted from 0"
-    return _Placed(position, np.where(merged, 0, UNTOLD).astype(np.int8), (word,), ())
+    phrase = "counted from 1" if one_based.all() else "counted from 0"
+    return _Placed(position, np.where(merged, 0, UNTOLD).astype(np.int8), (phrase,), ())
 
 
 def _check_spans(table: _Table, motif: Motif, source: str) -> None:
@@ -397,7 +399,7 @@ def _placed(
         if (kept & (shifted != UNTOLD)).sum() >= NEARLY_ALL * rows:
             counted = (1, 0) if not dialect.from_one else (0, 1)
             warning = (
-                f"{source} counts positions from {counted[0]}, not from {counted[1]} as its format does: so say the"
+                f"{source} counts positions from {counted[0]}, not from {counted[1]} as its format does: this fits the"
                 f" {sites.motif} of the genome, and so it was read."
             )
             return _Placed(other, shifted, (f"in fact counted from {counted[0]}",), (warning,))
@@ -407,7 +409,7 @@ def _placed(
 def _placed_intervals(
     table: _Table, contig: NDArray[np.int32], kept: NDArray[np.bool_], sites: MotifSites, source: str
 ) -> _Placed:
-    """Rows of six columns, which tell no strand and whose two positions are those of a base or of a motif.
+    """Rows of six columns, which have no strand and whose two positions are those of a base or of a motif.
 
     One position twice is a base, counted from 1 (Bismark). Two neighbours are a base counted from 0, or a CpG counted
     from 1 (Bismark's merged coverage): the way in which more rows are at the motif; where all rows are in both, the
@@ -418,11 +420,11 @@ def _placed_intervals(
     untold, merged = np.full(len(table.start), UNTOLD, np.int8), np.zeros(len(table.start), np.int8)
     one, zero = table.span == 0, table.span == 1
     position, strand = table.start.copy(), untold.copy()
-    words = []
+    phrases = []
     if one.any():
         position[one] -= 1
         strand[one] = _strands(position, untold, contig, sites)[one]
-        words.append("a base a row, counted from 1")
+        phrases.append("a base a row, counted from 1")
     if zero.any():
         bases = _strands(table.start, untold, contig, sites)
         as_base, as_motif = kept & zero & (bases != UNTOLD), np.zeros(len(kept), np.bool_)
@@ -432,23 +434,23 @@ def _placed_intervals(
         if as_motif.any() and as_motif.sum() >= as_base.sum():
             position[zero] -= 1
             strand[zero] = motifs[zero]
-            words.append(f"a {motif.word} a row, counted from 1, strands merged")
+            phrases.append(f"a {motif.letters} a row, counted from 1, strands merged")
         else:
             strand[zero] = bases[zero]
-            words.append("a base a row, counted from 0")
+            phrases.append("a base a row, counted from 0")
     for span, offset in ((motif.shift, 1), (motif.shift + 1, 0)):
         here = (table.span == span) & (span > 1)
         if here.any():
             position[here] -= offset
             strand[here] = _strands(position, merged, contig, sites)[here]
-            words.append(f"a {motif.word} a row, counted from {offset}, strands merged")
-    return _Placed(position, strand, tuple(dict.fromkeys(words)), ())
+            phrases.append(f"a {motif.letters} a row, counted from {offset}, strands merged")
+    return _Placed(position, strand, tuple(dict.fromkeys(phrases)), ())
 
 
 def _strands(
     position: NDArray[np.int64], given: NDArray[np.int8], contig: NDArray[np.int32], sites: MotifSites
 ) -> NDArray[np.int8]:
-    """Strand of each row by the genome: UNTOLD where the motif does not stand as the row says."""
+    """Strand of each row by the genome: UNTOLD where the motif is not as the row has it."""
     found = np.full(len(contig), UNTOLD, np.int8)
     for place in np.unique(contig[contig >= 0]).tolist():
         here = np.flatnonzero(contig == place)
@@ -469,7 +471,7 @@ def _check_agreement(off: int, rows: int, source: str, genome: str, motif: Motif
 
 
 def _check_once(found: SiteCounts, source: str) -> None:
-    """Stop at a site that stands twice."""
+    """Stop at a site that occurs twice."""
     columns = (found.contig, found.position, found.strand)
     again = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
     if again.any():

@@ -1,4 +1,4 @@
-"""CRAM, and BAM for the readable loops, by pysam: no server is asked, and nothing is written beside the user's files.
+"""CRAM, and BAM for the readable loops, by pysam: no server is contacted, nothing is written beside the user's files.
 
 Where a read lies needs no bases: so CRAM is read without its reference, unless one is given to hold it against.
 """
@@ -22,7 +22,7 @@ CRAM_MAGIC = b"CRAM"
 CRAM_WITH_END = b"\x02\x01"  # the first version that ends with an empty container (CRAM specification, section 9)
 CRAM_END, CRAM_END_BYTES = b"\xe0EOF", 38  # the position of that container's slice spells EOF
 PLACING_FIELDS = 0x3E  # flag, contig, position, mapping quality, CIGAR: CRAM gives these without any reference
-NO_PLACE = "/nonexistent"  # where htslib looks for reference sequences, so that it never asks a server
+NO_PLACE = "/nonexistent"  # where htslib searches for reference sequences, so that it never contacts a server
 
 
 def check_cram_end(name: str, source: str) -> None:
@@ -51,9 +51,9 @@ def on_disk(path: Path | str, stream: Stream) -> Iterator[str]:
 def opened_by_pysam(
     name: str, source: str, reference: Path | None = None, *, only_places: bool = True
 ) -> Iterator[pysam.AlignmentFile]:
-    """Open BAM or CRAM with pysam, which neither asks a server for sequences nor writes an index beside the reference.
+    """Open BAM or CRAM with pysam, which neither contacts a server nor writes an index beside the reference.
 
-    only_places : of CRAM, give no sequences, which would need its reference.
+    only_places : of CRAM, decode no sequences, which would need its reference.
     Raises InputError where htslib cannot open the file or the reference.
     """
     verbosity, before = pysam.set_verbosity(0), {key: os.environ.get(key) for key in ("REF_PATH", "REF_CACHE")}

@@ -1,6 +1,7 @@
 """FASTA files as blocks of codes: plain, gzip or bgzip, from a file or standard input, in constant memory.
 
-The fast reader works on stretches of many lines with ``bytes.translate``; ``read_fasta_slowly`` is its readable twin.
+The fast reader works on stretches of many lines with ``bytes.translate``; ``read_fasta_slowly`` is its reference
+implementation.
 """
 
 import gzip
@@ -21,7 +22,7 @@ from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.text_lines import source_name
 
 BLOCK_BYTES = 1 << 18  # what stays in the processor's cache between passes: 4 MB blocks take twice the time
-HEAD_BYTES = 512  # enough to tell FASTA from anything else
+HEAD_BYTES = 512  # enough to distinguish FASTA from anything else
 HEADER_BYTES = 1 << 16  # how much of a header line is kept: a name ends long before
 UTF16_BEGINNINGS = (b"\xff\xfe", b"\xfe\xff", b">\0", b"\0>")
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -108,7 +109,7 @@ def read_fasta(
 ) -> Iterator[SequenceBlock]:
     """Blocks of all records in file order, each of one record and from at most ``block_bytes`` of text.
 
-    path : FASTA, plain or gzip or bgzip (told apart by content); "-" is standard input.   stops : takes the count of
+    path : FASTA, plain or gzip or bgzip (distinguished by content); "-" is standard input.   stops : takes the count of
     stop signs; those that end a protein are in no block.
 
     Raises InputError when a problem is met, which may be after some blocks: a file is good once the iterator has ended.
@@ -121,7 +122,7 @@ def read_fasta(
 
 
 def read_fasta_slowly(path: Path | str, alphabet: Alphabet) -> Iterator[tuple[str, Codes]]:
-    """Name and codes uint8 [n] of whole records, by Biopython and a table: the twin that ``read_fasta`` must equal.
+    """Name and codes uint8 [n] of whole records, by Biopython and a table: what ``read_fasta`` must equal.
 
     Reads files only; a letter outside the alphabet becomes FOREIGN, and a stop sign that ends a record is left out.
     """
@@ -140,7 +141,7 @@ def read_fasta_slowly(path: Path | str, alphabet: Alphabet) -> Iterator[tuple[st
 
 
 def _fasta_text(chunks: Iterator[bytes], block_bytes: int, source: str) -> Iterator[bytes]:
-    """Give the same chunks without a UTF-8 byte order mark, once the beginning has been seen to be FASTA."""
+    """The same chunks without a UTF-8 byte order mark, once the beginning has been seen to be FASTA."""
     head = b""
     for chunk in chunks:
         head += chunk
@@ -157,7 +158,7 @@ def _fasta_text(chunks: Iterator[bytes], block_bytes: int, source: str) -> Itera
 
 
 def _with_unix_line_ends(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    r"""Give the same text with ``\n`` for each ``\r\n`` and each lone ``\r``; a chunk may end between the two."""
+    r"""The same text with ``\n`` for each ``\r\n`` and each lone ``\r``; a chunk may end between the two."""
     held = b""
     for chunk in chunks:
         if held or b"\r" in chunk:
@@ -243,7 +244,7 @@ class _Ending:
         self.held, self.broken = 0, False
 
     def without(self, marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Give marks [n] without the stop signs at their end, after those that were held."""
+        """Marks [n] without the stop signs at their end, after those that were held."""
         signs = marks == self.stop
         if not signs.any() and not self.held:
             return marks
@@ -278,15 +279,15 @@ def _refuse_empty_record(name: str, n_symbols: int, lines: dict[str, int], sourc
 
 def _record_name(piece: _Piece, lines: dict[str, int], source: str) -> str:
     """First word of a header; raises InputError where there is none, or it is not text, or was there before."""
-    words = piece.text.split(maxsplit=1)
-    if not words or not piece.text.startswith(words[0]):
+    parts = piece.text.split(maxsplit=1)
+    if not parts or not piece.text.startswith(parts[0]):
         raise InputError(f"{source}: the record on line {piece.line} has no name: write one right after its '>'.")
     try:
-        name = words[0].decode()
+        name = parts[0].decode()
     except UnicodeDecodeError:
         name = ""
-    if not name.isprintable() or not name or len(words[0]) == HEADER_BYTES:
-        shown = words[0][:40].decode("utf-8", "backslashreplace")
+    if not name.isprintable() or not name or len(parts[0]) == HEADER_BYTES:
+        shown = parts[0][:40].decode("utf-8", "backslashreplace")
         raise InputError(
             f"{source}: the record name {shown!r} (line {piece.line}) is not printable UTF-8 of less than"
             f" {HEADER_BYTES} bytes: rename the record."
@@ -354,7 +355,7 @@ def _counts(marks: NDArray[np.uint8], tables: _Tables) -> dict[str, int]:
 
 
 def _refusing_dna(blocks: Iterator[SequenceBlock], source: str) -> Iterator[SequenceBlock]:
-    """Give the same protein blocks; raises InputError at the end where all that was read are letters of DNA."""
+    """The same protein blocks; raises InputError at the end where all that was read are letters of DNA."""
     dna_codes = [PROTEIN.letters.index(letter) for letter in DNA_LETTERS if letter in PROTEIN.letters]
     n_symbols, is_dna = 0, True
     for block in blocks:

@@ -1,4 +1,4 @@
-"""What the user may have given in place of the file that was asked for, and what to do then."""
+"""Files that users may give in place of the one wanted, and the remedy."""
 
 from collections.abc import Iterable, Iterator
 
@@ -42,7 +42,7 @@ def refuse_other_kinds(
 ) -> Iterator[bytes]:
     """Chunks of text as they are, once their beginning was seen to be of no other kind than ``own``.
 
-    called : what messages call the kind, where it is not ``own``.   wanted : what to give.
+    called : name of the kind in messages, where it is not ``own``.   wanted : what to give.
     Raises InputError naming the kind.
     """
     head, begun = b"", []
@@ -70,7 +70,7 @@ def not_fasta(text: bytes, source: str) -> InputError:
 
 
 def foreign_symbol(byte: int, position: int, line: int, alphabet: Alphabet) -> str:
-    """Say what a symbol that is not of the alphabet means, and what to do; ``position`` is 1-based in the record."""
+    """Message on a symbol that is not of the alphabet, with the remedy; ``position`` is 1-based in the record."""
     symbol = chr(byte)
     is_text = symbol.isascii() and symbol.isprintable()
     shown = repr(symbol) if is_text else f"byte 0x{byte:02x}"

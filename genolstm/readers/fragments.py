@@ -5,7 +5,7 @@ other. A fourth column (barcode) and a fifth (number of read pairs) make a 10x f
 ends by -5 already. Six columns are BED with a strand, a read on each line, or, where the lines are single bases, Tn5
 insertions that were moved already; without strands ('.') they are whole fragments again, and with two places BEDPE
 without strands, a fragment from the first base of one to the last of the other. Ten columns are BEDPE with strands: two
-reads. The first line decides, and all others must be like it. A line counts once, whatever its numbers say: these are
+reads. The first line decides, and all others must be like it. A line counts once, whatever its numbers are: these are
 duplicates.
 """
 
@@ -31,7 +31,7 @@ PAIR_COLUMNS = 10
 
 
 class Layout(Enum):
-    """What a line stands for; the value is how the log calls it."""
+    """What a line is; the value is its name in the log."""
 
     WHOLE = "fragments of three columns"
     TENX = "fragments with barcodes (10x)"

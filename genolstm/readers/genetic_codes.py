@@ -36,7 +36,7 @@ class GeneticCode:
 
 
 def genetic_code(number: int) -> GeneticCode:
-    """Give the code of an NCBI translation table (1 the standard one). Raises UsageError for a number that is none."""
+    """Genetic code of an NCBI translation table (1 the standard one). Raises UsageError for a number that is none."""
     table = CodonTable.unambiguous_dna_by_id.get(number)
     if table is None:
         known = ", ".join(map(str, sorted(CodonTable.unambiguous_dna_by_id)))

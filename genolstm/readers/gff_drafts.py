@@ -20,17 +20,17 @@ from genolstm.readers.gff_lines import Feature, feature_lines
 USED = "used"
 PENDING = ""  # the fate of a line that is judged with its transcript
 
-PHASES = {"1": 1, "2": 2}  # anything else is 0, or says nothing
+PHASES = {"1": 1, "2": 2}  # anything else is 0, or undefined
 
 
 class Part(Enum):
-    """What a line says of its transcript."""
+    """Role of a line in its transcript."""
 
     SELF = "self"  # the transcript's own line
     EXON = "exon"
     CODING = "coding"
     STOP = "stop"  # the stop codon, which GTF2 leaves out of the CDS
-    RIM = "rim"  # UTRs, and start codons: exonic, but says nothing new where exons or CDS are given
+    RIM = "rim"  # UTRs, and start codons: exonic, but redundant where exons or CDS are given
 
     __hash__ = object.__hash__  # Enum's own hash is a Python call, twice a line
 
@@ -56,7 +56,7 @@ class Draft:
 
     gene and biotype are None until a line gives them; flaw is the reason to leave the transcript out, if there is one.
     numbers : by part, start, end and line of each piece in a row: a human annotation has three million.
-    trans_spliced : a line of it says that its RNA was joined from several transcripts.
+    trans_spliced : a line of it declares that its RNA was joined from several transcripts.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Gathered:
 
 
 def gather_drafts(path: Path | str) -> Gathered:
-    """Drafts of all transcripts of a GTF or GFF3 file; which of the two is decided by the first attributes that tell.
+    """Drafts of all transcripts of a GTF or GFF3 file; which of the two the first attributes of either kind decide.
 
     Raises InputError as ``feature_lines`` does.
     """
@@ -152,7 +152,7 @@ def _dialect(attributes: str) -> Callable[[Gathered, Feature], str]:
 
 
 def _note_neither(_: Gathered, feature: Feature) -> str:
-    """Fate of a line from which the format cannot be told."""
+    """Fate of a line from which the format cannot be decided."""
     return f"{feature.type} without attributes" if feature.type in GTF_PARTS else _type_reason(feature.type)
 
 
@@ -182,12 +182,12 @@ TRANS_SPLICED = re.compile(r"""(?:^|;)\s*(?:exception[\s="]+trans[-_ ]splicing|t
 
 
 def _is_trans_spliced(attributes: str) -> bool:
-    """Whether a line says that its RNA was joined from several transcripts: exception=trans-splicing and its like."""
+    """Whether by a line its RNA was joined from several transcripts: exception=trans-splicing and the like."""
     return TRANS_SPLICED.search(attributes) is not None
 
 
 def _note_gtf(gathered: Gathered, feature: Feature) -> str:
-    """Add a GTF line to its transcript's draft; give back the line's fate."""
+    """Add a GTF line to its transcript's draft; returns the line's fate."""
     part, attributes = GTF_PARTS.get(feature.type), feature.attributes
     at = attributes.find("exon_number")
     rank = RANK.match(attributes, at) if at >= 0 else None
@@ -232,7 +232,7 @@ def _one_value(match: re.Match[str] | None) -> str | None:
 
 
 def _note_gff3(gathered: Gathered, feature: Feature) -> str:
-    """Add a GFF3 line to the drafts of all its parents, or keep it as a possible parent; give back its fate."""
+    """Add a GFF3 line to the drafts of all its parents, or keep it as a possible parent; returns its fate."""
     if "%" in feature.contig:
         feature = feature._replace(contig=unquote(feature.contig))
     part = GFF3_PARTS.get(feature.type)
@@ -254,7 +254,7 @@ def _note_gff3(gathered: Gathered, feature: Feature) -> str:
 
 
 def _declare(gathered: Gathered, feature: Feature, parents: list[str]) -> str:
-    """Keep what a line says of itself, for the children that name it; give back its fate if none does."""
+    """Keep the attributes of a line, for the children that name it; returns its fate if none does."""
     attributes = feature.attributes
     if "ircular" in attributes and CIRCULAR.search(attributes):
         gathered.circular.add(feature.contig)

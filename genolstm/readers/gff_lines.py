@@ -1,8 +1,8 @@
 r"""GTF and GFF3 as text: opens what is given, finds the feature lines and checks their columns.
 
-The two formats share eight columns and differ in the ninth, which is handed on unread. Starts become 0-based here.
-Bytes that are not UTF-8 (old files carry Latin-1 in their notes) are kept as ``\xe9``: no line is lost, and two names
-stay different where their bytes are.
+The two formats have eight columns in common and differ in the ninth, which is handed on unread. Starts become 0-based
+here. Bytes that are not UTF-8 (old files carry Latin-1 in their notes) are kept as ``\xe9``: no line is lost, and two
+names stay different where their bytes are.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
     Parameters
     ----------
     path
-        Plain, gzip or bgzip text, told apart by its first bytes; ``-`` is standard input.
+        Plain, gzip or bgzip text, distinguished by its first bytes; ``-`` is standard input.
 
     Yields
     ------
@@ -120,7 +120,7 @@ def _bad_line(path: Path | str, number: int, columns: list[str]) -> InputError:
 
 
 def _bad_column(columns: list[str]) -> str:
-    """Words for the first column of a line that is wrong."""
+    """Name of the first column of a line that is wrong."""
     first, last, strand = columns[3], columns[4], columns[6]
     try:
         start, end = position(first), position(last)

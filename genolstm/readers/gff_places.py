@@ -108,7 +108,7 @@ def _fits(line: Declared, draft: Draft) -> bool:
 
 
 def _lines_meant(lines: Sequence[Declared]) -> list[Declared]:
-    """Lines that the parts of an ID mean: where a gene and its transcript share one, the transcript's."""
+    """Lines that the parts of an ID mean: where a gene and its transcript have one ID, the transcript's."""
     transcripts = [line for line in lines if not line.type.endswith("gene")]
     return transcripts or list(lines)
 
@@ -188,7 +188,7 @@ def _same_transcript(draft: Draft) -> Draft:
 
 
 def _ranks_differ(gathered: Gathered) -> bool:
-    """Whether the file numbers exons: some write 1 everywhere, which says nothing."""
+    """Whether the file numbers exons: some write 1 everywhere, which carries no order."""
     return any(rank > 1 for rank in gathered.ranks)
 
 
@@ -329,7 +329,7 @@ def _settle_genes(
 
 
 def _hand_down(of_gene: Draft, transcripts: list[Draft]) -> None:
-    """Give parts that name the gene as their parent to its only transcript; else nobody can say whose they are.
+    """Add parts that name the gene as their parent to its only transcript; else their owner is unknown.
 
     Parts that name one of its transcripts too are that transcript's.
     """

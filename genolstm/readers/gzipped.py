@@ -1,4 +1,4 @@
-"""Files and standard input as chunks of bytes: plain, gzip or bgzip, told apart by content, in constant memory.
+"""Files and standard input as chunks of bytes: plain, gzip or bgzip, distinguished by content, in constant memory.
 
 A gzip file that was cut short is refused, also where bgzip was cut between two members and gzip itself sees nothing.
 What another program compressed is named, with the program that undoes it.
@@ -14,7 +14,7 @@ from genolstm.errors import InputError
 from genolstm.readers.bgzf import GZIP_MAGIC, inflated
 
 STDIN = "-"
-HEAD_BYTES = 8  # enough to know each of these by
+HEAD_BYTES = 8  # enough to recognise each of these
 COMPRESSED = (  # how a file begins, what has compressed it, what undoes it
     (b"BZh", "bzip2", "bunzip2"),
     (b"\xfd7zXZ", "xz", "unxz"),
@@ -35,7 +35,7 @@ UTF16 = (b"\xff\xfe", b"\xfe\xff")
 def opened(path: Path | str, source: str, wanted: str) -> Iterator[BinaryIO]:
     """Open a file or standard input; whatever the system refuses, now or while reading, is an InputError.
 
-    source : what messages call it.   wanted : what messages ask for in place of a folder.
+    source : its name in messages.   wanted : file that messages name in place of a folder.
     """
     try:
         if str(path) == STDIN:

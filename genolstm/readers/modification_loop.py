@@ -1,6 +1,6 @@
-"""The plain loop over pysam's modified_bases and get_aligned_pairs: readable twin of `count_calls`, and its baseline.
+"""The plain loop over pysam's modified_bases and get_aligned_pairs: reference and baseline of `count_calls`.
 
-It looks at one read and one call at a time, and gives the same counts and the same account.
+It processes one read and one call at a time, with the same counts and the same account.
 """
 
 import re
@@ -44,18 +44,18 @@ class Waiting(NamedTuple):
 
 
 class BaseCall(NamedTuple):
-    """What is told of one base of a read.
+    """Call of one base of a read.
 
     query : 0-based in SEQ.   strand : +1 or -1, on the genome.   modified : probability of the wanted codes.
-    canonical : what all codes leave.   told : MM or XM lists it; else it is implied.
-    outside : XM calls it outside CpG, where CpGs are asked for.
+    canonical : what all codes leave.   listed : MM or XM lists it; else it is implied.
+    outside : XM calls it outside CpG, where CpGs are wanted.
     """
 
     query: int
     strand: int
     modified: float
     canonical: float
-    told: bool
+    listed: bool
     outside: bool
 
 
@@ -108,22 +108,22 @@ def _count_read(
         own = sites.motif.base if call.strand > 0 else COMPLEMENT[sites.motif.base]
         position = position_of.get(call.query)
         reads_own = read.query_sequence[call.query] == own or _is_xm(read)
-        if not call.told and not reads_own:
+        if not call.listed and not reads_own:
             continue
         if position is None:
-            tally.calls[Call.UNALIGNED] += call.told
-        elif call.told and not (reads_own and DNA.letters[reference.codes[first + position]] == own):
+            tally.calls[Call.UNALIGNED] += call.listed
+        elif call.listed and not (reads_own and DNA.letters[reference.codes[first + position]] == own):
             tally.calls[Call.MISMATCH] += 1
         elif (row := row_of.get((place, call.strand, position))) is None:
-            tally.calls[Call.ELSEWHERE if call.outside else Call.OFF_MOTIF] += call.told
+            tally.calls[Call.ELSEWHERE if call.outside else Call.OFF_MOTIF] += call.listed
         else:
             kind = _kind(call, settings.threshold)
             tally.calls[kind] += 1
-            tally.calls[Call.IMPLIED] += not call.told
+            tally.calls[Call.IMPLIED] += not call.listed
             tally.modified[row] += kind is Call.MODIFIED
             tally.covered[row] += kind in (Call.MODIFIED, Call.CANONICAL)
             if kind in (Call.MODIFIED, Call.CANONICAL):
-                counted[row] = kind, not call.told
+                counted[row] = kind, not call.listed
     return counted
 
 
@@ -178,7 +178,7 @@ def _tag(read: Read, new: str, old: str) -> Any:  # noqa: ANN401  (whatever type
 
 
 def _refused(read: Read, contig_length: int, code: str, tally: CallTally) -> ReadFilter:  # noqa: PLR0911
-    """Why the tags of a read tell nothing, or USED, or SURPLUS."""
+    """Why the tags of a read are unusable, or USED, or SURPLUS."""
     if _is_xm(read) and not (read.has_tag("XM") and isinstance(read.get_tag("XM"), str)):
         return ReadFilter.NO_TAGS
     if not read.query_sequence:
@@ -247,7 +247,7 @@ def _code_names(codes: str) -> list[str]:
 
 
 def _calls(read: Read, code: str, motif: Motif) -> Iterator[BaseCall]:
-    """Every base of a read of which something is told or implied."""
+    """Every base of a read that is called or implied."""
     if _is_xm(read):
         strand = 1 if read.get_tag("XG")[0] == "C" else -1
         for query, letter in enumerate(read.get_tag("XM")):
@@ -273,7 +273,7 @@ def _calls(read: Read, code: str, motif: Motif) -> Iterator[BaseCall]:
 
 
 def _modified_bases(read: Read) -> Mapping[tuple[str, int, str | int], list[tuple[int, int]]]:
-    """Give pysam's table, for which ML must not be longer than MM."""
+    """Pysam's table, for which ML must not be longer than MM."""
     text, levels = _tag(read, "MM", "Mm"), _tag(read, "ML", "Ml")
     needed = sum(len(_code_names(codes)) * skips.count(",") for _, _, codes, _, skips, _ in GROUP.findall(str(text)))
     if isinstance(levels, array) and len(levels) > needed:

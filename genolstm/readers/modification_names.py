@@ -1,6 +1,6 @@
-"""How files name a modification, and which names say that a row is about the one that was asked for.
+"""How files name a modification, and which names mark a row of the one wanted.
 
-A name that is not known is never taken for the one asked for, unless it plainly is the name of a sample or an item.
+An unknown name is never taken for the one wanted, unless it plainly is the name of a sample or an item.
 """
 
 import re
@@ -8,7 +8,7 @@ from enum import Enum
 
 from genolstm.readers.call_kernels import CHEBI, LETTER
 
-BISULFITE = (frozenset("m"), frozenset("mh"))  # bisulfite cannot tell 5mC from 5hmC: most say 5mC for both
+BISULFITE = (frozenset("m"), frozenset("mh"))  # bisulfite cannot distinguish 5mC from 5hmC: most write 5mC for both
 CODES = {  # in lower case, but for single letters, which the SAM specification holds apart
     **{chr(letter): chr(letter) for letter in LETTER},
     **{str(number): chr(letter) for number, letter in zip(CHEBI, LETTER, strict=True)},
@@ -30,19 +30,19 @@ CHEMICAL = re.compile(
 
 
 class Named(Enum):
-    """What the name of a row says of the modification asked for."""
+    """How the name of a row relates to the wanted modification."""
 
-    ASKED = 0
+    MATCHING = 0
     ANY = 1  # any modification of its base
     UNNAMED = 2  # the name of an item or a sample
     OTHER = 3
 
 
 def named(name: str, code: str) -> Named:
-    """Sort a row by its name. code : letters asked for, as 'm'."""
+    """Sort a row by its name. code : letters wanted, as 'm'."""
     known = CODES.get(name if len(name) == 1 else name.lower())
     if known is not None:
-        return Named.ASKED if known in code else Named.OTHER
+        return Named.MATCHING if known in code else Named.OTHER
     if name in ANY_OF_BASE:
         return Named.ANY if frozenset(code) in ANY_OF_BASE[name] else Named.OTHER
     if name != "." and CHEMICAL.fullmatch(name):
@@ -51,6 +51,6 @@ def named(name: str, code: str) -> Named:
 
 
 def label(name: str) -> str:
-    """Name of a modification as messages give it: what stands in the file, and what it means."""
+    """Name of a modification in messages: the text in the file, and its meaning."""
     meaning = MEANINGS.get(name)
     return f"{name[:20]}, {meaning}" if meaning else name[:20]

@@ -41,7 +41,7 @@ from genolstm.readers.call_kernels import (
     WHOLE,
     count_records,
 )  # fmt: skip
-from genolstm.readers.calls import AT_SITES, Call, dropped_words
+from genolstm.readers.calls import AT_SITES, Call, dropped_reasons
 from genolstm.readers.contig_match import matched
 from genolstm.readers.gzipped import STDIN
 from genolstm.readers.motifs import MotifSites, Reference
@@ -50,7 +50,7 @@ from genolstm.readers.site_counts import SiteCounts
 from genolstm.settings.methylation import CountSettings, CountUnit
 
 ENOUGH_CALLS, LEAST_AGREEMENT = 100, 0.5  # fewer calls on their own base mean that reads lie on another genome
-XM_CODES = (frozenset("m"), frozenset("mh"))  # bisulfite cannot tell 5mC from 5hmC: most say 5mC for both
+XM_CODES = (frozenset("m"), frozenset("mh"))  # bisulfite cannot distinguish 5mC from 5hmC: most write 5mC for both
 HALF_BYTES = "=ACMGRSVTWYHKDBN"  # bases as BAM spells them
 COMPLEMENT = {"A": "T", "C": "G"}
 CONTIG_SHIFT = 32  # positions of BAM have 31 bits
@@ -86,14 +86,14 @@ def count_calls(
 
     A call counts as modified when the probabilities of the wanted codes add up to the threshold, as canonical when what
     all codes leave does; else it is dropped. A canonical base that MM does not list is canonical for certain in the
-    implicit and '.' modes, and tells nothing in the '?' mode.
+    implicit and '.' modes, and is unknown in the '?' mode.
 
     Parameters
     ----------
     path
         BAM, CRAM or SAM in any order, no index needed; ``-`` is standard input, BAM only.
     reference, sites
-        The genome, and where the motif stands in it.
+        The genome, and the places of the motif in it.
     settings
         Codes, threshold and the least mapping quality.
     fasta
@@ -102,7 +102,7 @@ def count_calls(
     Raises
     ------
     InputError
-        The file is damaged or cut short, shares no contig with the genome, was aligned to another genome, or has no
+        The file is damaged or cut short, has no contig of the genome, was aligned to another genome, or has no
         read with a call of the wanted codes.
     """
     source = "standard input" if str(path) == STDIN else str(path)
@@ -182,11 +182,11 @@ def finished(
     """Sites that have a count, and the account of reads and calls. Raises InputError as `count_calls`."""
     filters = dict(zip(ReadFilter, tally.filters.tolist(), strict=True))
     calls = dict(zip(Call, tally.calls.tolist(), strict=True))
-    words = skip_reasons(settings.min_mapq, settings.code)
-    _check_used(source, settings.code, tally, commonest_first(filters, words))
+    reasons = skip_reasons(settings.min_mapq, settings.code)
+    _check_used(source, settings.code, tally, commonest_first(filters, reasons))
     _check_agreement(source, reference.name, sites.motif.base, calls)
     if surplus := filters[ReadFilter.SURPLUS]:
-        warnings += (f"{source}: ML is longer than MM in {surplus:,} reads, whose surplus was not looked at.",)
+        warnings += (f"{source}: ML is longer than MM in {surplus:,} reads, whose surplus was ignored.",)
     rows = np.flatnonzero(tally.covered)
     group = np.searchsorted(sites.first, rows, side="right") - 1
     contig, strand, position = group // 2, 1 - 2 * (group % 2), sites.position[rows].astype(np.int64)
@@ -201,15 +201,15 @@ def finished(
         samples=("",),
         read=tally.reads,
         used=filters[ReadFilter.USED],
-        skipped=commonest_first(filters, words),
+        skipped=commonest_first(filters, reasons),
         calls=sum(calls[kind] for kind in AT_SITES),
-        dropped=commonest_first(calls, dropped_words(str(sites.motif), settings.threshold)),
+        dropped=commonest_first(calls, dropped_reasons(str(sites.motif), settings.threshold)),
         warnings=warnings,
     )
 
 
 def _check_used(source: str, code: str, tally: CallTally, skipped: Mapping[str, int]) -> None:
-    """Stop where no read tells anything, and say why. skipped : reason -> reads."""
+    """Stop where no read is usable, with the reasons. skipped : reason -> reads."""
     if not tally.reads:
         raise InputError(f"{source} holds no reads; give a file that does.")
     if tally.filters[ReadFilter.USED]:

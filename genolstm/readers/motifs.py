@@ -1,4 +1,4 @@
-"""Where a motif such as CG or GATC stands in a genome, on both strands."""
+"""Places of a motif such as CG or GATC in a genome, on both strands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,38 +14,38 @@ IUPAC = {  # Cornish-Bowden 1985; N of a genome is not known to be any of them
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
 }  # fmt: skip
 PAIRED = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
-SEARCH_BASES = 1 << 24  # looked at together
+SEARCH_BASES = 1 << 24  # searched together
 
 
 @dataclass(frozen=True)
 class Motif:
-    """A IUPAC word and the offset of its modified base, 0-based, read 5' to 3'."""
+    """An IUPAC motif and the offset of its modified base, 0-based, read 5' to 3'."""
 
-    word: str
+    letters: str
     offset: int
 
     def __str__(self) -> str:
-        return f"{self.word},{self.offset}"
+        return f"{self.letters},{self.offset}"
 
     @property
     def base(self) -> str:
         """Letter of the modified base."""
-        return self.word[self.offset]
+        return self.letters[self.offset]
 
     @property
     def reverse(self) -> "Motif":
-        """The motif as the forward strand spells it where it stands on the reverse strand."""
-        return Motif(self.word.translate(PAIRED)[::-1], len(self.word) - 1 - self.offset)
+        """The motif as the forward strand spells it where it lies on the reverse strand."""
+        return Motif(self.letters.translate(PAIRED)[::-1], len(self.letters) - 1 - self.offset)
 
     @property
     def is_palindrome(self) -> bool:
         """Whether the two strands always carry it together."""
-        return self.word == self.reverse.word
+        return self.letters == self.reverse.letters
 
     @property
     def is_cpg(self) -> bool:
         """Whether only the C of CpGs can be meant."""
-        return self.word[self.offset :].startswith("CG")
+        return self.letters[self.offset :].startswith("CG")
 
     @property
     def shift(self) -> int:
@@ -54,12 +54,12 @@ class Motif:
 
 
 def parse_motif(text: str, bases: str) -> Motif:
-    """Read 'CG,0'. bases : letters that may stand at the offset. Raises UsageError for anything else."""
-    word, comma, offset = text.partition(",")
-    word = word.upper()
-    if not comma or not offset.isdecimal() or not word or set(word) - set(IUPAC) or int(offset) >= len(word):
-        raise UsageError(f"motif '{text}' is not a IUPAC word and an offset within it, as in CG,0 or GATC,1.")
-    motif = Motif(word, int(offset))
+    """Read 'CG,0'. bases : letters that may be at the offset. Raises UsageError for anything else."""
+    letters, comma, offset = text.partition(",")
+    letters = letters.upper()
+    if not comma or not offset.isdecimal() or not letters or set(letters) - set(IUPAC) or int(offset) >= len(letters):
+        raise UsageError(f"motif '{text}' is not IUPAC letters and an offset within them, as in CG,0 or GATC,1.")
+    motif = Motif(letters, int(offset))
     if motif.base not in bases:
         raise UsageError(
             f"motif '{text}' has {motif.base} at its offset, where the modification sits on {' or '.join(bases)};"
@@ -115,8 +115,8 @@ def motif_sites(reference: Reference, motif: Motif) -> MotifSites:
 
 def _places(codes: Codes, motif: Motif) -> Sequence[NDArray[np.int32]]:
     """Positions of the modified base of a motif on the forward strand, piece by piece."""
-    width = len(motif.word)
-    matches = [np.array([letter in IUPAC[wanted] for letter in DNA.letters]) for wanted in motif.word]
+    width = len(motif.letters)
+    matches = [np.array([letter in IUPAC[wanted] for letter in DNA.letters]) for wanted in motif.letters]
     pieces = []
     for begin in range(0, len(codes) - width + 1, SEARCH_BASES):
         end = min(begin + SEARCH_BASES, len(codes) - width + 1)

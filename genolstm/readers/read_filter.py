@@ -1,4 +1,4 @@
-"""Why an aligned read is used or skipped: one rule and one set of words for every reader of alignments."""
+"""Why an aligned read is used or skipped: one rule and one set of reasons for every reader of alignments."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -44,7 +44,7 @@ class ReadFilter(IntEnum):
 
 
 class FlagRules(NamedTuple):
-    """What the fixed columns of a read must say. excluded : flags of which it may have none."""
+    """Requirements on the fixed columns of a read. excluded : flags of which it may have none."""
 
     min_mapq: int
     excluded: int = SECONDARY | SUPPLEMENTARY | QC_FAIL | DUPLICATE
@@ -75,7 +75,7 @@ def filter_by_flags(flag: int, mapq: int, rules: FlagRules, *, is_placed: bool, 
 
 
 def skip_reasons(min_mapq: int, code: str = "") -> dict[ReadFilter, str]:
-    """Words for why a read is skipped. code : the modifications that were asked for."""
+    """Reasons why a read is skipped. code : the wanted modifications."""
     return {
         ReadFilter.UNMAPPED: "unmapped",
         ReadFilter.FOREIGN: "contig not in genome",
@@ -101,7 +101,7 @@ def skip_reasons(min_mapq: int, code: str = "") -> dict[ReadFilter, str]:
     }
 
 
-def commonest_first(counts: Mapping[Kind, int] | NDArray[np.int64], words: Mapping[Kind, str]) -> dict[str, int]:
+def commonest_first(counts: Mapping[Kind, int] | NDArray[np.int64], reasons: Mapping[Kind, str]) -> dict[str, int]:
     """Reason -> how many, commonest first; none that did not happen. counts : by kind."""
-    found = {word: int(counts[kind]) for kind, word in words.items() if int(counts[kind])}
+    found = {reason: int(counts[kind]) for kind, reason in reasons.items() if int(counts[kind])}
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -39,5 +39,5 @@ def holds_reads(path: Path) -> bool:
         try:
             head = zlib.decompressobj(GZIP_WBITS).decompress(head, HEAD_BYTES)
         except zlib.error:
-            return path.suffix == ".bam"  # whoever reads it says what is wrong
+            return path.suffix == ".bam"  # its reader reports what is wrong
     return head.startswith((MAGIC, CRAM_MAGIC, SAM_HEADER))

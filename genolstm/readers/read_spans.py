@@ -32,7 +32,7 @@ class SpanPlan:
 def span_plan(
     settings: TrackSettings, first: NDArray[np.int64], length: NDArray[np.int64], *, shifted: bool
 ) -> SpanPlan:
-    """Plan for what settings ask. shifted : the input's ends are cut sites already."""
+    """Plan by the settings. shifted : the input's ends are cut sites already."""
     kept = 0 if not settings.keep_duplicates else DUPLICATE
     return SpanPlan(
         first=first,

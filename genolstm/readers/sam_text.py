@@ -1,6 +1,6 @@
 """SAM text, every line held against the grammar of the SAM specification (sections 1.3 to 1.5).
 
-htslib reads more than half of the malformed files in the specification's own test set without a word; this does not.
+htslib reads more than half of the malformed files in the specification's own test set silently; this does not.
 """
 
 import math
@@ -69,7 +69,7 @@ class SamHeader(NamedTuple):
 
 
 def read_sam_header(lines: Iterator[tuple[int, str]], source: str) -> tuple[SamHeader, Iterator[tuple[int, str]]]:
-    """Give the header of a SAM file, and its alignment lines.
+    """The header of a SAM file, and its alignment lines.
 
     lines : number and text of each line. Raises InputError for a header that cannot be right.
     """
@@ -146,7 +146,7 @@ def sam_records(lines: Iterator[tuple[int, str]], header: SamHeader, source: str
 
 
 def _fault(columns: list[str], order: dict[str, int]) -> str:
-    """What is wrong with a line, in words; empty where nothing is."""
+    """What is wrong with a line, as a phrase; empty where nothing is."""
     if len(columns) < N_COLUMNS:
         return f"it has {len(columns)} of the {N_COLUMNS} columns of SAM"
     for (name, pattern), text in zip(GRAMMAR, columns, strict=False):

@@ -13,7 +13,7 @@ class SiteCounts:
     contigs : names.   contig : int32 [N].   position : int64 [N], 0-based.   strand : int8 [N], +1, -1 or 0.
     modified, covered : int32 [N, S].   samples : S names, empty text where the file does not name them.
     read, used, skipped : records and reasons.   calls : calls at sites, before the threshold.
-    dropped : reason -> calls not counted.   warnings : one sentence each.   form : how the file was read, in words.
+    dropped : reason -> calls not counted.   warnings : one sentence each.   form : how the file was read, as text.
     """
 
     contigs: tuple[str, ...]

@@ -45,7 +45,7 @@ def find_dialect(  # noqa: PLR0911  (one return a dialect)
 ) -> tuple[Dialect, bool]:
     """Dialect of the table that begins with this line, and whether the line is its header.
 
-    Raises InputError for a table of no known kind, UsageError for one that does not count what was asked for.
+    Raises InputError for a table of no known kind, UsageError for one that does not count what is wanted.
     """
     fields = line.split()
     lower = [field.lower().strip('#"') for field in fields]
@@ -86,10 +86,10 @@ def _numbers(fields: Sequence[str]) -> bool:
 
 
 def _bisulfite(dialect: Dialect, settings: CountSettings, source: str, method: str = "bisulfite") -> Dialect:
-    """The dialect, which counts 5mC alone. Raises UsageError where another modification was asked for."""
+    """The dialect, which counts 5mC alone. Raises UsageError where another modification is wanted."""
     if frozenset(settings.code) not in BISULFITE:
         raise UsageError(
-            f"{source} ({dialect.name}) counts 5mC by {method} and says nothing of '{settings.code}'; leave out --code."
+            f"{source} ({dialect.name}) counts 5mC by {method} and not '{settings.code}'; leave out --code."
         )
     return dialect
 
@@ -131,7 +131,7 @@ def _time_points(fields: list[str], source: str) -> Dialect:
 
 
 def _coverage() -> Dialect:
-    """Six columns: a place, a percentage or fraction, and two counts, of which each row says what they are."""
+    """Six columns: a place, a percentage or fraction, and two counts, whose meaning is in each row."""
 
     def row(values: list[str]) -> Row:
         if len(values) != COVERAGE_COLUMNS:
@@ -252,10 +252,10 @@ def _pacbio(width: int, kind: str) -> Dialect:
 
 
 def _context_check(motif: Motif, source: str, *, has_genome: bool) -> Callable[[str, str], bool]:
-    """Function: context and bases of a row -> may they be the motif. Raises UsageError where a genome must say."""
-    wanted = motif.word[motif.offset :]
+    """Function: context and bases of a row -> may they be the motif. Raises UsageError where a genome is needed."""
+    wanted = motif.letters[motif.offset :]
     if not has_genome and (motif.offset or len(wanted) > 3):
-        raise UsageError(f"{source} tells three bases of each place, which is less than {motif}: give --genome.")
+        raise UsageError(f"{source} has three bases of each place, which is less than {motif}: give --genome.")
 
     @cache
     def is_meant(context: str, bases: str) -> bool:
@@ -270,5 +270,5 @@ def _context_check(motif: Motif, source: str, *, has_genome: bool) -> Callable[[
 
 
 def _may_be_same(one: str, other: str) -> bool:
-    """Whether two IUPAC words may spell the same bases, as far as both go."""
+    """Whether two IUPAC motifs may match the same bases, as far as both go."""
     return all(set(IUPAC[a]) & set(IUPAC[b]) for a, b in zip(one, other, strict=False))

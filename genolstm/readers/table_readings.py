@@ -1,6 +1,6 @@
 """Dialects of tables of counts: how their rows become numbers, and the readings of those that every row must bear out.
 
-Where columns say the same thing twice, each row is held against it: a reading that any row contradicts is out. So the
+Where columns hold the same thing twice, each row is checked for it: a reading that any row contradicts is out. So the
 dialect of a file is decided by its content, and a row that no dialect explains is found.
 """
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
 Judged = tuple[Floats, Floats, NDArray[np.bool_]]  # modified, covered [n or n x samples], and the rows that bear it out
 PERCENT, FRACTION = 100, 1  # what a whole is
-COARSE_FRACTION = 0.005  # a fraction without decimals stands for none or all
+COARSE_FRACTION = 0.005  # a fraction without decimals means none or all
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Dialect:
     row : fields of a line -> numbers, or the reason why it is left out; raises BadRow.   fields : names of the numbers
     after start, span and strand.   readings : the nominal one first.   evidence : name -> what rows may show beside
     them; it holds where it holds of all rows.   chosen : names of the readings left and of the evidence that holds ->
-    the reading meant, None where nothing says; by default the nominal one, where it is left.
+    the reading meant, None where nothing decides; by default the nominal one, where it is left.
     from_one : positions are counted from 1, of the columns as the format defines them.   contig : its column.
-    vague : names of rows that do not say which modification they count -> rows; counted up by `row`.
+    vague : names of rows that do not name the modification that they count -> rows; counted up by `row`.
     """
 
     name: str

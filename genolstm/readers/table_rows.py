@@ -4,7 +4,7 @@ import math
 import re
 
 Row = tuple[float, ...]  # start, span, strand, and what the dialect's readings need
-LARGEST_POSITION = (1 << 40) - 1  # what a site's sort key has room for; the largest known genome has 1.6e11 bases
+LARGEST_POSITION = (1 << 40) - 1  # what a site's sort key can hold; the largest known genome has 1.6e11 bases
 UNTOLD = 2  # a strand that a table does not give: found out from the genome
 STRANDS = {"+": 1, "-": -1, ".": 0}
 NOT_A_NUMBER = frozenset({"nan", "na", "n/a", "."})  # how tables write a percentage of no reads
@@ -13,11 +13,11 @@ LONGEST_SHOWN = 30
 
 
 class BadRow(ValueError):
-    """A row that cannot be right; says why."""
+    """A row that cannot be right, with the reason."""
 
 
 def whole(text: str) -> int:
-    """Whole number of a field, 8 or 8.0. Raises BadRow; how large it may be is for whoever knows what it is."""
+    """Whole number of a field, 8 or 8.0. Raises BadRow; the caller checks how large it may be."""
     try:
         return int(text)
     except ValueError as problem:

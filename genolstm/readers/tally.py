@@ -56,7 +56,7 @@ class Tally:
         self.ends.file.close()
 
     def add_cuts(self, positions: Ints) -> int:
-        """Count single bases, but for those in the blacklist; give back how many those were."""
+        """Count single bases, but for those in the blacklist; returns how many those were."""
         inside = _inside(positions, self.blacklist)
         self.starts.add(positions[~inside] if inside.any() else positions)
         return int(inside.sum())
@@ -69,7 +69,7 @@ class Tally:
     def runs(self) -> Iterator[CountRuns]:
         """Runs of the whole genome in its order, a bin at a time."""
         counts = np.zeros(BIN_BP + 1, np.int32)
-        room = np.empty((3, BIN_BP), np.int32)
+        buffer = np.empty((3, BIN_BP), np.int32)
         held = _no_runs()
         carried = 0
         for place in range(self.starts.n_bins):
@@ -83,7 +83,7 @@ class Tally:
                 carried, counts[width] = int(counts[width]), 0
             for start, end in self._blacklisted(begin, begin + width):
                 counts[start - begin : end - begin] = 0
-            held, whole = _joined(held, self._runs_of(counts[:width], begin, room))
+            held, whole = _joined(held, self._runs_of(counts[:width], begin, buffer))
             if len(whole.start):
                 yield whole
         if len(held.start):
@@ -104,18 +104,18 @@ class Tally:
         beyond = np.searchsorted(self.blacklist[:, 0], end, "left")
         return np.clip(self.blacklist[reached:beyond], begin, end)
 
-    def _runs_of(self, counts: NDArray[np.int32], begin: int, room: NDArray[np.int32]) -> CountRuns:
-        """Runs of one bin. counts : int32 [n], left at 0.   room : int32 [3, n at least], written over."""
+    def _runs_of(self, counts: NDArray[np.int32], begin: int, buffer: NDArray[np.int32]) -> CountRuns:
+        """Runs of one bin. counts : int32 [n], left at 0.   buffer : int32 [3, n at least], written over."""
         reached, beyond = np.searchsorted(self.first, [begin, begin + len(counts)])
         contigs = self.first[reached:beyond] - begin
-        n = _take_runs(counts, contigs, room[0], room[1], room[2])
-        starts = room[0, :n] + np.int64(begin)
+        n = _take_runs(counts, contigs, buffer[0], buffer[1], buffer[2])
+        starts = buffer[0, :n] + np.int64(begin)
         contig = np.searchsorted(self.first, starts, "right") - 1
         return CountRuns(
             contig=contig.astype(np.int32),
             start=starts - self.first[contig],
-            length=room[1, :n].copy(),
-            counts=room[2, :n].copy(),
+            length=buffer[1, :n].copy(),
+            counts=buffer[2, :n].copy(),
         )
 
 
@@ -156,7 +156,7 @@ def _take_runs(
 
 @compiled
 def _add(counts: NDArray[np.int32], places: NDArray[np.uint32], step: int) -> None:
-    """Add a step at each place, as often as it stands there."""
+    """Add a step at each place, as often as the place is listed."""
     for place in places:
         counts[place] += step
 

@@ -18,7 +18,7 @@ UTF8_BOM = b"\xef\xbb\xbf"
 def opened_lines(path: Path | str, kind: str, wanted: str) -> Iterator[Iterator[tuple[int, str]]]:
     """Numbered lines of a text file, plain, gzip or bgzip; ``-`` is standard input.
 
-    kind : what the file should be, by the name that ``foreign`` has for it.   wanted : what messages ask for.
+    kind : what the file should be, by the name that ``foreign`` has for it.   wanted : file that messages name.
     Raises InputError, now or while lines are taken, for a file that cannot be read, is damaged, or of another kind.
     """
     source = source_name(path)
@@ -35,7 +35,7 @@ def source_name(path: Path | str) -> str:
 def numbered_lines(chunks: Iterable[bytes], source: str, wanted: str) -> Iterator[tuple[int, str]]:
     r"""Number, from 1, and text of each line, without its line end: Unix, Windows or old Macintosh.
 
-    Bytes that are not UTF-8 become ``\xe9`` and the like.   wanted : what messages ask for in place of another file.
+    Bytes that are not UTF-8 become ``\xe9`` and the like.   wanted : file that messages name in place of another.
     Raises InputError where no line ends.
     """
     number = 0

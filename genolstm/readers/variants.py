@@ -78,7 +78,7 @@ class VariantText:
     _size: int = 0
 
     @property
-    def share(self) -> float:
+    def fraction_read(self) -> float:
         """How much of the file has been read, 0 to 1; 0 where its length is not known."""
         return min(1.0, self._stream.tell() / self._size) if self._stream and self._size else 0.0
 
@@ -185,7 +185,7 @@ def _named(path: Path | str, first: bytes, chunks: Iterator[bytes]) -> Iterator[
 
 def _bcf_lines(name: str, source: str) -> Iterator[tuple[int, str]]:
     """Header lines as number 0, then records from 1. Raises InputError for what htslib cannot read."""
-    verbosity = pysam.set_verbosity(0)  # what it prints is told below, in one sentence
+    verbosity = pysam.set_verbosity(0)  # what it prints is reported below, in one sentence
     number = 0
     try:
         with pysam.VariantFile(name) as file:

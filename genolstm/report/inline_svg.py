@@ -1,4 +1,4 @@
-"""A figure as SVG that stands inside a page: no ids shared with another, no links to elsewhere, and words for it."""
+"""A figure as SVG inside a page: no ids in common with another, no links to elsewhere, and a text alternative."""
 
 import io
 import re
@@ -12,9 +12,9 @@ DROPPED = {"metadata", "title"}
 
 
 def inline_svg(picture: Picture, prefix: str) -> str:
-    """Give a figure as an <svg> element for HTML, the same for the same figure.
+    """A figure as an <svg> element for HTML, the same for the same figure.
 
-    prefix : before every id, one of its kind on the page. The picture's `alt` is its name for screen readers.
+    prefix : before every id, unique on the page. The picture's `alt` is its name for screen readers.
     """
     stream = io.StringIO()
     with styled():
@@ -45,7 +45,7 @@ def _local(name: str) -> str:
 
 
 def _renamed(name: str, value: str, prefix: str) -> str | None:
-    """Give an attribute as it stands on the page; None where it has no place there."""
+    """An attribute as the page holds it; None where it has no place there."""
     if name == "id":
         return f"{prefix}-{value}"
     if name == "href":

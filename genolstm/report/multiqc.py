@@ -10,15 +10,15 @@ from genolstm.report.parts import Section
 from genolstm.report.reading import Result
 from genolstm.store.files import growing_file
 
-SUFFIX = "_mqc.json"  # by which MultiQC knows its custom content
+SUFFIX = "_mqc.json"  # by which MultiQC recognises custom content
 GENERAL = "genolstm_general"
 HOME = "genolstm"
 
 
 def multiqc_paths(folder: Path, results: Sequence[Result], sections: Sequence[Section]) -> dict[Path, dict[str, Any]]:
-    """Give path -> content of every file for MultiQC; only finite numbers, which JSON can hold.
+    """Path -> content of every file for MultiQC; only finite numbers, which JSON can hold.
 
-    Metrics of all results stand in the general statistics; each kind has a table of its own, and its verdicts.
+    The general statistics hold metrics of all results; each kind has a table of its own, with its verdicts.
     """
     kinds = list(dict.fromkeys(result.kind for result in results))
     made = {folder / f"{GENERAL}{SUFFIX}": _general(results, sections)}
@@ -65,7 +65,7 @@ def _of_kind(kind: str, chosen: Sequence[tuple[Result, Section]]) -> dict[str, A
     about = f"genolstm_{kind}"
     return {
         "id": about, "parent_id": HOME, "parent_name": HOME, "section_name": f"genolstm: {kind}",
-        "description": f"Results of the kind '{kind}', as genolstm report tells them.", "plot_type": "table",
+        "description": f"Results of the kind '{kind}', as in genolstm report.", "plot_type": "table",
         "pconfig": {"id": f"{about}_table", "title": f"genolstm: {kind}"}, "headers": headers, "data": data,
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the gates did: three figures of memory, named apart, and what was found at boundaries."""
+"""Section of a gates file: three measures of memory, and the tests at boundaries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ EDGE_TESTS = 40
 
 
 def gates_section(result: Result) -> Section:
-    """Tell how long a model remembers."""
+    """How long a model remembers."""
     tables: GatesTables = result.content
     summary: Mapping[str, Any] = tables.summary
     layers = summary.get("layers", [])
@@ -55,7 +55,7 @@ def gates_section(result: Result) -> Section:
         seam_sentence(dict(tables.seams)),
         f"Gates are summed over {number(int(summary.get('samples', tables.samples)))} sampled places of both strands;"
         " a median over units hides that a few units may remember much longer.",
-        "The three figures answer three questions and must not stand for each other.",
+        "The three measures of memory answer three questions and are not interchangeable.",
     ]
     return Section(
         title="Gates and memory", verdicts=verdicts, tables=shown, terms=TERMS, limits=limits, metrics=metrics
@@ -73,7 +73,7 @@ def _layer_table(layers: list[Mapping[str, Any]]) -> ReportTable:
     plain = [name for name in layers[0] if not isinstance(layers[0][name], Mapping)]
     rows = [[name.replace("_", " "), *(number(float(layer[name]), 3) for layer in layers)] for name in plain]
     headings = ["over units and samples", *(f"layer {place}" for place in range(len(layers)))]
-    return ReportTable("What the gates did: means, and shares of samples above 0.9 and below 0.1", headings, rows)
+    return ReportTable("Gates: means, and fractions of samples above 0.9 and below 0.1", headings, rows)
 
 
 def _memory_table(memory: Mapping[str, Any]) -> ReportTable:

@@ -1,10 +1,10 @@
-"""What was read: genomes, tracks, hidden states; and what studies claim."""
+"""Sections of inputs (genomes, tracks, hidden states), and of studies."""
 
 from collections.abc import Mapping
 
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
-from genolstm.report.wording import interval, number, share
+from genolstm.report.wording import interval, number, percent
 from genolstm.store.genome import Genome
 from genolstm.store.study import Claim, Study
 from genolstm.store.track import Track
@@ -14,7 +14,7 @@ SYMBOLS = {"dna": "bases of DNA", "protein": "residues of protein"}
 
 
 def genome_section(result: Result) -> Section:
-    """Tell how large a genome is."""
+    """How large a genome is."""
     genome: Genome = result.content
     total = sum(genome.length_of.values())
     rows = [[name, number(length)] for name, length in list(genome.length_of.items())[:MOST_CONTIGS]]
@@ -31,13 +31,13 @@ def genome_section(result: Result) -> Section:
 
 
 def track_section(result: Result) -> Section:
-    """Tell what a track counts."""
+    """What a track counts."""
     track: Track = result.content
     total = int(track.lengths.sum())
     what = {"atac": "cut sites", "coverage": "aligned bases"}.get(track.origin.assay, "of signal")
     text = (
         f"{number(track.total)} {what} from {track.origin.form} ({track.unit}), on {number(track.bases)} bases of"
-        f" {number(total)} ({share(track.bases, total)})."
+        f" {number(total)} ({percent(track.bases, total)})."
     )
     return Section(
         title=f"Track: {track.origin.assay}",
@@ -48,14 +48,14 @@ def track_section(result: Result) -> Section:
 
 
 def hidden_section(result: Result) -> Section:
-    """Tell how many states were read out."""
+    """How many states were stored."""
     sites, values = result.content
     text = f"{number(sites)} sites, {number(values)} values each."
     return Section(title="Hidden states at sites", verdicts=[Verdict(Tone.NOTE, text)], judged=False)
 
 
 def study_section(result: Result) -> Section:
-    """Tell which claims hold."""
+    """Which claims hold."""
     studies: Mapping[str, Study] = result.content
     claims = [(name, claim) for name, study in studies.items() for claim in study.claims]
     held = sum(claim.holds for _, claim in claims)
@@ -75,11 +75,11 @@ def _setting(study: Study) -> str:
 
 
 def _claim(study: str, claim: Claim) -> Verdict:
-    word = "holds" if claim.holds else "does not hold"
-    told = f"{_value(claim)} {claim.unit}".strip()
+    verb = "holds" if claim.holds else "does not hold"
+    measured = f"{_value(claim)} {claim.unit}".strip()
     statement = claim.statement.rstrip(".")
     return Verdict(
-        Tone.YES if claim.holds else Tone.NO, f"{study}, {claim.name}: the claim {word} ({told}). {statement}."
+        Tone.YES if claim.holds else Tone.NO, f"{study}, {claim.name}: the claim {verb} ({measured}). {statement}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What counts and fits of methylation come to."""
+"""Sections of methylation counts and fits."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
-from genolstm.report.wording import interval, number, share
+from genolstm.report.wording import interval, number, percent
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore, MethylationFit
 
@@ -20,16 +20,16 @@ TERMS = (
 
 
 def fit_section(result: Result) -> Section:
-    """Tell the rates of a fit, how many of them can be told, and what held-out reads say."""
+    """Rates of a fit, how many of them are identifiable, and the score on held-out reads."""
     fit: MethylationFit = result.content
     raised = {name: int(((fit.flags & bit) > 0).sum()) for name, bit in fit.flag_names.items()}
-    told_apart = fit.identifiable
-    fitted, half_lives = int(np.isfinite(fit.rate).sum()), fit.half_life[told_apart]
+    identifiable = fit.identifiable
+    fitted, half_lives = int(np.isfinite(fit.rate).sum()), fit.half_life[identifiable]
     text = (
-        f"{number(fitted)} of {number(len(fit))} sites were fitted; the rate of {number(int(told_apart.sum()))}"
-        f" ({share(int(told_apart.sum()), len(fit))}) is identifiable"
+        f"{number(fitted)} of {number(len(fit))} sites were fitted; the rate of {number(int(identifiable.sum()))}"
+        f" ({percent(int(identifiable.sum()), len(fit))}) is identifiable"
     )
-    metrics = [("identifiable", "Identifiable sites (%)", 100 * float(told_apart.mean()) if len(fit) else 0.0)]
+    metrics = [("identifiable", "Identifiable sites (%)", 100 * float(identifiable.mean()) if len(fit) else 0.0)]
     if half_lives.size:
         low, middle, high = np.percentile(half_lives, (25, 50, 75)).tolist()
         text += (
@@ -38,21 +38,19 @@ def fit_section(result: Result) -> Section:
         metrics.append(("median_half_life", f"Median half-life, identifiable sites ({fit.unit})", middle))
     verdicts = [Verdict(Tone.NOTE, text + ".")]
     verdicts += [_held_out(row) for row in fit.held_out if row.what == "all" and row.model == fit.model]
-    limits = [
-        "Sites whose rate is not identifiable carry a number that the reads do not bear out: look at the intervals."
-    ]
+    limits = ["Sites whose rate is not identifiable hold a number that the reads do not support: see the intervals."]
     if not fit.held_out:
         limits.append("No reads were held out: how well the fit predicts is not known (fit with --hold-out).")
     if not fit.numbers.get("conversion_error"):
         limits.append("Conversion error was taken as 0; an unmodelled error of 1.6 % more than halves inferred memory.")
-    rows = [[name.replace("_", " "), number(count), share(count, len(fit))] for name, count in raised.items()]
+    rows = [[name.replace("_", " "), number(count), percent(count, len(fit))] for name, count in raised.items()]
     ages = dict(zip(fit.samples, fit.elapsed.tolist(), strict=True))
     return Section(
         title=f"Methylation: the {fit.model} model",
         verdicts=verdicts,
         tables=[
             _sample_table(fit.samples, fit.modified, fit.covered, ages, fit.unit),
-            ReportTable(f"Flags over {number(len(fit))} sites: what cannot be told", ["flag", "sites", "share"], rows),
+            ReportTable(f"Flags over {number(len(fit))} sites", ["flag", "sites", "percent"], rows),
             *([_held_out_table(fit)] if fit.held_out else []),
         ],
         terms=TERMS,
@@ -62,13 +60,13 @@ def fit_section(result: Result) -> Section:
 
 
 def counts_section(result: Result) -> Section:
-    """Tell the reads of each sample."""
+    """Reads of each sample."""
     counts: Counts = result.content
     reads = int(counts.covered.sum(dtype=np.int64))
     modified = int(counts.modified.sum(dtype=np.int64))
     text = (
         f"{number(len(counts.position))} sites hold {number(reads)} calls in {len(counts.samples)} samples;"
-        f" {share(modified, reads)} of them are modified."
+        f" {percent(modified, reads)} of them are modified."
     )
     metrics = [("modified", "Modified calls (%)", 100 * modified / reads)] if reads else []
     return Section(
@@ -82,12 +80,14 @@ def counts_section(result: Result) -> Section:
 
 def _held_out(row: HeldOutScore) -> Verdict:
     better = row.low > 0
-    told = interval(row.difference, row.low, row.high, signed=True, digits=4)
+    difference = interval(row.difference, row.low, row.high, signed=True, digits=4)
     if better:
         text = f"On {number(row.reads)} held-out reads the {row.model} model is better than {row.against}"
+    elif row.high < 0:
+        text = f"On {number(row.reads)} held-out reads the {row.model} model is worse than {row.against}"
     else:
         text = f"On {number(row.reads)} held-out reads the {row.model} model is not better than {row.against}"
-    return Verdict(Tone.YES if better else Tone.NO, f"{text}: {row.log_likelihood:.4f} nats a read, {told}.")
+    return Verdict(Tone.YES if better else Tone.NO, f"{text}: {row.log_likelihood:.4f} nats a read, {difference}.")
 
 
 def _held_out_table(fit: MethylationFit) -> ReportTable:
@@ -100,7 +100,7 @@ def _held_out_table(fit: MethylationFit) -> ReportTable:
     ]  # fmt: skip
     headings = ["sites", "model", "held-out reads", "nats a read", "against", "difference"]
     return ReportTable(
-        "Likelihood of reads that no model saw, with 95 % intervals (paired block bootstrap)", headings, rows
+        "Likelihood of reads that no model was fitted to, with 95 % intervals (paired block bootstrap)", headings, rows
     )
 
 
@@ -116,6 +116,6 @@ def _sample_table(
         reads, changed = (int(values[:, column].sum(dtype=np.int64)) for values in (covered, modified))
         age = [number(float(elapsed[name]))] if elapsed else []
         sites = int(np.count_nonzero(covered[:, column]))
-        rows.append([name, *age, number(sites), number(reads), share(changed, reads)])
+        rows.append([name, *age, number(sites), number(reads), percent(changed, reads)])
     headings = ["sample", *([f"age ({unit})"] if elapsed else []), "sites with reads", "reads", "modified"]
     return ReportTable("Samples", headings, rows)

@@ -1,4 +1,4 @@
-"""What training and scoring come to: bits per base beside their Markov lines."""
+"""Sections of a model file and a score file: bits per base beside their Markov lines."""
 
 import math
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from genolstm.store.checkpoint import ABOVE, BELOW, CANNOT_TELL, NO_DIFFERENCE, 
 from genolstm.store.score import ScoreTables
 from genolstm.store.tables import open_tables
 
-SEAM_SHOWN = 0.0001  # bits; smaller differences are told as less than it
+SEAM_SHOWN = 0.0001  # bits; smaller differences are reported as less than it
 MOST_CONTIGS = 20  # rows of a table of contigs
-LONG_WORD = 5  # LSTM, GRU and RNN are spelled in capitals, other cells are words
+LONG_NAME = 5  # LSTM, GRU and RNN are spelled in capitals, names of other cells are not
 MARKOV_TERMS = (
     ("best order-k Markov", "counts of the k symbols before, of the order that does best on this part"),
-    ("interpolated Markov", "all orders mixed, backing off where a word is rare"),
+    ("interpolated Markov", "all orders mixed, backing off where a k-mer is rare"),
     ("uniform", "every symbol equally likely"),
 )
 
 
 def training_section(result: Result) -> Section:
-    """Tell how good a model is on what it never saw."""
+    """How good a model is on held-out sequence."""
     model: Checkpoint = result.content
     held_out = _judged(model.bits, ("test", "valid"))
     settings, seed = model.model, result.about.seed
     cell = settings.cell.value
-    shape = f"{cell.upper() if len(cell) < LONG_WORD else cell} of {settings.layers} x {settings.hidden} units"
+    shape = f"{cell.upper() if len(cell) < LONG_NAME else cell} of {settings.layers} x {settings.hidden} units"
     limits = [f"One training run (seed {seed}): how far another seed would end from it is not known."]
     verdicts, metrics = [], []
     if held_out is None:
@@ -41,7 +41,9 @@ def training_section(result: Result) -> Section:
         verdicts.append(_beside_markov(f"The {shape}", held_out, where, settings.alphabet))
         metrics = _bits_metrics(held_out)
         if part is Part.VALID:
-            limits.append("No part was held out for test: validation chose nothing here but was looked at in training.")
+            limits.append(
+                "No part was held out for test: validation chose nothing here but was scored during training."
+            )
     limits.append("The Markov models were counted on the same training stretches as the model saw, and on no others.")
     bases = int(model.history["bases"][-1]) if model.history["bases"] else 0
     settings_rows = [
@@ -60,7 +62,7 @@ def training_section(result: Result) -> Section:
 
 
 def score_section(result: Result) -> Section:
-    """Tell what the bits along a genome come to, by contig and by class."""
+    """Bits along a genome, by contig and by class."""
     tables: ScoreTables = result.content
     judged = _judged(tables.parts, ("test", "scored"))
     verdicts, metrics, limits = [], [], []
@@ -104,19 +106,19 @@ def score_section(result: Result) -> Section:
 
 
 def seam_sentence(seams: dict[str, float]) -> str:
-    """Say how far reading in pieces is from reading in sequence."""
+    """Sentence on the difference between reading in pieces and in sequence."""
     if seams.get("in_sequence"):
         return "Every contig and strand was read in sequence: there are no seams."
     largest = float(seams.get("max_bits", 0))
-    told = f"by at most {number(largest, 2)}" if largest >= SEAM_SHOWN else f"by less than {SEAM_SHOWN}"
+    much = f"by at most {number(largest, 2)}" if largest >= SEAM_SHOWN else f"by less than {SEAM_SHOWN}"
     return (
         f"The genome was read in pieces, which met at {number(int(seams.get('count', 0)))} seams; reading in sequence"
-        f" would differ there {told} bits."
+        f" would differ there {much} bits."
     )
 
 
 def _judged(parts: Sequence[PartBits], order: Sequence[str]) -> PartBits | None:
-    """Give the first part, in this order, that was measured."""
+    """The first part, in this order, that was measured."""
     measured = {row.part: row for row in parts if math.isfinite(row.model)}
     return next((measured[name] for name in order if name in measured), None)
 
@@ -130,9 +132,9 @@ def _beside_markov(who: str, row: PartBits, where: str, alphabet: str = DNA.name
         return Verdict(Tone.NOTE, f"{who} reaches {reached}; the best line is {name}, {best:.4f}. No verdict{why}.")
     tone, verb, side = {
         BELOW: (Tone.YES, "reaches", "below"),
-        ABOVE: (Tone.NO, "does not beat Markov: it reaches", "above"),
+        ABOVE: (Tone.NO, "is worse than Markov: it reaches", "above"),
         NO_DIFFERENCE: (Tone.NO, "does not beat Markov: it reaches", "from"),
-        CANNOT_TELL: (Tone.NOTE, "cannot be told apart from Markov, of so few blocks: it reaches", "from"),
+        CANNOT_TELL: (Tone.NOTE, "cannot be distinguished from Markov with so few blocks: it reaches", "from"),
     }[str(row.verdict)]
     difference = interval(*row.difference, digits=4, signed=True)
     return Verdict(tone, f"{who} {verb} {reached}: {difference} {side} the best line ({name}, {best:.4f}).")
@@ -165,7 +167,7 @@ def _contig_names(result: Result) -> tuple[str, ...]:
 def _contig_table(tables: ScoreTables, names: tuple[str, ...]) -> ReportTable:
     symbols, bits = tables.symbols.sum(axis=2), tables.bits.sum(axis=2)  # [contigs, strands]
     scored = np.flatnonzero(symbols.sum(axis=1))
-    seen = {1: "yes", 0: "no", -1: "cannot be told"}
+    seen = {1: "yes", 0: "no", -1: "unknown"}
     rows = [
         [
             names[place], seen[int(tables.seen[place])], number(int(symbols[place].sum())),

@@ -1,4 +1,4 @@
-"""What a probe found, always beside its controls."""
+"""Section of a probe, always beside its controls."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from genolstm.probes.verdicts import CANNOT_TELL, lacking, positives_of
+from genolstm.probes.verdicts import CANNOT_TELL, GAIN, WORSE, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
@@ -19,29 +19,29 @@ SUBJECTS = {
     ("splice", "acceptor"): "splice acceptors",
     ("accessibility", "peaks"): "open chromatin",
     ("accessibility", "signal"): "how accessible chromatin is",
-    ("protein", "charge"): "the net charge of what was read",
-    ("protein", "charge_per_residue"): "the net charge per residue of what was read",
-    ("protein", "hydropathy"): "the mean hydropathy of what was read",
-    ("protein", "hydropathy_ahead"): "the hydropathy of what comes next",
-    ("protein", "frame"): "the frame of codons",
+    ("protein", "charge"): "the net charge of the residues so far",
+    ("protein", "charge_per_residue"): "the net charge per residue so far",
+    ("protein", "hydropathy"): "the mean hydropathy of the residues so far",
+    ("protein", "hydropathy_ahead"): "the hydropathy of the residues that follow",
+    ("protein", "frame"): "the codon frame",
 }
-TERMS = (  # the first pattern that fits a feature set's name says what it is
-    (r"trained", "hidden states of the trained model, read by a linear probe"),
-    (r"untrained", "the same network with random weights that read no genome: what any recurrent reading gives"),
+TERMS = (  # the first pattern that fits a feature set's name gives its meaning
+    (r"trained", "hidden states of the trained model, under a linear probe"),
+    (r"untrained", "random-init models, the same network without training: what any recurrent network gives"),
     (r"onehot", "the bases around the site themselves, one weight a base and place"),
-    (r"kmer|word", "counts of short words around the site"),
-    (r"prefix_composition", "composition of all residues read, which fixes what is asked: the ceiling, not a baseline"),
+    (r"kmer|word", "k-mer counts around the site"),
+    (r"prefix_composition", "composition of all residues so far, which determines the target: a ceiling, no baseline"),
     (r"composition", "base or residue composition around the site, and nothing else"),
-    (r"length", "how many residues were read, and nothing else"),
-    (r"shuffled", "the trained states with shuffled labels: must stand at chance"),
-    (r"shifted", "the trained states with labels moved along the genome: must stand at chance"),
-    (r"control_task", "the trained states with labels drawn by word (Hewitt & Liang): what a probe memorises"),
+    (r"length", "number of residues so far, and nothing else"),
+    (r"shuffled", "the trained states with shuffled labels: expected at chance level"),
+    (r"shifted", "the trained states with labels moved along the genome: expected at chance level"),
+    (r"control_task", "the trained states with labels drawn by k-mer (Hewitt & Liang): what a probe memorises"),
 )  # fmt: skip
 EDGE_TESTS = 24  # rows of a table of edges
 
 
 def probe_section(result: Result) -> Section:
-    """Tell what was found for each target of a probe."""
+    """Verdict, scores and limits of each target of a probe."""
     task = str(result.about.others.get("task", "probe"))
     targets: Mapping[str, ProbeResult] = result.content
     names = {name for each in targets.values() for name in each.features}
@@ -56,28 +56,28 @@ def probe_section(result: Result) -> Section:
 
 
 def subject(task: str, target: str) -> str:
-    """Give what is asked for, in a reader's words."""
+    """Name of a target as readers know it."""
     return SUBJECTS.get((task, target), target.replace("_", " "))
 
 
 def _verdict(task: str, result: ProbeResult) -> Verdict:
     score = score_name(result.ranked)
     difference = result.differences[result.best_control]
-    told = interval(*difference, signed=True)
-    about, gain = subject(task, result.target), result.verdict == "gain"
+    margin = interval(*difference, signed=True)
+    about, verdict = subject(task, result.target), spelled_verdict(result.verdict, difference)
     values = [result.features[name].scores[result.ranked].value for name in (TRAINED, result.best_control)]
     sides = f"{score} {values[0]:.3f} against {values[1]:.3f}"
     if result.verdict == CANNOT_TELL:
         needed = lacking(positives_of(result.sites.label, result.sites.part))
-        return Verdict(Tone.NOTE, f"Nothing can be told of {about}: {needed} ({sides}; {told} {score}).")
-    if gain:
-        text = f"The model knows {about}: gain {told} {score} over {result.best_control}, the best control"
+        return Verdict(Tone.NOTE, f"No verdict on {about}: {needed} ({sides}; {margin} {score}).")
+    against = f"{margin} {score} against {result.best_control}, the best control"
+    if verdict == GAIN:
+        text = f"The states predict {about}: gain {margin} {score} over {result.best_control}, the best control"
+    elif verdict == WORSE:
+        text = f"The states are worse for {about}: {against}; the interval lies below zero"
     else:
-        text = (
-            f"No gain for {about}: {told} {score} against {result.best_control}, the best control;"
-            " the interval does not lie above zero"
-        )
-    return Verdict(Tone.YES if gain else Tone.NO, f"{text} ({sides}), on {_sites(result)}.")
+        text = f"No gain for {about}: {against}; the interval does not lie above zero"
+    return Verdict(Tone.YES if verdict == GAIN else Tone.NO, f"{text} ({sides}), on {_sites(result)}.")
 
 
 def _sites(result: ProbeResult) -> str:
@@ -93,13 +93,13 @@ def _sites(result: ProbeResult) -> str:
 
 
 def _tables(task: str, result: ProbeResult) -> Iterator[ReportTable]:
-    """Every score of every feature set, then what was found at edges."""
+    """Every score of every feature set, then the tests at edges."""
     scores = list(next(iter(result.features.values())).scores)
     rows = []
     for name, features in result.features.items():
         difference = result.differences.get(name)
-        told = [interval(*features.scores[score]) if score in features.scores else "\N{EN DASH}" for score in scores]
-        rows.append([name, *told, interval(*difference, signed=True) if difference else "\N{EN DASH}"])
+        spelled = [interval(*features.scores[score]) if score in features.scores else "\N{EN DASH}" for score in scores]
+        rows.append([name, *spelled, interval(*difference, signed=True) if difference else "\N{EN DASH}"])
     ranked, about = score_name(result.ranked), subject(task, result.target).capitalize()
     yield ReportTable(
         f"{about}: scores on {_sites(result)}, with 95 % intervals (block bootstrap)",
@@ -140,15 +140,15 @@ def _limits(result: Result, targets: Mapping[str, ProbeResult]) -> list[str]:
     limits = [
         f"One trained model and one draw of sites (seed {result.about.seed}): intervals are over blocks of the test"
         " sites, not over training runs.",
-        "A linear probe shows that the states hold something, not that the model uses it.",
+        "A linear probe shows that the states carry information, not that the model uses it.",
     ]
     for name, each in targets.items():
         if each.chains:
             limits.append(f"{name}: test proteins share at most {number(each.homology)} identity with others.")
         elif math.isfinite(each.homology):
             limits.append(
-                f"{name}: {100 * each.homology:.1f} % of the test windows share a 31-mer with training, which a model"
-                " may remember rather than know."
+                f"{name}: {100 * each.homology:.1f} % of the test windows share a 31-mer with training, so a model may"
+                " have memorised them."
             )
         if taught := each.definition.get("taught"):
             limits.append(
@@ -159,7 +159,7 @@ def _limits(result: Result, targets: Mapping[str, ProbeResult]) -> list[str]:
         if each.fraction_of_ceiling is not None:
             limits.append(
                 f"{name}: between the best random-init model (0) and the composition of the whole prefix (1), the"
-                f" trained states stand at {interval(*each.fraction_of_ceiling)}."
+                f" trained states reach {interval(*each.fraction_of_ceiling)}."
             )
         unready = [label for label, features in each.features.items() if not features.converged]
         if unready:

@@ -56,7 +56,7 @@ class Entry(NamedTuple):
 
 
 def sections_of(results: Sequence[Result]) -> list[Section]:
-    """What is said of each result."""
+    """Section of each result."""
     return [SECTIONS[result.kind](result) for result in results]
 
 
@@ -92,7 +92,7 @@ def environment() -> Environment:
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Settings as name and text, those within others with a dot."""
+    """Settings as name and text, nested ones with a dot."""
     found: list[tuple[str, str]] = []
     for name, value in settings.items():
         if isinstance(value, Mapping):

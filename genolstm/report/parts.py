@@ -1,4 +1,4 @@
-"""What a page is made of: verdicts, tables and the section of one result."""
+"""Parts of a page: verdicts, tables and the section of one result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Tone(StrEnum):
-    """What a verdict says, for its sign and its colour; the words say it too."""
+    """Outcome of a verdict, for its sign and its colour; the text says it too."""
 
     YES = "yes"
     NO = "no"
@@ -31,11 +31,11 @@ class ReportTable(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Everything that is said of one result but its pictures.
+    """Everything on the page about one result but its pictures.
 
-    title : what it is about.   terms : what the words in its tables mean, (term, sentence).   limits : what it does not
+    title : what it is about.   terms : meaning of terms in its tables, (term, sentence).   limits : what it does not
     show.   metrics : plain numbers for MultiQC, (key, title, value).
-    judged : its sentences are verdicts; False where they only say what a file holds.
+    judged : its sentences are verdicts; False where they only describe a file.
     """
 
     title: str

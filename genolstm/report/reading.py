@@ -27,7 +27,7 @@ def _hidden_shape(path: Path) -> tuple[int, int]:
         return file.table("sites").rows, file.table("features").rows
 
 
-# the order of a walk through genolstm, which is the order of the page
+# the order of the commands in an analysis, which is the order of the page
 READERS: Mapping[Kind, Any] = {
     Kind.GENOME: open_genome,
     Kind.TRACK: open_track,
@@ -48,7 +48,7 @@ SHOWN_SHA = 12  # characters of a SHA-256 that are shown
 class Result:
     """One file of the report.
 
-    name : its file name, one of its kind on the page.   sha256 : of the file's bytes, by which results name their
+    name : its file name, unique on the page.   sha256 : of the file's bytes, by which results name their
     inputs.   content : the record that its kind is read into.
     """
 
@@ -69,17 +69,17 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
 
     Raises InputError for a file that is given twice, two of one name, and as `store.files.open_any`.
     """
-    _refuse_twins(paths)
+    _refuse_same_names(paths)
     results = [_read(path) for path in paths]
     seen: dict[str, Result] = {}
     for result in results:
-        twin = seen.setdefault(result.about.content_sha256, result)
-        if twin is not result:
-            raise InputError(f"{twin.path} and {result.path} hold the same result; give it once.")
+        first = seen.setdefault(result.about.content_sha256, result)
+        if first is not result:
+            raise InputError(f"{first.path} and {result.path} hold the same result; give it once.")
     return sorted(results, key=lambda each: (ORDER[each.kind], each.name))
 
 
-def _refuse_twins(paths: Sequence[Path]) -> None:
+def _refuse_same_names(paths: Sequence[Path]) -> None:
     known: dict[str, Path] = {}
     for path in paths:
         if path.name not in known:
@@ -89,7 +89,7 @@ def _refuse_twins(paths: Sequence[Path]) -> None:
         else:
             raise InputError(
                 f"two results are called {path.name}: {known[path.name]} and {path}; rename one, so that the page can"
-                " tell them apart."
+                " distinguish them."
             )
 
 
@@ -101,7 +101,7 @@ def _read(path: Path) -> Result:
 
 
 def warnings_of(results: Sequence[Result]) -> list[str]:
-    """Say where results do not belong together: other genomes, other models than those on the page."""
+    """Warnings where results do not belong together: other genomes, other models than those on the page."""
     return [*_genomes(results), *_models(results)]
 
 
@@ -113,15 +113,15 @@ def _genomes(results: Sequence[Result]) -> list[str]:
             groups.setdefault(sequence, []).append(result.name)
     if len(groups) < 2:
         return []
-    told = "; ".join(f"genome {sequence[:SHOWN_SHA]}: {', '.join(names)}" for sequence, names in groups.items())
+    listing = "; ".join(f"genome {sequence[:SHOWN_SHA]}: {', '.join(names)}" for sequence, names in groups.items())
     return [
-        f"These results come from {len(groups)} different genomes or sets of proteins, told apart by their SHA-256:"
-        f" numbers of one must not be compared with those of another ({told})."
+        f"These results come from {len(groups)} different genomes or sets of proteins, by their SHA-256:"
+        f" numbers of one must not be compared with those of another ({listing})."
     ]
 
 
 def _sequence(result: Result, results: Sequence[Result]) -> str:
-    """SHA-256 of the sequence that a result was made on, over the files it was made from; '' where none tells."""
+    """SHA-256 of the sequence that a result was made on, over the files it was made from; '' where none records it."""
     if result.about.sequence_sha256:
         return result.about.sequence_sha256
     sources = [each for each in results if each is not result and each.sha256 in result.about.inputs.values()]
@@ -133,12 +133,12 @@ def _models(results: Sequence[Result]) -> list[str]:
     models = {each.sha256: each for each in results if each.kind is Kind.CHECKPOINT}
     if not models:
         return []
-    told = []
+    warnings = []
     for result in results:
         used = result.about.inputs.get("model")
         if used is None or used in models:
             continue
         others = [each.name for each in models.values() if _sequence(each, results) == _sequence(result, results)]
         beside = f", not with {', '.join(others)}, which is shown here" if others else ", which is not shown here"
-        told.append(f"{result.name} was made with another model (SHA-256 {used[:SHOWN_SHA]}){beside}.")
-    return told
+        warnings.append(f"{result.name} was made with another model (SHA-256 {used[:SHOWN_SHA]}){beside}.")
+    return warnings

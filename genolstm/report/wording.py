@@ -1,4 +1,4 @@
-"""Numbers and names as a reader says them."""
+"""Numbers and names as text for readers."""
 
 import math
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ SCORE_NAMES = {
 
 
 def score_name(name: str) -> str:
-    """Give the name of a score as papers write it."""
+    """Name of a score as papers write it."""
     return SCORE_NAMES.get(name, name.replace("_", " "))
 
 
 def interval(value: float, low: float, high: float, *, signed: bool = False, digits: int = 3) -> str:
-    """Spell a value with the ends of its 95 % interval; without ends, the value alone."""
+    """A value with the ends of its 95 % interval; without ends, the value alone."""
     if not math.isfinite(value):
         return "not measured"
     # 'z': what rounds to nothing has no minus sign
-    told = [f"{each:{'+' if signed else ''}z.{digits}f}" for each in (value, low, high)]
-    ends = f" [{told[1]}, {told[2]}]" if math.isfinite(low) and math.isfinite(high) else ""
-    return (told[0] + ends).replace("-", "\N{MINUS SIGN}")
+    spelled = [f"{each:{'+' if signed else ''}z.{digits}f}" for each in (value, low, high)]
+    ends = f" [{spelled[1]}, {spelled[2]}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return (spelled[0] + ends).replace("-", "\N{MINUS SIGN}")
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Spell one number with that many significant digits, or as a whole number."""
+    """One number with that many significant digits, or as a whole number."""
     if isinstance(value, int):
         return f"{value:,}".replace("-", "\N{MINUS SIGN}")
     if not math.isfinite(value):
@@ -35,17 +35,17 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
-def share(part: int, whole: int) -> str:
-    """Spell a part of a whole in per cent."""
+def percent(part: int, whole: int) -> str:
+    """A part of a whole in per cent."""
     return f"{100 * part / whole:.1f} %" if whole else "none"
 
 
 def listed(names: Sequence[str], few: int = FEW_NAMES) -> str:
-    """Spell a list of names, a long one by its beginning."""
-    told = ", ".join(names[:few])
-    return told if len(names) <= few else f"{told} and {len(names) - few} more"
+    """A list of names, a long one by its beginning."""
+    first = ", ".join(names[:few])
+    return first if len(names) <= few else f"{first} and {len(names) - few} more"
 
 
 def contigs(names: Sequence[str]) -> str:
-    """Spell a list of contigs."""
+    """A list of contigs."""
     return f"contig{'s' if len(names) != 1 else ''} {listed(names)}"

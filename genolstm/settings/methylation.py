@@ -13,7 +13,7 @@ from genolstm.settings.record import Settings
 
 
 class FitModel(StrEnum):
-    """How much a CpG's fit may know: its own reads alone, or its neighbours and spacing too."""
+    """What a CpG's fit may use: its own reads alone, or its neighbours and spacing too."""
 
     SITE = "site"
     POOLED = "pooled"
@@ -51,13 +51,13 @@ ESTIMATE = "estimate"  # in place of a number: found from the reads, one for all
 
 
 def number_or_estimate(text: str, name: str) -> float | None:
-    """Read '0.016' as that and 'estimate' as None; a share in [0, 1). Raises UsageError."""
+    """Read '0.016' as that and 'estimate' as None; a fraction in [0, 1). Raises UsageError."""
     if text == ESTIMATE:
         return None
     with suppress(ValueError):
         if 0 <= float(text) < 1:
             return float(text)
-    raise UsageError(f"{name} '{text}' is neither a share from 0 to below 1 nor '{ESTIMATE}'.")
+    raise UsageError(f"{name} '{text}' is neither a fraction from 0 to below 1 nor '{ESTIMATE}'.")
 
 
 def parse_times(text: str) -> tuple[float, ...]:
@@ -70,9 +70,9 @@ class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
 
     times : of the samples, increasing, in `unit`.   time_offset : added to each: how old the youngest strand is.
-    conversion_error : chance that an unmethylated base is read as methylated, known from a spike-in: reads over time
-    cannot tell it from fast CpGs with a low g.   dispersion : correlation of the reads of one CpG and sample under
-    beta-binomial, a share or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
+    conversion_error : probability that an unmethylated base is read as methylated, known from a spike-in: reads over
+    time cannot distinguish it from fast CpGs with a low g.   dispersion : correlation of the reads of one CpG and
+    sample under beta-binomial, a fraction or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
     bounds of k and g, by default those of the published chr21 fit.   level : of the profile-likelihood intervals.
     min_reads : fewer are flagged.
     """
@@ -86,7 +86,7 @@ class MethylationSettings(Settings):
         StrandState.STRAND, "Whose methylation: a new strand's, or a duplex's mean (mu, delta)."
     )
     likelihood: ReadLikelihood = option(ReadLikelihood.BINOMIAL, "How reads scatter about the methylation.")
-    conversion_error: float = option(0.0, "Probability that an unmethylated base reads methylated.")
+    conversion_error: float = option(0.0, "Probability that an unmethylated base is read as methylated.")
     dispersion: str = option(ESTIMATE, "Beta-binomial: correlation of reads of one CpG and sample; or estimate.")
     rate_low: float = option(0.01, "Lower bound of the rate k, per unit of time.")
     rate_high: float = option(10.0, "Upper bound of k.")
@@ -125,16 +125,15 @@ class MethylationSettings(Settings):
 class PooledSettings(Settings):
     """How the network of the pooled methylation model is trained.
 
-    width : units of each of its two LSTMs.   epochs : passes over the CpGs.   folds : networks; a CpG is judged by one
-    that was not trained on it, so at least 2, or 1 for none such.   stretch : CpGs dealt to a fold together.
-    core, margin : CpGs of a window that are answered for, and read on each side of them.   batch : windows a step at
-    most.
-    draws : of each CpG's posterior that the file keeps.   components : of hidden states, where there are any.
+    width : units of each of its two LSTMs.   epochs : passes over the CpGs.   folds : networks; a CpG's prior comes
+    from one that was not trained on it, so at least 2; 1 trains on all.   stretch : CpGs dealt to a fold together.
+    core, margin : CpGs of a window that are predicted, and context on each side of them.   batch : windows a step at
+    most. draws : of each CpG's posterior that the file keeps.   components : of hidden states, where there are any.
     """
 
     width: int = option(48, "Pooled: units of each of the network's two LSTMs.", min=1)
     epochs: int = option(8, "Pooled: passes over the CpGs.", min=1)
-    folds: int = option(2, "Pooled: networks; each judges CpGs that it was not trained on.", min=1)
+    folds: int = option(2, "Pooled: networks; each predicts CpGs that it was not trained on.", min=1)
     stretch: int = 2_000
     core: int = 128
     margin: int = 32
@@ -162,7 +161,7 @@ class SimulateSettings(Settings):
 
     sites : CpGs on one contig, `spacing_bp` apart on average.   coverage : mean reads of a CpG and sample; the same
     everywhere with even_coverage.   spread : standard deviation of ln k and logit g among CpGs; coupling_bp : distance
-    over which neighbours share them, 0 for not at all.   start_fraction : state when the clock starts.
+    over which neighbours are correlated, 0 for not at all.   start_fraction : state when the clock starts.
     """
 
     sites: int = option(1_000, "CpGs to make.", min=1)
@@ -176,7 +175,7 @@ class SimulateSettings(Settings):
     conversion_error: float = option_of(MethylationSettings, "conversion_error")
     dispersion: float = option(0.0, "Correlation of the reads of one CpG and sample.")
     spread: float = option(0.0, "Standard deviation of ln k and logit g among CpGs.", min=0)
-    coupling_bp: float = option(0.0, "Distance over which neighbours share it; 0: not at all.", min=0)
+    coupling_bp: float = option(0.0, "Distance over which neighbours are correlated; 0: not at all.", min=0)
     spacing_bp: float = option(100.0, "Mean distance between CpGs.", min=2)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
@@ -220,38 +219,40 @@ def _ages(times: tuple[float, ...], offset: float) -> tuple[float, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutSettings(Settings):
-    """What a fit is judged by.
+    """Held-out reads on which a fit is scored.
 
-    hold_out : 'none', 'reads:SHARE' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
+    hold_out : 'none', 'reads:FRACTION' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
     block_bp : genome resampled together; shorter where the sites span fewer than 20 such blocks.
     """
 
-    hold_out: str = option("none", "Judge on held-out reads first: reads:0.2, or sample:3 for a whole sample.")
+    hold_out: str = option("none", "First score on held-out reads: reads:0.2, or sample:3 for a whole sample.")
     block_bp: int = option(100_000, "Genome that the bootstrap of --hold-out draws together, at most.", min=1)
     resamples: int = option(1_000, "Bootstrap resamples of --hold-out.", min=20)
 
     def __post_init__(self) -> None:
-        _ = self.share, self.sample
+        _ = self.fraction, self.sample
         for name in ("block_bp", "resamples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
     @property
-    def share(self) -> float | None:
-        """Share of reads held out, or None. Raises UsageError for words that are neither."""
-        word, _, number = self.hold_out.partition(":")
-        if self.hold_out == "none" or (word == "sample" and number.isdigit() and int(number) > 0):
+    def fraction(self) -> float | None:
+        """Fraction of reads held out, or None. Raises UsageError for any other text."""
+        kind, _, number = self.hold_out.partition(":")
+        if self.hold_out == "none" or (kind == "sample" and number.isdigit() and int(number) > 0):
             return None
         with suppress(ValueError):
-            if word == "reads" and 0 < float(number) < 1:
+            if kind == "reads" and 0 < float(number) < 1:
                 return float(number)
-        raise UsageError(f"hold-out '{self.hold_out}' is not none, reads:SHARE as reads:0.2, or sample:K as sample:2.")
+        raise UsageError(
+            f"hold-out '{self.hold_out}' is not none, reads:FRACTION as reads:0.2, or sample:K as sample:2."
+        )
 
     @property
     def sample(self) -> int | None:
         """Index of the sample held out, or None."""
-        word, _, number = self.hold_out.partition(":")
-        return int(number) - 1 if word == "sample" and number.isdigit() else None
+        kind, _, number = self.hold_out.partition(":")
+        return int(number) - 1 if kind == "sample" and number.isdigit() else None
 
 
 def _joined(values: tuple[float, ...]) -> str:
@@ -274,7 +275,7 @@ class CountSettings(Settings):
     """How modified-base reads become counts.
 
     code : modifications that count as modified: m, h or a; more than one together, as mh.
-    motif : IUPAC word and the offset of its modified base, as 'CG,0'.   threshold : probability from which a call
+    motif : IUPAC motif and the offset of its modified base, as 'CG,0'.   threshold : probability from which a call
     counts, as modified or as canonical.   merge_strands : add the reverse strand's counts of a palindromic motif to
     the forward strand's.   min_mapq : mapping quality that a read needs.   count : molecules, of which a base
     that both reads of a pair call counts once, by the first read's call, as Bismark does; or reads.
@@ -297,7 +298,7 @@ class CountSettings(Settings):
         if not 0.5 <= self.threshold <= HIGHEST_LEVEL:
             raise UsageError(
                 f"threshold {self.threshold:g} must lie within 0.5 and {HIGHEST_LEVEL:.4f}, the highest probability"
-                " that ML can tell."
+                " that ML can encode."
             )
         if not 0 <= self.min_mapq <= 255:
             raise UsageError(f"min mapq {self.min_mapq} must lie within 0 and 255, as mapping qualities do.")

@@ -89,7 +89,7 @@ def option(
 
 
 def option_of(record: type, name: str) -> Any:  # noqa: ANN401  (the type of that field)
-    """Declare a field that is an option of another record too: the same flags, bounds, words and default."""
+    """Declare a field that is an option of another record too: the same flags, bounds, help and default."""
     (there,) = (each for each in fields(record) if each.name == name)
     return field(default=there.default, metadata=there.metadata)
 

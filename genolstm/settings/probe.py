@@ -9,7 +9,7 @@ from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
-# what a sweep tries: states read once, and read at several places together (a donor is spelled out over six bases)
+# what a sweep tries: states at one offset, and at several together (a donor extends over six bases)
 OFFSET_SETS: tuple[tuple[int, ...], ...] = (
     (0,), (2,), (4,), (6,), (10,), (0, 2, 4), (0, 2, 4, 6), (0, 2, 4, 6, 10),
 )  # fmt: skip
@@ -41,7 +41,7 @@ class ProbeSettings(Settings):
     """How hidden states are probed.
 
     decoys : negatives per true site.   offsets : 'sweep', or symbols after the dinucleotide, read together, as '0,2,4'.
-    states : 'h', or 'h+c' to read the memory c beside the hidden state.   twins : untrained models of the same shape.
+    states : 'h', or 'h+c' to read the memory c beside the hidden state.   twins : random-init models of its shape.
     window : bases on each side of the site that the one-hot and k-mer controls see.   block_bp : bootstrap block.
     max_sites : true sites of each target and part used at most, drawn by the seed.   min_intron : bases; shorter
     gaps are frameshifts.
@@ -62,7 +62,7 @@ class ProbeSettings(Settings):
     min_intron: int = option(20, "Shorter gaps are not taken for introns.", min=4)
     valid_share: float = 0.15
     train_contigs: tuple[str, ...] = option((), "Fit probes on these (comma separated).", read=parse_names)
-    test_contigs: tuple[str, ...] = option((), "Judge on these; the model must not have seen them.", read=parse_names)
+    test_contigs: tuple[str, ...] = option((), "Test on these; the model must not have seen them.", read=parse_names)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
@@ -88,25 +88,25 @@ class ProbeSettings(Settings):
 
 
 def parse_kmers(text: str) -> tuple[int, ...]:
-    """Read '3,4,6'. Raises UsageError for anything but word lengths from 1 to 7, the largest that a probe can hold."""
+    """Read '3,4,6'. Raises UsageError for anything but lengths from 1 to 7, the largest that a probe can hold."""
     if re.fullmatch(r"[1-7](,[1-7])*", text):
         return tuple(sorted({int(part) for part in text.split(",")}))
-    raise UsageError(f"k-mers '{text}' are not word lengths from 1 to 7 with commas between, as in 3,4,6.")
+    raise UsageError(f"k-mers '{text}' are not lengths from 1 to 7 with commas between, as in 3,4,6.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessibilitySettings(Settings):
     """How hidden states are probed for open chromatin.
 
-    window : bp.   peak_share : of a window that lies in peaks when it is called open.   top_share : of the windows
-    of each part, called open by their signal where no peaks are given.   mappable_bp : a window is left out when no
-    read lies in it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden
-    state.   twins : untrained models of the same shape.   kmers : word lengths of the word-count controls, as
+    window : bp.   peak_share : fraction of a window that lies in peaks when it is called open.   top_share : fraction
+    of the windows of each part, called open by their signal where no peaks are given.   mappable_bp : a window is left
+    out when no read lies in it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden
+    state.   twins : random-init models of the same shape.   kmers : lengths of k-mers of the k-mer controls, as
     '3,4,6'.   bin_bp : of the one-hot control.   matches : closed windows of the same GC for each open one in the
-    second score.   block_bp : bootstrap block. max_windows : of each part used at most, drawn by the
-    seed.   valid_share : of training contigs that are named. edge_reach, edge_step : bp shown on either side of the
-    edges of peaks, and between two points.   edge_near : bp on either side over which the forget gate is
-    tested.   edge_word : letters that matched positions share. edge_matches : positions matched to each edge.
+    second score.   block_bp : bootstrap block. max_windows : of each part used at most, drawn by the seed.
+    valid_share : fraction of training contigs that are named. edge_reach, edge_step : bp shown on either side of the
+    edges of peaks, and between two points.   edge_near : bp on either side over which the forget gate is tested.
+    edge_word : length of the k-mer in which matched positions agree. edge_matches : positions matched to each edge.
     """
 
     window: int = option(200, "Bases of a window.", min=2)
@@ -124,7 +124,7 @@ class AccessibilitySettings(Settings):
     valid_share: float = 0.15
     exclude_contigs: tuple[str, ...] = option((), "Leave these out (comma separated).", read=parse_names)
     train_contigs: tuple[str, ...] = option_of(ProbeSettings, "train_contigs")
-    valid_contigs: tuple[str, ...] = option((), "Choose their strengths on these.", read=parse_names)
+    valid_contigs: tuple[str, ...] = option((), "Choose penalties of the probes on these.", read=parse_names)
     test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
     edge_reach: int = 500
     edge_step: int = 20
@@ -146,7 +146,7 @@ class AccessibilitySettings(Settings):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.window <= max(parse_kmers(self.kmers)):
-            raise UsageError(f"a window of {self.window} bp holds no word of {max(parse_kmers(self.kmers))} letters.")
+            raise UsageError(f"a window of {self.window} bp holds no {max(parse_kmers(self.kmers))}-mer.")
         if self.mappable_bp < 0 or not 0 <= self.edge_near <= self.edge_reach:
             raise UsageError("mappable_bp must be at least 0, and edge_near lie between 0 and edge_reach.")
         for name in ("peak_share", "top_share"):

@@ -9,18 +9,18 @@ from genolstm.settings.probe import AccessibilitySettings, ProbeSettings, States
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
-MIN_PROTEIN_WINDOW = 4  # symbols of the longest word that is counted
+MIN_PROTEIN_WINDOW = 4  # length of the longest k-mer that is counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class HomologySettings(Settings):
     """What makes two proteins relatives.
 
-    groups : letters that a word takes for one; word : letters of a word.   near : residues within which the second word
-    on a diagonal must follow.   most_places, most_times_mean : a word that stands at more places than both (the second
-    times the mean of all words) starts no candidate.   link_score : BLOSUM62 score of a gapless segment that links two
-    proteins.   candidate_score : the lower one from which pairs across a split are aligned.   aligned_pairs : of them,
-    at most.   shortest : residues that an alignment must have for its identity to be told.
+    groups : letters that a k-mer takes for one; word : length of a k-mer.   near : residues within which the second
+    k-mer on a diagonal must follow.   most_places, most_times_mean : a k-mer that occurs at more places than both (the
+    second times the mean of all k-mers) starts no candidate.   link_score : BLOSUM62 score of a gapless segment that
+    links two proteins.   candidate_score : the lower one from which pairs across a split are aligned.   aligned_pairs :
+    of them, at most.   shortest : residues that an alignment must have for its identity to be reported.
     """
 
     groups: str = "A C DE FYW G H ILVM KR N P Q ST"
@@ -49,11 +49,11 @@ class ProteinProbeSettings(Settings):
     """How hidden states are probed for what the polypeptide made so far is like.
 
     positions : places drawn in each protein.   shortest : residues that a prefix has at least.   ahead : residues that
-    follow, of which the hydropathy is asked.   states : 'h', or 'h+c' to read the memory c beside the hidden state.
-    twins : untrained models of the same shape.   window : symbols up to the place that the word-count controls see.
-    near : bases up to the place that the one-hot control of the codon frame sees.   genetic_code : number of NCBI's
-    table.   max_proteins : of each part used at most, drawn by the seed.   valid_share, test_share : of proteins that
-    the model does not know by name, in whole clusters; valid_share also of training contigs that are named, drawn in
+    follow, whose hydropathy is predicted.   states : 'h', or 'h+c' to read the memory c beside the hidden state. twins
+    : random-init models of the same shape.   window : symbols up to the place that the k-mer controls see. near : bases
+    up to the place that the one-hot control of the codon frame sees.   genetic_code : number of NCBI's table.
+    max_proteins : of each part used at most, drawn by the seed.   valid_share, test_share : of proteins that the
+    model's own split does not name, in whole clusters; valid_share also of training contigs that are named, drawn in
     blocks of block_bp.
     """
 
@@ -84,7 +84,7 @@ class ProteinProbeSettings(Settings):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.window < MIN_PROTEIN_WINDOW:
-            raise UsageError(f"window must be at least {MIN_PROTEIN_WINDOW}, the longest word, not {self.window}.")
+            raise UsageError(f"window must be at least {MIN_PROTEIN_WINDOW}, the longest k-mer, not {self.window}.")
         for name in ("valid_share", "test_share"):
             if not 0 < getattr(self, name) < 0.5:
                 raise UsageError(f"{name} must lie between 0 and 0.5, not {getattr(self, name)}.")

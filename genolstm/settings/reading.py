@@ -16,7 +16,7 @@ class StreamSettings(Settings):
     lanes : pieces read side by side.   chunk : symbols a step.   burn_in : symbols read before a piece to build its
     state.   exact : one lane for each contig and strand, no pieces.
     repair : read pieces again from the true state where the burned-in one differs from it by more than `tolerance`.
-    tolerance : largest difference of any unit, of h as it is and of c as a share of 1 + |c|.
+    tolerance : largest difference of any unit, of h as it is and of c relative to 1 + |c|.
     """
 
     lanes: int = option(64, "Pieces of genome read side by side.", min=1)
@@ -36,15 +36,15 @@ class StreamSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class GatesSettings(Settings):
-    """How gates are sampled along a genome, and what is asked of them.
+    """How gates are sampled along a genome, and how they are tested.
 
-    every : bases between samples of the tracks, which need the forget gate alone.   units_every : bases between
-    samples of all gates of each unit.   memory_bases : symbols that the functional memory curve reads for each K,
-    both strands; 0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this lowest
-    share of the samples. reach : bases shown on either side of a boundary.   near : bases on either side over which
-    its gates are averaged. match_kmer : letters, the last of them at the position, that a matched position
-    shares.   matches : positions matched to each boundary.   permutations : of the test.   resamples : of
-    bootstraps.   block_bp : bases resampled together.
+    every : bases between samples of the tracks, which need the forget gate alone.   units_every : bases between samples
+    of all gates of each unit.   memory_bases : symbols that the functional memory curve reads for each K, both strands;
+    0 leaves it out.   reset_share : a reset is a local minimum of the mean forget gate in this lowest fraction of the
+    samples. reach : bases shown on either side of a boundary.   near : bases on either side over which its gates are
+    averaged. match_kmer : length of the k-mer, its last letter at the position, in which a matched position agrees.
+    matches : positions matched to each boundary.   permutations : of the test.   resamples : of bootstraps.   block_bp
+    : bases resampled together.
     """
 
     every: int = option(100, "Bases between samples of the tracks; 1 takes all.", min=1)
@@ -55,7 +55,7 @@ class GatesSettings(Settings):
     reset_share: float = option(0.001, "A reset lies in this lowest fraction of the mean forget gate.")
     reach: int = option(50, "Bases shown on either side of a boundary.", min=1)
     near: int = option(10, "Bases on either side of a boundary over which gates are averaged.", min=0)
-    match_kmer: int = option(6, "Length of the k-mer in which a matched position ends too.", min=1, max=10)
+    match_kmer: int = option(6, "Length of the k-mer that ends at a boundary and its matches.", min=1, max=10)
     matches: int = option(5, "Matched positions for each boundary.", min=1, max=100)
     permutations: int = option(10_000, "Of the test of boundaries.", min=1)
     resamples: int = option(1_000, "Bootstrap resamples of intervals.", min=20)

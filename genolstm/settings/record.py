@@ -22,7 +22,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, where: str) -> Self:
-        """Rebuild from plain values. Raises InputError for a key that is unknown; `where` says which file."""
+        """Rebuild from plain values. Raises InputError for a key that is unknown; `where` names the file."""
         known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for key in values:
             if key not in known:
@@ -39,11 +39,11 @@ class Settings:
 
 
 def _check_type(key: str, value: object, default: object, where: str) -> None:
-    """Hold a plain value against the type of its default. Raises InputError."""
-    wanted, said = _PLAIN[next(kind for kind in _PLAIN if isinstance(default, kind))]
+    """Check a plain value against the type of its default. Raises InputError."""
+    wanted, spelled = _PLAIN[next(kind for kind in _PLAIN if isinstance(default, kind))]
     # True is an int to Python, but not a number to a person
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise InputError(f"{where}: {key} must be {said}, not {value!r}.")
+        raise InputError(f"{where}: {key} must be {spelled}, not {value!r}.")
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

@@ -33,9 +33,9 @@ class StudySettings(Settings):
 
     quick : smaller sizes, fewer steps and seeds: all studies in five minutes on two cores.   repeats : networks trained
     from seeds of their own behind each interval, where not quick.
-    prices, exogenous : CSV files of date and close for `volatility`, in place of the series it knows; '' for none.
+    prices, exogenous : CSV files of date and close for `volatility`, in place of its own series; '' for none.
     biases : forget biases that `half-life` measures.   chrono : horizon T of its 'chrono:T', steps.
-    lags : steps between what `vanishing` shows and when it asks, increasing.   delays : blanks between the symbols and
+    lags : steps from the symbol of `vanishing` to the question, increasing.   delays : blanks between the symbols and
     the cue of `copy`, increasing.   distances : symbols from an opening bracket to its closing one, increasing.
     Of all three () takes the study's own, fewer where quick.   length : symbols of each sequence of `copy`, with blanks
     in front; 0: as many as its delay needs.   window : symbols that the windowed Transformer of `copy` and `brackets`

@@ -60,7 +60,7 @@ class TrackSettings(Settings):
 
 
 def parsed_shift(text: str) -> tuple[Shift, int, int]:
-    """What --shift asks for: auto, apply, done, or FORWARD,REVERSE in bp, which are applied. Raises UsageError."""
+    """Value of --shift: auto, apply, done, or FORWARD,REVERSE in bp, which are applied. Raises UsageError."""
     if text in set(Shift):
         return Shift(text), TrackSettings.forward_shift, TrackSettings.reverse_shift
     numbers = [part.strip() for part in text.split(",")]

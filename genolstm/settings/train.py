@@ -31,7 +31,7 @@ class Precision(StrEnum):
 
 
 class AuxiliaryTask(StrEnum):
-    """What a protein model can be trained to tell beside the next residue, of the residues read so far."""
+    """What a protein model can be trained to predict beside the next residue, of the residues so far."""
 
     CHARGE = "charge"
     HYDROPATHY = "hydropathy"
@@ -59,11 +59,11 @@ class TrainSettings(Settings):
     lanes : stretches of genome read side by side.   chunk : symbols between weight updates; gradients do not reach
     further. Small lanes x chunk learn more from each base; a GPU needs more lanes to be fast (CUDA_LANES, CUDA_CHUNK).
     bases, minutes : stop at whichever comes first; 0 means no such limit.   learning_rate : peak, after the warm-up.
-    valid_bases : symbols of the validation part that each look reads at most (both strands).
-    early_stop : looks without a better validation loss before stopping; 0 never stops early.
-    checkpoint_minutes : between two resumable checkpoints.   clusters : file of protein clusters that are never split,
-    '' for our own.   multitask : what else each state is trained to tell, see `training.multitask`; multitask_weight :
-    of its error beside the bits.
+    valid_looks : validations in a training.   valid_bases : symbols of the validation part in each, at most (both
+    strands).   early_stop : validations without a better loss before stopping; 0 never stops early. checkpoint_minutes
+    : between two resumable checkpoints.   clusters : file of protein clusters that are never split, '' for our own.
+    multitask : what else each state is trained to predict, see `training.multitask`; multitask_weight : of its error
+    beside the bits.
     """
 
     lanes: int = option(16, "Stretches of genome read side by side; default 16, 128 on a GPU.", min=1, shown=None)
@@ -74,7 +74,7 @@ class TrainSettings(Settings):
     minutes: float = option(0.0, "Stop after this long; 0 for no such limit.", min=0)
     learning_rate: float = option(3e-3, "Peak learning rate of AdamW.", "--lr")
     warmup_share: float = 0.02
-    final_share: float = 0.02  # the cosine ends at this share of the peak learning rate
+    final_share: float = 0.02  # the cosine ends at this fraction of the peak learning rate
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     precision: Precision = option(Precision.FP32, "Of the matrix products; weights stay float32.")
@@ -94,7 +94,7 @@ class TrainSettings(Settings):
 
     @property
     def look_bases(self) -> int:
-        """Symbols that one look reads: fewer in a short training, which looks would else outlast."""
+        """Symbols of one validation: fewer in a short training, which validations would otherwise outlast."""
         return min(self.valid_bases, max(100_000, self.bases // 50)) if self.bases else self.valid_bases
 
     def __post_init__(self) -> None:

@@ -86,7 +86,7 @@ def annotate(
     }
     with read_variants(vcf) as text:
         check_contigs(text, genome.length_of, str(genome.path))
-        progress = _Progress(on_progress, lambda: text.share)
+        progress = _Progress(on_progress, lambda: text.fraction_read)
         with write_vcf(output, annotated_header(text.header, fields, notes, genome.length_of)) as out:
 
             def score(alleles: Alleles) -> Effects:

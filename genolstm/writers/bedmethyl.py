@@ -11,7 +11,7 @@ from genolstm.writers.text_file import text_file
 ROWS = 1 << 16  # that are text at one time
 COLOUR = "255,0,0"
 HIGHEST_SCORE = 1000  # of BED
-# percentages have two decimals, as modkit's, while those still give back the count; then six
+# percentages have two decimals, as modkit's, while the count follows from those; then six
 COARSE_REACH, COARSE, FINE = 9_999, 2, 8
 
 

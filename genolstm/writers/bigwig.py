@@ -23,7 +23,7 @@ def write_bigwig(path: Path, lengths: Mapping[str, int], runs: Iterable[Runs]) -
     Parameters
     ----------
     path
-        The target; its ending does not matter. The caller has asked whether it may be replaced.
+        The target; its ending does not matter. The caller has checked that it may be replaced.
     lengths
         Bases of each contig, in the order of the genome. The header names those that have a value.
     runs
@@ -103,7 +103,7 @@ def _check(
 def _write(
     growing: Path, lengths: Mapping[str, int], feed: _Feed, first: tuple[str, int, int, float], path: Path
 ) -> None:
-    """Write the rows, and read the header back: pybigtools tells of a full disk by a Rust panic or not at all."""
+    """Write the rows, and read the header back: pybigtools reports a full disk by a Rust panic or not at all."""
 
     def rows() -> Iterator[tuple[str, int, int, float]]:
         yield first

@@ -25,7 +25,7 @@ class FastaForm(NamedTuple):
 
 
 def fasta_form(path: Path) -> FastaForm:
-    """Say how a FASTA is packed ('plain', 'bgzip', 'gzip') and which of its index files are missing."""
+    """How a FASTA is packed ('plain', 'bgzip', 'gzip') and which of its index files are missing."""
     try:
         with path.open("rb") as stream:
             head = stream.read(HEADER_BYTES)

@@ -45,8 +45,8 @@ def spelled(values: Values, named: Callable[[str], str] = unbroken) -> Iterable[
     if not np.issubdtype(values.dtype, np.floating):
         return map(str, values.tolist())
     # of a float32 the shortest text that names it among float32, not among float64
-    words = map(repr, values.tolist()) if values.dtype == np.float64 else map(str, values)
-    return [MISSING if word == "nan" else word for word in words]
+    texts = map(repr, values.tolist()) if values.dtype == np.float64 else map(str, values)
+    return [MISSING if text == "nan" else text for text in texts]
 
 
 def _opened(path: Path) -> AbstractContextManager[TextFile | IO[bytes]]:

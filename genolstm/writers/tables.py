@@ -17,7 +17,7 @@ def write_table(
 ) -> None:
     """Write columns of one length beside each other; numbers with six significant digits, NaN as '.'.
 
-    The caller has asked whether the target may be replaced. Raises InputError when the disk refuses.
+    The caller has checked that the target may be replaced. Raises InputError when the disk refuses.
     """
     with text_file(path) as out:
         if header:

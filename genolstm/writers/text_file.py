@@ -13,13 +13,13 @@ import pysam
 from genolstm.errors import InputError
 from genolstm.outputs import growing_file
 
-LITTLE_SPACE = 1 << 20  # bytes free on a disk that is said to be full
+LITTLE_SPACE = 1 << 20  # bytes free on a disk that counts as full
 _SPACED = str.maketrans("\t\n\r", "   ")  # a name must not break its row
 _FORMULA = re.compile(r"[=+@-](?![\d.,eE+-]*$)")  # what a spreadsheet takes for one; a number or a strand is none
 
 
 class TextFile:
-    """An open text file. Refusals of the disk are told as those of the file that it becomes."""
+    """An open text file. Errors of the disk name the file that it becomes."""
 
     def __init__(self, stream: Any, path: Path) -> None:  # noqa: ANN401  (pysam's files are no IO)
         self._stream, self._path = stream, path
@@ -62,18 +62,18 @@ def refusals(path: Path) -> Iterator[None]:
 
 
 def why_not_written(path: Path, problem: Exception) -> str:
-    """Cause and remedy. htslib often gives no number: then a disk without space is full, and else its words stand."""
+    """Cause and remedy. htslib often has no error number: then no space means full, else its message is used."""
     number = problem.errno if isinstance(problem, OSError) else None
     if number in {errno.ENOSPC, errno.EDQUOT} or (not number and _free(path) < LITTLE_SPACE):
         return "the disk is full); free space or write elsewhere"
     if number:
         return f"{os.strerror(number)}); write elsewhere, or change what forbids it"
-    words = " ".join(str(problem).split())[:200] or type(problem).__name__
-    return f"htslib says: {words}); write .vcf in place of it, or write elsewhere"
+    message = " ".join(str(problem).split())[:200] or type(problem).__name__
+    return f"htslib says: {message}); write .vcf in place of it, or write elsewhere"
 
 
 def _free(path: Path) -> int:
-    """Bytes that are free where a file is to be written; a disk that does not say has enough."""
+    """Bytes that are free where a file is to be written; a disk that does not report it has enough."""
     try:
         disk = os.statvfs(path.parent)
     except OSError:

@@ -51,10 +51,10 @@ def vcf_suffix(path: Path) -> str:
 def annotated_header(
     header: Sequence[str], fields: Iterable[InfoField], notes: Mapping[str, str], lengths: Mapping[str, int]
 ) -> list[str]:
-    """Give a header with INFO fields, notes and the contigs that it does not declare; its own lines stay as they are.
+    """A header with INFO fields, notes and the contigs that it does not declare; its own lines stay as they are.
 
     header : lines, the column names last.   notes : name -> text, written as ##genolstm_NAME=text; those of an earlier
-    run, and its fields of the same names, give way.   lengths : bp of each contig of the genome.
+    run, and its fields of the same names, are replaced.   lengths : bp of each contig of the genome.
     """
     fields = list(fields)
     names = {each.name for each in fields}
@@ -76,7 +76,7 @@ def annotated_header(
 
 
 def with_info(line: str, values: Mapping[str, str | None], names: Iterable[str]) -> str:
-    """Give a record with more in its INFO column, every other byte as it was.
+    """A record with more in its INFO column, every other byte as it was.
 
     values : name -> text; None for a flag.   names : of all our fields; what an earlier run left of them is dropped.
     """
@@ -92,7 +92,7 @@ def with_info(line: str, values: Mapping[str, str | None], names: Iterable[str])
 class VcfFile:
     """A VCF that grows.
 
-    unsorted : first record that stands before the one above it, or whose contig was left earlier; None while sorted.
+    unsorted : first record that lies before the one above it, or whose contig was left earlier; None while sorted.
     """
 
     def __init__(self, stream: TextFile) -> None:
@@ -193,6 +193,6 @@ def _index(growing: Path, suffix: str, reach: int) -> tuple[Path, str]:
     """Index a complete file; gives where the index is and its ending."""
     ending = ".csi" if suffix == ".bcf" or reach >= TBI_LIMIT else ".tbi"
     index = growing.with_name(growing.name + ending)
-    preset: Any = "bcf" if suffix == ".bcf" else "vcf"  # pysam's stubs do not know of bcf
+    preset: Any = "bcf" if suffix == ".bcf" else "vcf"  # pysam's stubs lack bcf
     pysam.tabix_index(str(growing), preset=preset, index=str(index), csi=ending == ".csi", force=True)
     return index, ending

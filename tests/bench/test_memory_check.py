@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genolstm.bench import memory_check
-from genolstm.bench.memory_check import Load, check_precision, check_room, free_bytes, told_when_full
+from genolstm.bench.memory_check import Load, check_memory, check_precision, explained_when_full, free_bytes
 from genolstm.errors import UsageError
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import Precision
@@ -21,13 +21,13 @@ def load(hidden=64, lanes=8, chunk=32, *, training=True):
 def refusal(monkeypatch, wanted, free):
     monkeypatch.setattr(memory_check, "free_bytes", lambda _device: free)
     with pytest.raises(UsageError) as caught:
-        check_room(wanted, CPU)
+        check_memory(wanted, CPU)
     return str(caught.value)
 
 
 def test_what_fits_is_let_through(monkeypatch):
     monkeypatch.setattr(memory_check, "free_bytes", lambda _device: load().bytes)
-    check_room(load(), CPU)
+    check_memory(load(), CPU)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -78,7 +78,7 @@ def test_memory_of_a_job_is_what_its_limit_leaves(monkeypatch, tmp_path):
 
 def test_gpu_that_runs_full_is_told_in_one_sentence():
     said = re.escape("ran out of memory with lstm 1x64, 8 lanes x 32; lower --lanes (now 8), --chunk or --hidden.")
-    with pytest.raises(UsageError, match=said), told_when_full(load()):
+    with pytest.raises(UsageError, match=said), explained_when_full(load()):
         raise torch.OutOfMemoryError
 
 

@@ -37,11 +37,11 @@ def test_every_baseline_is_held_against_the_same_run_of_ours(timed):
     assert (two.rate, two.baseline_rate, two.ratio, two.low, two.high) == (100, 5, 20, 10, 20)
 
 
-def test_share_is_of_the_bound_and_of_each_peak(timed):
+def test_fraction_is_of_the_bound_and_of_each_peak(timed):
     bound = Bound(name="products", rate=400.0, flops=50.0, peaks={"fp32": 10_000.0, "fp16": 20_000.0})
     timing = timed(bound=bound)[0]
-    assert timing.share == 0.25
-    assert timing.peak_shares == {"fp32": 0.5, "fp16": 0.25}
+    assert timing.fraction == 0.25
+    assert timing.peak_fractions == {"fp32": 0.5, "fp16": 0.25}
     assert "0.25 of products, 0.5 of the fp32 peak" in sentence(timing)
     told = json.loads(json.dumps(timing.to_json()))
     assert (told["share"], told["bound"]["peaks"]) == (0.25, bound.peaks)
@@ -50,7 +50,7 @@ def test_share_is_of_the_bound_and_of_each_peak(timed):
 def test_table_has_a_line_for_each_baseline_with_its_ratio_and_no_judgement(timed):
     header, first, second = table(timed())
     assert header.split() == [
-        "part", "of", "rate", "baseline", "its", "rate", "ratio", "(low..high)", "share", "of", "the", "bound"
+        "part", "of", "rate", "baseline", "its", "rate", "ratio", "(low..high)", "fraction", "of", "the", "bound"
     ]  # fmt: skip
     assert first.split()[-3:] == ["4.00", "(2.00..5.00)", "-"]
     assert second.split()[-3:] == ["20.00", "(10.00..20.00)", "-"]

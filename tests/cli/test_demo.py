@@ -48,7 +48,7 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
     results = read_probe(tmp_path / "demo" / "splice.h5")
     for target in ("donor", "acceptor"):
         assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)
-    assert lines[-1].startswith("the organism is made up ")
+    assert lines[-1].startswith("the organism is simulated ")
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def test_versions_and_every_cell_are_told(run):
     assert ended.code == 0
     assert f"torch {metadata.version('torch')}" in ended.out.splitlines()
     for cell in TrainableCell:
-        assert f"{cell}: forward and backward work; fast and readable path agree to " in ended.out
+        assert f"{cell}: forward and backward work; fused and reference cell agree to " in ended.out
     assert "device cpu, 1 thread, seed 0" in ended.err.splitlines()
     assert ended.err.splitlines()[-1].startswith("everything works in ")
 

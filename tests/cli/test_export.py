@@ -228,7 +228,7 @@ def test_session_opens_genome_genes_and_tracks_where_they_lie(run, tmp_path):
     out = tmp_path / "igv.xml"
     ended = run("export", track, "-o", out, "--fasta", fasta, "--annotation", genes)
     assert ended.code == 0
-    assert f"IGV will want .fai beside {fasta}" in ended.err
+    assert f"IGV needs .fai beside {fasta}" in ended.err
     root = ElementTree.parse(out).getroot()
     assert (root.tag, root.get("genome"), root.get("locus")) == ("Session", "g & <co>.fa", "All")
     assert [each.get("path") for each in root.find("Resources")] == ["genes.gff3", "tracks/bits.bw"]
@@ -264,9 +264,9 @@ def test_session_refuses_what_igv_cannot_open(run, results, tmp_path):
         (("score", "-o", "x.bw", "--table", "bits/up"), "no track 'bits/up': name one with --table: bits/mean, "),
         (("model", "-o", "x.bed"), "have no place on the genome: write them as .tsv."),
         (("model", "-o", "x.csv"), "must end in one of .tsv, "),
-        (("model",), "where to? Give --output"),
-        (("score", "-o", "x.bw", "--genome", "GENOME"), "--genome means nothing for a score file"),
-        (("score", "-o", "x.tsv", "--fasta", "GENOME"), "--fasta means nothing for .tsv"),
+        (("model",), "no output is named: give --output"),
+        (("score", "-o", "x.bw", "--genome", "GENOME"), "--genome has no effect on a score file"),
+        (("score", "-o", "x.tsv", "--fasta", "GENOME"), "--fasta has no effect on .tsv"),
         (("score", "-o", "x.tsv", "--region", "IX"), "names no contig"),
     ],
 )

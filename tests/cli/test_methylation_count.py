@@ -276,7 +276,7 @@ def test_tables_and_reads_stand_side_by_side(run, small):
         (("--threshold", "0.4"), 2, "threshold 0.4 must lie within 0.5 and 0.9980"),
         (("--threshold", "1"), 2, "threshold 1 must lie within 0.5 and 0.9980"),
         (("--min-mapq", "300"), 2, "min mapq 300 must lie within 0 and 255"),
-        (("--motif", "CG"), 2, "motif 'CG' is not a IUPAC word and an offset within it"),
+        (("--motif", "CG"), 2, "motif 'CG' is not IUPAC letters and an offset within them"),
         (("--motif", "GATC,1"), 2, "has A at its offset, where the modification sits on C; change --motif or --code."),
         (("--motif", "CHH,0", "--merge-strands"), 2, "does not read the same on both strands: leave out"),
     ],

@@ -245,9 +245,9 @@ def test_settings_file_stands_in_for_options(run, simulated, tmp_path):
         ((*TIMES, "--steady-high", "2"), 2, "steady bounds 0,2 must increase within 0 to 1"),
         ((*TIMES, "--level", "1"), 2, "level 1 must lie between 0 and 1"),
         ((*TIMES, "--conversion-error", "1"), 2, "conversion error must lie from 0 to below 1"),
-        ((*TIMES, "--dispersion", "much"), 2, "dispersion 'much' is neither a share"),
+        ((*TIMES, "--dispersion", "much"), 2, "dispersion 'much' is neither a fraction"),
         ((*TIMES, "--model", "pooled", "--start", "free"), 2, "the pooled model knows nascent strands only"),
-        ((*TIMES, "--hold-out", "half"), 2, "hold-out 'half' is not none, reads:SHARE"),
+        ((*TIMES, "--hold-out", "half"), 2, "hold-out 'half' is not none, reads:FRACTION"),
         ((*TIMES, "--hold-out", "sample:9"), 2, "there are 4 samples: --hold-out sample:9 names none of them"),
         ((*TIMES, "--bigwig-prefix", "x"), 2, "--bigwig-prefix needs --genome"),
     ],
@@ -294,7 +294,7 @@ def test_sample_without_reads_is_warned_of_and_sites_without_reads_are_counted(r
     assert told["records"]["skipped"] == {"sites without reads": 1}
     assert told["log_likelihood_per_read"] is None
     assert told["median_half_life"] is None
-    assert ended.err.count("holds no reads: it says nothing of any CpG") == 4
+    assert ended.err.count("holds no reads: it carries no information about any CpG") == 4
 
 
 def test_median_half_life_is_that_of_identifiable_sites_and_their_number_is_told(run, simulated, tmp_path):

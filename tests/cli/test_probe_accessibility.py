@@ -277,7 +277,7 @@ def test_peaks_that_cannot_be_used_are_refused(made, probe, text, sentence):
         (("--test-contigs", "I"), 3, "contig 'I' was trained on by"),
         (("--train-contigs", "I"), 2, "--train-contigs is given without --test-contigs"),
         (("--window", "50000"), 3, "no window of 50000 bp of"),
-        (("--kmers", "3,9"), 2, "k-mers '3,9' are not word lengths from 1 to 7"),
+        (("--kmers", "3,9"), 2, "k-mers '3,9' are not lengths from 1 to 7"),
         (("--top-share", "0"), 2, "top_share must be above 0"),
         (("--exclude-contigs", "V"), 3, "contig 'V' is not in"),
     ],

@@ -93,5 +93,5 @@ def test_a_table_begins_with_what_was_tested_and_ends_with_the_verdict(results, 
     assert lines[0] == first
     assert [line.split()[0] for line in lines[1:5]] == ["features", "trained", "untrained_1", "kmer"]
     assert lines[5].startswith(f"{result.target}: {result.verdict}; trained states ")
-    assert any("the trained states stand at 0.50 [0.25, 0.75]" in line for line in lines) == (target == "charge")
+    assert any("the trained states reach 0.50 [0.25, 0.75]" in line for line in lines) == (target == "charge")
     assert any(line.startswith("forget gate reading into peaks, trained") for line in lines) == (target == "peaks")

@@ -160,7 +160,7 @@ def test_the_log_shows_every_control_beside_the_states(ran, made, tmp_path):
         "length",
         "shuffled",
         "untrained_1",
-        "the trained states stand",
+        "the trained states reach",
     ):
         assert word in err, word
     assert "feature lines not used" in err
@@ -275,7 +275,7 @@ def test_a_model_that_was_taught_the_targets_is_said_to_have_been_taught(ran, ma
     path = tmp_path / "probe.h5"
     code, _, err = ran("probe", "protein", tmp_path / "taught.h5", "--proteins", made / "p.h5", "-o", path, *options)
     assert code == 0, err
-    assert "the model was taught charge and hydropathy while it was trained, the random-init models were not" in err
+    assert "the model was trained on charge and hydropathy too, the random-init models were not" in err
     assert {each.definition["taught"] for each in read_probe(path).values()} == {"charge,hydropathy"}
     assert not any("taught" in each.definition for each in read_probe(made / "proteins.probe.h5").values())
     code, _, err = ran("report", path, "-o", tmp_path / "r.html", "-q")

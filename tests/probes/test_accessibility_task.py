@@ -182,7 +182,7 @@ def test_every_score_can_be_recomputed_from_the_file(reread):
 
 def test_steps_and_progress_are_told(found, told):
     assert any("open: at least 50% of the window lies in a peak" in line for line in told["sentences"])
-    assert "reading with the untrained_1 model, 2 of 2" in told["sentences"]
+    assert "states of the untrained_1 model, 2 of 2" in told["sentences"]
     shares = [share for share, _ in told["shares"]]
     assert shares == sorted(shares)
     assert shares[-1] == 1

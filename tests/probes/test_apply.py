@@ -112,7 +112,7 @@ def test_probability_is_that_of_the_log_odds(of_points):
     probe = read_fitted(of_points, "two")
     states = np.random.default_rng(1).standard_normal((7, len(probe.linear.mean))).astype(np.float16)
     np.testing.assert_array_equal(probe.probability(states), expit(probe.decision(states)))
-    with pytest.raises(ValueError, match=r"the probe reads \d+ numbers a site, and got 3"):
+    with pytest.raises(ValueError, match=r"the probe takes \d+ numbers a site, and got 3"):
         probe.decision(states[:, :3])
 
 

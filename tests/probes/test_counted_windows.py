@@ -200,9 +200,9 @@ def test_small_test_parts_are_resampled_in_shorter_blocks():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"kmers": "3;4"}, r"k-mers '3;4' are not word lengths from 1 to 7"),
-        ({"kmers": "8"}, r"k-mers '8' are not word lengths from 1 to 7"),
-        ({"window": 6}, "a window of 6 bp holds no word of 6 letters"),
+        ({"kmers": "3;4"}, r"k-mers '3;4' are not lengths from 1 to 7"),
+        ({"kmers": "8"}, r"k-mers '8' are not lengths from 1 to 7"),
+        ({"window": 6}, "a window of 6 bp holds no 6-mer"),
         ({"twins": 0}, "twins must be at least 1"),
         ({"top_share": 0.0}, "top_share must be above 0 and at most 1"),
         ({"edge_near": 501}, "edge_near lie between 0 and edge_reach"),

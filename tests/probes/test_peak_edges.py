@@ -89,7 +89,7 @@ def test_gates_gathered_while_reading_are_those_of_a_replay(genome, sets, cell):
     assert has_forget_gate(model)
     gates = ForgetAtEdges(model, genome, sets)
     windows = Windows(np.array([0, 1]), np.array([0, 0]), 100)
-    pooled_states(GenomeReader(model, genome, STREAM), windows, beside=gates.look)
+    pooled_states(GenomeReader(model, genome, STREAM), windows, beside=gates.collect)
     assert not np.isnan(gates.values).any()
     for layer in range(2):
         for contig in (0, 1):

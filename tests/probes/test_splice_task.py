@@ -253,8 +253,8 @@ def test_every_step_is_told(found, told):
         f"acceptor: {sum(true)} true sites (train {true[0]}, valid {true[1]}, test {true[2]}) and"
         f" {len(sites) - sum(true)} decoys"
     )
-    assert told[2] == "reading with the trained model, 1 of 2"
-    assert "reading with the untrained_1 model, 2 of 2" in told
+    assert told[2] == "states of the trained model, 1 of 2"
+    assert "states of the untrained_1 model, 2 of 2" in told
     assert told[-2].startswith("acceptor, composition: validation AUPRC ")
     assert told[-1] == "scoring on the test part"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genolstm.probes.verdicts import FEWEST_POSITIVES, is_close, lacking, positives_of, verdict_word
+from genolstm.probes.verdicts import FEWEST_POSITIVES, is_close, lacking, positives_of, spelled_verdict, verdict_word
 from genolstm.regions import Part
 from genolstm.store.results import Estimate
 
@@ -26,6 +26,20 @@ def test_too_few_positives_in_either_part_tell_nothing(part):
         f"a verdict needs 30 positives in validation and in test, and there are 29 in {part.name.lower()}"
     )
     assert lacking(ENOUGH) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "spelled"),
+    [
+        ("gain", 0.01, 0.1, "gain"),
+        ("no gain", -0.1, 0.1, "no gain"),
+        ("no gain", -0.2, -0.1, "worse"),
+        ("no gain", np.nan, np.nan, "no gain"),
+        ("cannot tell", -0.2, -0.1, "cannot tell"),
+    ],
+)
+def test_text_says_worse_where_the_whole_interval_is_below_zero(verdict, low, high, spelled):
+    assert spelled_verdict(verdict, Estimate((low + high) / 2, low, high)) == spelled
 
 
 def test_positives_are_counted_in_validation_and_test():

@@ -1,4 +1,4 @@
-"""Loops that are compiled at first use: whoever waits for that is told."""
+"""Loops that are compiled at first use: it is logged when it takes long."""
 
 import logging
 
@@ -13,7 +13,7 @@ def moment(monkeypatch, caplog):
 
     def logged(seconds):
         monkeypatch.setattr(compiled, "A_MOMENT", seconds)
-        monkeypatch.setattr(compiled.COMPILING, "told", False)
+        monkeypatch.setattr(compiled.COMPILING, "logged", False)
         with caplog.at_level(logging.INFO, logger="genolstm"):
             for _ in range(2):
                 compiled.numba.njit(lambda x: sum([x + y for y in range(9)]))(1)
@@ -22,9 +22,9 @@ def moment(monkeypatch, caplog):
     return logged
 
 
-def test_compiling_that_takes_a_moment_is_told_once(moment):
+def test_compiling_that_takes_a_moment_is_logged_once(moment):
     assert moment(0.0) == ["compiling kernels (first use; a minute at most, and kept for later runs)"]
 
 
-def test_quick_compiling_is_not_told(moment):
+def test_quick_compiling_is_not_logged(moment):
     assert moment(1000.0) == []

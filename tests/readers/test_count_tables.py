@@ -160,12 +160,12 @@ def test_table_of_another_genome_or_counted_from_one_is_refused(read):
 
 
 def test_strands_that_nothing_tells_cannot_be_merged(read):
-    with pytest.raises(UsageError, match="does not tell strands: give --genome, or leave out --merge-strands"):
+    with pytest.raises(UsageError, match="holds no strands: give --genome, or leave out --merge-strands"):
         read("I\t2\t2\t50\t1\t1\n", sequence=None, merge_strands=True)
 
 
 def test_codes_together_cannot_be_told_from_rows_apart(read):
-    with pytest.raises(UsageError, match="each modification in rows of its own: choose one of 'mh'"):
+    with pytest.raises(UsageError, match="has rows of its own for each modification: choose one of 'mh'"):
         read(bed18(1, "+", (4, 5, 6)), code="mh")
 
 
@@ -218,7 +218,7 @@ def test_rows_without_a_name_are_of_bisulfite(read):
 @pytest.mark.parametrize("code", ["a", "h"])
 def test_tables_of_bisulfite_say_nothing_of_other_modifications(read, code):
     for text in ("I\t2\t2\t50\t1\t1\n", "I\t2\t+\t8\t2\tCG\tCGT\n", "I\t2\t+\tCGT\t8\t10\t1\n"):
-        with pytest.raises(UsageError, match=f"counts 5mC by bisulfite and says nothing of '{code}'"):
+        with pytest.raises(UsageError, match=f"counts 5mC by bisulfite and not '{code}'"):
             read(text, code=code, motif="A,0" if code == "a" else "CG,0")
 
 

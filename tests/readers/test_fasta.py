@@ -365,7 +365,7 @@ GZIPPED = gzip.compress(b">r\n" + bytes(np.random.default_rng(1).choice(list(b"A
         (
             GZIPPED + b">s\nAC\n",
             f" holds other data after its gzip data, at byte {len(GZIPPED)} (beginning with b'>s\\nAC\\n');"
-            " copy or download it again, or gunzip it and look at its end.",
+            " copy or download it again, or gunzip it and inspect its end.",
         ),
         (GZIPPED + b"\0\x1f", TRUNCATED_GZIP),
     ],

@@ -29,9 +29,9 @@ def test_sites_are_those_of_a_search_on_both_strands(sequences, motif):
     motif = parse_motif(motif, "AC")
     found = motif_sites(reference_of({str(place): each for place, each in enumerate(sequences)}), motif)
     for contig, sequence in enumerate(sequences):
-        assert found.at(contig, 1).tolist() == places(sequence, motif.word, motif.offset)
+        assert found.at(contig, 1).tolist() == places(sequence, motif.letters, motif.offset)
         opposite = sequence.translate(PAIRED)[::-1]
-        expected = [len(sequence) - 1 - at for at in places(opposite, motif.word, motif.offset)]
+        expected = [len(sequence) - 1 - at for at in places(opposite, motif.letters, motif.offset)]
         assert found.at(contig, -1).tolist() == sorted(expected)
     assert len(found.position) == found.first[-1]
 
@@ -58,7 +58,7 @@ def test_lower_case_is_read_as_upper():
 
 @pytest.mark.parametrize("text", ["CG", "CG,", "CG,2", ",0", "CX,0", "CG,-1", "CG,0,1", ""])
 def test_text_that_is_no_motif_is_refused(text):
-    with pytest.raises(UsageError, match="is not a IUPAC word and an offset within it, as in CG,0 or GATC,1"):
+    with pytest.raises(UsageError, match="is not IUPAC letters and an offset within them, as in CG,0 or GATC,1"):
         parse_motif(text, "C")
 
 

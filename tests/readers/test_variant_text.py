@@ -141,7 +141,7 @@ def test_missing_file_and_folder_are_named(tmp_path):
 def test_share_goes_from_nothing_to_all(made):
     records = (f"I\t{at}\t{at * 7919 % 999_983}\tA\tC\t.\t.\t.\n" for at in range(1, 50_000))
     with read_variants(made(HEADER + "".join(records), "bgzip")) as text:
-        shares = [text.share for _ in text.records]
+        shares = [text.fraction_read for _ in text.records]
     assert shares == sorted(shares)
     assert (shares[0] < 1, shares[-1]) == (True, 1)
 

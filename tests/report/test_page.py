@@ -67,7 +67,7 @@ def test_verdicts_come_before_everything_else(page):
     words = page.words
     assert words.index("Verdicts") < words.index("Figure 1.")
     gain = (
-        "The model knows splice donors: gain +0.123 [+0.057, +0.200] AUPRC over untrained_1, the best control"
+        "The states predict splice donors: gain +0.123 [+0.057, +0.200] AUPRC over untrained_1, the best control"
         " (AUPRC 0.800 against 0.700), on 10 true sites among 20 of contig III."
     )
     no_gain = (
@@ -94,8 +94,8 @@ def test_every_result_says_what_was_run(page, results):
 
 def test_every_control_and_every_limit_is_told(page):
     words = page.words
-    assert "untrained_1 the same network with random weights that read no genome" in words
-    assert "kmer counts of short words around the site" in words
+    assert "untrained_1 random-init models, the same network without training" in words
+    assert "kmer k-mer counts around the site" in words
     assert "donor: 5.0 % of the test windows share a 31-mer with training" in words
     assert "One training run (seed 3)" in words
     for figure in ("nominal half-life", "realised half-life", "functional memory"):

@@ -71,7 +71,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Table for the README; a baseline that did not run has a line of its own below."""
     lines = [
-        "| part | of | rate | baseline | ratio (smallest to largest) | accepted from | share of the bound |",
+        "| part | of | rate | baseline | ratio (smallest to largest) | accepted from | fraction of the bound |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in rows if "not_run" not in row]

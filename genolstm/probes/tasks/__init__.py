@@ -1,1 +1,1 @@
-"""What each probe asks: its sites, its labels, and the controls that only it has."""
+"""The task of each probe: its sites, its labels, and the controls that only it has."""

@@ -67,7 +67,7 @@ MATCHED = "matched"
 
 @dataclass(frozen=True, kw_only=True)
 class Chromatin:
-    """What was measured: cuts along the genome, and what is known of them. peaks : what is open; without, most cut."""
+    """Measured cuts along the genome, and open regions. peaks : what is open; without, the windows of most cuts."""
 
     track: Track
     peaks: Bed | None = None
@@ -86,7 +86,7 @@ def probe_accessibility(
     """Result of open windows and of the signal, and what became of the windows.
 
     reader : with the trained model; of several processes only the main one gets results.   log : called with a
-    sentence as each step is done.
+    message as each step is done.
     Raises InputError when the test contigs were trained on, the track is of another genome, or a part has too few
     windows of a kind.
     """
@@ -103,7 +103,7 @@ def probe_accessibility(
     gates: dict[str, ForgetAtEdges] = {}
 
     def beside(name: str, reader: GenomeReader) -> ForgetAtEdges | None:
-        if edges is None or name not in {TRAINED, f"{RANDOM_INIT}1"}:  # the trained gate, and one to hold it against
+        if edges is None or name not in {TRAINED, f"{RANDOM_INIT}1"}:  # the trained gate, and one to compare it with
             return None
         gates[name] = ForgetAtEdges(reader.model, genome, edges)
         return gates[name]
@@ -129,7 +129,7 @@ def _check_contigs(genome: Genome, settings: AccessibilitySettings) -> None:
 def _edges(
     reader: GenomeReader, peaks: Bed | None, counted: CountedWindows, settings: AccessibilitySettings, log: Log
 ) -> EdgeSets | None:
-    """Edges of peaks on the contigs that are read, or None where there is nothing to ask."""
+    """Edges of peaks on the contigs that are read, or None where they cannot be tested."""
     if peaks is None:
         log("no peaks were given: forgetting at their edges is not tested")
         return None
@@ -212,7 +212,7 @@ def _open(
 
 
 def _with_matched(result: ProbeResult, matched: MatchedRows | None) -> ProbeResult:
-    """Result that also says how many windows stand behind the second score, where there is one."""
+    """Result with the number of windows behind the second score, where there is one."""
     if matched is None or f"auprc_{matched.name}" not in result.features[TRAINED].scores:
         return result
     labels = result.sites.label[result.sites.part == Part.TEST]

@@ -41,7 +41,7 @@ from genolstm.store.results import ProbeResult
 from genolstm.stream.reader import GenomeReader
 
 CEILING = "prefix_composition"
-Said = Mapping[str, float | int | str]
+Definition = Mapping[str, float | int | str]
 
 
 def probe_protein(
@@ -54,7 +54,7 @@ def probe_protein(
 ) -> tuple[dict[str, ProbeResult], Records]:
     """Result of each target, and what became of the records.
 
-    reader : with the trained model and the genome of the source.   log : called with a sentence as each step is done.
+    reader : with the trained model and the genome of the source.   log : called with a message as each step is done.
     Raises InputError when a part has too few proteins.
     """
     chains, skipped, related = without_homologues(source.chains, settings)
@@ -65,19 +65,16 @@ def probe_protein(
         " had a relative in the training part, which the probes do not see"
     )
     rounds, unknown = _places(chains, source.genome.names, settings)
-    said = {
-        **source.definition, **_said(chains, settings, checkpoint, unknown), **left,
+    definition = {
+        **source.definition, **_definition(chains, settings, checkpoint, unknown), **left,
         "test_proteins_with_relatives_in_the_training_part": related,
     }  # fmt: skip
     if checkpoint.auxiliary:
-        said["taught"] = ",".join(checkpoint.auxiliary.tasks)
-        log(
-            f"the model was taught {' and '.join(checkpoint.auxiliary.tasks)} while it was trained, the random-init"
-            " models were not"
-        )
+        definition["taught"] = ",".join(checkpoint.auxiliary.tasks)
+        log(f"the model was trained on {' and '.join(checkpoint.auxiliary.tasks)} too, the random-init models were not")
     rows = [(places.chain, places.place) for places in rounds]
     states = sequence_states(chains.sequence, rows, memories=settings.states is States.BOTH)
-    tasks = [_task(chains, places, settings, said) for places in rounds]
+    tasks = [_task(chains, places, settings, definition) for places in rounds]
     results = run_tasks(tasks, states, reader, settings, log)
     return results, replace(source.records, used=len(chains.names), skipped={**source.records.skipped, **skipped})
 
@@ -99,27 +96,27 @@ def _places(chains: Chains, contigs: tuple[str, ...], settings: ProteinProbeSett
     return [places, frame_places(chains, contigs, chain, residues, spawn(settings.seed, "bases of codons"))], unknown
 
 
-def _said(chains: Chains, settings: ProteinProbeSettings, checkpoint: Checkpoint, unknown: int) -> Said:
-    """What is the same for all targets, in words and numbers."""
+def _definition(chains: Chains, settings: ProteinProbeSettings, checkpoint: Checkpoint, unknown: int) -> Definition:
+    """What is the same for all targets, as text and numbers."""
     reads = "the last base of a codon of the spliced mRNA" if chains.genes else "a residue"
-    said: dict[str, float | int | str] = {
+    common: dict[str, float | int | str] = {
         "read": f"forward only, state after {reads}",
         "states": f"{settings.states}, all {checkpoint.model.layers} layers",
         "places": f"up to {settings.positions} of each protein, t from {settings.shortest} to L - {settings.ahead}",
         "residues_without_value": residues_without_value(chains),
     }
-    return said | ({"places_without_truth": unknown} if unknown else {})
+    return common | ({"places_without_truth": unknown} if unknown else {})
 
 
-def _task(chains: Chains, places: Places, settings: ProteinProbeSettings, said: Said) -> ProbeTask:
-    """What is asked at some places, each read forward from the start of its chain."""
+def _task(chains: Chains, places: Places, settings: ProteinProbeSettings, definition: Definition) -> ProbeTask:
+    """Task at some places, each read forward from the start of its chain."""
     return ProbeTask(
         sites=places.sites,
         targets=tuple(_target(name, places) for name in places.truth),
         controls=lambda: _controls(chains, places, settings),
-        homology=lambda: float(said["largest_identity"]),
+        homology=lambda: float(definition["largest_identity"]),
         offset_sets=((0,),),
-        definition=said,
+        definition=definition,
         places={"chain": places.chain, "residues": places.residues},
         chains={"name": chains.names, "part": chains.part, "cluster": chains.cluster, "residues": chains.lengths},
     )

@@ -42,7 +42,7 @@ def probe_splice(
     """Result of donors and of acceptors, and what was skipped by reason.
 
     reader : with the trained model; of several processes only the main one gets results.   log : called with a
-    sentence as each step is done.
+    message as each step is done.
     Raises InputError when the test contigs were trained on, or a part has no site.
     """
     if checkpoint.model.alphabet is not AlphabetName.DNA:
@@ -85,12 +85,12 @@ def splice_task(target: str, genome: Genome, sites: Sites, prevalence: float, se
         yield "composition", composition(codes, n_known)
 
     drawn = control_labels(codes, fraction_true, n_known, spawn(settings.seed, "control task"))
-    asked = ProbeTarget(
+    probed = ProbeTarget(
         name=target, type=BINARY, truth=sites.label, label_controls={CONTROL_TASK: drawn}, prevalence=prevalence,
         more_scores={"auprc_natural": partial(auprc_at_prevalence, prevalence=prevalence)},
     )  # fmt: skip
     return ProbeTask(
-        sites=sites, targets=(asked,), offset_sets=settings.offset_sets, controls=controls,
+        sites=sites, targets=(probed,), offset_sets=settings.offset_sets, controls=controls,
         homology=lambda: shared_with_training(codes, train, test, n_known),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.cbook import is_math_text
 
-from genolstm.figures.words import LONGEST, interval, literal, plain, short, shortened
+from genolstm.figures.text import LONGEST, interval, literal, plain, short, shortened
 
 
 @given(st.text(max_size=80))

@@ -1,4 +1,4 @@
-"""Text in pictures: a user's names as they are, never markup, and numbers as a reader says them."""
+"""Text in pictures: a user's names as they are, never markup, and numbers."""
 
 import math
 from functools import cache
@@ -13,7 +13,7 @@ PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """Give a name as matplotlib draws it literally, shortened in the middle, on one line.
+    """A name as matplotlib draws it literally, shortened in the middle, on one line.
 
     Dollar signs would start a formula, and a leading underscore would hide the name from legends.
     """
@@ -22,7 +22,7 @@ def plain(text: str, longest: int = LONGEST) -> str:
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Give a name on one line, its middle left out where it is longer."""
+    """A name on one line, its middle left out where it is longer."""
     line = " ".join(text.split())
     if len(line) <= longest:
         return line
@@ -31,7 +31,7 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 
 def literal(text: str) -> str:
-    """Give text of which matplotlib draws every letter, none of it as a formula; line ends stay."""
+    """Text of which matplotlib draws every letter, none of it as a formula; line ends stay."""
     drawable = (letter if ord(letter) in _glyphs() or letter == "\n" else NO_GLYPH for letter in text)
     return "".join(drawable).replace("$", r"\$")
 
@@ -42,7 +42,7 @@ def _glyphs() -> frozenset[int]:
 
 
 def short(value: float) -> str:
-    """Spell a number with a prefix: 2.5 M, 40 k, 0.01."""
+    """A number with a prefix: 2.5 M, 40 k, 0.01."""
     for size, prefix in PREFIXES:
         if abs(value) >= size:
             return f"{value / size:.4g} {prefix}"
@@ -50,7 +50,7 @@ def short(value: float) -> str:
 
 
 def interval(value: float, low: float, high: float, *, signed: bool = False, places: int | None = None) -> str:
-    """Spell a value with its interval: 0.965 [0.958, 0.972]. places : after the point; by default what it leaves."""
+    """A value with its interval: 0.965 [0.958, 0.972]. places : after the point; by default by the interval's width."""
     places = places_of(high - low) if places is None else places
     form = f"{'+' if signed else ''}.{places}f"
     shown = [round(each, places) + 0.0 for each in (value, low, high)]  # a rounded -0.0 is 0
@@ -58,6 +58,6 @@ def interval(value: float, low: float, high: float, *, signed: bool = False, pla
 
 
 def places_of(width: float) -> int:
-    """Figures after the point that an interval of some width leaves."""
+    """Digits after the point that an interval of some width warrants."""
     known = math.isfinite(width) and width > 0
     return min(max(math.ceil(-math.log10(width)) + 1, FEWEST_PLACES), MOST_PLACES) if known else FEWEST_PLACES
