@@ -24,6 +24,8 @@ SUBJECTS = {
     ("protein", "hydropathy"): "the mean hydropathy of what was read",
     ("protein", "hydropathy_ahead"): "the hydropathy of what comes next",
     ("protein", "frame"): "the frame of codons",
+    ("sites", "labels"): "the labels of the sites",
+    ("sites", "values"): "the values of the sites",
 }
 TERMS = (  # the first pattern that fits a feature set's name says what it is
     (r"trained", "hidden states of the trained model, read by a linear probe"),
