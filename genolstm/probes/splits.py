@@ -86,11 +86,11 @@ def check_named_parts(
         if len(begins):
             found += mine[(slot >= 0) & (ends[np.maximum(slot, 0)] > start[mine])].tolist()
     if found:
-        first = min(found)
+        first, many = min(found), "s" * (len(found) != 1)
         place = f"{genome.names[int(contig[first])]}:{int(start[first]) + 1:,}"
         raise InputError(
-            f"{source} names {len(found):,} site{'s' * (len(found) != 1)} for test that {model_name} was trained on, the first at {place}: no"
-            " score on them is held out; name other sites for test, or leave the column 'part' out."
+            f"{source} names {len(found):,} site{many} for test that {model_name} was trained on, the first at {place}:"
+            " no score on them is held out; name other sites for test, or leave the column 'part' out."
         )
 
 

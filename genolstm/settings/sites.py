@@ -68,6 +68,7 @@ class SitesSettings(Settings):
     max_sites: int = option(100_000, "Sites of each part used at most.", min=1)
     valid_share: float = 0.15
     train_contigs: tuple[str, ...] = option_of(ProbeSettings, "train_contigs")
+    valid_contigs: tuple[str, ...] = option_of(AccessibilitySettings, "valid_contigs")
     test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
@@ -83,7 +84,7 @@ class SitesSettings(Settings):
         object.__setattr__(self, "label", LabelColumn(self.label))
         object.__setattr__(self, "labels_as", LabelKind(self.labels_as))
         object.__setattr__(self, "states", States(self.states))
-        for name in ("train_contigs", "test_contigs"):
+        for name in ("train_contigs", "valid_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in (
             "twins", "flank", "kmer", "bin_bp", "matches", "ratio", "match_kmer", "block_bp", "resamples", "max_sites",

@@ -165,10 +165,10 @@ def _in_parts(
 ) -> tuple[LabelledRows, Stretches | None]:  # fmt: skip
     """Rows with the part that each is for, by the file where it says so, and the split; None of parts by the file."""
     if not (isinstance(labels.found, LabelledSites) and labels.found.names_parts):
-        split = probe_split(checkpoint, genome, settings, model_name)
+        split = probe_split(checkpoint, genome, settings, model_name, valid_contigs=settings.valid_contigs)
         return rows.in_parts_of(split), split
-    if settings.train_contigs or settings.test_contigs:
-        raise UsageError(f"{labels.source} names the part of each site; leave --train-contigs and --test-contigs out.")
+    if settings.train_contigs or settings.valid_contigs or settings.test_contigs:
+        raise UsageError(f"{labels.source} names the part of each site; leave --train-contigs and the like out.")
     if labels.matched or labels.negatives:
         raise UsageError(f"--negatives follow a split, and {labels.source} names parts; leave its column 'part' out.")
     end = rows.start + rows.width
