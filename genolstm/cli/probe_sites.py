@@ -12,8 +12,6 @@ from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
 
-MATCHED = "matched"
-
 
 @command(settings_file=True)
 def sites(
@@ -49,7 +47,7 @@ def sites(
     """
     from genolstm.cli.probe_output import report
     from genolstm.model import trained_model
-    from genolstm.probes.tasks.sites import probe_sites, read_labels
+    from genolstm.probes.tasks.sites import MATCHED_NEGATIVES, probe_sites, read_labels
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
@@ -57,13 +55,13 @@ def sites(
     from genolstm.stream.reader import GenomeReader
 
     task = Task("probe sites", run, seed=settings.seed)
-    beside = Path(negatives) if negatives and negatives != MATCHED else None
+    beside = Path(negatives) if negatives and negatives != MATCHED_NEGATIVES else None
     files = {"model": model, "genome": genome, "sites": sites, **({"negatives": beside} if beside else {})}
     refuse_all([output], files.values(), run)
     task.refuse_stream(sites, beside)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
-    labels = read_labels(sites, opened, settings, negatives=beside, matched=negatives == MATCHED)
+    labels = read_labels(sites, opened, settings, negatives=beside, matched=negatives == MATCHED_NEGATIVES)
     for note in labels.warnings:
         log.warning("%s", note)
     inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items()}

@@ -46,6 +46,10 @@ class LabelledRows:
     def __len__(self) -> int:
         return len(self.start)
 
+    def starts_of(self, contig: int) -> Ints:
+        """Distinct starts on one contig, sorted."""
+        return np.unique(self.start[self.contig == contig])
+
     def kept(self, rows: Mask, reason: str) -> "LabelledRows":
         """Only some rows; those of the file that are lost are counted under a reason."""
         skipped = Counter(self.skipped)

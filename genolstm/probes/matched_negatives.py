@@ -1,5 +1,7 @@
 """Negatives for sites of which only positives are known: elsewhere in the same stretches, and like them."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,17 +22,19 @@ SLAB = 1 << 22  # bases looked at at a time
 
 
 def points_like(
-    positives: Sites, genome: Genome, split: Stretches, settings: SitesSettings, reach: int, rng: np.random.Generator
-) -> tuple[Ints, Ints, NDArray[np.int8]]:
+    positives: Sites, starts_of: Callable[[int], Ints], genome: Genome, split: Stretches, settings: SitesSettings,
+    reach: int, rng: np.random.Generator,
+) -> tuple[Ints, Ints, NDArray[np.int8]]:  # fmt: skip
     """Contig, position and strand of drawn points, [n] each: `ratio` for each positive, fewer where there are no more.
 
     Each has contig, part, strand, the k-mer around the point and the GC around it of its positive, and stands at least
-    `margin` bp from every positive of any strand. positives : points of one contig and part or more.   reach : largest
-    offset at which states are read.
+    `margin` bp from every positive of any strand.
+    starts_of : contig -> sorted positions of all positives, also of those that are not used.   reach : largest offset
+    at which states are read.
     """
     found: list[tuple[int, Ints, NDArray[np.int8]]] = []
     for contig in np.unique(positives.contig).tolist():
-        there = np.unique(positives.position[positives.contig == contig])
+        there = starts_of(contig)
         for part in Part:
             mine = positives[(positives.contig == contig) & (positives.part == part)]
             if len(mine):
@@ -110,20 +114,20 @@ def _keys(points: Sites, genome: Genome, settings: SitesSettings) -> Ints:
 
 
 def windows_like(
-    contig: Ints, start: Ints, part: NDArray[np.int8], width: int, genome: Genome, split: Stretches,
-    settings: SitesSettings, rng: np.random.Generator,
+    contig: Ints, start: Ints, part: NDArray[np.int8], width: int, starts_of: Callable[[int], Ints], genome: Genome,
+    split: Stretches, settings: SitesSettings, rng: np.random.Generator,
 ) -> tuple[Ints, Ints]:  # fmt: skip
     """Contig and start of drawn windows, [n] each: `ratio` for each positive, fewer where there are no more.
 
     Each lies on the grid of its contig, in one part of the split, without an unknown base, at least `margin` bp from
     every positive, and has the contig, the part and (to two hundredths) the GC of its positive.
-    contig, start, part : of the positives, [N].
+    contig, start, part : of the positives, [N].   starts_of : contig -> sorted starts of all of them.
     """
     found: list[tuple[int, Ints]] = []
     for each in np.unique(contig).tolist():
         here = contig == each
         grid, gc, of_part = _grid(each, width, genome, split)
-        clear = _clear(grid, np.sort(start[here]), width + settings.margin)
+        clear = _clear(grid, starts_of(each), width + settings.margin)
         mine = _gc_class(_codes(genome, each, start[here], width))
         for kind in Part:
             classes, counts = np.unique(mine[part[here] == kind], return_counts=True)

@@ -85,7 +85,8 @@ def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str)
     if len(counts) > MOST_CLASSES or 2 * len(counts) > len(labels):
         raise InputError(
             f"{source} has {len(counts):,} classes for {len(labels):,} sites: its labels look like names or values;"
-            " give classes of several sites each, or --label score, or --labels-as values."
+            " give classes of several sites each, --label score, --labels-as values, or --negatives where all are"
+            " positive."
         )
     names = tuple(sorted(counts, key=lambda name: (numbers[name] if numbers else 0.0, name)))
     if positive and (len(names) != 2 or positive not in names):

@@ -31,7 +31,8 @@ class LabelledSites:
 
     source : what messages call the file.   contig : int32 [n], index into the contigs of the genome.
     start, end : int64 [n], 0-based, half open, within the contig.   strand : int8 [n], 0 where the file does not say.
-    label : text [n].   part : int8 [n], a Part, or -1 for rows of a file that names none.
+    label : text [n].   part : int8 [n], a Part, or -1 for rows of a file that names none.   labels_named : whether the
+    file says that these are labels; the names of a BED file may be those of the sites.
     read : rows, always used plus all skipped.   skipped : reason -> rows.   warnings : one sentence each.
     """
 
@@ -43,6 +44,7 @@ class LabelledSites:
     label: tuple[str, ...]
     part: NDArray[np.int8]
     read: int
+    labels_named: bool
     skipped: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -73,7 +75,7 @@ def read_labelled_sites(
     return LabelledSites(
         source=source_name(path), contig=bed.contig, start=bed.start, end=bed.end, strand=bed.strand,
         label=bed.name or (".",) * len(bed.start), part=np.full(len(bed.start), UNNAMED, dtype=np.int8),
-        read=bed.read, skipped=dict(bed.skipped), warnings=bed.warnings,
+        read=bed.read, labels_named=by_score, skipped=dict(bed.skipped), warnings=bed.warnings,
     )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
     return LabelledSites(
         source=source, contig=table[:, 0].astype(np.int32), start=table[:, 1].copy(), end=table[:, 2].copy(),
         strand=table[:, 3].astype(np.int8), label=tuple(labels), part=table[:, 4].astype(np.int8),
-        read=len(kept) + skipped.total(), skipped=dict(skipped), warnings=warnings,
+        read=len(kept) + skipped.total(), labels_named=True, skipped=dict(skipped), warnings=warnings,
     )  # fmt: skip
 
 

@@ -338,7 +338,7 @@ ROWS = "".join(f"I\t{100 * k}\t{100 * k + 1}\t{'ab'[k % 2]}\n" for k in range(1,
     ("text", "options", "sentence"),
     [
         (ROWS.replace("b", "a"), (), "have one label, 'a'; add --negatives matched, or give sites of another class."),
-        (ROWS, ("--negatives", "matched"), "has several labels (a, b); leave one."),
+        ("contig\tstart\tlabel\nI\t5\ta\nI\t6\tb\n", ("--negatives", "matched"), "has several labels (a, b); leave"),
         (ROWS + "I\t100\t101\ta\n", (), "1 site with two labels, the first at I:101 ('a' and 'b'); keep one for each"),
         (ROWS + "II\t5999\t6001\ta\n", (), "the interval 5999-6001 reaches over the end of II, which has 6000 bp"),
         (ROWS.replace("I\t", "chrI\t"), (), "they differ by the prefix 'chr'"),

@@ -51,7 +51,8 @@ from genolstm.store.results import ProbeResult
 from genolstm.stream.reader import GenomeReader
 
 LABELS, VALUES = "labels", "values"  # the target, of classes and of values
-NEGATIVE = "negative"  # class of negatives that are not of the file
+MATCHED_NEGATIVES = "matched"  # how drawn negatives are asked for, where a file of some could be named
+POSITIVE, NEGATIVE = "positive", "negative"  # classes where negatives are not of the file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +111,21 @@ def probe_sites(
     if checkpoint.model.alphabet is not AlphabetName.DNA:
         raise InputError(f"{model_name} reads {checkpoint.model.alphabet}; sites lie on a genome: give a DNA model.")
     genome = reader.genome
-    rows = _rows(labels, genome, settings)
-    rows, split = _in_parts(rows, labels, checkpoint, genome, settings, model_name)
+    every = _rows(labels, genome, settings, log)
+    rows, split = _in_parts(every, labels, checkpoint, genome, settings, model_name)
     reach = max(offset for each in settings.offset_sets for offset in each) if rows.width == 1 else 0
     rows = that_can_be_read(rows.once(genome.names), genome, reach)
     rows = rows.at_most(settings.max_sites, spawn(settings.seed, "sites"))
     definition: dict[str, Any] = {}
     if labels.matched:
-        rows, definition = _with_matched(rows, genome, split, settings, reach, log)
-    if not len(rows):
+        rows, definition = _with_matched(rows, every, genome, split, settings, reach, log)
+    if not rows.of_file.any():
         why = "; ".join(f"{count:,} {reason}" for reason, count in rows.skipped.items())
         raise InputError(f"no site of {labels.source} can be used ({why}); name contigs that hold some.")
     kind = LabelKind.VALUES if isinstance(labels.found, WindowMeans) else settings.labels_as
     positive = settings.positive
-    if isinstance(labels.found, LabelledSites) and (labels.matched or labels.negatives):
-        positive = labels.found.label[0]  # that of all sites of the file
+    if labels.matched or labels.negatives:
+        positive = next(str(label) for label in rows.label[rows.of_file] if label != NEGATIVE)
     truth = truth_of(rows.label.tolist(), kind, positive, labels.source)
     truth.require_parts(rows.part, labels.source)
     definition |= _hygiene(rows, truth, settings, log)
@@ -133,19 +134,16 @@ def probe_sites(
     return results, Records(read=rows.read, used=int(rows.of_file.sum()), skipped=dict(rows.skipped))
 
 
-def _rows(labels: Labels, genome: Genome, settings: SitesSettings) -> LabelledRows:
+def _rows(labels: Labels, genome: Genome, settings: SitesSettings, log: Log) -> LabelledRows:
     """Rows of the file, those of a file of negatives beside them."""
     found = labels.found
     if isinstance(found, WindowMeans):
         if labels.matched or labels.negatives:
             raise UsageError(f"--negatives go with sites that are positive, and {labels.source} gives values.")
         return rows_of_signal(found, genome, settings.window or DEFAULT_GRID, labels.source)
+    if labels.matched or labels.negatives:
+        found = _positives(found, log)
     rows = rows_of_file(found, genome, settings.window)
-    if (labels.matched or labels.negatives) and len(set(found.label)) > 1:
-        some = ", ".join(sorted(set(found.label))[:4])
-        raise InputError(
-            f"--negatives go with positives alone, and {labels.source} has several labels ({some}); leave one."
-        )
     if labels.negatives is None:
         return rows
     negatives = rows_of_file(
@@ -157,6 +155,20 @@ def _rows(labels: Labels, genome: Genome, settings: SitesSettings) -> LabelledRo
             f" {negatives.width}; give both one length, or add --window."
         )
     return rows.beside(negatives)
+
+
+def _positives(found: LabelledSites, log: Log) -> LabelledSites:
+    """Sites that are all positive, under one label: that of all of them, or their names in a BED file say nothing."""
+    names = sorted(set(found.label))
+    if len(names) == 1:
+        return found
+    if found.labels_named:
+        raise InputError(
+            f"--negatives go with positives alone, and {found.source} has several labels ({', '.join(names[:4])});"
+            " leave one, or leave --negatives out."
+        )
+    log(f"all {len(found):,} sites of {found.source} are positives; their names are passed over")
+    return replace(found, label=(POSITIVE,) * len(found))
 
 
 def _in_parts(
@@ -180,17 +192,22 @@ def _in_parts(
 
 
 def _with_matched(
-    rows: LabelledRows, genome: Genome, split: Stretches | None, settings: SitesSettings, reach: int, log: Log
-) -> tuple[LabelledRows, dict[str, Any]]:
-    """Rows with drawn negatives beside them, and how they were drawn."""
+    rows: LabelledRows, every: LabelledRows, genome: Genome, split: Stretches | None, settings: SitesSettings,
+    reach: int, log: Log,
+) -> tuple[LabelledRows, dict[str, Any]]:  # fmt: skip
+    """Rows with drawn negatives beside them, and how they were drawn. every : positives to keep clear of."""
     if split is None or not len(rows):
         return rows, {}
     rng = spawn(settings.seed, "matched negatives")
     if rows.width == 1:
-        contig, start, strand = points_like(rows.sites(genome.names), genome, split, settings, reach, rng)
+        contig, start, strand = points_like(
+            rows.sites(genome.names), every.starts_of, genome, split, settings, reach, rng
+        )
         like = f"the {settings.match_kmer}-mer at the site and the GC around it"
     else:
-        contig, start = windows_like(rows.contig, rows.start, rows.part, rows.width, genome, split, settings, rng)
+        contig, start = windows_like(
+            rows.contig, rows.start, rows.part, rows.width, every.starts_of, genome, split, settings, rng
+        )
         strand, like = np.zeros(len(start), dtype=np.int8), "the GC of the window"
     drawn, asked = len(start), settings.ratio * len(rows)
     log(
