@@ -60,7 +60,9 @@ class LabelledRows:
 
     def beside(self, other: "LabelledRows") -> "LabelledRows":
         """These rows and those of another list, of which the file says nothing."""
-        columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS}
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS
+        }
         columns["of_file"] = np.repeat([True, False], [len(self), len(other)])
         return replace(self, **columns)
 
