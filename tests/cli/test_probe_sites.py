@@ -228,7 +228,7 @@ def test_planted_classes_are_found_and_random_labels_give_no_gain(probe, folder)
     assert abs(told["scores"]["trained"]["auroc"][0] - 0.5) < 0.2
 
 
-def test_three_classes_are_told_apart(probe, folder):
+def test_three_classes_are_told_apart(probe, folder, tmp_path):
     sites = read_probe(folder / "splice.h5")
     labels = {}
     for target in ("donor", "acceptor"):
@@ -238,7 +238,7 @@ def test_three_classes_are_told_apart(probe, folder):
             if label or place not in labels:  # a decoy of the one may be a site of the other
                 labels[place] = target if label else "neither"
     rows = [(*place, label) for place, label in labels.items()]
-    code, told, err, path = probe(as_bed(rows))
+    code, told, err, path = probe(as_bed(rows), "--figure", tmp_path / "f.svg")
     assert code == 0, err
     assert told["definition"]["classes"] == ["acceptor", "donor", "neither"]
     assert set(told["scores"]["trained"]) == {"accuracy", "auroc_mean", "auprc_mean"}
@@ -277,7 +277,7 @@ def test_windows_of_a_bigwig_have_its_mean(probe, tmp_path):
     counts = {name: rng.poisson(3, length).astype(np.float32) for name, length in LENGTHS.items()}
     runs = ((name, np.arange(len(each)), np.arange(len(each)) + 1, each) for name, each in counts.items())
     write_bigwig(tmp_path / "s.bw", LENGTHS, runs)
-    code, told, err, path = probe(tmp_path / "s.bw", "--window", "60", quick=WINDOWS)
+    code, told, err, path = probe(tmp_path / "s.bw", "--window", "60", "--figure", tmp_path / "f.svg", quick=WINDOWS)
     assert code == 0, err
     result = read_probe(path)["values"]
     expected = [
@@ -295,6 +295,15 @@ def test_repeated_rows_are_used_once_and_reported(probe, folder):
     assert told["records"]["skipped"] == {"the same site again": 5}
     assert (told["records"]["read"], told["records"]["used"]) == (len(rows) + 5, len(rows))
     assert told["definition"]["repeated_rows"] == 5
+
+
+def test_offsets_may_lie_short_of_a_site(probe, folder):
+    code, told, err, path = probe(as_bed([*donors_of(folder), ("I", 6, "+", "0")]), "--offsets=-9,2")
+    assert code == 0, err
+    result = read_probe(path)["labels"]
+    assert result.offsets == (-9, 2)
+    assert result.features["trained"].coefficients.shape == (2 * 2 * 8,)
+    assert told["records"]["skipped"] == {"at a contig's end": 1}
 
 
 def test_negatives_of_a_file_stand_beside_positives(probe, folder, tmp_path):

@@ -15,6 +15,7 @@ from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import LabelKind
+from genolstm.states.sites import states_at
 from genolstm.states.windows import Windows, pooled_states
 from genolstm.stream.reader import GenomeReader
 
@@ -89,6 +90,24 @@ def test_labels_are_what_they_are_called():
     assert truth_of(["1", "2"] * 3, LabelKind.VALUES, "", "s.bed").type is CONTINUOUS
     with pytest.raises(InputError, match="has the label 'nan', which is no value"):
         truth_of(["1", "nan"] * 3, LabelKind.VALUES, "", "s.bed")
+
+
+def test_states_at_negative_offsets_are_those_short_of_the_site(genome_of):
+    rng = np.random.default_rng(1)
+    genome = genome_of({"I": "".join(rng.choice(list("ACGT"), 300))})
+    reader = GenomeReader(
+        NextSymbolModel(ModelSettings(hidden=5), seed=1).eval(), genome, StreamSettings(lanes=3, chunk=32, burn_in=64)
+    )
+
+    def states(position, strand, offset):
+        rows = rows_of_file(found(*((0, p, p + 1, strand, "a") for p in position.tolist())), genome, 0)
+        return states_at(reader, rows.sites(genome.names), (offset,))[:, 0]
+
+    place = np.arange(20, 280, 7)
+    for strand in (1, -1):
+        short = states(place, strand, -4)
+        np.testing.assert_array_equal(short[:, 0], states(place - 4 * strand, strand, 0)[:, 0])
+        np.testing.assert_array_equal(short[:, 1], states(place + 4 * strand, strand, 0)[:, 1])
 
 
 def test_windows_that_overlap_have_the_states_of_windows_that_do_not(genome_of):

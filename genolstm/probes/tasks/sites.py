@@ -113,7 +113,7 @@ def probe_sites(
     genome = reader.genome
     every = _rows(labels, genome, settings, log)
     rows, split = _in_parts(every, labels, checkpoint, genome, settings, model_name)
-    reach = max(offset for each in settings.offset_sets for offset in each) if rows.width == 1 else 0
+    reach = max(abs(offset) for each in settings.offset_sets for offset in each) if rows.width == 1 else 0
     rows = that_can_be_read(rows.once(genome.names), genome, reach)
     rows = rows.at_most(settings.max_sites, spawn(settings.seed, "sites"))
     definition: dict[str, Any] = {}
