@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
-    from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_splice
+    from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
     from genolstm.api.reading import Embedding, Scores, embed, score
     from genolstm.errors import GenolstmError, InputError, UsageError
 
@@ -39,6 +39,7 @@ __all__ = [
     "open_result",
     "probe_accessibility",
     "probe_protein",
+    "probe_sites",
     "probe_splice",
     "score",
     "train",
@@ -50,7 +51,7 @@ _HOMES = {  # module -> names that it gives
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),
-    "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_splice"),
+    "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
     "api.reading": ("Embedding", "Scores", "embed", "score"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

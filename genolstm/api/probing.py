@@ -14,11 +14,14 @@ from genolstm.probes.protein_sources import check_fits, gene_source, protein_sou
 from genolstm.probes.tasks.accessibility import Chromatin
 from genolstm.probes.tasks.accessibility import probe_accessibility as _probe_accessibility
 from genolstm.probes.tasks.protein import probe_protein as _probe_protein
+from genolstm.probes.tasks.sites import MATCHED_NEGATIVES, read_labels
+from genolstm.probes.tasks.sites import probe_sites as _probe_sites
 from genolstm.probes.tasks.splice import probe_splice as _probe_splice
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.settings.sites import SitesSettings
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, read_probe, read_probe_task, write_probe
@@ -33,7 +36,7 @@ class Probe(Result):
     Attributes
     ----------
     task
-        'splice', 'accessibility' or 'protein'.
+        'splice', 'accessibility', 'protein' or 'sites'.
     targets
         Target to its record: sites, scores of every feature set, differences, coefficients, calibration.
     """
@@ -275,4 +278,68 @@ def probe_protein(
     return Probe(
         provenance=made_by("probe_protein", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
         records=records, task="protein", targets=_by_name(targets),
+    )  # fmt: skip
+
+
+@as_found()
+def probe_sites(
+    model: Model,
+    genome: Genome,
+    sites: str | Path,
+    *,
+    negatives: str | Path | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> Probe:
+    """Whether hidden states tell any labels of points or windows: two classes, several, or values.
+
+    Parameters
+    ----------
+    model
+        Of DNA.
+    genome
+        The one it was trained on, or another with ``train_contigs`` and ``test_contigs`` named.
+    sites
+        BED with labels as names, a table with the columns ``contig, start, end, strand, label[, part]``, or a bigWig,
+        of which the mean over each window is the value.
+    negatives
+        For positives alone: ``"matched"`` draws negatives that are like them; or a BED of some.
+    **settings
+        Any field of ``genolstm.settings.sites.SitesSettings``: ``window=200``.
+
+    Returns
+    -------
+    Probe
+        Target 'labels', or 'values'.
+
+    Raises
+    ------
+    InputError
+        A test site was trained on, labels are of one class or contradict each other, or a part lacks a class.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("genome.h5")
+    >>> contigs = {"train_contigs": "chrA,chrB", "test_contigs": "chrC"}
+    >>> few = {"offsets": "2", "twins": 1, "max_sites": 60, "ratio": 2, "resamples": 20}  # the defaults ask for more
+    >>> result = gl.probe_sites(model, genome, "peaks.narrowPeak", negatives="matched", window=200, **contigs, **few)
+    >>> sorted(result.verdicts)
+    ['labels']
+    """
+    chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
+    model.check_reads(genome)
+    beside = Path(negatives) if negatives is not None and negatives != MATCHED_NEGATIVES else None
+    labels = read_labels(
+        Path(sites), genome, chosen, negatives=beside, matched=negatives == MATCHED_NEGATIVES
+    )  # fmt: skip
+    for warning in labels.warnings:
+        log.warning("%s", warning)
+    targets, records = _probe_sites(
+        model.checkpoint, _reader(model, genome), labels, chosen, model_name=model.source, log=log.info
+    )
+    inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"sites": sites, "negatives": beside})}
+    return Probe(
+        provenance=made_by("probe_sites", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
+        records=records, task="sites", targets=_by_name(targets),
     )  # fmt: skip

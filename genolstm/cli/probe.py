@@ -11,6 +11,7 @@ from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, r
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.probe_accessibility import accessibility
 from genolstm.cli.probe_protein import protein
+from genolstm.cli.probe_sites import sites
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
@@ -92,3 +93,4 @@ def splice(
 
 app.command(cls=PathCheckedCommand)(accessibility)
 app.command(cls=PathCheckedCommand)(protein)
+app.command(cls=PathCheckedCommand)(sites)

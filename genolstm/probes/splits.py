@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.regions import Part, Stretches, put_together, split_genome
@@ -55,6 +56,42 @@ def probe_split(
     if not settings.test_contigs:
         raise UsageError("--train-contigs is given without --test-contigs; name both.")
     return _by_contigs(genome, settings, valid_contigs)
+
+
+def check_named_parts(
+    checkpoint: Checkpoint,
+    genome: Genome,
+    contig: NDArray[np.int32],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    part: NDArray[np.int8],
+    *,
+    source: str,
+    model_name: str,
+) -> None:
+    """Refuse parts that a file names where a test site has a base that the model was trained on. Raises InputError.
+
+    contig, start, end, part : of each site, [N].
+    """
+    seen = seen_in(checkpoint, genome)
+    if told := seen.sentence(str(genome.path), model_name):
+        log.warning("%s", told)
+    trained, found = seen.split.of(Part.TRAIN), []
+    for index in np.unique(contig).tolist():
+        mine = np.flatnonzero((contig == index) & (part == Part.TEST))
+        here = trained.contig == index
+        begins, ends = trained.start[here], trained.end[here]
+        # the last stretch that begins before a site ends is the one that may reach into it
+        slot = np.searchsorted(begins, end[mine], side="left") - 1
+        if len(begins):
+            found += mine[(slot >= 0) & (ends[np.maximum(slot, 0)] > start[mine])].tolist()
+    if found:
+        first, many = min(found), "s" * (len(found) != 1)
+        place = f"{genome.names[int(contig[first])]}:{int(start[first]) + 1:,}"
+        raise InputError(
+            f"{source} names {len(found):,} site{many} for test that {model_name} was trained on, the first at {place}:"
+            " no score on them is held out; name other sites for test, or leave the column 'part' out."
+        )
 
 
 def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:

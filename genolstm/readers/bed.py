@@ -16,7 +16,7 @@ from genolstm.readers.whole_numbers import MOST_DIGITS, position, shortened
 from genolstm.regions import STRAND_SIGNS
 
 COLUMNS_NEEDED = 3  # contig, start, end
-NAME_COLUMN, STRAND_COLUMN = 3, 5
+NAME_COLUMN, SCORE_COLUMN, STRAND_COLUMN = 3, 4, 5
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the intervals
 FOREIGN_CONTIG, NO_BASES = "contig not in genome", "interval without a base"
 NO_PLACE = "no place ('.', as bedtools writes it)"
@@ -44,7 +44,9 @@ class Bed:
     warnings: tuple[str, ...]
 
 
-def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str = "the genome") -> Bed:
+def read_bed(
+    path: Path | str, lengths: Mapping[str, int], *, genome_name: str = "the genome", named_by: int = NAME_COLUMN
+) -> Bed:
     """Intervals of a BED file on a genome.
 
     Parameters
@@ -56,6 +58,8 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
         Bases of each contig of the genome, in its order.
     genome_name
         What messages call the genome.
+    named_by
+        Column, from 0, that is taken for the name: the fourth of the file, or the score, its fifth.
 
     Returns
     -------
@@ -93,8 +97,8 @@ def read_bed(path: Path | str, lengths: Mapping[str, int], *, genome_name: str =
         elif start == end:
             skipped[NO_BASES] += 1
         else:
-            named = named or len(columns) > NAME_COLUMN
-            names.append(_name(columns, source, number))
+            named = named or len(columns) > named_by
+            names.append(_name(columns, source, number, named_by))
             rows.append((order[contig], start, end, _strand(columns, source, number)))
     if not rows:
         raise InputError(_nothing_left(source, list(foreign), list(lengths), skipped, genome_name))
@@ -153,12 +157,13 @@ def _checked_span(columns: list[str], source: str, number: int, line: str) -> tu
     return start, end
 
 
-def _name(columns: list[str], source: str, number: int) -> str:
+def _name(columns: list[str], source: str, number: int, column: int) -> str:
     """Name of a line, '.' where it has none. Raises InputError for one that no file could hold."""
-    name = columns[NAME_COLUMN] if len(columns) > NAME_COLUMN else "."
+    name = columns[column] if len(columns) > column else "."
     if not name.isprintable() and CONTROL.search(name):
         raise InputError(
-            f"{source}, line {number}: the name (column 4) holds a control character: {shortened(name)}; remove it."
+            f"{source}, line {number}: the name (column {column + 1}) holds a control character:"
+            f" {shortened(name)}; remove it."
         )
     return name
 

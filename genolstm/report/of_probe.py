@@ -24,6 +24,8 @@ SUBJECTS = {
     ("protein", "hydropathy"): "the mean hydropathy of the residues so far",
     ("protein", "hydropathy_ahead"): "the hydropathy of the residues that follow",
     ("protein", "frame"): "the codon frame",
+    ("sites", "labels"): "the labels of the sites",
+    ("sites", "values"): "the values of the sites",
 }
 TERMS = (  # the first pattern that fits a feature set's name gives its meaning
     (r"trained", "hidden states of the trained model, under a linear probe"),

@@ -16,9 +16,9 @@ OFFSET_SETS: tuple[tuple[int, ...], ...] = (
 
 
 def parse_offsets(text: str) -> tuple[int, ...]:
-    """Read '0,2,4'. Raises UsageError for anything but whole numbers of 0 or more."""
-    if not re.fullmatch(r"\d+(,\d+)*", text):
-        raise UsageError(f"offsets '{text}' are neither 'sweep' nor whole numbers of 0 or more, as in 0,2,4.")
+    """Read '0,2,4' or '-4,0,4'. Raises UsageError for anything but whole numbers."""
+    if not re.fullmatch(r"-?\d+(,-?\d+)*", text):
+        raise UsageError(f"offsets '{text}' are neither 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4.")
     return tuple(sorted({int(part) for part in text.split(",")}))
 
 
@@ -40,7 +40,8 @@ class States(StrEnum):
 class ProbeSettings(Settings):
     """How hidden states are probed.
 
-    decoys : negatives per true site.   offsets : 'sweep', or symbols after the dinucleotide, read together, as '0,2,4'.
+    decoys : negatives per true site.   offsets : 'sweep', or symbols after the dinucleotide, read together, as '0,2,4';
+    below 0 the states before a pass has reached it.
     states : 'h', or 'h+c' to read the memory c beside the hidden state.   twins : random-init models of its shape.
     window : bases on each side of the site that the one-hot and k-mer controls see.   block_bp : bootstrap block.
     max_sites : true sites of each target and part used at most, drawn by the seed.   min_intron : bases; shorter
@@ -51,7 +52,9 @@ class ProbeSettings(Settings):
     decoys_from: DecoySource = option(
         DecoySource.GENES, "genes: mRNA spans, same strand; contig: anywhere, either strand."
     )
-    offsets: str = option("sweep", "Bases read beyond the site, as 0,2,4; or sweep, to choose on validation.")
+    offsets: str = option(
+        "sweep", "Bases read beyond the site, as 0,2,4 (below 0: short of it); or sweep, to choose on validation."
+    )
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
     twins: int = option(3, "Random-init models of the same shape.", min=1)
     window: int = option(50, "Bases on each side that sequence controls see.", min=16)

@@ -8,6 +8,7 @@ from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings, States
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
+from genolstm.settings.sites import SitesSettings
 
 MIN_PROTEIN_WINDOW = 4  # length of the longest k-mer that is counted
 
@@ -91,4 +92,4 @@ class ProteinProbeSettings(Settings):
 
 
 # what is the same in all of them: states, twins, resamples, seed, and how a genome is split
-AnyProbeSettings = ProbeSettings | AccessibilitySettings | ProteinProbeSettings
+AnyProbeSettings = ProbeSettings | AccessibilitySettings | ProteinProbeSettings | SitesSettings

@@ -71,8 +71,8 @@ def states_at(
     """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
 
     At offset o the own-strand pass is read after symbol p + o along the site's strand, the other pass after symbol p
-    - o: both have then read the site, and o symbols beyond it, from their side. A reverse-strand site thus has
-    the states that the same site would have in the reverse complement of the contig.
+    - o: both have then read the site, and o symbols beyond it, from their side; below 0 they are short of it. A
+    reverse-strand site thus has the states that the same site would have in the reverse complement of the contig.
 
     sites : all `readable` at the largest offset.   seams : filled in.
     Of several processes each reads contigs and strands of its own; the states are put together at rank 0.

@@ -264,7 +264,7 @@ def _write_estimates(group: h5py.Group, column: str, estimates: Mapping[str, Est
 
 
 def read_probe_task(path: Path) -> str:
-    """What a probe's result file is of: splice, accessibility, protein. Raises InputError as `files.open_file`."""
+    """Task of a probe's file: splice, accessibility, protein or sites. Raises InputError as `files.open_file`."""
     with open_file(path, Kind.PROBE) as file:
         return str(file.attrs["task"])
 

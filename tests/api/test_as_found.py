@@ -51,6 +51,8 @@ PROBES = {
     "splice": 'gl.probe_splice(model, genome, "genes.gff3", offsets="2", max_sites=60, **few)',
     "accessibility": 'gl.probe_accessibility(model, genome, "atac.h5", peaks="peaks.narrowPeak", max_windows=400,'
     " permutations=20, **few)",
+    "sites": 'gl.probe_sites(model, genome, "peaks.narrowPeak", negatives="matched", window=200, ratio=2, max_sites=60,'
+    " **few)",
     "protein": 'gl.probe_protein(model, genome, "genes.gff3", positions=2, max_proteins=60, **few)',
 }
 

@@ -350,12 +350,12 @@ def test_bad_settings_file_is_named(probe, tmp_path, text, sentence):
 # ---- wrong usage
 
 
-@pytest.mark.parametrize("offsets", ["nonsense", "1,", "-2", "1.5", "0;2", ""])
+@pytest.mark.parametrize("offsets", ["nonsense", "1,", "-", "1.5", "0;2", "2-4", ""])
 def test_nonsense_for_offsets_is_wrong_usage(probe, offsets):
     ended, path = probe(f"--offsets={offsets}")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"genolstm: offsets '{offsets}' are neither 'sweep' nor whole numbers of 0 or more, as in 0,2,4.\n"
+        f"genolstm: offsets '{offsets}' are neither 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4.\n"
     )
     assert not path.exists()
 

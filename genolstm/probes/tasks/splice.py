@@ -58,7 +58,7 @@ def probe_splice(
         found = splice_sites(
             target, genome, transcripts, split, settings, spawn(settings.seed, f"decoys of {target}")
         )  # fmt: skip
-        inside = readable(found.sites, genome, max(offsets))
+        inside = readable(found.sites, genome, max(map(abs, offsets)))
         if lost := int((found.sites.label[~inside] == 1).sum()):
             skipped[f"{target} at a contig's end"] = lost
         skipped |= found.skipped
