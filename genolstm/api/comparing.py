@@ -77,19 +77,18 @@ def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings:
 
     Examples
     --------
-    >>> model, genome = gl.load("model.h5"), gl.open_genome("genome.h5")
-    >>> for seed in (1, 2):
-    ...     other = gl.train(genome, hidden=8, lanes=4, bases="2k", seed=seed, test_contigs="chrC", device="cpu")
-    ...     _ = gl.score(other, genome, "chrC").save(f"score-{seed}.h5")
-    >>> found = gl.compare(["score-1.h5", "score-2.h5"])
-    >>> found.table()["measure"]
-    ['bits']
+    >>> genome = gl.open_genome("small.h5")
+    >>> for name, bases in {"short": "5k", "long": "20k"}.items():
+    ...     model = gl.train(genome, hidden=8, bases=bases, test_contigs="chrC", device="cpu")
+    ...     path = gl.score(model, genome).save(f"{name}.h5")
+    >>> found = gl.compare(["long.h5", "short.h5"])
+    >>> found.table()["one"], found.table()["measure"]
+    (['long'], ['bits'])
     """
     chosen = CompareSettings.from_json(settings, where="compare")
     found = _compare([Path(path) for path in paths], groups, chosen)
-    inputs = {each.name: each.sha256 for each in found.files}
     return Compared(
-        provenance=made_by("compare", {**chosen.to_json(), "group": list(groups)}, inputs, seed=chosen.seed),
+        provenance=made_by("compare", {**chosen.to_json(), "group": list(groups)}, found.inputs, seed=chosen.seed),
         records=Records(read=len(found.files), used=len(found.files)),
         comparison=found,
     )

@@ -50,8 +50,8 @@ def compare(
     refuse_all([output], results, run)
     found = compare_files(results, group or (), settings)
     records = Records(read=len(found.files), used=len(found.files))
-    inputs = {each.name: each.sha256 for each in found.files}
-    write_comparison(output, found, records, task.provenance({**settings.to_json(), "group": group or []}, inputs))
+    asked = {**settings.to_json(), "group": group or []}
+    write_comparison(output, found, records, task.provenance(asked, found.inputs))
     draw(output, run.figure)
     _log(found)
     task.done(output, records.to_json(), _summary(found), word=_word(found))

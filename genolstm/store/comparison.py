@@ -98,6 +98,11 @@ class Comparison:
     differences: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of each file, under names that no other kind of input has."""
+        return {f"compared: {each.name}": each.sha256 for each in self.files}
+
 
 ROWS: dict[str, type[NamedTuple]] = {
     "files": ComparedFile, "shared": Shared, "values": FileValue, "groups": GroupValue, "differences": Difference,

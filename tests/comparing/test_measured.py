@@ -32,9 +32,9 @@ def test_two_sided_p_is_twice_the_smaller_side_and_never_zero():
     assert two_sided_p(np.array([1.0, np.nan, 1.0])) == pytest.approx(2 / 3)
 
 
-def test_interval_of_seeds_alone_has_the_width_of_students(seeds=6):
+def test_interval_of_seeds_alone_has_the_width_of_students():
     """Without blocks, the interval of a mean over seeds is that of Student's t."""
-    rng = np.random.default_rng(3)
+    seeds, rng = 6, np.random.default_rng(3)
     values = rng.normal(size=seeds)
     drawn = np.repeat(values[:, None], 20_000, axis=1)
     low, high = np.quantile(drawn_mean(drawn, rng, seeds - 1), [0.025, 0.975])

@@ -48,7 +48,7 @@ def scored(tmp_path, provenance):
 
 def text_bits(rng, excess=0.0, shared=None):
     """Bits of every base: what all models find hard, and noise of this one."""
-    hard = {key: 0.0 for key in ((name, strand) for name in LENGTHS for strand in (0, 1))} if shared is None else shared
+    hard = dict.fromkeys(((name, strand) for name in LENGTHS for strand in (0, 1)), 0.0) if shared is None else shared
     return {key: 1.9 + excess + hard[key] + 0.3 * rng.normal(size=LENGTHS[key[0]]) for key in hard}
 
 
