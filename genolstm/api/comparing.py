@@ -82,8 +82,8 @@ def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings:
     ...     model = gl.train(genome, hidden=8, bases=bases, test_contigs="chrC", device="cpu")
     ...     path = gl.score(model, genome).save(f"{name}.h5")
     >>> found = gl.compare(["long.h5", "short.h5"])
-    >>> found.table()["one"], found.table()["measure"]
-    (['long'], ['bits'])
+    >>> found.table()["target"]
+    ['all shared bases', 'contigs that no model saw']
     """
     chosen = CompareSettings.from_json(settings, where="compare")
     found = _compare([Path(path) for path in paths], groups, chosen)
