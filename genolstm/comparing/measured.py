@@ -32,7 +32,7 @@ class Measured:
     """One measure of every file, on the same rows.
 
     values : [files].   drawn : [files, R], in the same resamples of blocks; None where there are none.
-    lower_is_better : as bits are.   few_blocks : too few for an interval.
+    lower_is_better : as bits are.   few_blocks : too few for an interval.   few_positives : too few for a verdict.
     """
 
     target: str
@@ -41,6 +41,7 @@ class Measured:
     drawn: Floats | None
     lower_is_better: bool = False
     few_blocks: bool = False
+    few_positives: bool = False
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -165,7 +166,7 @@ class Groups:
 
 def _word(measured: Measured, difference: Estimate, p_adjusted: float) -> str:
     """What may be said: a difference only where the interval excludes zero and the corrected p passes too."""
-    if measured.few_blocks:
+    if measured.few_blocks or measured.few_positives:
         return CANNOT_TELL
     if measured.drawn is None:
         return NOT_JUDGED

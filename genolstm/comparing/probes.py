@@ -11,6 +11,7 @@ from genolstm.comparing.measured import Floats, Measured
 from genolstm.errors import InputError
 from genolstm.probes.scores import BlockResamples, block_bootstrap, resampled
 from genolstm.probes.task import BINARY, CONTINUOUS, MULTICLASS, TRAINED, TargetType
+from genolstm.probes.verdicts import FEWEST_POSITIVES
 from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.store.comparison import Shared
@@ -45,10 +46,16 @@ def measured_probes(
         matched = _matched(target, {name: results[target] for name, results in files.items()})
         block = matched.results[0].sites.block[matched.rows[0]]
         draws = block_bootstrap(block, resamples, spawn(seed, "bootstrap"))
-        measured += _measures(target, matched, draws)
+        positives = _positives(matched)
+        measured += _measures(target, matched, draws, few_positives=positives < FEWEST_POSITIVES)
         shared.append(Shared(target, len(block), draws.multiplicity.shape[1]))
         if matched.left_out:
             notes.append(f"{target}: {matched.left_out:,} test sites that not all files have are left out.")
+        if positives < FEWEST_POSITIVES:
+            notes.append(
+                f"{target}: a verdict needs {FEWEST_POSITIVES} positives among the shared test sites, and there are"
+                f" {positives}."
+            )
         notes += _controls(target, dict(zip(files, matched.results, strict=True)))
     return measured, shared, notes
 
@@ -95,7 +102,15 @@ def _keys(result: ProbeResult, contigs: dict[str, int]) -> tuple[NDArray[Any], R
     return keys, test
 
 
-def _measures(target: str, matched: _Matched, draws: BlockResamples) -> list[Measured]:
+def _positives(matched: _Matched) -> float:
+    """Positive rows of two classes; without end where a target has others."""
+    result, rows = matched.results[0], matched.rows[0]
+    if TYPES[result.ranked] is not BINARY:
+        return float("inf")
+    return int((result.features[TRAINED].label[rows] == 1).sum())
+
+
+def _measures(target: str, matched: _Matched, draws: BlockResamples, *, few_positives: bool) -> list[Measured]:
     kind = TYPES[matched.results[0].ranked]
     columns = []
     for result, rows in zip(matched.results, matched.rows, strict=True):
@@ -106,7 +121,7 @@ def _measures(target: str, matched: _Matched, draws: BlockResamples) -> list[Mea
     return [
         Measured(
             target=target, measure=measure, values=np.array([each[place][0] for each in columns]),
-            drawn=np.stack([each[place][1] for each in columns]),
+            drawn=np.stack([each[place][1] for each in columns]), few_positives=few_positives,
         )
         for place, measure in enumerate((kind.ranked, GAIN.format(kind.ranked)))
     ]  # fmt: skip

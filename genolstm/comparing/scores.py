@@ -1,6 +1,7 @@
 """Score files of one genome: bits of the bases that all of them scored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -51,32 +52,38 @@ def measured_scores(
 
 def _shared_stretches(files: Mapping[str, ScoreFile]) -> list[Interval]:
     """Stretches that all files scored. Raises InputError where there are none."""
-    names = list(next(iter(files.values())).lengths)
-    first, *others = ([*_intervals(file, names)] for file in files.values())
+    first, *others = (list(_intervals(file)) for file in files.values())
     for other in others:
+        of_contig = _by_contig(other)
         first = [
             (contig, max(start, low), min(end, high))
             for contig, start, end in first
-            for where, low, high in other
-            if where == contig and max(start, low) < min(end, high)
+            for _, low, high in of_contig[contig]
+            if max(start, low) < min(end, high)
         ]
     if not first:
         raise InputError(f"{' and '.join(files)} scored no stretch in common; score the same contigs.")
     return first
 
 
-def _intervals(file: ScoreFile, names: Sequence[str]) -> Iterator[Interval]:
+def _intervals(file: ScoreFile) -> Iterator[Interval]:
+    """What was scored; files of one genome number its contigs alike."""
     stretches = file.stretches
-    for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
-        yield names.index(stretches.contigs[contig]), start, end
+    yield from zip(stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True)
+
+
+def _by_contig(intervals: Iterable[Interval]) -> dict[int, list[Interval]]:
+    found: defaultdict[int, list[Interval]] = defaultdict(list)
+    for each in intervals:
+        found[each[0]].append(each)
+    return found
 
 
 def _block_sums(
     files: Sequence[ScoreFile], stretches: Sequence[Interval], grid: Grid
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Bits of each file [files, blocks] and known symbols [blocks], over the strands that all files have."""
-    names = list(files[0].lengths)
-    places = [_Places(file, names) for file in files]
+    places = [_Places(file) for file in files]
     strands = min(file.strands for file in files)
     sums, symbols = np.zeros((len(files), grid.blocks)), np.zeros(grid.blocks, np.int64)
     for contig, begin, stop in stretches:
@@ -90,21 +97,22 @@ def _block_sums(
 
 
 class _Places:
-    """Bits of a score file by place on the genome. names : of the contigs, by number."""
+    """Bits of a score file by place on the genome."""
 
-    def __init__(self, file: ScoreFile, names: Sequence[str]) -> None:
+    def __init__(self, file: ScoreFile) -> None:
         self.file = file
-        self.stretches, first = [], 0
-        for contig, start, end in _intervals(file, names):
-            self.stretches.append((contig, start, end, first))
-            first += end - start
+        self.first: dict[Interval, int] = {}
+        first = 0
+        for each in _intervals(file):
+            self.first[each] = first
+            first += each[2] - each[1]
+        self.of_contig = _by_contig(self.first)
 
     def read(self, strand: int, contig: int, start: int, end: int) -> NDArray[np.float32]:
         """Bits of [start, end), which lies in one stretch."""
-        for where, low, high, first in self.stretches:
-            if where == contig and low <= start and end <= high:
-                return self.file.read(strand, first + start - low, first + end - low)
-        raise ValueError(f"{start} to {end} of contig {contig} was not scored")
+        (stretch,) = (each for each in self.of_contig[contig] if each[1] <= start and end <= each[2])
+        first = self.first[stretch] + start - stretch[1]
+        return self.file.read(strand, first, first + end - start)
 
 
 def _measure(target: str, sums: Floats, symbols: NDArray[np.int64], resamples: int, seed: int) -> Measured:

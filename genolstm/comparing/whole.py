@@ -106,14 +106,18 @@ def _check_genome(files: Sequence[_File]) -> None:
     for each in files:
         if _sequence(each) != _sequence(first):
             raise InputError(
-                f"{first.path} and {each.path} were made on different genomes (SHA-256 {_sequence(first)[:12]} and"
-                f" {_sequence(each)[:12]}); compare results on one genome."
+                f"{first.path} and {each.path} were made on different genomes (SHA-256 {_shown(first)} and"
+                f" {_shown(each)}); compare results on one genome."
             )
 
 
 def _sequence(file: _File) -> str:
     """SHA-256 of the genome, or of the proteins, that a file was made on; empty where it does not tell."""
     return file.about.sequence_sha256 or file.about.inputs.get("proteins", "")
+
+
+def _shown(file: _File) -> str:
+    return _sequence(file)[:12] or "not known"
 
 
 def _groups_of(kind: Kind, files: Sequence[_File]) -> list[str]:

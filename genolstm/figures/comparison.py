@@ -1,13 +1,15 @@
 """Pictures of a comparison: a forest of differences, and the groups themselves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from genolstm.figures.axes import ROW_INCHES, interval_rows
 from genolstm.figures.feature_sets import SCORE_WORDS
 from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
-from genolstm.figures.words import shortened
+from genolstm.figures.words import plain, shortened
 from genolstm.store.comparison import Comparison, Difference, GroupValue, read_comparison
 
 COLOURS = {"better": BLUE, "worse": RED}
@@ -30,6 +32,7 @@ def _differences(found: Comparison, measure: str) -> Picture:
     names = [_pair(found, row) for row in rows]
     colours = [COLOURS.get(row.verdict, GREY) for row in rows]
     interval_rows(axes, names, [_drawn(*row.estimate) for row in rows], colours=colours, zero=True)
+    _name_rows(axes, names)
     axes.set_xlabel(f"difference in {_words(measure)}")
     told = [row.verdict for row in rows]
     counts = ", ".join(f"{told.count(word)} {word}" for word in dict.fromkeys(told))
@@ -50,6 +53,7 @@ def _groups(found: Comparison, measure: str) -> Picture:
     axes = figure.subplots()
     names = [_of_target(found, row.target, shortened(row.group, 2 * LONGEST)) for row in rows]
     interval_rows(axes, names, [_drawn(row.value, row.low, row.high) for row in rows])
+    _name_rows(axes, names)
     for place, row in zip(range(len(rows))[::-1], rows, strict=True):
         values = _files(found, row)
         if len(values) > 1:
@@ -63,6 +67,11 @@ def _groups(found: Comparison, measure: str) -> Picture:
         f"Interval plot of {_words(measure)} of {len({row.group for row in rows})} groups.",
         figure,
     )
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names of the rows, longer than is usual: both of a pair have to be there."""
+    axes.set_yticks(np.arange(len(names))[::-1], [plain(name, 4 * LONGEST) for name in names])
 
 
 def _files(found: Comparison, row: GroupValue) -> list[float]:

@@ -45,7 +45,7 @@ def _verdict(row: Difference) -> Verdict:
         "better": f"{row.one} is better than {row.other}",
         "worse": f"{row.one} is worse than {row.other}",
         "no difference": f"No difference between {row.one} and {row.other} can be claimed",
-        "cannot tell": f"There are too few blocks to tell {row.one} from {row.other}",
+        "cannot tell": f"There is too little to tell {row.one} from {row.other}",
     }.get(row.verdict, f"{row.one} beside {row.other}, not judged")
     return Verdict(
         TONES.get(row.verdict, Tone.NOTE), f"{row.target}, {_measure(row.measure)}: {word} ({told}{corrected})."

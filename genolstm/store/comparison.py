@@ -63,7 +63,8 @@ class GroupValue(NamedTuple):
 class Difference(NamedTuple):
     """One group less another. p : two-sided; NaN, as the ends, where there is no paired interval.
 
-    verdict : 'better', 'worse' or 'no difference', of `one`; 'cannot tell' from too few blocks; 'not judged'.
+    verdict : 'better', 'worse' or 'no difference', of `one`; 'cannot tell' from too few blocks or positives;
+    'not judged'.
     """
 
     one: str

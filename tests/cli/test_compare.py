@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_results import READ, SHAPE, probe, study
+from made_results import CONTIGS, READ, SHAPE, probe, study
 
+from genolstm.regions import Sites
 from genolstm.store.comparison import read_comparison
 from genolstm.store.files import Provenance, Records, file_sha256, open_any
 from genolstm.store.genome import open_genome
 from genolstm.store.results import write_probe
 from genolstm.store.study import write_studies
 
+SITES = 80
 FEW = ("--resamples", "200")
 
 
@@ -22,12 +24,19 @@ def probes(results, tmp_path):
 
     def made(name, quality, *, genome=genome, target="donor"):
         rng = np.random.default_rng(sum(map(ord, name)))
+        label = np.tile(np.array([1, 0], np.int8), SITES // 2)
+        sites = Sites(
+            contigs=tuple(CONTIGS), contig=np.zeros(SITES, np.int32), position=np.arange(SITES, dtype=np.int64) * 10,
+            strand=np.ones(SITES, np.int8), label=label, part=np.full(SITES, 2, np.int8),
+            block=np.arange(SITES, dtype=np.int64) // 4,
+        )  # fmt: skip
+        odds = {
+            name: (good * (2.0 * label - 1) + rng.normal(size=SITES)).astype(np.float32)
+            for name, good in (("trained", quality), ("untrained_1", 0.0), ("kmer", 0.0))
+        }
         found = probe("donor", gain=True)
-        block = np.arange(40, dtype=np.int64) // 2
-        found = replace(found, sites=replace(found.sites, part=np.full(40, 2, np.int8), block=block))
-        trained = found.features["trained"]
-        odds = (quality * (2.0 * found.sites.label - 1) + rng.normal(size=40)).astype(np.float32)
-        found = replace(found, features={**found.features, "trained": replace(trained, log_odds=odds)})
+        features = {name: replace(found.features[name], label=label, log_odds=each) for name, each in odds.items()}
+        found = replace(found, sites=sites, features=features)
         about = Provenance(command="made", settings={}, seed=1, inputs={"genome": genome, "model": name}, device="cpu")
         path = tmp_path / name
         write_probe(path, "splice", {target: found}, Records(), about)
@@ -54,7 +63,7 @@ def test_comparison_is_in_file_log_json_picture_page_and_table(run, probes, tmp_
     assert ended.code == 0, ended.err
     told = json.loads(ended.out)
     assert told["compared"] == "probe"
-    assert told["shared"] == [{"target": "donor", "rows": 40, "blocks": 20}]
+    assert told["shared"] == [{"target": "donor", "rows": 80, "blocks": 20}]
     first = told["differences"][0]
     assert (first["one"], first["other"], first["measure"], first["verdict"]) == ("good", "bad", "auprc", "better")
     assert first["value"][1] > 0

@@ -102,6 +102,17 @@ def test_gains_over_other_controls_are_noted(made_probe):
     assert notes == ["donor: each gain is over the file's own best control (kmer of m0, onehot of m1)."]
 
 
+def test_few_shared_positives_cannot_tell(made_probe):
+    a, b = made_probe(np.random.default_rng(10), 3.0, 0.0)
+    part = np.where(np.arange(600) < 75, 2, 0).astype(np.int8)
+    few = [replace(each, sites=replace(each.sites, part=part)) for each in (a, b)]
+    positives = int(a.sites.label[:75].sum())
+    assert positives < 30
+    _, _, notes = measured_probes(named(few), resamples=200, seed=1)
+    assert notes == [f"donor: a verdict needs 30 positives among the shared test sites, and there are {positives}."]
+    assert set(verdicts(few, ["a", "b"]).values()) == {"cannot tell"}
+
+
 def test_results_that_share_nothing_are_refused(made_probe):
     a, b = made_probe(np.random.default_rng(9), 1.4, 1.2)
     with pytest.raises(InputError, match=r"share no target \(m0 has donor; m1 has acceptor\); compare results of one"):
