@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genolstm.api.comparing import Compared, compare
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Compared",
     "Embedding",
     "GenolstmError",
     "Genome",
@@ -32,6 +34,7 @@ __all__ = [
     "Training",
     "UsageError",
     "__version__",
+    "compare",
     "embed",
     "fit_methylation",
     "load",
@@ -47,6 +50,7 @@ __all__ = [
 
 _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
+    "api.comparing": ("Compared", "compare"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

@@ -9,8 +9,18 @@ import numpy as np
 
 from genolstm.estimate import Estimate
 from genolstm.regions import Sites
+from genolstm.store.comparison import (
+    ComparedFile,
+    Comparison,
+    Difference,
+    FileValue,
+    GroupValue,
+    Shared,
+    write_comparison,
+)
 from genolstm.store.files import Provenance, Records
 from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
+from genolstm.store.schema import Kind
 from genolstm.store.study import Claim, Column, Study, write_studies
 
 AWKWARD = "<script>alert('x')</script>&\"q\""  # a contig that somebody might have
@@ -47,8 +57,8 @@ def genolstm(*arguments):
 
 
 def made_results(folder: Path) -> dict[str, Path]:
-    """Name -> path of genome, model, score, gates, hidden, track, counts, fit, probe and study."""
-    names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study")
+    """Name -> path of genome, model, score, gates, hidden, track, counts, fit, probe, study and comparison."""
+    names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison")
     paths = {name: folder / f"{name}.h5" for name in names}
     fasta = folder / "genome.fa"
     rng = np.random.default_rng(5)
@@ -79,7 +89,24 @@ def made_results(folder: Path) -> dict[str, Path]:
         Records(read=60, used=40, skipped={"too <short>": 20}), about,
     )  # fmt: skip
     write_studies(paths["study"], {"made-up": study()}, Records(), about)
+    write_comparison(paths["comparison"], comparison(file_sha256(paths["probe"])), Records(), about)
     return paths
+
+
+def comparison(sha256: str) -> Comparison:
+    """Two probe files, of which one is better in one of two measures."""
+    files = tuple(ComparedFile(name, name, digest) for name, digest in (("probe", sha256), (AWKWARD, "cd" * 32)))
+    of_files = [(each.name, measure) for measure in ("auprc", "gain in auprc") for each in files]
+    ends = (0.8, 0.7, 0.9)
+    return Comparison(
+        compared=Kind.PROBE, files=files, shared=(Shared("donor", 20, 4),), notes=("A <note>.",),
+        values=tuple(FileValue(name, "donor", measure, *ends) for name, measure in of_files),
+        groups=tuple(GroupValue(name, "donor", measure, 1, np.nan, *ends) for name, measure in of_files),
+        differences=(
+            Difference("probe", AWKWARD, "donor", "auprc", 0.1, 0.05, 0.15, 0.001, 0.001, "better"),
+            Difference("probe", AWKWARD, "donor", "gain in auprc", 0.1, -0.05, 0.2, 0.3, 0.3, "no difference"),
+        ),
+    )  # fmt: skip
 
 
 def probe(target: str, *, gain: bool) -> ProbeResult:

@@ -18,7 +18,7 @@ LAYERS = (
     ("training",),
     ("probes", "methylation", "studies"),
     ("figures",),
-    ("report", "bench", "export"),
+    ("report", "bench", "export", "comparing"),
     ("api",),
     ("cli",),
     ("__main__", "__init__"),

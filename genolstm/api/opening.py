@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from genolstm.api.comparing import read_comparison_file
 from genolstm.api.fitting import read_fit
 from genolstm.api.genomes import open_genome
 from genolstm.api.models import load
@@ -27,6 +28,7 @@ READERS: dict[Kind, Callable[[Path], Any]] = {
     Kind.COUNTS: read_counts,
     Kind.GATES: read_gates_tables,
     Kind.STUDY: read_studies,
+    Kind.COMPARISON: read_comparison_file,
 }
 
 
@@ -40,7 +42,7 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
 
     Returns
     -------
-    Genome, Model, Scores, Embedding, Probe, Methylation, or a record of ``genolstm.store``
+    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, or a record of ``genolstm.store``
         What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 

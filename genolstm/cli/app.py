@@ -12,6 +12,7 @@ import typer
 from genolstm import __version__
 from genolstm.cli import (
     bench,
+    compare,
     demo,
     doctor,
     embed,
@@ -71,6 +72,7 @@ app.command(cls=PathCheckedCommand)(variants.variants)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")
+app.command(cls=PathCheckedCommand)(compare.compare)
 app.command(cls=PathCheckedCommand)(report.report)
 app.command(cls=PathCheckedCommand)(export.export)
 app.command(cls=PathCheckedCommand)(study.study)

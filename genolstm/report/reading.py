@@ -7,6 +7,7 @@ from typing import Any
 
 from genolstm.errors import InputError
 from genolstm.store.checkpoint import read_checkpoint
+from genolstm.store.comparison import read_comparison
 from genolstm.store.counts import read_counts
 from genolstm.store.file_info import FileInfo, read_file_info
 from genolstm.store.files import file_sha256
@@ -39,6 +40,7 @@ READERS: Mapping[Kind, Any] = {
     Kind.COUNTS: read_counts,
     Kind.METHYLATION: read_methylation,
     Kind.STUDY: read_studies,
+    Kind.COMPARISON: read_comparison,
 }
 ORDER = {kind: place for place, kind in enumerate(READERS)}
 SHOWN_SHA = 12  # characters of a SHA-256 that are shown

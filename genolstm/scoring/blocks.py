@@ -32,8 +32,13 @@ class Grid:
     @classmethod
     def over(cls, genome: Genome, stretches: Stretches) -> "Grid":
         """The grid for some stretches: blocks of 100 kb, or shorter ones where these would be fewer than 20."""
-        length = max(SHORTEST_BLOCK, min(BLOCK_BP, stretches.bases // BLOCKS_WANTED))
-        return cls(length, np.append(0, np.cumsum(-(-genome.lengths // length))))
+        return cls.of_lengths(genome.lengths, stretches.bases)
+
+    @classmethod
+    def of_lengths(cls, lengths: NDArray[np.int64], bases: int) -> "Grid":
+        """The same from the length of each contig and how many bases are measured."""
+        length = max(SHORTEST_BLOCK, min(BLOCK_BP, bases // BLOCKS_WANTED))
+        return cls(length, np.append(0, np.cumsum(-(-lengths // length))))
 
     @property
     def blocks(self) -> int:
@@ -46,14 +51,14 @@ class Grid:
             yield int(self.first[contig]) + low // self.length, max(low, start), min(low + self.length, end)
 
 
-def resampled_sums(table: Floats, rng: np.random.Generator) -> Floats:
-    """Sums over as many blocks as there are, drawn with replacement: [RESAMPLES, columns].
+def resampled_sums(table: Floats, rng: np.random.Generator, resamples: int = RESAMPLES) -> Floats:
+    """Sums over as many blocks as there are, drawn with replacement: [resamples, columns].
 
     table : [blocks, columns].
     """
     blocks, step = len(table), max(1, DRAWN_AT_ONCE // len(table))
     probabilities = np.full(blocks, 1 / blocks)
-    sizes = [min(step, RESAMPLES - done) for done in range(0, RESAMPLES, step)]
+    sizes = [min(step, resamples - done) for done in range(0, resamples, step)]
     return np.concatenate([rng.multinomial(blocks, probabilities, size=size) @ table for size in sizes])
 
 

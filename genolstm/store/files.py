@@ -271,6 +271,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.COUNTS: "methylation count",
                 Kind.METHYLATION: "methylation fit",
                 Kind.STUDY: "study",
+                Kind.COMPARISON: "compare",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"

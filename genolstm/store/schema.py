@@ -40,6 +40,7 @@ class Kind(StrEnum):
     COUNTS = "counts"
     METHYLATION = "methylation"
     STUDY = "study"
+    COMPARISON = "comparison"
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
@@ -447,6 +448,40 @@ STUDY = (
     ),
 )
 
+
+def _estimates(group: str, axis: str, *text: tuple[str, str]) -> tuple[Dataset, ...]:
+    """Table of values with intervals, named by columns of text, (name, meaning) each."""
+    return (
+        *(Dataset(f"{group}/{name}", (axis,), "string", "", meaning) for name, meaning in text),
+        Dataset(f"{group}/value", (axis,), "float64", "as measure", "on what all files share"),
+        Dataset(f"{group}/low", (axis,), "float64", "as measure", "2.5 % point; NaN without an interval"),
+        Dataset(f"{group}/high", (axis,), "float64", "as measure", "97.5 % point"),
+    )
+
+
+_OF_WHAT = (
+    ("target", "what was probed, or which bases were scored"),
+    ("measure", "auprc, accuracy or r2 of the trained states; gain in it over the best control; bits a base"),
+)
+COMPARISON = (
+    Dataset("files/name", ("files",), "string", "", "files compared, in the order given"),
+    Dataset("files/group", ("files",), "string", "", "setting that the file is of; its own name where it is alone"),
+    Dataset("files/sha256", ("files",), "string", "", "SHA-256 of the file"),
+    Dataset("shared/target", ("targets",), "string", "", "what was probed, or which bases were scored"),
+    Dataset("shared/rows", ("targets",), "int64", "site or bp", "test sites or known bases that all files share"),
+    Dataset("shared/blocks", ("targets",), "int64", "", "blocks that they lie in, which are resampled together"),
+    *_estimates("values", "values", ("file", "of files/name"), *_OF_WHAT),
+    *_estimates("groups", "groups", ("group", "of files/group"), *_OF_WHAT),
+    Dataset("groups/files", ("groups",), "int64", "", "files of the group, a seed each"),
+    Dataset("groups/sd", ("groups",), "float64", "as measure", "standard deviation over files; NaN of a single one"),
+    *_estimates(
+        "differences", "differences", ("one", "group"), ("other", "group that it is held against"), *_OF_WHAT,
+        ("verdict", "one is better, worse, no difference; cannot tell; not judged: no paired interval"),
+    ),
+    Dataset("differences/p", ("differences",), "float64", "", "two-sided, of the resamples; NaN without an interval"),
+    Dataset("differences/p_adjusted", ("differences",), "float64", "", "Holm, over all differences of one measure"),
+)  # fmt: skip
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -458,6 +493,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.COUNTS: COUNTS,
     Kind.METHYLATION: METHYLATION,
     Kind.STUDY: STUDY,
+    Kind.COMPARISON: COMPARISON,
 }
 
 

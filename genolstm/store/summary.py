@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from genolstm.store.comparison import comparison_in
 from genolstm.store.files import open_any
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
@@ -43,6 +44,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _methylation(file)
         if file.attrs["kind"] == Kind.STUDY:
             summary |= {name: _study(file[name]) for name in file}
+        if file.attrs["kind"] == Kind.COMPARISON:
+            summary |= _comparison(file)
         summary["datasets"] = _datasets(file)
     return summary
 
@@ -122,6 +125,27 @@ def _study(group: h5py.Group) -> dict[str, str]:
         interval = f" [{low:.4g}, {high:.4g}]" if np.isfinite(low) else ""
         summary[name] = f"{'holds' if holds else 'DOES NOT HOLD'}: {statement} {value:.4g}{interval} {unit}".rstrip()
     return summary
+
+
+def _comparison(file: h5py.File) -> dict[str, dict[str, str]]:
+    """Mean of each group, and each difference with its interval and verdict."""
+    found = comparison_in(file)
+    groups = {
+        f"{row.target}, {row.measure}, {row.group}": f"{_with_ends(row.value, row.low, row.high)}, {row.files} file(s)"
+        for row in found.groups
+    }
+    differences = {
+        f"{row.target}, {row.measure}, {row.one} less {row.other}": (
+            f"{_with_ends(*row.estimate, sign='+')}: {row.verdict}"
+        )
+        for row in found.differences
+    }
+    return {"groups": groups, "differences": differences}
+
+
+def _with_ends(value: float, low: float, high: float, *, sign: str = "") -> str:
+    ends = f" [{low:{sign}.4f}, {high:{sign}.4f}]" if np.isfinite(low) else ""
+    return f"{value:{sign}.4f}{ends}"
 
 
 def _datasets(file: h5py.File) -> dict[str, str]:

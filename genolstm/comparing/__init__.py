@@ -1,0 +1,1 @@
+"""Results of one kind against each other, paired, on what they share."""

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+
+from genolstm.comparing.measured import Groups
+from genolstm.comparing.scores import ALL, UNSEEN, measured_scores
+from genolstm.errors import InputError
+from genolstm.regions import Stretches
+from genolstm.store.checkpoint import PartBits
+from genolstm.store.files import Records
+from genolstm.store.score import ScoreTables, write_score
+
+LENGTHS = {"I": 30_000, "II": 12_000}
+NONE = {name: np.zeros(0) for name in ("lower", "sampled", "predicted", "observed")}
+LINES = PartBits(part="scored", model=1.9, symbols=10, uniform=2.0, by_order=(1.95,), interpolated=1.94)
+SEAM = {
+    "contig": np.int32, "position": np.int64, "strand": np.int8, "found_state": np.float64, "found_bits": np.float64,
+    "repaired": np.int64, "left_state": np.float64, "left_bits": np.float64,
+}  # fmt: skip
+
+
+@pytest.fixture
+def scored(tmp_path, provenance):
+    """Function: name, bits {(contig, strand): [length]}, stretches [(contig, start, end)] -> a score file."""
+
+    def made(name, bits, stretches=(("I", 0, 30_000), ("II", 0, 12_000)), seen=(0, 0), strands=2):
+        path, names = tmp_path / name, list(LENGTHS)
+        rows = Stretches(
+            contigs=tuple(names), contig=np.array([names.index(row[0]) for row in stretches], np.int32),
+            start=np.array([row[1] for row in stretches], np.int64), end=np.array([row[2] for row in stretches]),
+            part=np.full(len(stretches), 2, np.int8),
+        )  # fmt: skip
+        seams = {column: np.zeros(0, dtype) for column, dtype in SEAM.items()}
+        tables = ScoreTables(
+            symbols=np.ones((2, strands, 2), np.int64), bits=np.ones((2, strands, 2)), seen=np.array(seen, np.int8),
+            parts=(LINES,), markov_counted_on="nothing",
+            calibration={**NONE, "sampled": np.zeros(0, np.int64)}, calibration_error=0.0, seams=seams, leads=seams,
+            seam_summary={},
+        )  # fmt: skip
+        with write_score(path, rows, LENGTHS, strands, provenance) as file:
+            for strand in range(strands):
+                text = [bits[contig, strand][start:end] for contig, start, end in stretches]
+                file.write(strand, 0, np.concatenate(text).astype(np.float32))
+            file.finish(tables, Records())
+        return path
+
+    return made
+
+
+def text_bits(rng, excess=0.0, shared=None):
+    """Bits of every base: what all models find hard, and noise of this one."""
+    hard = dict.fromkeys(((name, strand) for name in LENGTHS for strand in (0, 1)), 0.0) if shared is None else shared
+    return {key: 1.9 + excess + hard[key] + 0.3 * rng.normal(size=LENGTHS[key[0]]) for key in hard}
+
+
+def hardness(rng):
+    """Bits that every model needs more, stretch by stretch of 500 bases."""
+    return {
+        (name, strand): np.repeat(0.3 * rng.normal(size=length // 500), 500)
+        for name, length in LENGTHS.items()
+        for strand in (0, 1)
+    }
+
+
+def verdict_of(paths):
+    """Verdict of the first file against the second over all shared bases."""
+    measured, _, _ = measured_scores(dict(zip("ab", paths, strict=True)), resamples=400, seed=1)
+    return Groups(["a", "b"], seed=1).differences(measured)[0]
+
+
+def test_planted_difference_is_found_and_planted_null_is_kept(scored):
+    rng = np.random.default_rng(1)
+    kept = 0
+    for draw in range(20):
+        shared = hardness(rng)
+        null = [scored(f"null-{draw}-{side}.h5", text_bits(rng, 0.0, shared)) for side in "ab"]
+        kept += verdict_of(null).verdict == "no difference"
+    assert kept >= 19
+    shared = hardness(rng)
+    found = verdict_of([scored("a.h5", text_bits(rng, -0.02, shared)), scored("b.h5", text_bits(rng, 0.0, shared))])
+    assert found.verdict == "better"  # fewer bits
+    assert found.value == pytest.approx(-0.02, abs=0.005)
+
+
+def test_bits_are_means_over_bases_that_both_scored(scored):
+    rng = np.random.default_rng(2)
+    one, other = text_bits(rng), text_bits(rng)
+    other["I", 1][7_000:7_100] = np.nan  # unknown bases
+    a = scored("a.h5", one, (("I", 0, 20_000),))
+    b = scored("b.h5", other, (("I", 5_000, 15_500), ("I", 18_000, 30_000), ("II", 0, 12_000)))
+    measured, shared, notes = measured_scores({"a": a, "b": b}, resamples=200, seed=1)
+    places = np.r_[5_000:15_500, 18_000:20_000]
+    known = {strand: places[np.isfinite(other["I", strand][places])] for strand in (0, 1)}
+    expected = [
+        np.concatenate([bits["I", strand][known[strand]] for strand in (0, 1)]).mean() for bits in (one, other)
+    ]  # fmt: skip
+    np.testing.assert_allclose(measured[0].values, expected, rtol=1e-6)
+    assert shared[0].rows == 2 * len(places) - 100
+    assert shared[0].target == ALL
+    assert notes == []
+
+
+def test_one_strand_is_compared_where_one_file_has_no_other(scored):
+    rng = np.random.default_rng(3)
+    one, other = text_bits(rng), text_bits(rng)
+    paths = {"a": scored("a.h5", one), "b": scored("b.h5", other, strands=1)}
+    measured, shared, _ = measured_scores(paths, resamples=200, seed=1)
+    assert shared[0].rows == sum(LENGTHS.values())
+    forward = np.concatenate([one["I", 0], one["II", 0]])
+    assert measured[0].values[0] == pytest.approx(forward.mean(), rel=1e-6)
+
+
+def test_contigs_that_a_model_saw_are_told_and_the_others_stand_apart(scored):
+    rng = np.random.default_rng(4)
+    paths = {"a": scored("a.h5", text_bits(rng), seen=(1, 0)), "b": scored("b.h5", text_bits(rng), seen=(-1, 0))}
+    measured, shared, notes = measured_scores(paths, resamples=200, seed=1)
+    assert [each.target for each in measured] == [ALL, UNSEEN]
+    assert shared[1].rows == 2 * LENGTHS["II"]
+    assert notes == [
+        "a: its model was trained on bases of I: bits there are not held out.",
+        "b: its model comes from another genome; whether it met these bases cannot be told.",
+    ]
+
+
+def test_few_blocks_give_no_interval(scored):
+    rng = np.random.default_rng(5)
+    found = verdict_of([scored(f"{name}.h5", text_bits(rng), (("I", 0, 3_000),)) for name in "ab"])
+    assert found.verdict == "cannot tell"
+    assert np.isnan(found.p)
+
+
+def test_files_without_a_common_stretch_are_refused(scored):
+    rng = np.random.default_rng(6)
+    paths = {name: scored(f"{name}.h5", text_bits(rng), ((name, 0, 9_000),)) for name in ("I", "II")}
+    with pytest.raises(InputError, match="I and II scored no stretch in common; score the same contigs"):
+        measured_scores(paths, resamples=100, seed=1)
