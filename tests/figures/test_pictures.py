@@ -33,7 +33,7 @@ def made_checkpoint(contigs=("I", "II"), records=5, *, looks=2, bits=True):
     history["step"] = list(range(records))
     part = PartBits(part="test", model=1.8, symbols=11, uniform=2.0, by_order=(1.95, 1.9, 1.97), interpolated=1.85)
     return Checkpoint(
-        model=ModelSettings(hidden=4), train=TrainSettings(), weights={"w": np.zeros(2, np.float32)},
+        model=ModelSettings(hidden=4), train=TrainSettings(), weights={"w": np.zeros(16, np.float32)},
         split=Stretches(
             contigs=tuple(contigs), contig=np.arange(n, dtype=np.int32), start=np.zeros(n, np.int64),
             end=np.full(n, 50, np.int64), part=np.full(n, Part.TRAIN, np.int8),

@@ -130,8 +130,9 @@ def test_a_network_that_knows_no_more_than_its_random_init_model_is_no_gain(foun
     for result in found[0].values():
         assert result.differences.keys() == set(CONTROLS)
         assert result.best_control == max(CONTROLS, key=lambda name: result.features[name].scores[result.ranked].value)
-        assert result.verdict == ("gain" if result.differences[result.best_control].low > 0 else "no gain")
-    assert found[0][PEAKS].verdict == "no gain"
+        gained = result.differences[result.best_control].low > 0
+        assert result.verdict in ({"gain"} if gained else {"no gain", "cannot tell"})
+    assert found[0][PEAKS].verdict in {"no gain", "cannot tell"}
 
 
 def test_predictions_are_a_linear_probe_on_the_pooled_states_and_equal_sklearn(made, found):

@@ -19,7 +19,7 @@ def probe_of(tmp_path):
     def made(name, inputs, seed=3):
         path = tmp_path / name
         about = Provenance(command="made", settings={}, seed=seed, inputs=inputs, device="cpu")
-        write_probe(path, "splice", {"donor": probe("donor", gain=True)}, Records(), about)
+        write_probe(path, "splice", {"donor": probe("donor", gain=seed == 3)}, Records(), about)
         return path
 
     return made

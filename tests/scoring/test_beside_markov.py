@@ -182,6 +182,6 @@ def test_what_is_read_again_takes_back_what_it_was_counted_as(genome_of, drawn_c
     assert symbols == true_symbols == 8000
     assert bits == pytest.approx(true_bits, abs=1e-5)
     grid = Grid.over(genome, stretches)
-    counted, summed = bits_by_block(model, genome, stretches, pieces, grid.first, grid.length)
+    counted, summed = bits_by_block(GenomeReader(model, genome, pieces), stretches, grid.first, grid.length)
     assert counted.tolist() == [2000] * 4
     assert summed.sum() / 8000 == pytest.approx(true_bits, abs=1e-5)

@@ -40,7 +40,7 @@ class Training:
             model.load_weights(saved.weights)
         self.genome, self.stretches, self.settings, self.look = genome, stretches, settings, look
         self.run = new_run(model, settings, auxiliary_of(genome, stretches, settings.multitask, model, saved=kept))
-        self.history = History(history=saved.history, looks=saved.looks) if saved else History()
+        self.history = History(records=saved.history, looks=saved.looks) if saved else History()
         if saved:
             restore(self.run, saved.resumable)
             self.history.errors += [tuple(row) for row in kept.errors.tolist()]
