@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -408,10 +409,10 @@ def test_short_contigs_are_read_once_in_steps_that_are_not_much_longer(genome_of
     stream = StreamSettings(lanes=8, chunk=512, burn_in=16_384)
     reader = GenomeReader(model, genome, stream, on_progress=lambda *now: said.append(now))
     read = sum(block.targets.numel() for block in read_stretches(reader, stretches))
-    assert read <= 2.2 * sum(2 * length for length in lengths), "512 for each contig and strand would be 9 times as many"
+    assert read <= 2.2 * sum(2 * length for length in lengths), "512 a contig and strand would be 9 times as many"
     assert said[-1] == (1.0, 2 * sum(lengths)), "progress counts what stands in contigs, each base and strand once"
     fractions = [fraction for fraction, _ in said]
-    assert all(later > earlier for earlier, later in zip(fractions, fractions[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(fractions))
     bits, known = mean_bits(reader, stretches)
     expected, expected_known = plain_bits(model, genome, stretches)
     assert known == expected_known
