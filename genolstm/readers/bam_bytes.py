@@ -12,8 +12,8 @@ from genolstm.errors import InputError
 from genolstm.readers.bam_walk import MAGIC, read_header
 from genolstm.readers.bgzf import AGAIN, inflated, is_bgzf
 from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, opened_by_pysam
-from genolstm.readers.gzipped import STDIN, opened
-from genolstm.readers.read_formats import SAM_HEADER, beginning, not_bgzf, refuse_compressed
+from genolstm.readers.gzipped import STDIN, opened, refuse_compressed
+from genolstm.readers.read_formats import SAM_HEADER, beginning, not_bgzf
 
 HEAD_BYTES = 1 << 16  # a whole BGZF block and more: enough to see what is in it
 UNCOMPRESSED_BAM = "wb0"
@@ -37,7 +37,7 @@ def bam_bytes(path: Path | str, source: str, fasta: Path | None = None) -> Itera
         raise not_bgzf(head, source)
     if not head:
         raise InputError(f"{source} is empty; give BAM, CRAM or SAM.")
-    refuse_compressed(head, source)
+    refuse_compressed(inner, source)
     if str(path) == STDIN:
         raise InputError(f"{source} holds no BAM; convert it on the way with samtools view -b.")
     yield _converted(str(path), source, fasta, is_cram=head.startswith(CRAM_MAGIC))

@@ -12,22 +12,6 @@ HEAD_BYTES = 1 << 12
 CRAM_MAGIC = b"CRAM"
 SAM_HEADER = b"@"  # no table begins so; SAM without a header names no contig lengths, and is of no use
 
-OTHER_COMPRESSIONS = (  # how a file begins, what it then is, what undoes it
-    (b"BZh", "bzip2", "bunzip2"),
-    (b"\xfd7zXZ\x00", "xz", "unxz"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
-    (b"PK\x03\x04", "a zip archive", "unzip"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x"),
-    (b"\x04\x22\x4d\x18", "lz4", "unlz4"),
-)
-
-
-def refuse_compressed(head: bytes, source: str) -> None:
-    """Raise InputError for a beginning that another compression than gzip has."""
-    for beginning, kind, remedy in OTHER_COMPRESSIONS:
-        if head.startswith(beginning):
-            raise InputError(f"{source} is compressed by {kind}, which is not read: decompress it first with {remedy}.")
-
 
 def not_bgzf(head: bytes, source: str) -> InputError:
     """Error for BAM that is not in BGZF. head : how the file begins."""
