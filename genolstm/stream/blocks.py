@@ -103,12 +103,15 @@ class ActiveLanes:
     @property
     def left(self) -> NDArray[np.int64]:
         """How many symbols of its piece each lane has still to read; int64 [B]."""
-        return np.maximum(np.array([piece.end for piece in self.pieces], dtype=np.int64) - self.place, 0)
+        ends = np.array([piece.end for piece in self.pieces], dtype=np.int64)
+        symbols: NDArray[np.int64] = np.maximum(ends - self.place, 0)
+        return symbols
 
     @property
     def ended(self) -> NDArray[np.bool_]:
         """Which lanes have read their piece; bool [B]."""
-        return self.left == 0
+        over: NDArray[np.bool_] = self.left == 0
+        return over
 
     def _step(self) -> int:
         """How many symbols every lane reads next: a chunk, or the power of two that holds every whole piece at work.
