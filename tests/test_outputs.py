@@ -161,3 +161,9 @@ def test_publishing_names_files_in_order(tmp_path):
     with pytest.raises(FileNotFoundError):
         publish(pairs)
     assert not (tmp_path / "a").exists(), "all must be on the disk before the first has its name"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_is_no_output(tmp_path, force):
+    with pytest.raises(UsageError, match="is a folder; name a file"):
+        refuse_existing(tmp_path, force=force)

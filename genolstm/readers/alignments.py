@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.bam_walk import MAGIC, read_header, walked
-from genolstm.readers.bgzf import GZIP_MAGIC, inflated, is_bgzf
+from genolstm.readers.bgzf import inflated, is_bgzf
 from genolstm.readers.contig_match import Match, matched
 from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, on_disk, opened_by_pysam, pysam_records
 from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.fragments import Fragments
 from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.read_filter import ReadFilter, commonest_first, skip_reasons
+from genolstm.readers.read_formats import not_bgzf
 from genolstm.readers.read_spans import SpanPlan, filtered, place, span_plan
 from genolstm.readers.sam_text import SamRecord, headless, is_sam_line, read_sam_header, sam_records
 from genolstm.readers.tally import Tally
@@ -184,8 +185,7 @@ def _count_stream(
     chunks = chain([head], chunks)
     if head.startswith(MAGIC):
         if not compressed:
-            kind = "plain gzip" if begun.head.startswith(GZIP_MAGIC) else "no compression"
-            raise InputError(f"{source} is BAM in {kind} in place of BGZF; write it again with samtools view -b.")
+            raise not_bgzf(begun.head, source)
         header = read_header(chunks, source)
         match = matched(header.names, header.lengths, lengths, source=source, genome_name=genome_name)
         wanted = _plan(settings, match, header.lengths, sink)

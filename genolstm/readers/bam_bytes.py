@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 import pysam
 
 from genolstm.errors import InputError
-from genolstm.readers.bam_walk import read_header
+from genolstm.readers.bam_walk import MAGIC, read_header
 from genolstm.readers.bgzf import AGAIN, inflated, is_bgzf
 from genolstm.readers.cram import CRAM_MAGIC, check_cram_end, opened_by_pysam
-from genolstm.readers.gzipped import STDIN, opened
-from genolstm.readers.read_formats import refuse_compressed
+from genolstm.readers.gzipped import STDIN, opened, refuse_compressed
+from genolstm.readers.read_formats import SAM_HEADER, beginning, not_bgzf
 
 HEAD_BYTES = 1 << 16  # a whole BGZF block and more: enough to see what is in it
 UNCOMPRESSED_BAM = "wb0"
@@ -29,12 +29,15 @@ def bam_bytes(path: Path | str, source: str, fasta: Path | None = None) -> Itera
     """
     with opened(path, source, "BAM, CRAM or SAM") as stream:
         head = _head(stream)
-        if is_bgzf(head):
+        inner = beginning(head)
+        if is_bgzf(head) and not inner.startswith(SAM_HEADER):
             yield inflated(stream, source)
             return
+    if inner.startswith(MAGIC) and not head.startswith(MAGIC):
+        raise not_bgzf(head, source)
     if not head:
         raise InputError(f"{source} is empty; give BAM, CRAM or SAM.")
-    refuse_compressed(head, source)
+    refuse_compressed(inner, source)
     if str(path) == STDIN:
         raise InputError(f"{source} holds no BAM; convert it on the way with samtools view -b.")
     yield _converted(str(path), source, fasta, is_cram=head.startswith(CRAM_MAGIC))

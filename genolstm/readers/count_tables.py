@@ -14,7 +14,6 @@ from genolstm.errors import InputError, UsageError
 from genolstm.readers.contig_match import matched
 from genolstm.readers.gzipped import decompressed, opened
 from genolstm.readers.motifs import Motif, MotifSites, Reference
-from genolstm.readers.read_formats import refuse_compressed
 from genolstm.readers.site_counts import SiteCounts
 from genolstm.readers.table_dialects import BEDGRAPH_HEADER, FORMATS, find_dialect
 from genolstm.readers.table_readings import Columns, Dialect, Floats
@@ -154,8 +153,6 @@ class _Lines:
         number, rest = 0, b""
         with opened(path, source, "table") as stream:
             for block in decompressed(stream, BLOCK_BYTES, source):
-                if not number:
-                    refuse_compressed(rest + block[:LONGEST_LINE], source)
                 *whole_lines, rest = (rest + block).split(b"\n")
                 for line in whole_lines:
                     number += 1

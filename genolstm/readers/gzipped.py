@@ -60,7 +60,7 @@ def decompressed(stream: BinaryIO, block_bytes: int, source: str) -> Iterator[by
     """
     head = stream.read(HEAD_BYTES)
     if not head.startswith(GZIP_MAGIC):
-        _refuse_compressed(head, source)
+        refuse_compressed(head, source)
         yield head + stream.read(max(block_bytes - len(head), 0)) if len(head) < block_bytes else head
         while chunk := stream.read(block_bytes):
             yield chunk
@@ -69,12 +69,13 @@ def decompressed(stream: BinaryIO, block_bytes: int, source: str) -> Iterator[by
     for chunk in inflated(stream, source, head, block_bytes):
         if len(begun) < HEAD_BYTES:
             begun += chunk[:HEAD_BYTES]
-            _refuse_compressed(begun, source)
+            refuse_compressed(begun, source)
         for start in range(0, len(chunk), block_bytes):
             yield chunk[start : start + block_bytes] if len(chunk) > block_bytes else chunk
 
 
-def _refuse_compressed(head: bytes, source: str) -> None:
+def refuse_compressed(head: bytes, source: str) -> None:
+    """Raise InputError for what another program compressed, and for UTF-16 text. head : how it begins, inflated."""
     if head.startswith(GZIP_MAGIC):
         raise InputError(f"{source} is gzip inside gzip: decompress it once with gunzip.")
     if head.startswith(UTF16):

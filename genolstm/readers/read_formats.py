@@ -12,21 +12,21 @@ HEAD_BYTES = 1 << 12
 CRAM_MAGIC = b"CRAM"
 SAM_HEADER = b"@"  # no table begins so; SAM without a header names no contig lengths, and is of no use
 
-OTHER_COMPRESSIONS = (  # how a file begins, what it then is, what undoes it
-    (b"BZh", "bzip2", "bunzip2"),
-    (b"\xfd7zXZ\x00", "xz", "unxz"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
-    (b"PK\x03\x04", "a zip archive", "unzip"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x"),
-    (b"\x04\x22\x4d\x18", "lz4", "unlz4"),
-)
+
+def not_bgzf(head: bytes, source: str) -> InputError:
+    """Error for BAM that is not in BGZF. head : how the file begins."""
+    kind = "plain gzip" if head.startswith(GZIP_MAGIC) else "no compression"
+    return InputError(f"{source} is BAM in {kind} in place of BGZF; write it again with samtools view -b.")
 
 
-def refuse_compressed(head: bytes, source: str) -> None:
-    """Raise InputError for a beginning that another compression than gzip has."""
-    for beginning, kind, remedy in OTHER_COMPRESSIONS:
-        if head.startswith(beginning):
-            raise InputError(f"{source} is compressed by {kind}, which is not read: decompress it first with {remedy}.")
+def beginning(head: bytes, most: int = HEAD_BYTES) -> bytes:
+    """First inflated bytes of a file that begins like this, plain, gzip or bgzip; none where it is damaged."""
+    if not head.startswith(GZIP_MAGIC):
+        return head[:most]
+    try:
+        return zlib.decompressobj(GZIP_WBITS).decompress(head, most)
+    except zlib.error:
+        return b""
 
 
 def holds_reads(path: Path) -> bool:
@@ -35,9 +35,7 @@ def holds_reads(path: Path) -> bool:
         return True
     with opened(path, str(path), "BAM, CRAM, SAM or table") as stream:
         head = stream.read(HEAD_BYTES)
-    if head.startswith(GZIP_MAGIC):
-        try:
-            head = zlib.decompressobj(GZIP_WBITS).decompress(head, HEAD_BYTES)
-        except zlib.error:
-            return path.suffix == ".bam"  # its reader reports what is wrong
-    return head.startswith((MAGIC, CRAM_MAGIC, SAM_HEADER))
+    inner = beginning(head)
+    if head and not inner:
+        return path.suffix == ".bam"  # its reader reports what is wrong
+    return inner.startswith((MAGIC, CRAM_MAGIC, SAM_HEADER))

@@ -16,9 +16,11 @@ from typing import BinaryIO, NamedTuple
 import pysam
 
 from genolstm.errors import InputError
+from genolstm.readers.bgzf import GZIP_MAGIC, is_bgzf
 from genolstm.readers.contig_match import listed
 from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.gzipped import STDIN, decompressed, opened
+from genolstm.readers.read_formats import HEAD_BYTES
 from genolstm.readers.text_lines import source_name, whole_lines
 from genolstm.readers.whole_numbers import FURTHEST, MOST_DIGITS, shortened
 
@@ -171,10 +173,13 @@ def _lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
 
 @contextmanager
 def _named(path: Path | str, first: bytes, chunks: Iterator[bytes]) -> Iterator[str]:
-    """Name of a file that htslib can open: standard input is spooled to one."""
+    """Name of a file that htslib can open: standard input is spooled to one, and so is BCF in plain gzip."""
     if str(path) != STDIN:
-        yield str(path)
-        return
+        with Path(path).open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+        if is_bgzf(head) or not head.startswith(GZIP_MAGIC):
+            yield str(path)
+            return
     with tempfile.NamedTemporaryFile(suffix=".bcf") as spool:
         spool.write(first)
         for chunk in chunks:
@@ -193,7 +198,7 @@ def _bcf_lines(name: str, source: str) -> Iterator[tuple[int, str]]:
                 yield 0, line
             for number, record in enumerate(file, 1):
                 yield number, str(record).rstrip("\n")
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, NotImplementedError) as problem:  # the last of BGZF that htslib takes for gzip
         raise InputError(
             f"{source}: BCF is damaged or cut short after record {number}; copy or make it again."
         ) from problem

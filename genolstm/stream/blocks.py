@@ -13,6 +13,8 @@ from genolstm.model import NextSymbolModel
 from genolstm.strands import Rows, SequenceFetcher
 from genolstm.stream.pieces import Piece
 
+LEAST_STEP = 16  # symbols of the shortest step; shorter ones would cost more to begin than to read
+
 
 class Block(NamedTuple):
     """One chunk of all active lanes.
@@ -99,23 +101,42 @@ class ActiveLanes:
         return State(*(part[:, lane : lane + 1].clone() for part in self.state))
 
     @property
+    def left(self) -> NDArray[np.int64]:
+        """How many symbols of its piece each lane has still to read; int64 [B]."""
+        ends = np.array([piece.end for piece in self.pieces], dtype=np.int64)
+        symbols: NDArray[np.int64] = np.maximum(ends - self.place, 0)
+        return symbols
+
+    @property
     def ended(self) -> NDArray[np.bool_]:
         """Which lanes have read their piece; bool [B]."""
-        return self.place >= np.array([piece.end for piece in self.pieces], dtype=np.int64)
+        over: NDArray[np.bool_] = self.left == 0
+        return over
+
+    def _step(self) -> int:
+        """How many symbols every lane reads next: a chunk, or the power of two that holds every whole piece at work.
+
+        Thousands of short contigs are then not each read to the end of a chunk, in which nothing of them stands.
+        """
+        longest = int(self.left.max(initial=0))
+        if longest >= self.chunk or (self.place > [piece.first for piece in self.pieces]).any():
+            return self.chunk
+        return min(self.chunk, max(LEAST_STEP, 1 << (longest - 1).bit_length()))
 
     def read(self) -> Block:
-        """One chunk of the forward pass in every lane."""
+        """One chunk of the forward pass in every lane, or less where that is all there is."""
+        symbols = self._step()
         row, place, before = np.array([piece.row for piece in self.pieces]), self.place, self.state
         index, first = torch.from_numpy(row).to(self.device), torch.from_numpy(place).to(self.device)
         codes = self.fetcher.window(
-            self.rows.origin[index], self.rows.sign[index], self.rows.length[index], first - 1, self.chunk + 1
+            self.rows.origin[index], self.rows.sign[index], self.rows.length[index], first - 1, symbols + 1
         )
         output = self.model.forward(codes[:, :-1], before)
         begin = np.maximum(place, [piece.start for piece in self.pieces])
-        end = np.maximum(begin, np.minimum(place + self.chunk, [piece.end for piece in self.pieces]))
+        end = np.maximum(begin, np.minimum(place + symbols, [piece.end for piece in self.pieces]))
         counted = torch.from_numpy(np.stack([begin - place, end - place])).to(self.device).unsqueeze(2)  # [2, B, 1]
-        step = torch.arange(self.chunk, device=self.device)
-        self.place, self.state = place + self.chunk, output.state
+        step = torch.arange(symbols, device=self.device)
+        self.place, self.state = place + symbols, output.state
         sign = self.host_rows.sign.numpy()[row]
         return Block(
             row=row,

@@ -56,10 +56,11 @@ def read_stretches(
         while queue and len(work.pieces) < settings.lanes:
             work.take(queue.pop())
         keeper.before_read(work)
+        before = int(work.left.sum())
         block = work.read()
         yield block
         keeper.after_read(work)
-        read += block.targets.numel()
+        read += before - int(work.left.sum())  # what a lane reads past its piece's end is nothing to wait for
         unreleased += block.targets.numel()
         reader.report(read, to_read)
         if unreleased >= RELEASED_AFTER:

@@ -224,6 +224,13 @@ def test_flags_tell_what_the_reads_cannot():
     assert Flag.FEW_READS | Flag.RATE_OPEN_ABOVE in words[5]  # one sample alone
 
 
+def test_as_many_reads_as_the_minimum_are_not_few():
+    covered = np.array([[1, 1, 1, 2], [1, 1, 1, 1]], np.int32)
+    settings = settings_of(min_reads=5)
+    flags = fit_sites(covered // 2, covered, settings, model_of(settings)).flags
+    assert [bool(Flag(int(bits)) & Flag.FEW_READS) for bits in flags] == [False, True]
+
+
 def test_bounds_threads_and_pieces_of_the_table_change_nothing_but_bounds():
     modified, covered = mixed(50)
     model = model_of(SETTINGS)

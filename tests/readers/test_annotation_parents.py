@@ -166,6 +166,14 @@ def test_single_exons_of_one_transcript_id_are_transcripts_of_their_own(read):
     assert [len(t.exons) for t in read(text).transcripts] == [1, 1, 1, 2]
 
 
+def test_an_exon_number_may_be_the_first_attribute(read):
+    text = "\n".join(
+        f'I x exon {start} {start + 80} . + . exon_number "{rank}"; gene_id "A"; transcript_id "t";'
+        for start, rank in ((101, 1), (301, 2), (5101, 1), (5301, 2))
+    )
+    assert [len(t.exons) for t in read(text).transcripts] == [2, 2]
+
+
 def test_an_exon_number_that_is_always_1_says_nothing(read):
     text = gtf("t", *(("I", "+", start, start + 80, 1) for start in (100, 500, 900)))
     assert [len(t.exons) for t in read(text).transcripts] == [3]

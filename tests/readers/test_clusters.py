@@ -43,3 +43,10 @@ def test_bad_tables_are_one_sentence(tmp_path, text, sentence):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="does not exist: check the path"):
         read_clusters(tmp_path / "gone.tsv", ["a"])
+
+
+@pytest.mark.parametrize(("missing", "told"), [(5, "p3, p4; cluster"), (6, "p3, p4 and 1 more; cluster")])
+def test_names_beyond_the_fifth_are_counted(tmp_path, missing, told):
+    path = write(tmp_path, "a\ta\n")
+    with pytest.raises(InputError, match=re.escape(told)):
+        read_clusters(path, [f"p{number}" for number in range(missing)])

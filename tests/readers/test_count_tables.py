@@ -364,7 +364,8 @@ def test_line_without_end_is_refused_at_once(read):
 )
 def test_other_compressions_are_named(read, head, kind, remedy):
     with pytest.raises(
-        InputError, match=f"is compressed by {kind}, which is not read: decompress it first with {remedy}"
+        InputError,
+        match=f"compressed with {kind}, and only gzip and bgzip are read: decompress it first with {remedy}",
     ):
         read(head + b"\x00\x01\n\xff" * 9)
 

@@ -1,5 +1,6 @@
 """Reads with modified bases to counts: what each tag says, what is refused, and the readable twin beside it."""
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -434,6 +435,16 @@ def test_sam_and_cram_give_the_counts_of_bam(in_formats):
     assert bam.covered.sum() > 100
     assert_same(counts_of(folder / "r.sam", reference), bam)
     assert_same(counts_of(folder / "r.cram", reference, fasta=folder / "g.fa"), bam)
+
+
+def test_reads_may_be_sam_in_bgzip_and_bam_in_plain_gzip_is_named(in_formats, tmp_path):
+    folder, reference = in_formats
+    with pysam.BGZFile(str(tmp_path / "r.sam.gz"), "w", None) as out:
+        out.write((folder / "r.sam").read_bytes())
+    assert_same(counts_of(tmp_path / "r.sam.gz", reference), counts_of(folder / "r.bam", reference))
+    (tmp_path / "again.bam").write_bytes(gzip.compress(gzip.decompress((folder / "r.bam").read_bytes())))
+    with pytest.raises(InputError, match=r"again\.bam is BAM in plain gzip in place of BGZF; write it again"):
+        counts_of(tmp_path / "again.bam", reference)
 
 
 @pytest.mark.parametrize("ending", ["sam", "cram"])

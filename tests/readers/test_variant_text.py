@@ -75,6 +75,12 @@ def test_records_come_in_the_order_of_the_file(made, way, piped, monkeypatch):
     assert [r.number for r in records] == ([1, 2] if way == "bcf" else [5, 6])
 
 
+def test_bcf_in_plain_gzip_has_the_records_of_bcf(made, tmp_path):
+    bcf = made(way="bcf")
+    (tmp_path / "again").write_bytes(gzip.compress(gzip.decompress(bcf.read_bytes())))
+    assert taken(tmp_path / "again") == taken(bcf)
+
+
 @pytest.mark.parametrize("way", ["plain", "gzip", "bgzip"])
 def test_text_is_kept_to_the_byte(made, way):
     line = "I\t7\trs1\tA\tC\t29.50\tq10\tX=1e-05;Y;Z=a b\u00e9"

@@ -9,7 +9,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
-from genolstm.states.sites import readable, states_at
+from genolstm.states.sites import neighbourhoods, readable, states_at
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
@@ -160,4 +160,14 @@ def test_only_contigs_with_sites_are_read(genome):
         sites_of(genome, [("b", 20, 1)]),
         (0,),
     )
-    assert read[-1] == 2 * 64  # two strands of 45, in whole chunks of 32
+    assert read[-1] == 2 * 45  # two strands
+
+
+def test_intervals_that_two_burn_ins_reach_across_are_read_as_one(genome):
+    def stretches(first, second):
+        contig, start = np.array([0, 0], dtype=np.int32), np.array([first, second])
+        return neighbourhoods(genome, contig, start, start + 10, burn_in=96)
+
+    near, far = stretches(20, 224), stretches(20, 225)
+    assert (near.start.tolist(), near.end.tolist()) == ([19], [235]), "192 bases between: the two burn-ins are longer"
+    assert (far.start.tolist(), far.end.tolist()) == ([19, 224], [31, 236])

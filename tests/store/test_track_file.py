@@ -1,5 +1,6 @@
 """Track files: what was counted comes back at every base, and what was not observed is NaN."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,6 +61,17 @@ def test_counts_come_back_at_every_base_from_every_window(write):
     assert track.counts("III", 0, 7).tolist() == [0] * 7
     assert track.counts("I", 3, 9).dtype == np.float32
     assert (track.total, track.bases, track.unit) == (67, 32, "cuts/bp")
+
+
+def test_values_of_a_signal_keep_their_fractions_and_places_stay_whole(write):
+    runs = runs_of({0: np.array([0, 1, 0, 1] + [0] * 36)})
+    runs.counts = np.array([0.25, 1.75], np.float32)
+    track = write(runs, origin=replace(ORIGIN, assay="signal"))
+    assert track.counts("I", 0, 4).tolist() == [0, 0.25, 0, 1.75]
+    assert track.total == 2.0
+    with open_file(track.path, Kind.TRACK) as file:
+        kinds = {name: column.dtype.kind for name, column in file["runs"].items()}
+    assert kinds == {"start": "i", "length": "i", "count": "f"}, "float32 would round places beyond 2^24"
 
 
 def test_long_runs_are_cut_at_the_window(write):

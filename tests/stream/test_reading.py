@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genolstm.alphabet import DNA, PROTEIN, reverse_complement
+from genolstm.cells.memory import State
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings, TrainableCell
@@ -21,7 +23,7 @@ from genolstm.stream.blocks import traces_of
 from genolstm.stream.pieces import pieces_of
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits, read_stretches
-from genolstm.stream.seams import Seams
+from genolstm.stream.seams import Seams, max_state_difference
 
 
 @pytest.fixture
@@ -390,6 +392,37 @@ def test_pieces_tile_each_row_in_whole_chunks_with_their_burn_in_before(lengths,
             assert piece.followed == (piece.end < total)
             assert not piece.followed or (piece.end - piece.first) % chunk == 0
             assert piece.checked == (not first)
+
+
+def test_pieces_are_no_shorter_than_their_burn_in():
+    column = torch.tensor([6400, 6400])
+    nothing = torch.zeros_like(column)
+    stream = StreamSettings(lanes=64, chunk=16, burn_in=3200)
+    pieces = pieces_of(Rows(nothing, nothing + 1, column, nothing, nothing), stream)
+    assert min(piece.end - piece.start for piece in pieces) >= 3200, "more would be read before pieces than in them"
+
+
+def test_short_contigs_are_read_once_in_steps_that_are_not_much_longer(genome_of, drawn_codes, stretches_of):
+    lengths = [1, 2, 60, 64, 65, *[60] * 30]
+    genome = genome_of({f"c{n}": drawn_codes(n, length) for n, length in enumerate(lengths)})
+    stretches, model, said = stretches_of(genome), model_of(layers=2), []
+    stream = StreamSettings(lanes=8, chunk=512, burn_in=16_384)
+    reader = GenomeReader(model, genome, stream, on_progress=lambda *now: said.append(now))
+    read = sum(block.targets.numel() for block in read_stretches(reader, stretches))
+    assert read <= 2.2 * sum(2 * length for length in lengths), "512 a contig and strand would be 9 times as many"
+    assert said[-1] == (1.0, 2 * sum(lengths)), "progress counts what stands in contigs, each base and strand once"
+    fractions = [fraction for fraction, _ in said]
+    assert all(later > earlier for earlier, later in pairwise(fractions))
+    bits, known = mean_bits(reader, stretches)
+    expected, expected_known = plain_bits(model, genome, stretches)
+    assert known == expected_known
+    assert bits == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_difference_of_memories_counts_whichever_is_larger():
+    hidden, low, high = torch.zeros(1, 2, 1), torch.tensor([[[1.0], [3.0]]]), torch.tensor([[[3.0], [1.0]]])
+    found = max_state_difference(State(hidden, low), State(hidden, high))
+    torch.testing.assert_close(found, torch.tensor([2 / 4, 2 / 2]))
 
 
 def test_no_stretch_gives_no_block(tiny_genome, stretches_of):
