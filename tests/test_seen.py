@@ -23,7 +23,8 @@ def own(genome_of, drawn_codes, stretches_of):
     ]  # fmt: skip
     split = stretches_of(genome, rows)
     checkpoint = Checkpoint(
-        model=ModelSettings(hidden=2), train=TrainSettings(), weights={"w": np.zeros(8, np.float32)}, split=split, lengths=genome.lengths,
+        model=ModelSettings(hidden=2), train=TrainSettings(), weights={"w": np.zeros(8, np.float32)}, split=split,
+        lengths=genome.lengths,
         genome_sha256=genome.sha256, history={}, looks={}, training=training_sequence(genome, split),
     )  # fmt: skip
     return genome, checkpoint
