@@ -130,10 +130,10 @@ MISTAKES = {
         lambda: gl.train(gl.open_genome("small.h5"), forget_bias="much"),
     ),
     "a seen test contig": (
-        ["probe", "splice", "model.h5", "--genome", "genome.h5", "--annotation", "genes.gff3", "-o", "x.h5",
+        ["probe", "splice", "model.h5", "--genome", "small.h5", "--annotation", "genes.gff3", "-o", "x.h5",
          "--train-contigs", "chrC", "--test-contigs", "chrA"],
         lambda: gl.probe_splice(
-            gl.load("model.h5"), gl.open_genome("genome.h5"), "genes.gff3", train_contigs="chrC", test_contigs="chrA"
+            gl.load("model.h5"), gl.open_genome("small.h5"), "genes.gff3", train_contigs="chrC", test_contigs="chrA"
         ),
     ),
     "neither proteins nor genes": (
