@@ -1,5 +1,6 @@
 """Which proteins may be fitted to and judged on: the model's own parts, and no relative across them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_relatives_of_test_proteins_are_not_fitted_to(proteome):
 
 def test_proteins_that_the_model_does_not_know_are_split_in_whole_clusters(proteome):
     checkpoint = checkpoint_of(proteome, PARTS)
-    stranger = SimpleNamespace(**{**vars(proteome), "names": tuple(f"new_{name}" for name in proteome.names)})
+    stranger = replace(proteome, names=tuple(f"new_{name}" for name in proteome.names))
     chains, how = chains_of_proteins(stranger, checkpoint, SETTINGS, "m.h5")
     assert how.startswith("whole clusters drawn")
     assert set(chains.part.tolist()) == {0, 1, 2}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from genolstm.probes.scores import (
     topk,
 )
 from genolstm.probes.state_sources import ModelStates
-from genolstm.probes.task import TRAINED
+from genolstm.probes.task import BINARY, TRAINED
 from genolstm.probes.tasks.splice import splice_task
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
@@ -444,11 +445,17 @@ def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
     assert np.isfinite(result.features[TRAINED].scores["calibration_error"]).all()
 
 
-def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites, monkeypatch):
+def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites):
     """The second set has the better likelihood, the third the better AUPRC: the proper score decides."""
     scores = [(-0.5, 0.8), (-0.2, 0.7), (-0.9, 0.99), *[(-3.0, 0.1)] * len(OFFSET_SETS)]
     likelihoods, areas = (iter(column) for column in zip(*scores, strict=True))
-    monkeypatch.setattr("genolstm.probes.evaluation.log_likelihood", lambda *_: next(likelihoods))
-    monkeypatch.setattr("genolstm.probes.evaluation.auprc", lambda *_: next(areas))
-    judge = ProbeEvaluation("donor", genome, sites, SETTINGS, lambda _: None)
-    assert judge._best_offsets(made_states(TRAINED, sites.label, 10)) == OFFSET_SETS[1]
+
+    def fitted(features, *_, **__):
+        undecided = SimpleNamespace(regularisation=1.0, strengths=((1.0, next(likelihoods)),))
+        undecided.decision = lambda rows: np.zeros(len(rows))
+        return undecided
+
+    evaluation = evaluation_of(genome, sites)
+    kind = replace(BINARY, fit_coarsely=fitted, score=lambda *_: next(areas))
+    evaluation.target = replace(evaluation.target, type=kind)
+    assert evaluation._best_offsets(made_states(TRAINED, sites.label, 10)) == OFFSET_SETS[1]
