@@ -450,7 +450,7 @@ def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites):
     scores = [(-0.5, 0.8), (-0.2, 0.7), (-0.9, 0.99), *[(-3.0, 0.1)] * len(OFFSET_SETS)]
     likelihoods, areas = (iter(column) for column in zip(*scores, strict=True))
 
-    def fitted(features, *_, **__):
+    def fitted(*_, **__):
         undecided = SimpleNamespace(regularisation=1.0, strengths=((1.0, next(likelihoods)),))
         undecided.decision = lambda rows: np.zeros(len(rows))
         return undecided
