@@ -71,9 +71,8 @@ def _check(names: Sequence[str], source: str) -> None:
 def _check_lengths(found: Mapping[str, int], lengths: Mapping[str, int], source: str, genome_name: str) -> None:
     other = [name for name in found if name in lengths and found[name] != lengths[name]]
     if other:
-        wrong = listed(
-            f"{name} has {found[name]:,} bp in {source} and {lengths[name]:,} bp in {genome_name}" for name in other
-        )
+        name, more = other[0], f", and {len(other) - 1:,} more differ" if len(other) > 1 else ""
+        wrong = f"{printable(name)} has {found[name]:,} bp in {source} and {lengths[name]:,} bp in {genome_name}{more}"
         raise InputError(
             f"{source} was aligned to another genome: {wrong}; align the reads to this genome, or ingest the other one."
         )

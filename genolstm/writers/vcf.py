@@ -160,7 +160,8 @@ def write_vcf(path: Path, header: Iterable[str]) -> Iterator[VcfFile]:
 def _forget(path: Path, *, itself: bool) -> None:
     """Remove the indexes of what a file replaces, then that: an index never lies beside a file that it is not of."""
     for ending in (*INDEXES, *([""] if itself else [])):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+        if len(os.fsencode(path.name + ending)) <= NAME_BYTES:
+            path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _to_bcf(text: Path, target: Path, path: Path) -> None:
