@@ -22,6 +22,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
+@pytest.mark.slow
 def test_memory_that_was_freed_is_taken_again_without_asking_the_system():
     given, kept = (
         int(subprocess.run([sys.executable, "-c", TAKING, how], capture_output=True, text=True, check=True).stdout)

@@ -13,17 +13,20 @@ def _same_environment(monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_a_result_without_a_word(campaign_files):
     found = flip_bits.campaign(campaign_files, flips=30, seed=7)
     assert [each for each in found if each["ended"] in flip_bits.BAD] == []
     assert sum(each["ended"] == flip_bits.REFUSED for each in found) >= 15, "most flips are where the command reads"
 
 
+@pytest.mark.slow
 def test_no_kill_leaves_a_torn_output_and_the_same_command_completes(campaign_files):
     found = list(kill_writers.campaign(campaign_files, kills=15, seed=7))
     assert [each for each in found if each[1] in kill_writers.BAD] == []
 
 
+@pytest.mark.slow
 def test_no_mutated_input_ends_a_reader_but_in_one_sentence(tmp_path):
     found = mutate_inputs.campaign(tmp_path, mutants=60, seed=7)
     bad = [(each["kind"], each["mutant"], each["told"]) for each in found if each["ended"] in mutate_inputs.BAD]
@@ -39,6 +42,7 @@ WRITERS = {  # main output -> ending under which it grows, and a command
 
 
 @pytest.mark.parametrize("main", WRITERS)
+@pytest.mark.slow
 def test_two_commands_that_write_one_output_at_once_leave_it_whole(main, campaign_files, tmp_path):
     ending, command = WRITERS[main]
     names = {**campaign_files, "damaged": tmp_path}

@@ -267,6 +267,7 @@ def test_letters_that_are_no_residues_are_told(ran, made, tmp_path):
 
 
 @pytest.mark.usefixtures("probed")
+@pytest.mark.slow
 def test_a_model_that_was_taught_the_targets_is_said_to_have_been_taught(ran, made, tmp_path):
     training = ("--hidden", "6", "--bases", "2k", "--multitask", "charge,hydropathy", "-t", "1", "--device", "cpu")
     code, _, err = ran("train", made / "p.h5", "-o", tmp_path / "taught.h5", *training, "-q")

@@ -207,6 +207,7 @@ def test_damaged_resume_file_is_refused(unfinished, run, genome_file):
 # ---- reproducible
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes_under_source_date_epoch(finished, genome_file, tmp_path):
     files = []
     for name in ("one", "two"):

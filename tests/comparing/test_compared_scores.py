@@ -67,6 +67,7 @@ def verdict_of(paths):
     return Groups(["a", "b"], seed=1).differences(measured)[0]
 
 
+@pytest.mark.slow
 def test_planted_difference_is_found_and_planted_null_is_kept(scored):
     rng = np.random.default_rng(1)
     kept = 0

@@ -34,6 +34,7 @@ FIRST = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_in_every_format(results, tmp_path):
     written = []
     for number in (1, 2):

@@ -33,6 +33,7 @@ def old(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.slow
 def test_every_table_is_exported_as_version_0_1_0_did(old, name):
     for table, digest in TABLES[name].items():
         found = CliRunner().invoke(app, ["export", str(old(name)), "--table", table, "-o", "-", "-q"])

@@ -137,6 +137,7 @@ def test_every_block_holds_the_logits_and_states_of_one_lane(tiny_genome, stretc
     seed=st.integers(0, 99),
     exact=st.booleans(),
 )
+@pytest.mark.slow
 def test_every_symbol_is_counted_once_after_what_was_taken_back(
     genome_of, drawn_codes, stretches_of, lengths, lanes, chunk, burn_in, seed, exact
 ):
@@ -430,6 +431,7 @@ def test_no_stretch_gives_no_block(tiny_genome, stretches_of):
     assert list(read_stretches(GenomeReader(model_of(), tiny_genome, PIECES), nothing)) == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_contig(genome_of, drawn_codes, stretches_of):
     model, stream = model_of(), StreamSettings(lanes=4, chunk=64, burn_in=64)
 
