@@ -30,6 +30,7 @@ from genolstm.cli import (
     train,
     variants,
 )
+from genolstm.cli.help import ALONG, CHECKS, DATA, METHYLATION, MODEL, OUTPUT, PROBES, GroupedHelp
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.terminal import printable
 from genolstm.errors import GenolstmError, InputError
@@ -39,6 +40,7 @@ SPINNING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # how OpenMP'
 
 app = typer.Typer(
     name="genolstm",
+    cls=GroupedHelp,
     help="Train a next-nucleotide LSTM on a genome and test, with controls, what its hidden states have learned.",
     no_args_is_help=True,
     rich_markup_mode=None,  # user text is never markup: a path may hold [brackets]
@@ -62,25 +64,25 @@ def _root(
     """Train a next-nucleotide LSTM on a genome and test, with controls, what its hidden states have learned."""
 
 
-app.command(cls=PathCheckedCommand)(ingest.ingest)
-app.command(cls=PathCheckedCommand)(track.track)
-app.command(cls=PathCheckedCommand)(train.train)
-app.command(cls=PathCheckedCommand)(score.score)
-app.command(cls=PathCheckedCommand)(embed.embed)
-app.command(cls=PathCheckedCommand)(gates.gates)
-app.command(cls=PathCheckedCommand)(variants.variants)
-app.add_typer(probe.app, name="probe")
-app.add_typer(methylation.app, name="methylation")
-app.add_typer(models.app, name="models")
-app.command(cls=PathCheckedCommand)(compare.compare)
-app.command(cls=PathCheckedCommand)(report.report)
-app.command(cls=PathCheckedCommand)(export.export)
-app.command(cls=PathCheckedCommand)(study.study)
-app.command(cls=PathCheckedCommand)(show.show)
-app.command(cls=PathCheckedCommand)(show.schema)
-app.command(cls=PathCheckedCommand)(doctor.doctor)
-app.command(cls=PathCheckedCommand)(bench.bench)
-app.command(cls=PathCheckedCommand)(demo.demo)
+app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(ingest.ingest)
+app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(track.track)
+app.command(cls=PathCheckedCommand, rich_help_panel=MODEL)(train.train)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(score.score)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(embed.embed)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(gates.gates)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(variants.variants)
+app.add_typer(probe.app, name="probe", rich_help_panel=PROBES)
+app.add_typer(methylation.app, name="methylation", rich_help_panel=METHYLATION)
+app.add_typer(models.app, name="models", rich_help_panel=MODEL)
+app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(compare.compare)
+app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(report.report)
+app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(export.export)
+app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(study.study)
+app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(show.show)
+app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(show.schema)
+app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(doctor.doctor)
+app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(bench.bench)
+app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(demo.demo)
 
 
 def main() -> None:

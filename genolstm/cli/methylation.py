@@ -3,9 +3,11 @@
 import typer
 
 from genolstm.cli import methylation_count, methylation_fit, methylation_predict, methylation_simulate
+from genolstm.cli.help import GroupedHelp
 from genolstm.cli.paths import PathCheckedCommand
 
 app = typer.Typer(
+    cls=GroupedHelp,
     help="Count modified bases, and fit the cell whose state is a methylation fraction to the counts.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genolstm.cli.command import command
+from genolstm.cli.help import GroupedHelp
 from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.terminal import Task, log
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MEBI = 1 << 20
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, cls=GroupedHelp)
 
 
 @app.callback()

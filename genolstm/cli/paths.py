@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
 
+from genolstm.cli.help import PlainHelpCommand
 from genolstm.errors import UsageError
 from genolstm.outputs import hold, release, same_file
 
@@ -24,7 +24,7 @@ class Named(NamedTuple):
     path: Path
 
 
-class PathCheckedCommand(TyperCommand):
+class PathCheckedCommand(PlainHelpCommand):
     """A command that starts only when none of its outputs is another output or an input, under whatever name.
 
     Where there are several outputs the main one gets its name last, see `outputs.hold`.

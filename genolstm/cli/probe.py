@@ -7,6 +7,7 @@ import typer
 
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
+from genolstm.cli.help import GroupedHelp
 from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.probe_accessibility import accessibility
@@ -17,6 +18,7 @@ from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
 
 app = typer.Typer(
+    cls=GroupedHelp,
     help="Test which biology a model's hidden states encode, with linear probes, each beside its controls.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -69,7 +69,10 @@ class TrainSettings(Settings):
     lanes: int = option(16, "Stretches of genome read side by side; default 16, 128 on a GPU.", min=1, shown=None)
     chunk: int = option(64, "Bases between weight updates; default 64, 128 on a GPU.", min=1, shown=None)
     bases: int = option(
-        40_000_000, "Stop after this many bases, both strands counted (40M, 1G); 0 for no such limit.", read=parse_size
+        40_000_000,
+        "Stop after this many bases, both strands counted (40M, 1G); 0 for no such limit.",
+        read=parse_size,
+        shown="40M",
     )
     minutes: float = option(0.0, "Stop after this long; 0 for no such limit.", min=0)
     learning_rate: float = option(3e-3, "Peak learning rate of AdamW.", "--lr")
