@@ -19,6 +19,7 @@ from genolstm.cli import (
     export,
     gates,
     ingest,
+    manual,
     methylation,
     models,
     probe,
@@ -81,6 +82,7 @@ app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(study.study)
 app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(show.show)
 app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(show.schema)
 app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(doctor.doctor)
+app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(manual.manual)
 app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(bench.bench)
 app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(demo.demo)
 
