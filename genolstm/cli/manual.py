@@ -1,5 +1,6 @@
 """``genolstm manual``: the page of a command in the terminal, where there is no browser."""
 
+import pydoc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,7 +33,7 @@ def manual(
         raise UsageError(f"the manual has no page '{' '.join(command or [])}'; it has {there}.")
     text = filled(pages[name].read_text(encoding="utf-8"), ctx.find_root().command)
     if sys.stdout.isatty():
-        typer.echo_via_pager(text)
+        pydoc.pager(text)
     else:
         typer.echo(text, nl=False)
 
