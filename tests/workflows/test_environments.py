@@ -43,9 +43,34 @@ def test_recipe_has_every_dependency_and_the_version(workflows, needed):
     assert asked == needed
 
 
-def test_container_copies_what_is_there(workflows):
+def built_from():
+    """What the wheel is made of, by pyproject.toml."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())
+    return {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "genolstm",
+        *project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"],
+    }
+
+
+def covered(name, copied):
+    """Whether a path or a folder around it is copied."""
+    path = Path(name)
+    return any(each.as_posix() in copied for each in (path, *path.parents))
+
+
+def test_container_copies_what_the_wheel_is_made_of(workflows):
     definition = (workflows / "envs" / "genolstm.def").read_text()
     files = definition.split("%files")[1].split("%post")[0].split("\n")
     copied = [line.split()[0] for line in files if line.strip()]
-    assert {"pyproject.toml", "README.md", "genolstm", "example_data"} <= set(copied)
+    assert [name for name in built_from() if not covered(name, copied)] == []
+    assert all((TOP / name).exists() for name in copied)
+
+
+def test_dockerfile_copies_what_the_wheel_is_made_of():
+    lines = [line.split()[1:] for line in (TOP / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")]
+    copied = [name for words in lines for name in words[:-1]]
+    assert [name for name in built_from() if not covered(name, copied)] == []
     assert all((TOP / name).exists() for name in copied)
