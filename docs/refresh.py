@@ -1,4 +1,4 @@
-"""Bring the demo's output in README and pages up to date: python docs/refresh.py LOG (of 'genolstm demo 2> LOG').
+"""Bring the demo's output in README and pages up to date: python docs/refresh.py LOG (of 'genolstm demo -v 2> LOG').
 
 In a fenced block whose lines begin with '$ genolstm', every printed line is replaced by the line of the log most
 like it; '...' stands for lines that are left out. What has no line like it is named, and left as it is.

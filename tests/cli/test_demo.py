@@ -1,5 +1,6 @@
 """`genolstm demo`: the whole path, and what stands in its way."""
 
+import logging
 import shlex
 from types import SimpleNamespace
 
@@ -38,13 +39,14 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
     process = program("demo", "-o", tmp_path / "demo", "-t", "1")
     out, err = process.communicate(timeout=3000)
     assert process.returncode == 0
-    assert out.startswith("pombe-256: LSTM 1x256, ")  # a real result at once
+    assert out == ""
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted([*RESULTS, INDEX])
     for name, kind in ((name, kind) for name, kind in RESULTS.items() if kind):
         with open_any(tmp_path / "demo" / name, verify=True) as file:
             assert file.attrs["kind"] == kind
     lines = err.splitlines()
-    assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == ["models", *COMMANDS]
+    assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == COMMANDS
+    assert len(lines) < 60
     results = read_probe(tmp_path / "demo" / "splice.h5")
     for target in ("donor", "acceptor"):
         assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)
@@ -147,14 +149,30 @@ def test_step_that_was_stopped_ends_the_demo_with_its_code(tmp_path):
     with pytest.raises(typer.Exit) as stop:
         command.demo(within(stopped), tmp_path / "demo")
     assert stop.value.exit_code == 143
-    assert taken == ["models", "ingest", "train"]
+    assert taken == ["ingest", "train"]
 
 
 def test_steps_are_shown_as_they_would_be_typed_unless_quiet(tmp_path, capsys):
     nothing = within(lambda *_, **__: None)
     command.demo(nothing, tmp_path / "my demo")
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("$ ")]
+    assert [shlex.split(line)[2] for line in shown] == COMMANDS
+    assert shlex.split(shown[0])[-1] == str(tmp_path / "my demo" / "genome.h5")
+    command.demo(nothing, tmp_path / "all", verbose=True)
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("$ ")]
     assert [shlex.split(line)[2] for line in shown] == ["models", *COMMANDS]
-    assert shlex.split(shown[1])[-1] == str(tmp_path / "my demo" / "genome.h5")
     command.demo(nothing, tmp_path / "quiet", quiet=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_steps_log_verdicts_and_what_they_wrote_alone(tmp_path, caplog):
+    log = logging.getLogger("genolstm")
+    with caplog.at_level(logging.INFO, logger="genolstm"), command._key_lines():
+        log.info("donor: gain; trained states +0.1 AUPRC")
+        log.info("device cpu")
+        log.info("wrote %s: 3 contigs", tmp_path / "genome.h5")
+        log.info("wrote %s", tmp_path / "bits.bw")
+        log.warning("careful")
+    log.info("after")
+    assert [line.split(";")[0] for line in caplog.messages[:1]] == ["donor: gain"]
+    assert caplog.messages[1:] == [f"wrote {tmp_path / 'genome.h5'}: 3 contigs", "careful"]
