@@ -88,8 +88,10 @@ class SparseTable:
     def rows(self, contexts: Integers) -> Floats:
         """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
         self._sort()
-        place = np.searchsorted(self.contexts, contexts)
-        found = np.append(self.contexts, -1)[place] == contexts
+        if not len(self.contexts):
+            return self.counts[np.full(len(contexts), -1)].astype(np.float64)
+        place = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
+        found = self.contexts[place] == contexts
         return self.counts[np.where(found, place, -1)].astype(np.float64)
 
     def _sort(self) -> None:
