@@ -172,8 +172,9 @@ def _weigh_parts(draft: Draft, biotype: str, fates: list[str], oddities: dict[st
     """Take out of a draft what is not believed (CDS of a tRNA) and what is not needed (UTRs beside exons)."""
     if Part.EXON in draft.numbers:
         _skip(draft, Part.RIM, "UTR and start codon features (exons are given)", fates)
-    disbelieved = [part for part in (Part.CODING, Part.STOP, Part.RIM) if part in draft.numbers]
-    if disbelieved and is_noncoding(biotype):
+    if not is_noncoding(biotype):
+        return
+    if disbelieved := [part for part in (Part.CODING, Part.STOP, Part.RIM) if part in draft.numbers]:
         oddities[f"of biotype {biotype} had CDS or UTR features, which were not read as coding"].append(draft.name)
         for part in disbelieved:
             _skip(draft, part, f"CDS and UTR features of {biotype} parents", fates)
@@ -189,17 +190,17 @@ def _skip(draft: Draft, part: Part, reason: str, fates: list[str]) -> None:
 
 def _use(draft: Draft, fates: list[str]) -> int:
     """Mark the lines of a draft as used; give back how many were not used before."""
-    lines = [line for part in draft.numbers for _, _, line in draft.pieces(part)]
-    n_new = sum(fates[line] != USED for line in lines)
+    lines = draft.lines()
+    before = [fates[line] for line in lines]
     for line in lines:
         fates[line] = USED
-    return n_new
+    return len(lines) - before.count(USED)
 
 
 def _merged(pieces: list[Piece]) -> list[tuple[int, int]]:
     """Ascending spans, those that touch or overlap made one."""
     merged: list[tuple[int, int]] = []
-    for start, end, _ in sorted(pieces):
+    for start, end, _ in sorted(pieces) if len(pieces) > 1 else pieces:
         if merged and start <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
@@ -220,8 +221,7 @@ def _tell_oddities(
     oddities: dict[str, list[str]],
 ) -> None:
     """Note what is odd in a transcript that is kept: overlapping pieces, and CDS that sticks out of the exons."""
-    ordered = sorted(pieces)
-    if any(left[1] > right[0] for left, right in pairwise(ordered)):
+    if len(pieces) > 1 and any(left[1] > right[0] for left, right in pairwise(sorted(pieces))):
         oddities["had overlapping exons or CDS, which were merged"].append(name)
     if coding and not all(any(start >= exon[0] and end <= exon[1] for exon in exons) for start, end in coding):
         oddities["had CDS or stop codons outside the exons, which were kept as they are"].append(name)

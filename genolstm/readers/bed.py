@@ -1,6 +1,7 @@
 """BED and its kin (narrowPeak, broadPeak, bedGraph) as columns of intervals on a genome, 0-based and half open."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from genolstm.regions import STRAND_SIGNS
 COLUMNS_NEEDED = 3  # contig, start, end
 NAME_COLUMN, SCORE_COLUMN, STRAND_COLUMN = 3, 4, 5
 BROWSER_LINES = ("track", "browser")  # what the UCSC browser puts above the intervals
+NO_INTERVAL = ("#", *BROWSER_LINES)  # how a line may begin that is none
 FOREIGN_CONTIG, NO_BASES = "contig not in genome", "interval without a base"
 NO_PLACE = "no place ('.', as bedtools writes it)"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -74,7 +76,7 @@ def read_bed(
     """
     source = source_name(path)
     order = {contig: place for place, contig in enumerate(lengths)}
-    rows: list[tuple[int, int, int, int]] = []
+    contigs, starts, ends, strands = array("i"), array("q"), array("q"), array("b")
     names: list[str] = []
     skipped: Counter[str] = Counter()
     foreign: dict[str, None] = {}
@@ -99,18 +101,20 @@ def read_bed(
         else:
             named = named or len(columns) > named_by
             names.append(_name(columns, source, number, named_by))
-            rows.append((order[contig], start, end, _strand(columns, source, number)))
-    if not rows:
+            contigs.append(order[contig])
+            starts.append(start)
+            ends.append(end)
+            strands.append(_strand(columns, source, number))
+    if not names:
         raise InputError(_nothing_left(source, list(foreign), list(lengths), skipped, genome_name))
-    table = np.array(rows, dtype=np.int64)  # [n, 4]
     return Bed(
-        contig=table[:, 0].astype(np.int32),
-        start=table[:, 1].copy(),
-        end=table[:, 2].copy(),
+        contig=np.array(contigs, np.int32),
+        start=np.array(starts, np.int64),
+        end=np.array(ends, np.int64),
         name=tuple(names) if named else (),
-        strand=table[:, 3].astype(np.int8),
-        read=len(rows) + skipped.total(),
-        used=len(rows),
+        strand=np.array(strands, np.int8),
+        read=len(names) + skipped.total(),
+        used=len(names),
         skipped=dict(skipped),
         warnings=_warnings(source, skipped, list(foreign), genome_name),
     )
@@ -120,6 +124,10 @@ def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     """Number and text of each line that should be an interval, without its line end."""
     with opened_lines(path, "BED", "a BED file") as lines:
         for number, line in lines:
+            if not line.startswith(NO_INTERVAL) and not line[:1].isspace():
+                if line:
+                    yield number, line
+                continue
             fields = line.split(maxsplit=1)
             if fields and not line.startswith("#") and fields[0] not in BROWSER_LINES:
                 yield number, line

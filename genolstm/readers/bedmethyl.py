@@ -21,7 +21,7 @@ BEDMETHYL_COLUMNS, WITH_COUNTS = 11, 18
 EXTENDED = range(14, 17)  # of modbam2bed -e: canonical, modified, filtered, and in later versions no call, other
 NAME, SCORE, STRAND, COVERAGE, PERCENT, FIRST_COUNT = 3, 4, 5, 9, 10, 11
 HIGHEST_SCORE = 1000  # of BED
-FIELDS = ("coverage", "percentage", "decimals", "score", "vague")
+FIELDS = ("coverage", "percentage", "decimals", "vague")
 MODKIT, EXTENDED_COUNTS = ("modified", "canonical", "other"), ("canonical", "modified", "filtered")
 OF_COVERAGE = "modified reads are percentage x coverage"
 OF_CALLED = "modbam2bed: modified reads are percentage x called reads, which are score x coverage / 1000"
@@ -72,15 +72,21 @@ def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) ->
             vague[fields[NAME].partition(",")[0] if kind is Named.ANY else ""] += 1
         elif together:
             raise BadRow(f"it counts '{fields[NAME]}' alone, where '{settings.code}' are wanted together")
-        texts = (fields[1], fields[2], fields[COVERAGE], *fields[FIRST_COUNT:end_of_counts])
         try:
-            start, end, coverage, *counts = map(int, texts)
+            start, coverage = int(fields[1]), int(fields[COVERAGE])
+            length = int(fields[2]) - start
+            counts = [int(text) for text in fields[FIRST_COUNT:end_of_counts]]
         except ValueError:  # 8.0, or what is no number
-            start, end, coverage, *counts = map(whole, texts)
-        if end != start + 1:
-            raise BadRow(f"it spans {start} to {end}, which is not one base")
-        score = float(fields[SCORE]) if not counted and fields[SCORE].isdecimal() else np.nan
-        return start, 1, strand_of(fields[STRAND]), coverage, *percentage(fields[PERCENT]), score, is_vague, *counts
+            start, coverage = whole(fields[1]), whole(fields[COVERAGE])
+            length = whole(fields[2]) - start
+            counts = [whole(text) for text in fields[FIRST_COUNT:end_of_counts]]
+        if length != 1:
+            raise BadRow(f"it spans {start} to {start + length}, which is not one base")
+        value, decimals = percentage(fields[PERCENT])
+        if counted:
+            return start, 1, strand_of(fields[STRAND]), coverage, value, decimals, is_vague, *counts
+        score = float(fields[SCORE]) if fields[SCORE].isdecimal() else np.nan
+        return start, 1, strand_of(fields[STRAND]), coverage, value, decimals, is_vague, score
 
     readings: tuple[Reading, ...]
     if has_counts:
@@ -96,7 +102,7 @@ def bedmethyl_dialect(first: list[str], settings: CountSettings, source: str) ->
             Reading(OF_FRACTION, _fraction),
         )
     return Dialect(
-        name=name, samples=("",), row=row, fields=FIELDS + counts_named, readings=readings, vague=vague,
+        name=name, samples=("",), row=row, fields=FIELDS + (counts_named or ("score",)), readings=readings, vague=vague,
         evidence={} if counted else {
             "score is coverage": _score_is_coverage, "score is percentage": _score_is_percentage,
         },

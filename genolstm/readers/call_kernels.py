@@ -77,13 +77,15 @@ MIN_MAPQ, CANONICAL, FORWARD_CODE, REVERSE_CODE, TAKES_XM, ONLY_CPG, THRESHOLD, 
 RULES = 8
 # Fragments of which one read was met whose mate may yet come: a hash table with open addressing. `keys` [SLOTS] holds
 # the hash of a fragment's name and contig, `fragments` [SLOTS, FRAGMENT] what is known of it, `waiting_calls`
-# [CALLS_WAITING] its counted calls as row << 2 | implied << 1 | modified, ascending; 42 MB, however long the file is.
+# [CALLS_WAITING] its counted calls as row << 2 | implied << 1 | modified, ascending; 42 MB at most, however long the file is: only the
+# first progress[SLOTS_USED] slots are, so that a file whose mates come close together stays within the cache.
 SLOTS, FRAGMENTS_WAITING, CALLS_WAITING = 1 << 19, 1 << 18, 1 << 21
 VACANT, REMOVED = 0, 1  # keys that no fragment has
 WHICH, MATE_AT, CALLS_AT, N_CALLS, RECORD = range(5)  # FIRST or LAST; start of the mate; its calls; record number
 FRAGMENT = 5
-WAITING, TAKEN, CALLS_END, RECORDS, UNSORTED, LAST_CONTIG, LAST_START, PAIRS, LARGEST_GAP = range(9)
-PROGRESS = 9
+WAITING, TAKEN, CALLS_END, RECORDS, UNSORTED, LAST_CONTIG, LAST_START, PAIRS, LARGEST_GAP, SLOTS_USED = range(10)
+PROGRESS = 10
+FEWEST_SLOTS = 1 << 10
 NEAR, ENOUGH_PAIRS = 16, 1000  # mates that always came within so many records will not come later
 NO_START = 0xFFFFFFFF
 HASH_BASIS, HASH_PRIME = -3750763034362895579, 1099511628211  # FNV-1a of 64 bits
@@ -437,44 +439,58 @@ def _fragment_key(data: Bytes, name: int, n_name: int, contig: int) -> int:
 
 
 @compiled
-def _slot_of(keys: Ints, key: int) -> int:
-    """Slot of a key, or the vacant one where it would be put."""
-    at = (key ^ (key >> 32)) & (SLOTS - 1)
+def _slot_of(keys: Ints, key: int, slots: int) -> int:
+    """Slot of a key among the first `slots`, or the vacant one where it would be put."""
+    at = (key ^ (key >> 32)) & (slots - 1)
     while keys[at] != key and keys[at] != VACANT:
-        at = (at + 1) & (SLOTS - 1)
+        at = (at + 1) & (slots - 1)
     return at
 
 
 @compiled
-def _tidied(keys: Ints, fragments: NDArray[np.int64], waiting_calls: Ints, progress: Ints) -> None:
-    """Lay the tables of mates anew, without the fragments whose mate can come no more.
+def _tidied(
+    keys: Ints, fragments: NDArray[np.int64], waiting_calls: Ints, progress: Ints, lets_go: bool
+) -> None:  # fmt: skip
+    """Lay the tables of mates anew, with room to grow; lets_go : without the fragments whose mate can come no more.
 
     In a file sorted so far, that is where the reads are past the mate's start; where mates always came close together,
     after a few records. Else all stay.
     """
     close_together = progress[PAIRS] >= ENOUGH_PAIRS and progress[LARGEST_GAP] <= NEAR
-    old_keys, old_fragments, old_calls = keys.copy(), fragments.copy(), waiting_calls.copy()
-    keys[:] = VACANT
-    progress[WAITING], progress[CALLS_END] = 0, 0
-    for old in range(SLOTS):
+    before = progress[SLOTS_USED]
+    old_keys, old_fragments = keys[:before].copy(), fragments[:before].copy()
+    old_calls = waiting_calls[: progress[CALLS_END]].copy()
+    n_left = 0
+    for old in range(before):
+        if old_keys[old] in (VACANT, REMOVED):
+            continue
+        contig, start = old_fragments[old, MATE_AT] >> 32, old_fragments[old, MATE_AT] & NO_START
+        if not lets_go:
+            is_over = False
+        elif progress[UNSORTED] == 0:
+            is_over = contig != progress[LAST_CONTIG] or start < progress[LAST_START]
+        else:
+            is_over = close_together and progress[RECORDS] - old_fragments[old, RECORD] > NEAR
+        if is_over:
+            old_keys[old] = REMOVED
+        else:
+            n_left += 1
+    slots = FEWEST_SLOTS
+    while slots < min(SLOTS, 4 * n_left):
+        slots *= 2
+    keys[: max(before, slots)] = VACANT
+    progress[SLOTS_USED], progress[WAITING], progress[TAKEN], progress[CALLS_END] = slots, n_left, n_left, 0
+    for old in range(before):
         key = old_keys[old]
         if key in (VACANT, REMOVED):
             continue
-        contig, start = old_fragments[old, MATE_AT] >> 32, old_fragments[old, MATE_AT] & NO_START
-        if progress[UNSORTED] == 0:
-            if contig != progress[LAST_CONTIG] or start < progress[LAST_START]:
-                continue
-        elif close_together and progress[RECORDS] - old_fragments[old, RECORD] > NEAR:
-            continue
-        slot, first = _slot_of(keys, key), progress[CALLS_END]
+        slot, first = _slot_of(keys, key, slots), progress[CALLS_END]
         keys[slot] = key
         fragments[slot] = old_fragments[old]
         fragments[slot, CALLS_AT] = first
         for call in range(fragments[slot, N_CALLS]):
             waiting_calls[first + call] = old_calls[old_fragments[old, CALLS_AT] + call]
         progress[CALLS_END] += fragments[slot, N_CALLS]
-        progress[WAITING] += 1
-    progress[TAKEN] = progress[WAITING]
 
 
 @compiled
@@ -491,7 +507,8 @@ def _join_mates(
         if kept[call] < kept[call - 1]:  # a second group of MM began anew
             kept[:n_kept] = np.sort(kept[:n_kept])
             break
-    slot = _slot_of(keys, key)
+    slots = progress[SLOTS_USED]
+    slot = _slot_of(keys, key, slots)
     if keys[slot] == key and fragments[slot, WHICH] != which:
         first, n_mate, one, other = fragments[slot, CALLS_AT], fragments[slot, N_CALLS], 0, 0
         while one < n_kept and other < n_mate:
@@ -506,7 +523,11 @@ def _join_mates(
                 tally[Call.SECOND_MATE] += 1
             one += int(row <= its_row)
             other += int(its_row <= row)
-        keys[slot] = REMOVED
+        if keys[(slot + 1) & (slots - 1)] == VACANT:  # no other key's way leads past it
+            keys[slot] = VACANT
+            progress[TAKEN] -= 1
+        else:
+            keys[slot] = REMOVED
         progress[WAITING] -= 1
         progress[PAIRS] += 1
         progress[LARGEST_GAP] = max(progress[LARGEST_GAP], progress[RECORDS] - fragments[slot, RECORD])
@@ -515,11 +536,12 @@ def _join_mates(
         return True
     if not waits or n_kept == 0:
         return True
-    if progress[CALLS_END] + n_kept > CALLS_WAITING or progress[TAKEN] >= SLOTS - (SLOTS >> 2):
-        _tidied(keys, fragments, waiting_calls, progress)
+    if progress[CALLS_END] + n_kept > CALLS_WAITING or progress[TAKEN] >= slots - (slots >> 2):
+        is_full = slots == SLOTS or progress[CALLS_END] + n_kept > CALLS_WAITING
+        _tidied(keys, fragments, waiting_calls, progress, is_full)
         if progress[CALLS_END] + n_kept > CALLS_WAITING or progress[WAITING] >= FRAGMENTS_WAITING:
             return False
-        slot = _slot_of(keys, key)
+        slot = _slot_of(keys, key, progress[SLOTS_USED])
     if keys[slot] == VACANT:
         keys[slot] = key
         progress[WAITING] += 1
@@ -569,6 +591,7 @@ def count_records(  # noqa: PLR0911, PLR0915  (one record after the other)
     place, found, hits = np.empty(0, np.int32), np.empty(1, np.int32), np.empty((2, 0), np.int32)
     matching, total, listed = np.zeros((2, 0), np.int32), np.zeros((2, 0), np.int32), np.zeros((2, 0), np.uint8)
     kept = np.empty(0, np.int64)
+    progress[SLOTS_USED] = max(progress[SLOTS_USED], FEWEST_SLOTS)
     at, size, canonical, by_molecule = 0, len(data), rules[CANONICAL], rules[BY_MOLECULE] != 0
     while at + SIZE_BYTES <= size:
         block = int32_at(data, at)

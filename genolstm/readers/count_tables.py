@@ -22,7 +22,7 @@ from genolstm.settings.methylation import CountSettings
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 22  # bytes; a table over time points has two columns a sample
-BLOCK_ROWS = 1 << 16  # judged at one time
+BLOCK_ROWS = 1 << 14  # judged at one time
 ENOUGH_ROWS, LEAST_AGREEMENT = 100, 0.5  # fewer rows on the motif mean another genome
 NEARLY_ALL, NEARLY_NONE = (
     0.9,
@@ -31,6 +31,8 @@ NEARLY_ALL, NEARLY_NONE = (
 MOST_READS = np.iinfo(np.int32).max
 START, SPAN, STRAND = 0, 1, 2  # the first numbers of a row
 UTF8_BOM = "\ufeff"
+NO_ROW = ("#", "track ", "browser ")  # how a line may begin that is none
+UNUSUAL = frozenset("#tb \t\r\v\f")  # first letters of lines that may be no row, and of rows to be stripped
 TOO_LARGE = "it holds a number that is larger than any position or count"
 VAGUE = "vague"  # field of rows that do not name the modification that they count
 
@@ -48,6 +50,15 @@ class _Table:
     modified: NDArray[np.int32]
     covered: NDArray[np.int32]
     reading: str
+
+
+class _Fixed(NamedTuple):
+    """What of some rows does not depend on their reading, as in `_Table`."""
+
+    start: NDArray[np.int64]
+    span: NDArray[np.int64]
+    strand: NDArray[np.int8]
+    vague: NDArray[np.bool_]
 
 
 class _Placed(NamedTuple):
@@ -153,23 +164,26 @@ class _Lines:
         number, rest = 0, b""
         with opened(path, source, "table") as stream:
             for block in decompressed(stream, BLOCK_BYTES, source):
-                *whole_lines, rest = (rest + block).split(b"\n")
-                for line in whole_lines:
-                    number += 1
-                    if text := self._text(line, number):
-                        yield number, text
+                whole_lines, end_of_line, rest = (rest + block).rpartition(b"\n")
+                if end_of_line:
+                    for line in whole_lines.decode("utf-8", "backslashreplace").split("\n"):
+                        number += 1
+                        if line and line[0] not in UNUSUAL and number > 1:
+                            yield number, line
+                        elif text := self._text(line, number):
+                            yield number, text
                 if len(rest) > LONGEST_LINE:
                     raise InputError(
                         f"{source}, line {number + 1} is longer than {LONGEST_LINE:,} bytes, which no row of a table"
                         f" is; give {FORMATS}."
                     )
-            if text := self._text(rest, number + 1):
+            if text := self._text(rest.decode("utf-8", "backslashreplace"), number + 1):
                 yield number + 1, text
 
-    def _text(self, line: bytes, number: int) -> str:
-        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+    def _text(self, line: str, number: int) -> str:
+        text = line.rstrip("\r")
         text = text.removeprefix(UTF8_BOM) if number == 1 else text
-        if text.startswith(("#", "track ", "browser ")):
+        if text.startswith(NO_ROW):
             self.has_bedgraph_header |= bool(BEDGRAPH_HEADER.match(text))
             return ""
         return text if text.strip() else ""
@@ -214,7 +228,7 @@ class _Judging:
         self.dialect, self.source = dialect, source
         self.alive = list(dialect.readings)
         self.shown = list(dialect.evidence)
-        self.fixed: list[Floats] = []
+        self.fixed: list[_Fixed] = []
         self.counts: dict[str, list[tuple[NDArray[np.int32], NDArray[np.int32]]]] = {
             reading.name: [] for reading in dialect.readings
         }
@@ -243,7 +257,12 @@ class _Judging:
         self.alive = left
         self.shown = [name for name in self.shown if self.dialect.evidence[name](columns).all()]
         vague = columns.get(VAGUE, np.zeros(len(block)))
-        self.fixed.append(np.column_stack([block[:, : STRAND + 1], vague]))
+        self.fixed.append(
+            _Fixed(
+                block[:, START].astype(np.int64), block[:, SPAN].astype(np.int64), block[:, STRAND].astype(np.int8),
+                vague > 0,
+            )
+        )  # fmt: skip
 
     def _check_places(self, block: Floats, line_of: "array[int]") -> None:
         if (wrong := block[:, START] < (1 if self.dialect.from_one else 0)).any():
@@ -285,18 +304,16 @@ class _Judging:
         samples = len(self.dialect.samples)
         meant = self._meant()
         if not self.fixed:
-            fixed, modified, covered = np.empty((0, 4)), np.empty((0, samples)), np.empty((0, samples))
+            fixed = _Fixed(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int8, np.bool_)))
+            modified, covered = np.empty((0, samples)), np.empty((0, samples))
         else:
-            fixed = np.concatenate(self.fixed)
+            fixed = _Fixed(*(np.concatenate(column) for column in zip(*self.fixed, strict=True)))
             modified, covered = (np.concatenate(each) for each in zip(*self.counts[meant], strict=True))
         nominal = self.dialect.readings[0].name
         return _Table(
             names=names,
             contig=contig,
-            start=fixed[:, START].astype(np.int64),
-            span=fixed[:, SPAN].astype(np.int64),
-            strand=fixed[:, STRAND].astype(np.int8),
-            vague=fixed[:, STRAND + 1] > 0,
+            **fixed._asdict(),
             modified=modified.reshape(-1, samples).astype(np.int32, copy=False),
             covered=covered.reshape(-1, samples).astype(np.int32, copy=False),
             reading=meant if len(self.dialect.readings) > 1 or meant != nominal else "",

@@ -22,7 +22,7 @@ from genolstm.settings.track import Assay, Shift, TrackSettings
 
 Ints = NDArray[np.int64]
 
-BLOCK_FRAGMENTS = 1 << 16
+BLOCK_FRAGMENTS = 1 << 15
 FOREIGN, NO_BASES = "contig not in genome", "fragment without a base"
 PAST_END, CUT_PAST_END = "past the contig end", "cut shifted past the contig end"
 BEFORE_START, UNMAPPED, TWO_CONTIGS = "before the contig start", "unmapped", "fragment on two contigs"
@@ -44,6 +44,7 @@ class Layout(Enum):
 
 SHIFTED_ALREADY = (Layout.TENX, Layout.INSERTIONS)
 STRANDED = (Layout.READS, Layout.INSERTIONS, Layout.PAIRS)
+THREE_FIRST = (Layout.WHOLE, Layout.TENX, Layout.SPANS)  # the first three columns are a whole fragment
 
 
 class Fragments:
@@ -63,8 +64,8 @@ class Fragments:
                 " --proper-pairs and --keep-duplicates."
             )
         self.settings, self.source = settings, source
-        firsts = np.cumsum([0, *lengths.values()]).tolist()
-        self.places = {name: (first, lengths[name]) for name, first in zip(lengths, firsts, strict=False)}
+        self.firsts = np.cumsum([0, *lengths.values()])
+        self.places = {name: (first, lengths[name]) for name, first in zip(lengths, self.firsts.tolist(), strict=False)}
         self.cuts = settings.assay is Assay.ATAC
         self.read = 0
         self.skipped: Counter[str] = Counter()
@@ -80,24 +81,45 @@ class Fragments:
         """
         starts: list[int] = []
         ends: list[int] = []
-        n_columns = 0
+        n_columns, whole_columns = 0, 0
+        contig, offset, length = "", 0, 0
         for number, line in lines:
+            columns = line.split("\t")
+            if len(columns) == whole_columns and columns[0] == contig:
+                # the common line: a whole fragment on the contig of the line before; all else is looked at below
+                first, last = columns[1], columns[2]
+                if (
+                    first.isdecimal() and last.isdecimal() and line.isascii()
+                    and len(first) < MOST_DIGITS and len(last) < MOST_DIGITS
+                ):  # fmt: skip
+                    start, end = int(first), int(last)
+                    if start < end <= length:
+                        starts.append(offset + start)
+                        ends.append(offset + end)
+                        if len(starts) >= BLOCK_FRAGMENTS:
+                            yield self._counted(starts, ends)
+                            starts, ends = [], []
+                        continue
             if not line.strip() or line.startswith("#"):
                 continue
-            columns = line.split("\t") if "\t" in line else line.split()
+            if "\t" not in line:
+                columns = line.split()
             if len(columns) != n_columns:
                 if columns[0].split(maxsplit=1)[0:1] and columns[0].split(maxsplit=1)[0] in BROWSER_LINES:
                     continue
                 n_columns = self._begin(columns, n_columns, number, line)
+                whole_columns = n_columns if self.layout in THREE_FIRST else 0
             if self.layout in STRANDED:
                 self._add_reads(columns, number, line, starts, ends)
             else:
                 self._add_fragment(columns, number, line, starts, ends)
+                contig = columns[0]
+                offset, length = self.places.get(contig, (0, 0))
             if len(starts) >= BLOCK_FRAGMENTS:
-                yield np.array(starts, np.int64), np.array(ends, np.int64)
+                yield self._counted(starts, ends)
                 starts, ends = [], []
         if starts:
-            yield np.array(starts, np.int64), np.array(ends, np.int64)
+            yield self._counted(starts, ends)
 
     def _begin(self, columns: list[str], before: int, number: int, line: str) -> int:
         """Take the layout from the first line, and hold the number of columns of all others to it."""
@@ -124,13 +146,12 @@ class Fragments:
         return found
 
     def _add_fragment(self, columns: list[str], number: int, line: str, starts: list[int], ends: list[int]) -> None:
-        """Both cuts of a whole fragment, or the bases that it spans."""
+        """A whole fragment: what is counted of it is found out in `_counted`."""
         weight = 2 if self.cuts else 1
-        self.read += weight
         contig, first, last = columns[0], columns[1], columns[2]
         if self.layout is Layout.PLACES:
             if columns[3] != contig or contig == ".":
-                self.skipped[UNMAPPED if "." in (contig, columns[3]) else TWO_CONTIGS] += weight
+                self._skip(UNMAPPED if "." in (contig, columns[3]) else TWO_CONTIGS, weight)
                 return
             one, two = self._span(first, last, number, line), self._span(columns[4], columns[5], number, line)
             start, end = min(one[0], two[0]), max(one[1], two[1])
@@ -139,17 +160,32 @@ class Fragments:
         self.contigs[contig] = None
         offset, length = self.places.get(contig, (-1, 0))
         if reason := _misplaced(offset, length, start, end):
-            self.skipped[reason] += weight
-        elif not self.cuts:
-            starts.append(offset + start)
-            ends.append(offset + end)
-        else:
-            for cut in (start + self.forward, end + self.reverse):
-                if 0 <= cut < length:
-                    starts.append(offset + cut)
-                    ends.append(offset + cut + 1)
-                else:
-                    self.skipped[CUT_PAST_END] += 1
+            self._skip(reason, weight)
+            return
+        starts.append(offset + start)
+        ends.append(offset + end)
+
+    def _skip(self, reason: str, weight: int) -> None:
+        self.read += weight
+        self.skipped[reason] += weight
+
+    def _counted(self, starts: list[int], ends: list[int]) -> tuple[Ints, Ints]:
+        """What is counted of some fragments or reads: both cuts of a whole fragment, or the bases that it spans."""
+        first, last = np.array(starts, np.int64), np.array(ends, np.int64)
+        if self.layout in STRANDED:
+            return first, last
+        if not self.cuts:
+            self.read += len(first)
+            return first, last
+        self.read += 2 * len(first)
+        after = np.searchsorted(self.firsts, first, side="right")
+        low, high = self.firsts[after - 1], self.firsts[after]
+        cuts = np.stack([first + self.forward, last + self.reverse])  # [2, n]
+        within = (cuts >= low) & (cuts < high)
+        if lost := int(within.size - np.count_nonzero(within)):
+            self.skipped[CUT_PAST_END] += lost
+        cuts = cuts[within]
+        return cuts, cuts + 1
 
     def _add_reads(self, columns: list[str], number: int, line: str, starts: list[int], ends: list[int]) -> None:
         """The cut of each read of a line, or the bases that it spans."""

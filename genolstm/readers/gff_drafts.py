@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -70,8 +71,12 @@ class Draft:
 
     def pieces(self, part: Part) -> list[Piece]:
         """All pieces of one part, in file order."""
-        numbers = self.numbers.get(part, ())
-        return list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
+        numbers = self.numbers.get(part)
+        return [] if numbers is None else list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
+
+    def lines(self) -> list[int]:
+        """Feature lines of all pieces."""
+        return [line for numbers in self.numbers.values() for line in numbers[2::3]]
 
     def add(self, part: Part, piece: Piece) -> None:
         """Take one more piece."""
@@ -103,14 +108,16 @@ class Declared(NamedTuple):
 class Gathered:
     """All that one pass over a file has found.
 
-    drafts : in the order in which lines name them.   declared : by ID, GFF3 only; every line that has the ID.
+    drafts : in the order in which lines name them.   declared : by ID, GFF3 only; the first line that has it, and
+    again : those after it, where there are more.
     fates : [n_lines] what became of each feature line.   phases, ranks : [n_lines] bases before the first whole codon,
     and exon_number (GTF only; 0 where there is none).   orphans : parents that are named but have no line.
     repeated : names that stand at several places.   circular : contigs that a line calls so.
     """
 
     drafts: dict[Key, Draft] = field(default_factory=dict)
-    declared: dict[str, list[Declared]] = field(default_factory=dict)
+    declared: dict[str, Declared] = field(default_factory=dict)
+    again: dict[str, list[Declared]] = field(default_factory=dict)
     fates: list[str] = field(default_factory=list)
     phases: bytearray = field(default_factory=bytearray)
     ranks: "array[int]" = field(default_factory=lambda: array("i"))
@@ -118,6 +125,11 @@ class Gathered:
     repeated: list[str] = field(default_factory=list)
     circular: set[str] = field(default_factory=set)
     is_gtf: bool = False
+
+    def lines_of(self, name: str) -> list[Declared]:
+        """Every GFF3 line that has this ID."""
+        first = self.declared.get(name)
+        return [] if first is None else [first, *self.again.get(name, ())]
 
 
 def gather_drafts(path: Path | str) -> Gathered:
@@ -169,11 +181,30 @@ def _gtf_value(key: str) -> re.Pattern[str]:
 
 TRANSCRIPT_ID = _gtf_value("transcript_id")
 GENE_ID = _gtf_value("gene_id")
-BIOTYPES = [_gtf_value(key) for key in ("transcript_biotype", "transcript_type", "gene_biotype", "gene_type")]
+# how UCSC, StringTie and Ensembl begin: what `_value` would find, in one step
+USUAL_IDS = re.compile(r'gene_id "([^"\\]*+)"; (?:gene_version "\d+"; )?transcript_id "([^"\\]*+)";')
+BIOTYPES = {key: _gtf_value(key) for key in ("transcript_biotype", "transcript_type", "gene_biotype", "gene_type")}
 
 
-def _value(match: re.Match[str] | None) -> str | None:
-    """Text of a GTF value, quoted or bare, or None where it is absent or empty."""
+def _value(attributes: str, key: str, pattern: re.Pattern[str]) -> str | None:
+    """Text of a GTF value, quoted or bare, or None where it is absent or empty.
+
+    `pattern` is asked where the key's first mention may lie within quotes, or is set oddly.
+    """
+    at = attributes.find(key)
+    if at < 0:
+        return None
+    begin = at + len(key) + 2
+    if (
+        attributes[begin - 2 : begin] == ' "'
+        and (at == 0 or attributes[at - 2 : at] == "; ")
+        and "\\" not in attributes
+        and attributes.count('"', 0, at) % 2 == 0
+    ):
+        end = attributes.find('"', begin)
+        if end >= 0:
+            return attributes[begin:end].strip() or None
+    match = pattern.match(attributes)
     return (match[1] or match[2] or "").strip() or None if match else None
 
 
@@ -189,20 +220,23 @@ def _is_trans_spliced(attributes: str) -> bool:
 def _note_gtf(gathered: Gathered, feature: Feature) -> str:
     """Add a GTF line to its transcript's draft; returns the line's fate."""
     part, attributes = GTF_PARTS.get(feature.type), feature.attributes
-    at = attributes.find("exon_number")
+    at = -1 if part is None else attributes.find("exon_number")
     rank = RANK.match(attributes, at) if at >= 0 else None
     gathered.ranks.append(int(rank[1]) if rank else 0)
     if part is None:
         return _type_reason(feature.type)
-    gene = _value(GENE_ID.match(attributes))
-    name = _value(TRANSCRIPT_ID.match(attributes)) or gene  # a gene without transcripts stands for its own
+    if usual := USUAL_IDS.match(attributes):
+        gene, name = usual[1].strip() or None, usual[2].strip()
+    else:
+        gene, name = _value(attributes, "gene_id", GENE_ID), _value(attributes, "transcript_id", TRANSCRIPT_ID)
+    name = name or gene  # a gene without transcripts stands for its own
     if name is None:
         return f"{feature.type} without transcript_id"
     # NCBI gives one 'unknown_transcript_1' to many genes: the name alone would weld them together
     draft = _add(gathered, gene, name, part, feature)
     draft.gene = gene
     if draft.biotype is None and "type" in attributes:
-        draft.biotype = next(filter(None, (_value(key.match(attributes)) for key in BIOTYPES)), None)
+        draft.biotype = next(filter(None, (_value(attributes, *each) for each in BIOTYPES.items())), None)
     if draft.biotype is None and part is Part.SELF:
         draft.biotype = feature.type
     return PENDING
@@ -218,17 +252,38 @@ GENE_NAME = re.compile(r"(?:^|;)\s*(?:geneID|gene_id|locus_tag)\s*=([^;]*)")
 CIRCULAR = re.compile(r"(?:^|;)\s*Is_circular\s*=\s*true", re.IGNORECASE)
 
 
-def _values(match: re.Match[str] | None) -> list[str]:
+def _raw(attributes: str, key: str, pattern: re.Pattern[str]) -> str | None:
+    """Text of a GFF3 attribute as it stands, None where there is none; `pattern` is asked where the key is set oddly."""
+    at = attributes.find(key)
+    if at < 0:
+        return None
+    after = at + len(key)
+    if attributes[after : after + 1] == "=" and (at == 0 or attributes[at - 1] == ";"):
+        end = attributes.find(";", after)
+        return attributes[after + 1 :] if end < 0 else attributes[after + 1 : end]
+    match = pattern.search(attributes)
+    return match[1] if match else None
+
+
+def _values(raw: str | None) -> list[str]:
     """Comma-separated values of a GFF3 attribute, unescaped; empty ones (a comma too many) are dropped."""
-    if match is None:
+    if raw is None:
         return []
-    values = [value for raw in match[1].split(",") if (value := raw.strip())]
-    return [unquote(value) for value in values] if "%" in match[1] else values
+    values = [value for each in raw.split(",") if (value := each.strip())]
+    return [unquote(value) for value in values] if "%" in raw else values
 
 
-def _one_value(match: re.Match[str] | None) -> str | None:
+def _one_value(raw: str | None) -> str | None:
     """Unescaped value in which a comma is a letter like any other."""
-    return unquote(match[1].strip()) or None if match else None
+    if raw is None:
+        return None
+    return (unquote(raw.strip()) if "%" in raw else raw.strip()) or None
+
+
+def _gene_named(attributes: str) -> str | None:
+    """Gene that a line names without a parent."""
+    match = GENE_NAME.search(attributes)
+    return _one_value(match[1]) if match else None
 
 
 def _note_gff3(gathered: Gathered, feature: Feature) -> str:
@@ -236,19 +291,20 @@ def _note_gff3(gathered: Gathered, feature: Feature) -> str:
     if "%" in feature.contig:
         feature = feature._replace(contig=unquote(feature.contig))
     part = GFF3_PARTS.get(feature.type)
-    parents = _values(PARENT.search(feature.attributes))
+    attributes = feature.attributes
+    parents = _values(_raw(attributes, "Parent", PARENT))
     if part is None:
         return _declare(gathered, feature, parents)
     if not parents and part is Part.CODING:
         # prokaryote annotations (Prokka) give CDS alone: it is its own transcript
-        gene = _one_value(GENE_NAME.search(feature.attributes))
-        if own := _one_value(ID.search(feature.attributes)) or gene:
+        gene = _gene_named(attributes)
+        if own := _one_value(_raw(attributes, "ID", ID)) or gene:
             draft = _add(gathered, None, own, part, feature)
             draft.biotype, draft.gene = feature.type, gene or own
             return PENDING
     if not parents:
         return f"{feature.type} without Parent"
-    for parent in dict.fromkeys(parents):
+    for parent in parents if len(parents) == 1 else dict.fromkeys(parents):
         _add(gathered, None, parent, part, feature)
     return PENDING
 
@@ -258,16 +314,16 @@ def _declare(gathered: Gathered, feature: Feature, parents: list[str]) -> str:
     attributes = feature.attributes
     if "ircular" in attributes and CIRCULAR.search(attributes):
         gathered.circular.add(feature.contig)
-    name = _one_value(ID.search(attributes))
+    name = _one_value(_raw(attributes, "ID", ID))
     if name is None:
         return (
             f"{feature.type} without ID" if feature.type.endswith(("RNA", "transcript")) else _type_reason(feature.type)
         )
-    above = parents or _values(DERIVES_FROM.search(attributes) if "Derives_from" in attributes else None)
+    above = parents or _values(_raw(attributes, "Derives_from", DERIVES_FROM))
     declared = Declared(
         sys.intern(feature.type),
         next(iter(above), None),
-        None if above or feature.type.endswith("gene") else _one_value(GENE_NAME.search(attributes)),
+        None if above or feature.type.endswith("gene") else _gene_named(attributes),
         feature.contig,
         feature.strand,
         feature.start,
@@ -275,11 +331,8 @@ def _declare(gathered: Gathered, feature: Feature, parents: list[str]) -> str:
         len(gathered.fates),
         "splicing" in attributes and _is_trans_spliced(attributes),
     )
-    before = gathered.declared.get(name)
-    if before is None:
-        gathered.declared[name] = [declared]
-    else:
-        before.append(declared)
+    if gathered.declared.setdefault(name, declared) is not declared:
+        gathered.again.setdefault(name, []).append(declared)
     return _type_reason(feature.type)
 
 
@@ -301,8 +354,9 @@ def _add(gathered: Gathered, gene: str | None, name: str, part: Part, feature: F
     return draft
 
 
+@lru_cache(maxsize=256)  # one string for a million lines
 def _type_reason(feature_type: str) -> str:
     """Reason to skip lines of a type that is no part of a transcript."""
     if feature_type == "intron":
         return "intron features (introns are taken from exons)"
-    return sys.intern(f"{feature_type} features")  # one string for a million lines
+    return f"{feature_type} features"

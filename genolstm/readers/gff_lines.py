@@ -80,7 +80,8 @@ def feature_lines(path: Path | str) -> Iterator[Feature]:
                     0 <= start < end <= FURTHEST and strand in STRAND_MARKS and digits.isascii() and digits.isdigit()
                 ):
                     start, end = _checked(path, number, columns)
-                feature = Feature(contig, kind, start, end, strand, attributes, phase)
+                # past the Python call in Feature's own constructor: once a line
+                feature = tuple.__new__(Feature, (contig, kind, start, end, strand, attributes, phase))
             n_features += 1
             yield feature
 

@@ -20,6 +20,7 @@ NO_STRAND = "transcript without strand"
 TWO_CONTIGS, TWO_STRANDS = "transcript on two contigs", "transcript on two strands"
 OUTSIDE = "exon or CDS outside the place of its transcript"
 TRANS_SPLICED = "trans-spliced transcript"
+ONE_PIECE = 3  # numbers of it
 PLACED = (Part.EXON, Part.CODING)  # parts that must lie where their transcript does
 OF_A_GENE = "parts of a gene that has transcripts"
 
@@ -44,10 +45,10 @@ def settled_drafts(gathered: Gathered) -> list[Draft]:
         for draft in drafts:
             if draft.strand in ".?":
                 draft.flaw = NO_STRAND
-        if sum(draft.flaw is None for draft in drafts) > 1:
+        if len(drafts) > 1 and sum(draft.flaw is None for draft in drafts) > 1:
             gathered.repeated.append(name)
     if not gathered.is_gtf:
-        _settle_genes(settled, gathered.declared)
+        _settle_genes(settled, gathered)
     return [draft for drafts in settled.values() for draft in drafts if draft.numbers]
 
 
@@ -56,6 +57,11 @@ def settled_drafts(gathered: Gathered) -> list[Draft]:
 
 def _of_gtf(drafts: list[Draft], gathered: Gathered, *, ranked: bool) -> list[Draft]:
     """Transcripts of one GTF name. Each contig and strand is a place of its own where the lines show it to be whole."""
+    if len(drafts) == 1 and not drafts[0].trans_spliced and len(drafts[0].numbers.get(Part.SELF, ())) == ONE_PIECE:
+        start, end, _ = drafts[0].numbers[Part.SELF]
+        if _lies_outside(drafts[0], start, end):
+            drafts[0].flaw = OUTSIDE
+        return drafts
     if _flawed_by_splicing(drafts):
         return drafts
     places = [_cut(draft, _merged_places(draft.pieces(Part.SELF))) for draft in drafts]
@@ -78,8 +84,10 @@ def _of_gff3(drafts: list[Draft], gathered: Gathered) -> list[Draft]:
         if _flawed_by_splicing(drafts) or len({draft.contig for draft in drafts}) == len(drafts):
             return drafts
         return _on_two(drafts)
-    lines = _lines_meant(gathered.declared.get(name, ()))
+    lines = _lines_meant(gathered.lines_of(name))
     gene = _gene_above(name, gathered.declared)
+    if len(lines) == len(drafts) == 1 and not (lines[0].trans_spliced or drafts[0].trans_spliced):
+        return [_of_one_line(drafts[0], lines[0], gene)]
     for draft in drafts:
         draft.gene = gene
         draft.trans_spliced |= any(line.trans_spliced for line in lines)
@@ -103,14 +111,26 @@ def _of_gff3(drafts: list[Draft], gathered: Gathered) -> list[Draft]:
     return [each for draft in drafts for each in _cut(draft, _merged_places(draft.pieces(Part.SELF)))]
 
 
+def _of_one_line(draft: Draft, line: Declared, gene: str) -> Draft:
+    """Transcript whose parts are on one strand of one contig, and whose parent has one line: nearly all are so."""
+    draft.gene, draft.biotype = gene, line.type
+    if _fits(line, draft):
+        draft.add(Part.SELF, (line.start, line.end, line.line))
+        if _lies_outside(draft, line.start, line.end):
+            draft.flaw = OUTSIDE
+    else:
+        draft.flaw = TWO_CONTIGS if line.contig != draft.contig else TWO_STRANDS
+        draft.add(Part.SELF, (0, 0, line.line))
+    return draft
+
+
 def _fits(line: Declared, draft: Draft) -> bool:
     return line.contig == draft.contig and (line.strand in ".?" or line.strand == draft.strand)
 
 
 def _lines_meant(lines: Sequence[Declared]) -> list[Declared]:
     """Lines that the parts of an ID mean: where a gene and its transcript have one ID, the transcript's."""
-    transcripts = [line for line in lines if not line.type.endswith("gene")]
-    return transcripts or list(lines)
+    return [line for line in lines if not line.type.endswith("gene")] or list(lines)
 
 
 def _flawed_by_splicing(drafts: list[Draft]) -> bool:
@@ -179,8 +199,11 @@ def _cut(draft: Draft, places: list[list[Piece]]) -> list[Draft]:
 
 def _lies_outside(draft: Draft, start: int, end: int) -> bool:
     """Whether an exon or CDS shares no base with a place."""
-    there = [draft.numbers[part] for part in PLACED if part in draft.numbers]
-    return any(max(numbers[::3]) >= end or min(numbers[1::3]) <= start for numbers in there)
+    for part in PLACED:
+        numbers = draft.numbers.get(part)
+        if numbers is not None and (max(numbers[::3]) >= end or min(numbers[1::3]) <= start):
+            return True
+    return False
 
 
 def _same_transcript(draft: Draft) -> Draft:
@@ -235,22 +258,21 @@ def _give_to_transcripts(gathered: Gathered) -> None:
     TAIR writes ``Parent=T.1,T.1-Protein`` on every CDS. A parent that has no line, no exon, and nothing that another
     one does not have, is such a protein too.
     """
-    products = [
-        key
-        for key, draft in gathered.drafts.items()
-        if draft.biotype is None and _is_product(gathered.declared.get(draft.name, ()))
-    ]
-    unknown = [
-        key
-        for key, draft in gathered.drafts.items()
-        if draft.biotype is None and draft.name not in gathered.declared and Part.EXON not in draft.numbers
-    ]
+    products, unknown = [], []
+    for key, draft in gathered.drafts.items():
+        if draft.biotype is None:
+            line = gathered.declared.get(draft.name)
+            if line is None:
+                if Part.EXON not in draft.numbers:
+                    unknown.append(key)
+            elif line.type in PRODUCTS and all(other.type in PRODUCTS for other in gathered.lines_of(draft.name)):
+                products.append(key)
     if not products and not unknown:
         return
     elsewhere = _line_owners(gathered, {*products, *unknown})
     for key in products:
         product = gathered.drafts[key]
-        above = gathered.declared[product.name][0].parent
+        above = gathered.declared[product.name].parent
         if _is_shared(product, elsewhere):
             del gathered.drafts[key]
         elif above is not None:
@@ -259,10 +281,6 @@ def _give_to_transcripts(gathered: Gathered) -> None:
     for key in unknown:
         if _is_shared(gathered.drafts[key], elsewhere):
             del gathered.drafts[key]
-
-
-def _is_product(lines: Sequence[Declared]) -> bool:
-    return bool(lines) and all(line.type in PRODUCTS for line in lines)
 
 
 def _line_owners(gathered: Gathered, but: set[tuple[str | None, str, str, str]]) -> set[int]:
@@ -299,23 +317,20 @@ def _pour(draft: Draft, gathered: Gathered, key: tuple[str | None, str, str, str
                 target.add(part, piece)
 
 
-def _gene_above(name: str, declared: Mapping[str, Sequence[Declared]]) -> str:
+def _gene_above(name: str, declared: Mapping[str, Declared]) -> str:
     """Nearest ancestor that is a gene, else what the topmost one names as its gene, else that one itself."""
     for _ in range(PARENT_DEPTH):
-        lines = declared.get(name)
-        if not lines or lines[0].type.endswith("gene"):
+        line = declared.get(name)
+        if line is None or line.type.endswith("gene"):
             break
         # an ID that a gene shares with its transcript has no gene above it
-        line = lines[0]
         if line.parent is None or line.parent == name:
             return line.gene or name
         name = line.parent
     return name
 
 
-def _settle_genes(
-    settled: dict[tuple[str | None, str], list[Draft]], declared: Mapping[str, Sequence[Declared]]
-) -> None:
+def _settle_genes(settled: dict[tuple[str | None, str], list[Draft]], gathered: Gathered) -> None:
     """Settle whose the parts are that name a gene as their parent, where the gene has transcripts."""
     transcripts: dict[str, list[Draft]] = defaultdict(list)  # by gene
     for drafts in settled.values():
@@ -323,7 +338,7 @@ def _settle_genes(
             if draft.gene is not None and draft.gene != draft.name:
                 transcripts[draft.gene].append(draft)
     for (_, name), drafts in settled.items():
-        if name in transcripts and any(line.type.endswith("gene") for line in declared.get(name, ())):
+        if name in transcripts and any(line.type.endswith("gene") for line in gathered.lines_of(name)):
             for draft in drafts:
                 _hand_down(draft, transcripts[name])
 

@@ -166,7 +166,7 @@ def _kernel_arguments(
     return (
         contig_of, rules, wanted, np.asarray(reference.codes), reference.start, reference.length, sites.position,
         sites.first, tally.modified, tally.covered, tally.calls, tally.filters, tally.seen,
-        np.zeros(SLOTS, np.int64), np.zeros((SLOTS, FRAGMENT), np.int64), np.zeros(CALLS_WAITING, np.int64),
+        np.zeros(SLOTS, np.int64), np.empty((SLOTS, FRAGMENT), np.int64), np.empty(CALLS_WAITING, np.int64),
         np.zeros(PROGRESS, np.int64),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 
 Row = tuple[float, ...]  # start, span, strand, and what the dialect's readings need
 LARGEST_POSITION = (1 << 40) - 1  # what a site's sort key can hold; the largest known genome has 1.6e11 bases
@@ -26,6 +27,7 @@ def whole(text: str) -> int:
         return int(text.partition(".")[0])
 
 
+@lru_cache(maxsize=1 << 14)  # a table has few different ones
 def percentage(text: str) -> tuple[float, int]:
     """Value of a percentage or fraction, NaN where nothing was called, and its decimals. Raises BadRow."""
     try:

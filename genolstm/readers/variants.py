@@ -20,11 +20,11 @@ from genolstm.readers.bgzf import GZIP_MAGIC, is_bgzf
 from genolstm.readers.contig_match import listed
 from genolstm.readers.foreign import refuse_other_kinds
 from genolstm.readers.gzipped import STDIN, decompressed, opened
-from genolstm.readers.read_formats import HEAD_BYTES
 from genolstm.readers.text_lines import source_name, whole_lines
 from genolstm.readers.whole_numbers import FURTHEST, MOST_DIGITS, shortened
 
 BLOCK_BYTES = 1 << 18
+HEAD_BYTES = 1 << 6  # enough to distinguish BGZF from plain gzip
 FIRST_LINE = "##fileformat=VCF"
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 BCF_MAGIC = b"BCF\2"
