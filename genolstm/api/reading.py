@@ -19,15 +19,16 @@ from genolstm.readers.region_text import parse_region
 from genolstm.regions import Region, Stretches, stretches_of
 from genolstm.scoring.along_genome import score_along
 from genolstm.scoring.whole import score_genome
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import EmbedSettings, StreamSettings, parse_pools
 from genolstm.states.sites import embed_sites
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.hidden import (
-    FEATURE_COLUMNS,
     Hidden,
     SiteTable,
+    feature_columns,
     feature_names,
+    feature_rows,
     read_hidden,
     site_columns,
     site_names,
@@ -219,7 +220,7 @@ class Embedding(Result):
         Contig, start, end, strand and name of each row, sorted by contig and start.
     features
         Columns ``pass`` ('own' along the site's strand, or 'other'), ``layer``, ``part`` ('h' or the memory 'c') and
-        ``unit``, all [D].
+        ``unit``, all [D]; and ``pool`` ('last', 'mean' or 'max') where others than the last state were asked for.
     seams
         How far states were off where reading began anew, see ``genolstm schema hidden``.
     """
@@ -269,8 +270,7 @@ class Embedding(Result):
 
     def _write(self, path: Path) -> None:
         rows = np.arange(len(self.sites))
-        columns = (np.asarray(self.features[name]).tolist() for name in FEATURE_COLUMNS)
-        features = list(zip(*columns, strict=True))
+        features = feature_rows(self.features)
         passes = list(dict.fromkeys(self.features["pass"]))
         half = len(features) // len(passes)
         states = (
@@ -290,7 +290,10 @@ def read_embedding(path: Path) -> Embedding:
 
 
 @as_found()
-def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: Any) -> Embedding:  # noqa: ANN401
+def embed(
+    model: Model, genome: Genome, sites: Sites | str | Path, *, pool: str | Sequence[str] = "last",
+    layers: Sequence[int] = (), **settings: Any,  # noqa: ANN401
+) -> Embedding:  # fmt: skip
     """Hidden states of a model at sites: both strands, every layer, hidden state h and memory c.
 
     Parameters
@@ -302,6 +305,10 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     sites
         Of `Sites.from_bed`, or a BED file. The state of the pass along a site's strand is taken after its last base,
         that of the other pass after its first.
+    pool
+        'last' for those, 'mean' or 'max' over the states after each base of a site, in each pass; or several.
+    layers
+        Numbers of the layers to keep, from 0, which reads the bases; all by default.
     **settings
         Any field of ``genolstm.settings.reading.StreamSettings``: ``burn_in=65536``.
 
@@ -314,6 +321,8 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     ------
     InputError
         The genome is of another alphabet, every site reaches an end of its contig, or a setting is not known.
+    UsageError
+        A pool or a layer that there is not.
 
     Examples
     --------
@@ -321,20 +330,21 @@ def embed(model: Model, genome: Genome, sites: Sites | str | Path, **settings: A
     >>> states = gl.embed(model, genome, "sites.bed")
     >>> states.values.shape, states.values.dtype.name
     ((4, 1024), 'float16')
+    >>> gl.embed(model, genome, "sites.bed", pool=("mean", "max"), layers=[0]).values.shape
+    (4, 2048)
     """
     stream = StreamSettings.from_json(settings, where="embed")
+    kept = EmbedSettings(pool=parse_pools(pool if isinstance(pool, str) else ",".join(pool)), layers=tuple(layers))
     model.check_reads(genome)
     places = sites_of(sites, genome)
-    found = embed_sites(GenomeReader(model.evaluated(), genome, stream), places, bed_name=places.source)
+    found = embed_sites(GenomeReader(model.evaluated(), genome, stream), places, kept, bed_name=places.source)
     values = np.zeros((len(found.sites), len(found.features)), dtype=np.float16)
     half = len(found.features) // 2
     for rows, reading, states in found.states:
         values[rows, reading * half : (reading + 1) * half] = states
     inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"sites": places.source})}
-    columns = dict(zip(FEATURE_COLUMNS, zip(*found.features, strict=True), strict=True))
-    features: dict[str, Any] = {name: columns[name] for name in ("pass", "part")}
-    features |= {name: np.array(columns[name], dtype=np.int32) for name in ("layer", "unit")}
     return Embedding(
-        provenance=made_by("embed", stream.to_json(), inputs, device=model.device), records=found.records,
-        values=values, sites=found.sites, features=features, seams=found.seams.to_json(),
+        provenance=made_by("embed", {**stream.to_json(), **kept.to_json()}, inputs, device=model.device),
+        records=found.records, values=values, sites=found.sites, features=feature_columns(found.features),
+        seams=found.seams.to_json(),
     )  # fmt: skip

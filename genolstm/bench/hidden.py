@@ -33,7 +33,7 @@ def time_hidden(model: ModelSettings, rounds: int) -> list[Timing]:
     states = made_states(model)  # [sites, 2 x layers x H]
     count, half = len(states), states.shape[1] // len(PASSES)
     features = [
-        (one, layer, "h", unit) for one in PASSES for layer in range(model.layers) for unit in range(model.hidden)
+        (one, layer, "h", unit, "") for one in PASSES for layer in range(model.layers) for unit in range(model.hidden)
     ]
     sites = _made_sites(count)
 

@@ -9,7 +9,7 @@ from genolstm.cli.command import command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import EmbedSettings, StreamSettings
 
 
 @command()
@@ -20,6 +20,7 @@ def embed(
         Path, typer.Option("--sites", help="BED file (plain or gzip; - is stdin) of places.", show_default=False)
     ],
     output: Output,
+    kept: EmbedSettings,
     settings: StreamSettings,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -30,7 +31,8 @@ def embed(
     """Store the states of a model at BED sites: both strands, every layer, hidden state h and memory c, as float16.
 
     The state of the pass along a site's strand is taken after its last base, that of the other pass after its first:
-    both passes have then covered the whole site. Rows are sorted by contig and start, with their coordinates.
+    both passes have then covered the whole site. --pool adds the mean and the maximum over the states after each base
+    of a site. Rows are sorted by contig and start, with their coordinates.
     torchrun -m genolstm embed ... divides the genome over its processes, each on a GPU of its own.
 
     Example: genolstm embed model.h5 genome.h5 --sites sites.bed -o hidden.h5 --h5ad hidden.h5ad
@@ -59,13 +61,13 @@ def embed(
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
-        embedding = embed_sites(reader, bed, bed_name=str(sites))
+        embedding = embed_sites(reader, bed, kept, bed_name=str(sites), folder=output.parent)
         if not ranks.is_main_process:
             hand_over(embedding, ranks, output)
             return
         write_hidden(
             output, embedding.sites, embedding.features, embedding.states, embedding.seams.to_json, embedding.records,
-            task.provenance(settings.to_json(), inputs),
+            task.provenance({**settings.to_json(), **kept.to_json()}, inputs),
         )  # fmt: skip
     if h5ad:
         write_h5ad(h5ad, output)

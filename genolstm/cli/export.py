@@ -11,11 +11,13 @@ from genolstm.cli.command import command
 from genolstm.cli.options import RunOptions, refuse_all
 from genolstm.cli.terminal import Task, printable
 from genolstm.errors import InputError, UsageError
+from genolstm.settings.export import Scale
 from genolstm.settings.option import option
+from genolstm.settings.quantities import parse_names
 
 if TYPE_CHECKING:
     from genolstm.regions import Region
-    from genolstm.store.tables import TableFile
+    from genolstm.store.tables import Table, TableFile
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,15 @@ class ExportOptions:
     table: str | None = option(None, "Which table or track; the main one when left out.")
     tables: bool = option(False, "List tables, tracks, columns and units, and stop.")
     region: str | None = option(None, "Only rows that overlap it, as chrI:1,001-2,000.")
+    score_column: str | None = option(None, "BED: column that becomes the score; the main one when left out.")
+    score_scale: Scale | None = option(
+        None,
+        "BED: how it becomes 0 to 1000: 1000 x probability of log odds, 1000 x fraction, count as it is, or range from"
+        " the lowest to the highest value; by its unit when left out.",
+    )
+    columns: tuple[str, ...] = option(
+        (), "BED: columns to keep after the sixth (comma separated, or all).", read=parse_names
+    )
     genome: Path | None = option(None, "Genome file; a bigWig of methylation needs its lengths.")
     fasta: Path | None = option(None, "Genome that a session opens.")
     annotation: Path | None = option(None, "Genes that a session opens.")
@@ -75,7 +86,7 @@ def export(
     else:
         of_session = {"--fasta": options.fasta, "--annotation": options.annotation}
         _refuse(of_session, f"{ending}, only for a session (.xml)")
-        written = _write(_only(results), output, ending, options.table, options.region, options.genome)
+        written = _write(_only(results), output, ending, options)
     message = ", ".join(
         f"{value:,} {name}" if isinstance(value, int) else f"{value}" for name, value in written.items()
     )
@@ -103,24 +114,37 @@ def _refuse(options: dict[str, Any], where: str) -> None:
             raise UsageError(f"{name} has no effect on {where}: leave it out.")
 
 
-def _write(
-    path: Path, output: Path, ending: str, table: str | None, region: str | None, genome: Path | None
-) -> dict[str, Any]:
-    from genolstm.export.intervals import bed_score, bed_slabs
+def _write(path: Path, output: Path, ending: str, options: ExportOptions) -> dict[str, Any]:
     from genolstm.store.tables import open_tables
     from genolstm.writers.rows import write_rows
 
+    if ending not in BED:
+        of_bed = {
+            "--score-column": options.score_column, "--score-scale": options.score_scale,
+            "--columns": options.columns or None,
+        }  # fmt: skip
+        _refuse(of_bed, f"{ending}, only for a BED")
     with open_tables(path) as file:
-        place = _region(file, region)
+        place = _region(file, options.region)
         if ending in (*BIGWIG, *BEDGRAPH):
-            return _write_track(file, output, ending, table, place, genome)
-        _refuse({"--genome": genome}, f"{ending}, only for a bigWig")
-        chosen = file.table(table)
+            return _write_track(file, output, ending, options.table, place, options.genome)
+        _refuse({"--genome": options.genome}, f"{ending}, only for a bigWig")
+        chosen = file.table(options.table)
         if ending in BED:
-            rows = write_rows(output, None, bed_slabs(chosen, place))
-            return {"rows": rows, "score": f"the score column is {bed_score(chosen)}", "table": chosen.name}
+            return _write_bed(chosen, output, place, options)
         rows = write_rows(output, [column.name for column in chosen.columns], chosen.slabs(place))
         return {"rows": rows, "columns": len(chosen.columns), "table": chosen.name}
+
+
+def _write_bed(table: "Table", output: Path, place: "Region | None", options: ExportOptions) -> dict[str, Any]:
+    from genolstm.export.intervals import bed_slabs, further_columns, scoring_of
+    from genolstm.writers.bed import write_bed
+
+    scoring = scoring_of(table, options.score_column, options.score_scale)
+    further = further_columns(table, options.columns)
+    slabs = bed_slabs(table, place, scoring, further)
+    rows = write_bed(output, slabs, further=[column.name for column in further])
+    return {"rows": rows, "score": f"the score is {scoring.meaning}", "table": table.name}
 
 
 def _region(file: "TableFile", text: str | None) -> "Region | None":

@@ -1,7 +1,9 @@
 """How a trained model reads whole contigs: for bits, for gates, for variants."""
 
 import math
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
@@ -32,6 +34,60 @@ class StreamSettings(Settings):
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
         if not 0 < self.tolerance < math.inf:
             raise UsageError(f"tolerance must be above 0, not {self.tolerance}.")
+
+
+class SitePool(StrEnum):
+    """What is kept of the states after each base of a site."""
+
+    LAST = "last"
+    MEAN = "mean"
+    MAX = "max"
+
+
+def parse_pools(text: str) -> tuple[SitePool, ...]:
+    """Read 'mean,max'; each once, in the order of `SitePool`. Raises UsageError for another word, and for none."""
+    words = {word.strip() for word in text.split(",")}
+    if unknown := sorted(words - set(SitePool)):
+        raise UsageError(f"'{unknown[0]}' is no pool; name last, mean or max, with commas between.")
+    return tuple(pool for pool in SitePool if pool in words)
+
+
+def parse_layers(text: str | None) -> tuple[int, ...]:
+    """Read '0,1'; each once, by number; () for nothing. Raises UsageError for anything but whole numbers."""
+    if not text:
+        return ()
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise UsageError(f"layers '{text}' are not whole numbers from 0, with commas between, as in 0,1.")
+    return tuple(sorted({int(part) for part in text.split(",")}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedSettings(Settings):
+    """What is kept of the states at a site.
+
+    pool : kinds; 'last' is the state when a pass has read the whole site, mean and max are over the states after each
+    of its bases, in each pass.   layers : numbers from 0, which reads the bases; () for all.
+    """
+
+    pool: tuple[SitePool, ...] = option(
+        (SitePool.LAST,),
+        "States of a site: last (it was read), or mean or max over its bases; several with commas between.",
+        read=parse_pools,
+    )
+    layers: tuple[int, ...] = option(
+        (), "Layers to keep, from 0, which reads the bases (comma separated); all when left out.", read=parse_layers
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", parse_pools(",".join(self.pool)))
+        object.__setattr__(self, "layers", parse_layers(",".join(map(str, self.layers))))
+
+    def kept_layers(self, layers: int) -> tuple[int, ...]:
+        """Numbers of the layers that are kept, of a model with so many. Raises UsageError for one that it lacks."""
+        if beyond := [layer for layer in self.layers if layer >= layers]:
+            has = f"layers 0 to {layers - 1}" if layers > 1 else "layer 0 alone"
+            raise UsageError(f"the model has no layer {beyond[0]}: it has {has}.")
+        return self.layers or tuple(range(layers))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ from genolstm.errors import InputError
 from genolstm.ranks import Ranks
 from genolstm.regions import N_STRANDS, Region, Sites, Stretches, stretches_of
 from genolstm.settings.model import ModelSettings
+from genolstm.settings.reading import EmbedSettings, SitePool
+from genolstm.states.interval_pools import IntervalPools, pooled_intervals
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.hidden import SiteTable
@@ -27,12 +29,16 @@ PASSES = ("own", "other")
 
 
 class Feature(NamedTuple):
-    """One column of states: which pass, layer (0 reads the bases), part ('h' or 'c') and unit (from 0)."""
+    """One column of states: which pass, layer (0 reads the bases), part ('h' or 'c'), unit (from 0) and pool.
+
+    pool : '' where every column is the last state.
+    """
 
     pass_name: str
     layer: int
     part: str
     unit: int
+    pool: str = ""
 
 
 class Intervals(Protocol):
@@ -112,16 +118,27 @@ class Embedding(NamedTuple):
     owner: NDArray[np.int64]
 
 
-def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embedding:
+def embed_sites(
+    reader: GenomeReader,
+    bed: Intervals,
+    kept: EmbedSettings | None = None,
+    *,
+    bed_name: str,
+    folder: Path | None = None,
+) -> Embedding:
     """States when each pass has read the whole of an interval, h and c of every layer, sorted by contig and start.
 
     The pass along the interval's strand (strand 0 counts as +1) is read after its last base, the other after its first.
+    kept : other pools of the states after the bases of an interval, and some layers alone.   folder : where pooled
+    states are kept meanwhile.
     Only the neighbourhoods of the intervals are read, each after a burn-in.
     Of several processes each reads neighbourhoods and strands of its own; all but rank 0 then send their states by
     `hand_over`.
-    Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand.
+    Raises InputError when no interval leaves a base of its contig on either side, where the states after it stand;
+    UsageError for a layer that the model lacks.
     """
-    genome = reader.genome
+    genome, kept = reader.genome, kept or EmbedSettings()
+    layers = kept.kept_layers(reader.model.settings.layers)
     if genome.alphabet.complement is None:
         raise InputError(f"{genome.path} holds proteins, which have no other strand; give a DNA genome.")
     inside = np.flatnonzero((bed.start >= 1) & (bed.end < genome.lengths[bed.contig]))
@@ -146,8 +163,11 @@ def embed_sites(reader: GenomeReader, bed: Intervals, *, bed_name: str) -> Embed
     near = neighbourhoods(genome, sites.contig, sites.start, sites.end, reader.settings.burn_in)
     first = (genome.starts[sites.contig] + sites.start)[:, None]
     owner = owners_at(reader, near, first, _reverse(sites.strand), warmup=True)
-    states = _states_of(reader, sites, near, seams)
-    features = _features(reader.model.settings)
+    if kept.pool == (SitePool.LAST,):
+        states = _states_of(reader, sites, near, layers, seams)
+    else:
+        states = _pooled_states_of(reader, sites, near, kept.pool, layers, seams, folder)
+    features = _features(reader.model.settings, kept.pool, layers)
     if reader.ranks.size > 1 and reader.ranks.is_main_process:
         states = itertools.chain(states, _states_of_others(reader.ranks, owner, len(features) // N_STRANDS))
     return Embedding(sites, features, states, seams, records, owner)
@@ -175,19 +195,40 @@ def _states_of_others(
             yield row[mine] // N_STRANDS, pass_name, states[mine]
 
 
-def _features(settings: ModelSettings) -> list[Feature]:
+def _features(settings: ModelSettings, pools: Sequence[SitePool], layers: Sequence[int]) -> list[Feature]:
+    named = pools if pools != (SitePool.LAST,) else ("",)
     return [
-        Feature(pass_name, layer, part, unit)
+        Feature(pass_name, layer, part, unit, pool)
         for pass_name in PASSES
+        for pool in named
         for part in ("h", "c")
-        for layer in range(settings.layers)
+        for layer in layers
         for unit in range(settings.hidden)
     ]
 
 
+def _pooled_states_of(
+    reader: GenomeReader, sites: SiteTable, near: Stretches, pools: Sequence[SitePool], layers: Sequence[int],
+    seams: Seams, folder: Path | None,
+) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:  # fmt: skip
+    base = reader.genome.starts[sites.contig]
+    wanted = IntervalPools(
+        start=base + sites.start, end=base + sites.end, pools=pools, layers=layers,
+        folder=None if folder is None else str(folder),
+    )  # fmt: skip
+    own_strand = (sites.strand < 0).astype(np.int64)
+    for rows, strand, values in pooled_intervals(reader, near, wanted, seams):
+        for which in range(N_STRANDS):  # the own pass of a reverse-strand site runs along strand 1
+            mine = (own_strand[rows] != strand) == bool(which)
+            if mine.any():
+                yield rows[mine], which, values[mine]
+
+
 def _states_of(
-    reader: GenomeReader, sites: SiteTable, near: Stretches, seams: Seams
+    reader: GenomeReader, sites: SiteTable, near: Stretches, layers: Sequence[int], seams: Seams
 ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.float16]]]:
+    of_all = np.arange(reader.state_width(memories=True)).reshape(2, reader.model.settings.layers, -1)
+    columns = of_all[:, list(layers)].ravel()
     last = _last_read(reader.genome, sites.contig, sites.start, sites.end - 1, sites.strand, (0,))  # [N, 1, 2]
     reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
     wanted = Wanted(last.ravel(), reverse.ravel())
@@ -195,7 +236,7 @@ def _states_of(
         for strand in range(N_STRANDS):
             mine = request % N_STRANDS == strand
             if mine.any():
-                yield request[mine] // N_STRANDS, strand, states[mine]
+                yield request[mine] // N_STRANDS, strand, states[mine][:, columns]
 
 
 def neighbourhoods(

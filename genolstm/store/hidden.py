@@ -25,7 +25,9 @@ from genolstm.store.schema import Kind
 
 ROWS = 256  # sites of a chunk; states do not compress, and a row is read whole
 SLAB = 1 << 14  # sites that are copied at a time
-FEATURE_COLUMNS = ("pass", "layer", "part", "unit")
+FEATURE_COLUMNS = ("pass", "layer", "part", "unit", "pool")
+TEXT_COLUMNS, NUMBER_COLUMNS = ("pass", "part", "pool"), ("layer", "unit")
+NAMED_BY = ("pass", "pool", "layer", "part", "unit")  # the name of a column; the pool where there are others than last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,14 @@ class SiteTable:
         return len(self.start)
 
 
+FeatureRow = tuple[str, int, str, int, str]  # see FEATURE_COLUMNS
 States = Iterable[tuple[NDArray[np.int64], int, NDArray[np.float16]]]
 
 
 def write_hidden(
     path: Path,
     sites: SiteTable,
-    features: Sequence[tuple[str, int, str, int]],
+    features: Sequence[FeatureRow],
     states: States,
     seams: Callable[[], Mapping[str, float]],
     records: Records,
@@ -60,8 +63,9 @@ def write_hidden(
 ) -> None:
     """Write states as they are met, whole or not at all.
 
-    features : pass, layer, part and unit of each column.   states : sites [k], pass and its states [k, features of a
-    pass]; the last values for a site and pass count.   seams : asked when all states were handed over.
+    features : pass, layer, part, unit and pool of each column, the pool '' throughout where it is the last state.
+    states : sites [k], pass and its states [k, features of a pass]; the last values for a site and pass count.
+    seams : asked when all states were handed over.
     """
     with write_file(path, Kind.HIDDEN, provenance) as file, TemporaryFile(dir=path.parent) as spool:
         write_strings(file.create_group("contigs"), "name", sites.contigs)
@@ -85,12 +89,26 @@ def write_hidden(
         write_records(file, records)
 
 
-def _write_features(group: h5py.Group, features: Sequence[tuple[str, int, str, int]]) -> None:
+def _write_features(group: h5py.Group, features: Sequence[FeatureRow]) -> None:
+    for name, values in feature_columns(features).items():
+        if name in TEXT_COLUMNS:
+            write_strings(group, name, values)
+        else:
+            group[name] = values
+
+
+def feature_columns(features: Sequence[FeatureRow]) -> dict[str, Any]:
+    """Columns by name: text as tuples, numbers as int32 [D]; the pool only where there are others than the last."""
     columns = dict(zip(FEATURE_COLUMNS, zip(*features, strict=True), strict=True))
-    for name in ("pass", "part"):
-        write_strings(group, name, columns[name])
-    for name in ("layer", "unit"):
-        group[name] = np.array(columns[name], dtype=np.int32)
+    text = {name: columns[name] for name in TEXT_COLUMNS if name != "pool" or any(columns[name])}
+    return {**text, **{name: np.array(columns[name], dtype=np.int32) for name in NUMBER_COLUMNS}}
+
+
+def feature_rows(columns: Mapping[str, Any]) -> list[FeatureRow]:
+    """Rows of columns as `feature_columns` gives them."""
+    rows = len(columns["pass"])
+    found = (columns.get(name, ("",) * rows) for name in FEATURE_COLUMNS)
+    return list(zip(*(np.asarray(values).tolist() for values in found), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +164,11 @@ def _sites(file: h5py.File) -> SiteTable:
 
 def _features(file: h5py.File) -> dict[str, Any]:
     group = file["features"]
-    text = {name: strings(group[name]) for name in ("pass", "part")}
-    return {**text, **{name: group[name][()] for name in ("layer", "unit")}}
+    return {
+        name: strings(group[name]) if name in TEXT_COLUMNS else group[name][()]
+        for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS)
+        if name in group
+    }
 
 
 def write_h5ad(path: Path, hidden_path: Path) -> None:
@@ -189,8 +210,9 @@ def site_names(sites: SiteTable) -> list[str]:
 
 
 def feature_names(features: Mapping[str, Any]) -> list[str]:
-    """Names of the columns: pass, layer, part and unit."""
-    return ["_".join(map(str, row)) for row in zip(*(features[name] for name in FEATURE_COLUMNS), strict=True)]
+    """Names of the columns: pass, pool (where there are others than the last state), layer, part and unit."""
+    named = [features[name] for name in NAMED_BY if name in features]
+    return ["_".join(map(str, row)) for row in zip(*named, strict=True)]
 
 
 def _encode(item: h5py.Group | h5py.Dataset, kind: str, version: str) -> None:

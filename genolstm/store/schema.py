@@ -347,6 +347,14 @@ HIDDEN = (
     Dataset("features/layer", ("features",), "int32", "", "0 reads the bases"),
     Dataset("features/part", ("features",), "string", "", "h: hidden state; c: memory"),
     Dataset("features/unit", ("features",), "int32", "", "0-based unit"),
+    Dataset(
+        "features/pool",
+        ("features",),
+        "string",
+        "",
+        "last: when the pass has read the whole site; mean, max: over the states after its bases; absent: all last",
+        required=False,
+    ),
     Dataset("states", ("sites", "features"), "float16", "", "after each pass has read the whole site"),
 )
 

@@ -165,6 +165,18 @@ def test_saved_states_are_those_of_the_command():
         assert all(frame[name].tolist() == other[name].tolist() for name in frame)
 
 
+def test_saved_pools_and_layers_are_those_of_the_command():
+    command = ["embed", "model.h5", "small.h5", "--sites", "sites.bed", "-o", "command.h5", "--pool", "mean,max"]
+    app([*command, "--layers", "0", "--device", "cpu", "-t", "1", "-q", "-f"], standalone_mode=False)
+    model, genome = gl.load("model.h5", device="cpu"), gl.Genome.from_fasta("small.fa")
+    states = gl.embed(model, genome, "sites.bed", pool=("mean", "max"), layers=[0])
+    states.save("call.h5", force=True)
+    assert datasets("call.h5") == datasets("command.h5")
+    np.testing.assert_array_equal(gl.open_result("call.h5").values, states.values)
+    with pytest.raises(gl.UsageError, match="'sum' is no pool"):
+        gl.embed(model, genome, "sites.bed", pool="sum")
+
+
 def test_saved_scores_are_those_of_the_command_and_a_region_is_part_of_them():
     app(
         ["score", "model.h5", "small.h5", "-o", "command.h5", "--device", "cpu", "-t", "1", "-q"], standalone_mode=False

@@ -64,6 +64,41 @@ def test_columns_are_named_in_order(run, model_file, genome_file, bed, tmp_path)
     assert set(features["layer"].tolist()) == {0}
 
 
+def test_pools_stand_beside_the_last_state_and_are_named(run, model_file, genome_file, bed, tmp_path):
+    plain, output, h5ad = tmp_path / "p.h5", tmp_path / "hidden.h5", tmp_path / "hidden.h5ad"
+    assert run("embed", model_file, genome_file, "--sites", bed, "-o", plain, *QUICK).code == 0
+    asked = ("--pool", "max,last,mean", "--layers", "0", "--h5ad", h5ad)
+    assert run("embed", model_file, genome_file, "--sites", bed, "-o", output, *asked, *QUICK).code == 0
+    hidden, alone = read_hidden(output), read_hidden(plain)
+    assert "pool" not in alone.features
+    assert hidden.features["pool"] == ((("last",) * 16) + (("mean",) * 16) + (("max",) * 16)) * 2
+    last = np.array(hidden.features["pool"]) == "last"
+    np.testing.assert_array_equal(hidden.states[:, last], alone.states)
+    data = anndata.read_h5ad(h5ad)
+    assert data.var_names[[0, 16, 47, 48]].tolist() == [
+        "own_last_0_h_0", "own_mean_0_h_0", "own_max_0_c_7", "other_last_0_h_0",
+    ]  # fmt: skip
+    assert list(data.var.columns) == ["pass", "part", "pool", "layer", "unit"]
+    np.testing.assert_array_equal(data.X, hidden.states.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--pool", "median"), "'median' is no pool; name last, mean or max"),
+        (("--pool", ""), "'' is no pool; name last, mean or max"),
+        (("--layers", "1"), "the model has no layer 1: it has layer 0 alone"),
+        (("--layers", "one"), "layers 'one' are not whole numbers from 0"),
+    ],
+)
+def test_pools_and_layers_that_there_are_not_are_refused(run, model_file, genome_file, bed, tmp_path, options, words):
+    output = tmp_path / "h.h5"
+    ended = run("embed", model_file, genome_file, "--sites", bed, "-o", output, *QUICK, *options)
+    assert ended.code == 2
+    assert words in ended.err
+    assert not output.exists()
+
+
 def test_anndata_opens_the_same_matrix(run, model_file, genome_file, bed, tmp_path):
     output, h5ad = tmp_path / "hidden.h5", tmp_path / "hidden.h5ad"
     assert run("embed", model_file, genome_file, "--sites", bed, "-o", output, "--h5ad", h5ad, *QUICK).code == 0

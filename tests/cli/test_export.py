@@ -185,7 +185,10 @@ def test_track_of_cuts_is_its_runs(run, results, tmp_path):
 def test_bed_is_sorted_and_opens_in_bedtools(run, results, tmp_path):
     out = tmp_path / "d.bed"
     ended = run("export", results["probe"], "-o", out, "--table", "donor/sites")
-    assert "the score column is 1000 x probability of a true site by the probe of the trained model" in ended.err
+    assert (
+        "the score is of column trained_log_odds (probability of a true site by the probe of the trained model): 1000 x"
+        in ended.err
+    )
     rows = [line.split("\t") for line in out.read_text().splitlines()]
     assert all(len(row) == 6 and 0 <= int(row[4]) <= 1000 and int(row[2]) == int(row[1]) + 1 for row in rows)
     places = [(ORDER.index(row[0]), int(row[1])) for row in rows]
@@ -197,6 +200,25 @@ def test_bed_is_sorted_and_opens_in_bedtools(run, results, tmp_path):
         pytest.skip("bedtools is not installed")
     merged = subprocess.run(["bedtools", "merge", "-i", out], capture_output=True, text=True, check=True)
     assert len(merged.stdout.splitlines()) == len(rows)
+
+
+def test_bed_has_the_score_of_a_named_column_and_keeps_others(run, results, tmp_path):
+    out, tsv = tmp_path / "d.bed", tmp_path / "d.tsv"
+    options = ("--table", "donor/sites", "-q")
+    chosen = ("--score-column", "kmer_log_odds", "--score-scale", "range", "--columns", "part,kmer_log_odds")
+    assert run("export", results["probe"], "-o", out, *options, *chosen).code == 0
+    header, *rows = [line.split("\t") for line in out.read_text().splitlines()]
+    assert header == ["#contig", "start", "end", "name", "score", "strand", "part", "kmer_log_odds"]
+    run("export", results["probe"], "-o", tsv, *options)
+    names, found = table_of(tsv)
+    odds, place = numbers(found, names.index("kmer_log_odds")), {(row[0], row[1]): row for row in found}
+    assert [place[row[0], row[1]][-1] for row in rows] == [row[7] for row in rows]
+    assert [int(row[4]) for row in rows] == [
+        round(1000 * (float(row[7]) - odds.min()) / (odds.max() - odds.min())) for row in rows
+    ]
+    ended = run("export", results["probe"], "-o", tmp_path / "x.tsv", *options, "--columns", "all")
+    assert ended.code == 2
+    assert "--columns has no effect on .tsv, only for a BED" in ended.err
 
 
 def test_bed_of_a_table_that_is_out_of_order_is_sorted(run, results, tmp_path):

@@ -571,7 +571,7 @@ def test_anndata_that_the_disk_refuses_is_one_sentence_and_no_file(tmp_path, pro
         strand=np.ones(count, np.int8), name=(".",) * count,
     )  # fmt: skip
     states = [(np.arange(count), 0, np.ones((count, width), np.float16))]
-    features = [("own", 0, "h", unit) for unit in range(width)]
+    features = [("own", 0, "h", unit, "") for unit in range(width)]
     write_hidden(hidden, sites, features, states, dict, Records(), provenance)
     ended = subprocess.run(
         [sys.executable, "-c", H5AD, str(hidden), str(path)], capture_output=True, text=True, timeout=60, check=False,
