@@ -16,7 +16,7 @@ def fold_path(path: Path, fold: int) -> Path:
 
 def fold_files(path: Path) -> list[Path]:
     """Files of all folds that lie beside each other, in order. Raises InputError where there is none."""
-    found = []
+    found: list[Path] = []
     while (each := fold_path(path, len(found) + 1)).exists():
         found.append(each)
     if not found:

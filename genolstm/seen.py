@@ -134,7 +134,8 @@ class Seen:
     """A genome beside what a model was trained on.
 
     split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
-    complete : all that it was trained on is in this genome; of several genomes, all of one of them.   recognised : contigs that are in the model's split.
+    complete : all that it was trained on is in this genome; of several genomes, all of one of them.
+    recognised : contigs that are in the model's split.
     near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
     known : False where the model file has no hashes and another genome was given, so that nothing can be known.
     unchecked : contigs of which too few k-mers were sampled to find a near-duplicate.
@@ -187,7 +188,9 @@ def _seen_by(model: TrainedOn, genome: Genome) -> Seen:
     own, training = _own_split(model, genome), model.training
     if training is None and own is None:
         recognised = np.zeros(len(genome.names), dtype=np.bool_)
-        return Seen(split=stretches_from_rows(genome.names, []), complete=False, recognised=recognised, near={}, known=False)
+        return Seen(
+            split=stretches_from_rows(genome.names, []), complete=False, recognised=recognised, near={}, known=False
+        )
     if own is None and training is not None:
         seen = _recognised(model, training, genome)
     else:

@@ -132,9 +132,7 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
         log.warning("%s is complete and there is nothing to resume; remove it to train anew", output)
         report_again(output, task, as_json=not settings.fold or "fold" in asked.given.settings)
         return None
-    refuse_all(
-        [output], [*asked.genomes, asked.from_model], dataclasses.replace(run, force=run.force or asked.resume)
-    )
+    refuse_all([output], [*asked.genomes, asked.from_model], dataclasses.replace(run, force=run.force or asked.resume))
     saved = _saved(output, resume=asked.resume, force=run.force)
     task.seed = saved.train.seed if saved else settings.seed
     origin = read_origin(asked.from_model, keep_optimiser=asked.keep_optimiser) if asked.from_model else None

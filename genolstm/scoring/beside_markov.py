@@ -174,8 +174,8 @@ def bits_beside_markov(
 ) -> PartBits:
     """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
 
-    seed : of the bootstrap.   standing : whether the model was trained on these symbols; a verdict is given where it was
-    not.   Raises ValueError for a part with no known symbol, InputError where the model's bits are not finite.
+    seed : of the bootstrap.   standing : whether the model was trained on these symbols; a verdict is given where
+    it was not.   Raises ValueError for a part with no known symbol, InputError where the model's bits are not finite.
     """
     stretches = split.of(part)
     grid = Grid.over(reader.genome, stretches)
@@ -186,7 +186,10 @@ def bits_beside_markov(
 
 
 def model_by_block(reader: GenomeReader, stretches: Stretches, grid: Grid, part: Part) -> BlockBits:
-    """Bits of a model over the blocks of a grid, both strands: bits [blocks]. Raises InputError where one is no number."""
+    """Bits of a model over the blocks of a grid, both strands: bits [blocks].
+
+    Raises InputError where one is no number.
+    """
     symbols, bits = bits_by_block(reader, stretches, grid.first, grid.length)
     if not np.isfinite(bits).all():
         raise InputError(

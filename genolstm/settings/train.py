@@ -66,8 +66,8 @@ class TrainSettings(Settings):
     valid_looks : validations in a training.   valid_bases : symbols of the validation part in each, at most (both
     strands).   early_stop : validations without a better loss before stopping; 0 never stops early. checkpoint_minutes
     : between two resumable checkpoints.   clusters : file of protein clusters that are never split, '' for our own.
-    weights : lanes of each of several genomes, relative to the others'; () in proportion to size.   folds, fold : K held-out
-    sets, and which of them (from 1) this model is not trained on; 0 without folds.
+    weights : lanes of each of several genomes, relative to the others'; () in proportion to size.   folds, fold : K
+    held-out sets, and which of them (from 1) this model is not trained on; 0 without folds.
     multitask : what else each state is trained to predict, see `training.multitask`; multitask_weight : of its error
     beside the bits.
     """

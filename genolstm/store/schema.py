@@ -44,10 +44,11 @@ class Kind(StrEnum):
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
-# standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as they are.
+# standing is called fraction_of_ceiling, states and pooling are named; 5: folds; files of earlier versions are read as
+# they are.
 # checkpoint 2: auxiliary heads; 3: a card, and then weights of float16; 4: hashes of the training sequence.
 # checkpoint 4 and score 2: the difference from the best Markov line; 6: several genomes, and ancestors
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 6}
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 5, Kind.CHECKPOINT: 6}
 # from which on a file carries checksums of its blocks, and its content hash is of content alone
 CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 
@@ -175,7 +176,9 @@ CHECKPOINT = (
     Dataset("training/kmers", ("kmers",), "uint64", "", "smallest hashes of canonical 31-mers trained on", False),
     Dataset("genomes/name", ("genomes",), "string", "", "of several: what stands before the colon of contigs", False),
     Dataset("genomes/sha256", ("genomes",), "string", "", "of each: SHA-256 of its names and codes", required=False),
-    Dataset("genomes/contigs", ("genomes",), "int64", "", "of each: how many contigs, one genome's after another's", False),
+    Dataset(
+        "genomes/contigs", ("genomes",), "int64", "", "of each: how many contigs, one genome's after another's", False
+    ),
     *_bits("bits"),
     *_ANCESTOR,
     Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head predicts", required=False),
@@ -201,6 +204,7 @@ PROBE = (
     Dataset("*/sites/label", ("sites",), "int8", "", "1 true site or open window, 0 decoy or closed; or codon frame"),
     Dataset("*/sites/part", ("sites",), "int8", "", "0 train, 1 valid, 2 test"),
     Dataset("*/sites/block", ("sites",), "int64", "index", "bootstrap block"),
+    Dataset("*/sites/fold", ("sites",), "int8", "", "over folds: that of which it is for validation or test", False),
     Dataset("*/features/*/label", ("sites",), "int8", "", "what this feature set was fitted to and judged on", False),
     Dataset("*/features/*/log_odds", ("sites",), "float32", "log odds", "its prediction at every site", False),
     Dataset(
@@ -230,6 +234,14 @@ PROBE = (
         "on validation, of each C, where values are asked",
         False,
     ),
+    Dataset("*/features/*/folds/*/mean", ("*fold",), "float32", "", "over folds: as mean, of each fold", False),
+    Dataset("*/features/*/folds/*/scale", ("*fold",), "float32", "", "as scale, of each fold", False),
+    Dataset("*/features/*/folds/*/coefficients", ("*fold",), "float32", "", "recalibrated, of each fold", False),
+    Dataset(
+        "*/features/*/folds/*/class_coefficients", ("*fold", "classes"), "float32", "", "the same of classes", False
+    ),
+    Dataset("*/features/*/folds/*/intercept", ("1",), "float64", "", "recalibrated, of each fold", False),
+    Dataset("*/features/*/folds/*/class_intercept", ("classes",), "float64", "", "the same of classes", False),
     Dataset("*/scores/features", ("feature_sets",), "string", "", "name of each feature set"),
     Dataset("*/scores/score", ("scores",), "string", "", "auprc, auroc, topk, mcc, ..., or r2, pearson, spearman"),
     Dataset("*/scores/value", ("feature_sets", "scores"), "float64", "", "on the test sites"),

@@ -3,8 +3,10 @@
 Contigs are dealt to the folds whole where that gives folds of similar size. Else the genome is cut into blocks of a
 multiple of 100 kb, at least two a fold where it is long enough, which are dealt to the folds in a drawn order. Folds
 do not depend on the seed of a training, so that models of several seeds are judged on the same. The training stretches
-keep a guard of 1 kb from everything that is held out beside them on their contig.
+keep a guard of 1 kb (less in a tiny genome) from everything that is held out beside them on their contig.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,9 +31,11 @@ def fold_split(genome: Genome, folds: int, fold: int) -> Stretches:
     test = [span for span, number in _dealt(genome, folds) if number == fold]
     rest = _without(genome, test)
     bases = sum(end - start for _, start, end in rest)
-    valid = _drawn(_cut(rest, block_length(UNIT_BP, bases)), VALID_FRACTION * bases, fold)
+    size = block_length(UNIT_BP, bases)
+    valid = _drawn(_cut(rest, size), VALID_FRACTION * bases, fold)
+    guard = min(MARGIN_BP, size // 10)
     rows = [(*span, Part.TEST) for span in _joined(test)] + [(*span, Part.VALID) for span in _joined(valid)]
-    rows += [(*span, Part.TRAIN) for span in _guarded(_without(genome, [*test, *valid]), genome)]
+    rows += [(*span, Part.TRAIN) for span in _guarded(_without(genome, [*test, *valid]), genome, guard)]
     return stretches_from_rows(genome.names, sorted(rows))
 
 
@@ -70,13 +74,14 @@ def _cut(spans: list[Span], size: int) -> list[Span]:
     for contig, start, end in spans:
         count = max(1, (end - start + size // 2) // size)
         cuts = [start + place * size for place in range(count)] + [end]
-        blocks += [(contig, low, high) for low, high in zip(cuts, cuts[1:], strict=False) if low < high]
+        blocks += [(contig, low, high) for low, high in pairwise(cuts) if low < high]
     return blocks
 
 
 def _drawn(blocks: list[Span], goal: float, fold: int) -> list[Span]:
     """Some blocks, until their bases are nearest to a goal; one at least, and one at least is left."""
-    taken, found = 0, []
+    taken = 0
+    found: list[Span] = []
     for place in spawn(DEALT_BY, "validation of a fold", fold).permutation(len(blocks))[: len(blocks) - 1].tolist():
         _, start, end = blocks[place]
         if found and taken + (end - start) / 2 >= goal:
@@ -111,10 +116,10 @@ def _without(genome: Genome, spans: list[Span]) -> list[Span]:
     return left
 
 
-def _guarded(spans: list[Span], genome: Genome) -> list[Span]:
+def _guarded(spans: list[Span], genome: Genome, guard: int) -> list[Span]:
     """Spans without their first and last bases, where these are no ends of their contig."""
     guarded = [
-        (contig, start + MARGIN_BP * (start > 0), end - MARGIN_BP * (end < int(genome.lengths[contig])))
+        (contig, start + guard * (start > 0), end - guard * (end < int(genome.lengths[contig])))
         for contig, start, end in spans
     ]
     return [span for span in guarded if span[1] < span[2]]

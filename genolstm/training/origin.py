@@ -118,10 +118,11 @@ def refuse_seen(origin: Origin, seen: Seen, split: Stretches, genome: Genome) ->
     held_out = split.only(split.part != Part.TRAIN)
     if not (met := shared(held_out, trained)).bases:
         return
+    seen_names = ", ".join(met.names()[:CONTIGS_NAMED])
     fresh = [name for name in genome.names if name not in trained.names()][:CONTIGS_NAMED]
     raise InputError(
-        f"{origin.name} was trained on {', '.join(met.names()[:CONTIGS_NAMED])}, which would be held out here: no score"
-        f" on it could be; hold out {', '.join(fresh) or 'another genome'}, or train without --from."
+        f"{origin.name} was trained on {seen_names} of {genome.path}, which would be held out here: no score on it"
+        f" could be; hold out {', '.join(fresh) or 'another genome'}, or train without --from."
     )
 
 

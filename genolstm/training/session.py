@@ -49,7 +49,13 @@ from genolstm.training.steps import AUXILIARY, Run, fraction_done, new_run
 
 log = logging.getLogger(__name__)
 
-LISTS = ("train_contigs", "valid_contigs", "test_contigs", "multitask", "weights")  # settings that are typed with commas between
+LISTS = (
+    "train_contigs",
+    "valid_contigs",
+    "test_contigs",
+    "multitask",
+    "weights",
+)  # settings that are typed with commas between
 
 
 def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str) -> tuple[ModelSettings, TrainSettings]:
@@ -177,8 +183,8 @@ class TrainingSession:
     def evaluate(self) -> tuple[PartBits, ...]:
         """Bits per known symbol of the held-out parts, each beside its Markov models.
 
-        Of several genomes a row 'test:NAME' for each, with Markov models counted on that genome alone, stands before the
-        row 'test' of all.
+        Of several genomes a row 'test:NAME' for each, with Markov models counted on that genome alone, stands before
+        the row 'test' of all.
         """
         if not self.held_out:
             return ()

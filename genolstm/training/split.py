@@ -1,7 +1,6 @@
 """What a training trains on, validates and tests: the split of a genome, or of proteins by homology."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +33,14 @@ log = logging.getLogger(__name__)
 CONTIGS_NAMED = 6  # in a line of the log
 
 
+class Named(NamedTuple):
+    """Contigs that are named for each part."""
+
+    train_contigs: tuple[str, ...]
+    valid_contigs: tuple[str, ...]
+    test_contigs: tuple[str, ...]
+
+
 class TrainingSplit(NamedTuple):
     """A split, and what is reported of it.
 
@@ -56,7 +63,7 @@ def training_split(genome: Genome, settings: TrainSettings, origin: Origin | Non
     several = list(contigs_of(genome))
     if settings.folds and (several or genome.alphabet.complement is None):
         raise UsageError(f"--folds split one genome, and {genome.path} is not one; leave --folds out.")
-    named = {f"{part.name.lower()}_contigs": _named(genome, settings, part) for part in Part}
+    named = Named(*(_named(genome, settings, part) for part in Part))
     if genome.alphabet.complement is None:
         return _split_of_proteins(genome, settings, named, origin)
     if settings.clusters:
@@ -66,17 +73,19 @@ def training_split(genome: Genome, settings: TrainSettings, origin: Origin | Non
     rows = []
     for name, each, mine in several:
         prefix = f"{name}:"
-        of_it = {
-            part: tuple(contig.removeprefix(prefix) for contig in names if contig.startswith(prefix))
-            for part, names in named.items()
-        }
+        of_it = Named(
+            *(tuple(contig.removeprefix(prefix) for contig in names if contig.startswith(prefix)) for names in named)
+        )
         split = _split_of_one(each, settings, of_it, origin)
         rows += [(contig + mine.start, start, end, part) for contig, start, end, part in split.rows]
     return TrainingSplit(stretches_from_rows(genome.names, rows), None, {})
 
 
 def _named(genome: Genome, settings: TrainSettings, part: Part) -> tuple[str, ...]:
-    """Contigs that are named for a part, of several genomes as NAME:contig. Raises InputError for one that is not there."""
+    """Contigs that are named for a part, of several genomes as NAME:contig.
+
+    Raises InputError for one that is not there.
+    """
     names: tuple[str, ...] = getattr(settings, f"{part.name.lower()}_contigs")
     if not members_of(genome):
         return names
@@ -86,32 +95,28 @@ def _named(genome: Genome, settings: TrainSettings, part: Part) -> tuple[str, ..
     return found
 
 
-def _split_of_one(
-    genome: Genome, settings: TrainSettings, named: Mapping[str, tuple[str, ...]], origin: Origin | None
-) -> Stretches:
+def _split_of_one(genome: Genome, settings: TrainSettings, named: Named, origin: Origin | None) -> Stretches:
     """Split of one genome of DNA."""
     seen = seen_by(origin, genome) if origin else None
-    split = own_split(seen, genome) if seen and not settings.folds and not any(named.values()) else None
+    split = own_split(seen, genome) if seen and not settings.folds and not any(named) else None
     if origin and split:
         log.info("the split of %s is that of %s, which was trained on it", genome.path, origin.name)
     if split is None and settings.folds:
         split = fold_split(genome, settings.folds, settings.fold)
     if split is None:
-        split = split_genome(genome.length_of, spawn(settings.seed, "split"), **named)
+        split = split_genome(genome.length_of, spawn(settings.seed, "split"), **named._asdict())
     if origin and seen:
         refuse_seen(origin, seen, split, genome)
     return split
 
 
-def _split_of_proteins(
-    genome: Genome, settings: TrainSettings, named: Mapping[str, tuple[str, ...]], origin: Origin | None
-) -> TrainingSplit:
+def _split_of_proteins(genome: Genome, settings: TrainSettings, named: Named, origin: Origin | None) -> TrainingSplit:
     """Split of proteins into whole clusters."""
     seen = seen_by(origin, genome) if origin else None
     clusters, inputs = _clusters(genome, settings)
-    split = own_split(seen, genome) if seen and not any(named.values()) else None
+    split = own_split(seen, genome) if seen and not any(named) else None
     if split is None:
-        split = split_chains(genome.length_of, clusters, spawn(settings.seed, "split"), **named)
+        split = split_chains(genome.length_of, clusters, spawn(settings.seed, "split"), **named._asdict())
     if origin and seen:
         refuse_seen(origin, seen, split, genome)
     return TrainingSplit(split, _homology(genome, split, clusters), inputs)
