@@ -5,12 +5,15 @@ and its last chunk filled up with N; the lanes start evenly spaced on that ring 
 state is reset where it enters a stretch. The chunk that any lane reads is a function of the step alone, which is all
 that a resumed run has to know.
 
+`WeightedLanes` reads several genomes, each with such a ring and some of the lanes.
+
 `ChainLanes` reads proteins, which are short and many: chains of nearly equal length are read side by side, so that
 next to nothing is filled up, each from its own reset on. Which chains go together depends on their lengths; the order
 in which the groups come is drawn anew for each round, from the seed and the round alone.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -19,9 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genolstm.errors import UsageError
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.store.genome import Genome
+from genolstm.store.joined_genome import contigs_of
 from genolstm.strands import Rows, SequenceFetcher, rows_of
 
 OUTSIDE = 1 << 40  # a place beyond any chain: what is read there is unknown
@@ -50,9 +55,22 @@ class BatchSource(Protocol):
 
 
 def batches_of(
-    genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
-) -> "Lanes | ChainLanes":
-    """Choose how stretches are read for training: chains where there is one strand, else a ring of both strands."""
+    genome: Genome,
+    stretches: Stretches,
+    *,
+    n_lanes: int,
+    chunk: int,
+    device: torch.device,
+    seed: int,
+    weights: Sequence[float] = (),
+) -> BatchSource:
+    """Choose how stretches are read for training: chains where there is one strand, else a ring of both strands.
+
+    weights : of each of several genomes, which then have rings and lanes of their own; without, one ring holds all.
+    Raises UsageError for weights that do not fit the genomes, or more genomes than lanes.
+    """
+    if weights:
+        return WeightedLanes(genome, stretches, weights=weights, n_lanes=n_lanes, chunk=chunk, device=device)
     if genome.alphabet.complement is None:
         return ChainLanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device, seed=seed)
     return Lanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device)
@@ -102,6 +120,68 @@ class Lanes:
         row = torch.searchsorted(self._ends, chunk, right=True)
         within = chunk - self._ends[row] + (self._length[row] + self.chunk - 1) // self.chunk
         return int((self._length[row] - within * self.chunk).clamp_max_(self.chunk).sum())
+
+
+class WeightedLanes:
+    """Several genomes with lanes of their own, in proportion to their weights. by_genome : name -> lanes."""
+
+    def __init__(
+        self,
+        genome: Genome,
+        stretches: Stretches,
+        *,
+        weights: Sequence[float],
+        n_lanes: int,
+        chunk: int,
+        device: torch.device,
+    ) -> None:
+        members = list(contigs_of(genome))
+        if len(weights) != len(members):
+            raise UsageError(
+                f"--weights {','.join(f'{each:g}' for each in weights)} are {len(weights)} and there are"
+                f" {len(members) or 1} genomes; give one weight a genome."
+            )
+        lanes = allotted(weights, n_lanes)
+        self.by_genome = dict(zip((name for name, _, _ in members), lanes, strict=True))
+        self._rings = [
+            Lanes(
+                genome,
+                stretches.only((stretches.contig >= mine.start) & (stretches.contig < mine.stop)),
+                n_lanes=count,
+                chunk=chunk,
+                device=device,
+            )
+            for (_, _, mine), count in zip(members, lanes, strict=True)
+        ]
+
+    def batch(self, step: int) -> Batch:
+        """Codes and resets of one step, the first genome's lanes first."""
+        batches = [ring.batch(step) for ring in self._rings]
+        return Batch(
+            codes=torch.cat([each.codes for each in batches]), reset=torch.cat([each.reset for each in batches])
+        )
+
+    def symbols(self, step: int) -> int:
+        """How many symbols of the genomes (fill left out) this step reads."""
+        return sum(ring.symbols(step) for ring in self._rings)
+
+
+def allotted(weights: Sequence[float], n_lanes: int) -> list[int]:
+    """Lanes of each genome: its fraction, rounded so that they sum up (largest remainders), but one at least.
+
+    Raises UsageError for fewer lanes than genomes.
+    """
+    if len(weights) > n_lanes:
+        raise UsageError(f"{n_lanes} lanes are fewer than the {len(weights)} genomes; raise --lanes.")
+    wanted = np.array(weights) / sum(weights) * n_lanes
+    lanes = np.maximum(1, np.floor(wanted)).astype(np.int64)
+    while lanes.sum() != n_lanes:
+        missing = wanted - lanes
+        if lanes.sum() < n_lanes:
+            lanes[missing.argmax()] += 1
+        else:
+            lanes[np.where(lanes > 1, missing, np.inf).argmin()] -= 1
+    return [int(each) for each in lanes]
 
 
 class ChainLanes:

@@ -11,13 +11,14 @@ import torch
 from genolstm.errors import InputError
 from genolstm.estimate import Estimate
 from genolstm.model import trained_model
-from genolstm.regions import Part
+from genolstm.regions import Part, Stretches
 from genolstm.seen import training_sequence
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.checkpoint import Checkpoint, PartBits, Weights
 from genolstm.store.file_info import read_file_info
 from genolstm.store.files import file_sha256
 from genolstm.store.genome import Genome
+from genolstm.store.joined_genome import contigs_of
 from genolstm.store.model_card import ModelCard, ProbeLine
 from genolstm.store.results import ProbeResult, read_probe
 from genolstm.store.schema import Kind
@@ -50,8 +51,7 @@ def packed(
     network = trained_model(checkpoint.model, weights).to(device)
     reader = GenomeReader(network, genome, StreamSettings())
     bits = tuple(
-        _measured_again(row, mean_bits(reader, checkpoint.split.of(Part[row.part.upper()]))[0])
-        for row in checkpoint.bits
+        _measured_again(row, mean_bits(reader, _stretches_of(row, checkpoint, genome))[0]) for row in checkpoint.bits
     )
     about, model_sha256 = read_file_info(model_path), file_sha256(model_path)
     card = ModelCard(
@@ -62,6 +62,14 @@ def packed(
     )  # fmt: skip
     training = checkpoint.training or training_sequence(genome, checkpoint.split)
     return dataclasses.replace(checkpoint, weights=weights, bits=bits, card=card, training=training, resumable=None)
+
+
+def _stretches_of(row: PartBits, checkpoint: Checkpoint, genome: Genome) -> Stretches:
+    """What a row of bits was measured on: a part, or that of one of several genomes, 'test:NAME'."""
+    part, _, name = row.part.partition(":")
+    stretches = checkpoint.split.of(Part[part.upper()])
+    mine = next((mine for member, _, mine in contigs_of(genome) if member == name), slice(0, len(genome.names)))
+    return stretches.only((stretches.contig >= mine.start) & (stretches.contig < mine.stop))
 
 
 def _measured_again(row: PartBits, bits: float) -> PartBits:

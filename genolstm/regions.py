@@ -63,6 +63,12 @@ class Stretches:
         return replace(self, contig=self.contig[keep], start=self.start[keep], end=self.end[keep], part=self.part[keep])
 
     @property
+    def rows(self) -> list[tuple[int, int, int, int]]:
+        """Contig, start, end and part of each, as plain numbers."""
+        columns = (self.contig, self.start, self.end, self.part)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    @property
     def bases(self) -> int:
         """Total length in bases, one strand."""
         return int((self.end - self.start).sum())
@@ -97,7 +103,7 @@ def stretches_of(regions: Iterable[Region], contigs: Sequence[str]) -> Stretches
             joined[-1][2] = max(joined[-1][2], end)
         else:
             joined.append([contig, start, end])
-    return _stretches(tuple(contigs), [(contig, start, end, Part.TEST) for contig, start, end in joined])
+    return stretches_from_rows(tuple(contigs), [(contig, start, end, Part.TEST) for contig, start, end in joined])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +178,7 @@ def split_genome(
         put_together(names, lengths) for names in (train_contigs, valid_contigs, test_contigs)
     )
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
-    _check_names(lengths, wanted)
+    check_names(lengths, wanted)
     whole = {name: part for part in (Part.VALID, Part.TEST) for name in wanted[part]}
     rest = [name for name in lengths if name not in whole and (not train_contigs or name in train_contigs)]
     if not rest:
@@ -185,7 +191,7 @@ def split_genome(
         (index[name], start, end, part)
         for name, start, end, part in _drawn(rest, lengths, block_bp, drawn, held_out_fraction, rng)
     ]
-    return _stretches(tuple(lengths), sorted(rows))
+    return stretches_from_rows(tuple(lengths), sorted(rows))
 
 
 def split_chains(
@@ -210,7 +216,7 @@ def split_chains(
         put_together(names, lengths) for names in (train_contigs, valid_contigs, test_contigs)
     )
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
-    _check_names(lengths, wanted)
+    check_names(lengths, wanted)
     cluster_of = dict(zip(lengths, np.asarray(clusters).tolist(), strict=True))
     part_of = {name: part for part, named in wanted.items() for name in named}
     held_out = {cluster_of[name] for name, part in part_of.items() if part is not Part.TRAIN}
@@ -223,7 +229,7 @@ def split_chains(
     if Part.TRAIN not in part_of.values():
         raise InputError("no protein is left for training: all are named for validation or test, or relatives of them.")
     index = {name: place for place, name in enumerate(lengths)}
-    return _stretches(
+    return stretches_from_rows(
         tuple(lengths), sorted((index[name], 0, lengths[name], part) for name, part in part_of.items() if lengths[name])
     )
 
@@ -249,7 +255,8 @@ def _drawn_clusters(
     return part_of
 
 
-def _stretches(contigs: tuple[str, ...], rows: list[tuple[int, int, int, Part]]) -> Stretches:
+def stretches_from_rows(contigs: tuple[str, ...], rows: Sequence[tuple[int, int, int, int]]) -> Stretches:
+    """Stretches from sorted rows of contig, start, end and part."""
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     return Stretches(
         contigs=contigs,
@@ -275,7 +282,8 @@ def put_together(pieces: Sequence[str], known: Collection[str]) -> tuple[str, ..
     return tuple(found)
 
 
-def _check_names(lengths: dict[str, int], wanted: Mapping[Part, Sequence[str]]) -> None:
+def check_names(lengths: Mapping[str, int], wanted: Mapping[Part, Sequence[str]]) -> None:
+    """Refuse contigs that the genome lacks, or that are named for two parts. Raises InputError."""
     seen: dict[str, Part] = {}
     for part, names in wanted.items():
         for name in names:

@@ -6,14 +6,17 @@ training part: the smallest hashes, which sample the same k-mers of every sequen
 
 import hashlib
 from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import Alphabet, Codes
-from genolstm.regions import Part, Stretches
-from genolstm.store.checkpoint import Checkpoint, TrainingSequence
+from genolstm.regions import Part, Stretches, stretches_from_rows
+from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
+from genolstm.store.lineage import TrainedOn, TrainingSequence
 
 K = {"dna": 31, "protein": 10}  # symbols of a k-mer: a number of 62 bits or fewer
 SAMPLE = 1 << 14  # k-mers kept of the training part: 128 KiB of a model file
@@ -131,7 +134,8 @@ class Seen:
     """A genome beside what a model was trained on.
 
     split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
-    complete : all that it was trained on is in this genome.   recognised : contigs that are in the model's split.
+    complete : all that it was trained on is in this genome; of several genomes, all of one of them.
+    recognised : contigs that are in the model's split.
     near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
     known : False where the model file has no hashes and another genome was given, so that nothing can be known.
     unchecked : contigs of which too few k-mers were sampled to find a near-duplicate.
@@ -169,26 +173,91 @@ class Seen:
 
 
 def seen_in(checkpoint: Checkpoint, genome: Genome) -> Seen:
-    """What of a genome a model was trained on; files of 0.1.0 hold that for their own genome file alone."""
-    if checkpoint.genome_sha256 == genome.sha256:
-        recognised = np.ones(len(genome.names), dtype=np.bool_)
-        seen = Seen(split=checkpoint.split, complete=True, recognised=recognised, near={})
-    elif checkpoint.training is None:
+    """What of a genome a model was trained on, or any model that it goes on from.
+
+    Files of 0.1.0 hold that for their own genome file alone.
+    """
+    seen = _seen_by(checkpoint, genome)
+    for ancestor in checkpoint.ancestors:
+        seen = _by_both(seen, _seen_by(ancestor, genome))
+    return seen
+
+
+def _seen_by(model: TrainedOn, genome: Genome) -> Seen:
+    """What of a genome one training read."""
+    own, training = _own_split(model, genome), model.training
+    if training is None and own is None:
         recognised = np.zeros(len(genome.names), dtype=np.bool_)
-        return Seen(split=_split(genome, []), complete=False, recognised=recognised, near={}, known=False)
+        return Seen(
+            split=stretches_from_rows(genome.names, []), complete=False, recognised=recognised, near={}, known=False
+        )
+    if own is None and training is not None:
+        seen = _recognised(model, training, genome)
     else:
-        seen = _recognised(checkpoint, checkpoint.training, genome)
-    if checkpoint.training is None:
+        recognised = np.ones(len(genome.names), dtype=np.bool_)
+        seen = Seen(split=own or stretches_from_rows(genome.names, []), complete=True, recognised=recognised, near={})
+    if training is None:
         return seen
-    near, unchecked = _near_duplicates(seen, checkpoint.training, genome)
+    near, unchecked = _near_duplicates(seen, training, genome)
     return replace(seen, near=near, unchecked=unchecked)
 
 
-def _recognised(checkpoint: Checkpoint, training: TrainingSequence, genome: Genome) -> Seen:
+def _own_split(model: TrainedOn, genome: Genome) -> Stretches | None:
+    """The split of a genome that is the training's own, by its hash; None for another, or for one of several.
+
+    One of several is told by its sequence, as a contig may also be in another of them. Only an unfinished training,
+    which has no hashes of contigs yet, is told by the hash of the one.
+    """
+    if model.genome_sha256 == genome.sha256:
+        return model.split
+    first = 0
+    for record in model.genomes if model.training is None else ():
+        if record.sha256 == genome.sha256:
+            mine = model.split.only((model.split.contig >= first) & (model.split.contig < first + record.contigs))
+            return replace(mine, contigs=genome.names, contig=(mine.contig - first).astype(np.int32))
+        first += record.contigs
+    return None
+
+
+def _by_both(seen: Seen, before: Seen) -> Seen:
+    """What two trainings read together: a base is for training where it was in either, else for validation, or test."""
+    split = merged_split(seen.split, before.split)
+    trained = set(split.of(Part.TRAIN).contig.tolist())
+    shares = {
+        contig: max(seen.near.get(contig, 0.0), before.near.get(contig, 0.0)) for contig in {*seen.near, *before.near}
+    }
+    return Seen(
+        split=split,
+        complete=seen.complete or before.complete,
+        recognised=seen.recognised | before.recognised,
+        near={contig: share for contig, share in sorted(shares.items()) if contig not in trained},
+        known=seen.known and before.known,
+        unchecked=max(seen.unchecked, before.unchecked),
+    )
+
+
+def merged_split(one: Stretches, other: Stretches) -> Stretches:
+    """Two splits of the same contigs as one: where both have a base, the part is the first of train, valid and test."""
+    rows: list[tuple[int, int, int, int]] = []
+    for contig, group in groupby(sorted(one.rows + other.rows), key=itemgetter(0)):
+        spans = [row[1:] for row in group]
+        cuts = sorted({end for start, stop, _ in spans for end in (start, stop)})
+        for start, end in pairwise(cuts):
+            parts = [part for first, last, part in spans if first <= start and end <= last]
+            if not parts:
+                continue
+            if rows and rows[-1][0] == contig and rows[-1][2] == start and rows[-1][3] == min(parts):
+                rows[-1] = (contig, rows[-1][1], end, min(parts))
+            else:
+                rows.append((contig, start, end, min(parts)))
+    return stretches_from_rows(one.contigs, rows)
+
+
+def _recognised(model: TrainedOn, training: TrainingSequence, genome: Genome) -> Seen:
     """The model's split on the contigs of a genome whose sequence is that of one of its contigs or stretches."""
-    split = checkpoint.split
+    split = model.split
     spans = split.end - split.start
-    lengths = {*checkpoint.lengths.tolist(), *spans.tolist()}
+    lengths = {*model.lengths.tolist(), *spans.tolist()}
     contig_of = _places(training.contigs)
     stretch_of = _places(training.stretches)
     rows: list[tuple[int, int, int, int]] = []
@@ -208,17 +277,19 @@ def _recognised(checkpoint: Checkpoint, training: TrainingSequence, genome: Geno
             rows.append((contig, 0, length, min(int(split.part[row]) for row in whole)))
         found |= {digest_of(training.stretches, row) for each in here for row in each.tolist()}
         found |= {digest_of(training.stretches, row) for row in whole}
-    wanted = {digest_of(training.stretches, row) for row in np.flatnonzero(split.part == Part.TRAIN).tolist()}
-    return Seen(split=_split(genome, rows), complete=wanted <= found, recognised=recognised, near={})
+    complete = any(wanted <= found for wanted in _trained_stretches(model, training))
+    return Seen(split=stretches_from_rows(genome.names, rows), complete=complete, recognised=recognised, near={})
 
 
-def _split(genome: Genome, rows: list[tuple[int, int, int, int]]) -> Stretches:
-    """Stretches of a genome from rows of contig, start, end, part."""
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
-    return Stretches(
-        contigs=genome.names, contig=table[:, 0].astype(np.int32), start=table[:, 1], end=table[:, 2],
-        part=table[:, 3].astype(np.int8),
-    )  # fmt: skip
+def _trained_stretches(model: TrainedOn, training: TrainingSequence) -> list[set[bytes]]:
+    """Hashes of the training stretches of each genome of a model."""
+    split = model.split
+    ends = np.cumsum([genome.contigs for genome in model.genomes] or [len(split.contigs)])
+    genome_of = np.searchsorted(ends, split.contig, side="right")
+    return [
+        {digest_of(training.stretches, row) for row in np.flatnonzero((split.part == Part.TRAIN) & mine).tolist()}
+        for mine in (genome_of == genome for genome in range(len(ends)))
+    ]
 
 
 def digest_of(table: NDArray[np.uint8], row: int) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genolstm"
 LAYERS = (
     ("errors",),
-    ("alphabet", "estimate", "regions", "settings", "seeds", "shipped", "outputs"),
+    ("alphabet", "estimate", "folds", "regions", "settings", "seeds", "shipped", "outputs"),
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "threads", "ranks"),
@@ -29,6 +29,7 @@ NO_TORCH = {
     "outputs",
     "alphabet",
     "estimate",
+    "folds",
     "regions",
     "settings",
     "seeds",

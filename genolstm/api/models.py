@@ -1,7 +1,7 @@
 """Models: loaded from a file or by name, trained, and saved."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ from genolstm.store.checkpoint import (
 )
 from genolstm.store.files import Provenance, Records, file_sha256
 from genolstm.store.genome import Genome
+from genolstm.store.joined_genome import join_genomes
+from genolstm.store.lineage import Ancestor
 from genolstm.training.loop import StepResult
+from genolstm.training.origin import Origin, shape_of
 from genolstm.training.session import TrainingSession, begin, settings_from
 
 
@@ -70,6 +73,11 @@ class Model(Result):
     def seen(self) -> tuple[str, ...]:
         """Names of the contigs of which any base was trained on."""
         return self.trained.seen
+
+    @property
+    def ancestors(self) -> tuple[Ancestor, ...]:
+        """Models that this one goes on from, the oldest first: names, bases, and what each has seen."""
+        return self.trained.ancestors
 
     @property
     def bits(self) -> dict[str, PartBits]:
@@ -239,9 +247,13 @@ class Training:
     Parameters
     ----------
     genome
-        To be trained on.
+        To be trained on; of several, one model of all, whose contigs are called ``NAME:contig`` by each file's name.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    from_model
+        Go on from this model, a file or the name of a bundled one: its weights and its shape. What it has seen is seen.
+    keep_optimiser
+        With ``from_model``: begin with its optimiser's moments too, where its file is of an unfinished training.
     **settings
         Any field of ``genolstm.settings.model.ModelSettings`` and ``genolstm.settings.train.TrainSettings``, or
         ``size``: ``hidden=256, bases="40M", test_contigs="III"``.
@@ -270,10 +282,31 @@ class Training:
     """
 
     @as_found()
-    def __init__(self, genome: Genome, *, device: str = "auto", **settings: Any) -> None:  # noqa: ANN401
-        on = chosen_device(device)
+    def __init__(
+        self,
+        genome: Genome | Sequence[Genome],
+        *,
+        device: str = "auto",
+        from_model: "Model | str | Path | None" = None,
+        keep_optimiser: bool = False,
+        **settings: Any,  # noqa: ANN401
+    ) -> None:
+        on, origin = chosen_device(device), None
+        if from_model is not None:
+            before = from_model if isinstance(from_model, Model) else load(from_model, device="cpu")
+            origin = Origin(
+                name=before.name, sha256=before.sha256, checkpoint=before.checkpoint, keep_optimiser=keep_optimiser
+            )
+            own = shape_of(origin, settings)
+            settings = {
+                **{name: value for name, value in settings.items() if name != "size"},
+                **{name: getattr(own, name) for name in ("cell", "layers", "hidden", "forget_bias")},
+            }
+        elif keep_optimiser:
+            raise UsageError("keep_optimiser is for from_model, which is not given; give both, or leave it out.")
         shape, how = settings_from(settings, on, where="train")
-        self.session: TrainingSession = begin(genome, shape, how, device=on)
+        joined = genome if isinstance(genome, Genome) else join_genomes(list(genome))
+        self.session: TrainingSession = begin(joined, shape, how, device=on, origin=origin)
 
     def __iter__(self) -> Iterator[StepResult]:
         """Train to the end, or to the early stop; yields after each weight update. Stop it whenever you like."""
@@ -299,15 +332,24 @@ class Training:
 
 
 @as_found()
-def train(genome: Genome, *, device: str = "auto", **settings: Any) -> Model:  # noqa: ANN401
+def train(
+    genome: Genome | Sequence[Genome],
+    *,
+    device: str = "auto",
+    from_model: Model | str | Path | None = None,
+    keep_optimiser: bool = False,
+    **settings: Any,  # noqa: ANN401
+) -> Model:
     """Train a model to predict the next base.
 
     Parameters
     ----------
     genome
-        To be trained on: its contigs and their reverse complements.
+        To be trained on: its contigs and their reverse complements. Of several, one model of all.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    from_model, keep_optimiser
+        As of `Training`: the model to go on from.
     **settings
         As of `Training`. Without ``valid_contigs`` and ``test_contigs`` a twentieth of the genome is held out for each.
 
@@ -329,8 +371,11 @@ def train(genome: Genome, *, device: str = "auto", **settings: Any) -> Model:  #
     >>> model = gl.train(genome, hidden=8, bases="20k", test_contigs="chrC", device="cpu")
     >>> model.seen
     ('chrA', 'chrB')
+    >>> further = gl.train(genome, bases="20k", from_model=model, device="cpu")
+    >>> further.ancestors[0].name, further.seen
+    ('trained model', ('chrA', 'chrB'))
     """
-    training = Training(genome, device=device, **settings)
+    training = Training(genome, device=device, from_model=from_model, keep_optimiser=keep_optimiser, **settings)
     for _ in training:
         pass
     return training.model()

@@ -12,9 +12,11 @@ from genolstm.cli.help import GroupedHelp
 from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.terminal import Task, log
+from genolstm.cli.train_report import of_lineage
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint
+    from genolstm.store.lineage import Ancestor
     from genolstm.store.model_card import ModelCard, ProbeLine
 
 MEBI = 1 << 20
@@ -61,6 +63,7 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
     if card is None:
         raise ValueError("a bundled model has a card")
     unseen = [name for name in checkpoint.split.contigs if name not in seen]
+    several = [f"genomes: {', '.join(each.name for each in checkpoint.genomes)}"] if checkpoint.genomes else []
     unit = "residue" if checkpoint.model.alphabet == "protein" else "base"
     bits = [
         f"{row.part}: {row.model:.4f} bits/{unit} over {row.symbols:,}; uniform {row.uniform:.4f}, best Markov (order"
@@ -70,7 +73,9 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
     return [
         f"data: {card.data}",
         f"licence of the data: {card.licence}",
+        *several,
         f"trained on {', '.join(seen)}; never seen: {', '.join(unseen) or 'none of the genome'}",
+        *(lineage_line(each) for each in checkpoint.ancestors),
         *bits,
         *(_found(line) for line in card.probes),
         f"made by: {card.command}",
@@ -78,6 +83,15 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
         f" which moved bits/{unit} by {card.rounding:.1g}",
         *(f"probed by: {command}" for command in dict.fromkeys(line.command for line in card.probes)),
     ]
+
+
+def lineage_line(ancestor: "Ancestor") -> str:
+    """Line on a model that another one went on from."""
+    names = ", ".join(each.name for each in ancestor.genomes) or ", ".join(ancestor.seen)
+    return (
+        f"goes on from {ancestor.name} (file {ancestor.sha256[:12] or 'none'}), trained on {ancestor.bases:,} bases of"
+        f" {names} (genome {ancestor.genome_sha256[:12]}); what it has seen counts as seen"
+    )
 
 
 def _found(line: "ProbeLine") -> str:
@@ -112,6 +126,7 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
         "trained_on": checkpoint.seen,
         "bits_per_base": {row.part: dataclasses.asdict(row) for row in checkpoint.bits},
         "card": card and dataclasses.asdict(card),
+        **of_lineage(checkpoint.genomes, checkpoint.ancestors),
     }
 
 
@@ -127,6 +142,10 @@ def pack(
         str, typer.Option("--data", help="What the genome is, where it is from, what to cite.", show_default=False)
     ],
     licence: Annotated[str, typer.Option("--licence", help="Licence of that data.", show_default=False)],
+    genomes: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Further genomes, of a model that was trained on several; in the same order."),
+    ] = None,
     probe: Annotated[
         list[Path] | None,
         typer.Option("--probe", help="Result of a probe of this model; may be given again.", show_default=False),
@@ -142,12 +161,13 @@ def pack(
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint, write_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
+    from genolstm.store.joined_genome import join_genomes
 
     probes = probe or []
     checkpoint = read_checkpoint(model)
     task = Task("models pack", run, seed=checkpoint.train.seed)
-    refuse_all([output], [model, genome, *probes], run)
-    opened = open_genome(genome)
+    refuse_all([output], [model, genome, *(genomes or ()), *probes], run)
+    opened = join_genomes([open_genome(path) for path in (genome, *(genomes or ()))])
     check_alphabet(checkpoint, model, opened)
     on = task.use_device(compute.device, compute.threads)
     small = packed(checkpoint, model, opened, probes, data=data, licence=licence, device=on)

@@ -4,6 +4,7 @@ import dataclasses
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,11 @@ from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log
-from genolstm.cli.train_report import report, report_again
+from genolstm.cli.train_report import Trained, report, report_again
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.model import SIZES, ModelSettings, SizeSettings
 from genolstm.settings.train import TrainSettings
+from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint, PartBits
@@ -34,50 +36,132 @@ def train(
     given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
+    genomes: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Further genome files: one model of all, contigs NAME:contig by each file's name."),
+    ] = None,
+    from_model: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", parser=model_path, metavar="MODEL", help="Go on from this model: its weights and its shape."
+        ),
+    ] = None,
+    keep_optimiser: Annotated[
+        bool, typer.Option("--keep-optimiser", help="With --from: its optimiser's moments too, if it has some.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUTPUT.resume when it is there.")] = False,
 ) -> None:
     """Train a model to predict the next base, on contigs and their reverse complements; steps carry the state on.
 
     Without --valid-contigs and --test-contigs the genome is cut into blocks: 90 % train, 5 % validation, 5 % test.
+    Of several genomes each is split as if it were alone, and --test-contigs take NAME:contig, NAME being a file's stem.
+    --from begins with the weights of another model; what that one has seen is seen for this one too.
+    --folds 5 -o model.h5 trains model.fold1.h5 to model.fold5.h5, each without a fifth of the genome; with --fold 2 it
+    trains that one alone, as OUTPUT. Probes take all of them with their own --folds.
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
-    SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on.
+    SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on (in place of
+    --from, where that was given).
     On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
     differently, and trains another model of about the same bits.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
+    task = Task("train", run, seed=settings.seed)
+    if from_model and resume:
+        raise UsageError(
+            "--resume goes on with an unfinished training as it began, and --from begins another; leave one out."
+        )
+    if keep_optimiser and not from_model:
+        raise UsageError("--keep-optimiser is for --from, which is not given; give both, or leave it out.")
+    asked = _Asked(
+        genomes=(genome, *(genomes or ())), model=model, size=size, given=given, compute=compute, run=run,
+        from_model=from_model, keep_optimiser=keep_optimiser, resume=resume,
+    )  # fmt: skip
+    if settings.folds and not settings.fold:
+        _train_folds(asked, settings, output, task)
+    elif trained := _train_one(asked, settings, output, task):
+        task.done(output, trained.records, trained.summary, message=trained.message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What the command was asked, but for the settings of the training and its output."""
+
+    genomes: tuple[Path, ...]
+    model: ModelSettings
+    size: SizeSettings
+    given: Given
+    compute: ComputeOptions
+    run: ResultOptions
+    from_model: Path | None
+    keep_optimiser: bool
+    resume: bool
+
+
+def _train_folds(asked: _Asked, settings: TrainSettings, output: Path, task: Task) -> None:
+    """Train the model of every fold, one after another, each with a file of its own."""
+    from genolstm.folds import fold_path
+
+    if task.processes > 1:
+        raise UsageError("torchrun trains one model; give --fold with each of 1 to --folds in turn.")
+    paths = {fold: fold_path(output, fold) for fold in range(1, settings.folds + 1)}
+    if not asked.resume:
+        refuse_all(paths.values(), asked.genomes, asked.run)
+    folds = []
+    for fold, path in paths.items():
+        log.info("fold %d of %d: %s", fold, settings.folds, path)
+        if trained := _train_one(asked, dataclasses.replace(settings, fold=fold), path, task):
+            folds.append({"output": str(path), **trained.summary})
+    tested = [each["bits_per_base"]["test"] for each in folds if each["bits_per_base"]["test"] is not None]
+    mean = sum(tested) / len(tested) if tested else None
+    message = f"{len(folds)} folds" + (f", mean {mean:.4f} bits/base on what each held out" if mean else " trained")
+    records = {"read": len(paths), "used": len(folds), "skipped": {}}
+    task.done(None, records, {"folds": folds, "mean_test_bits_per_base": mean}, message=message)
+
+
+def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task) -> "Trained | None":
+    """Train one model and write it; None where it was there already, and in all processes but the main one."""
     from genolstm.ranks import together
     from genolstm.store.genome import open_genome
+    from genolstm.store.joined_genome import join_genomes
+    from genolstm.training.origin import read_origin, shape_of
     from genolstm.training.session import begin, suited
 
-    task = Task("train", run, seed=settings.seed)
-    if resume and output.exists() and not resume_path(output).exists():
+    model, run = asked.model, asked.run
+    if asked.resume and output.exists() and not resume_path(output).exists():
         log.warning("%s is complete and there is nothing to resume; remove it to train anew", output)
-        report_again(output, task)
-        return
-    refuse_all([output], [genome], dataclasses.replace(run, force=run.force or resume))
-    saved = _saved(output, resume=resume, force=run.force)
+        report_again(output, task, as_json=not settings.fold or "fold" in asked.given.settings)
+        return None
+    refuse_all([output], [*asked.genomes, asked.from_model], dataclasses.replace(run, force=run.force or asked.resume))
+    saved = _saved(output, resume=asked.resume, force=run.force)
     task.seed = saved.train.seed if saved else settings.seed
-    on = task.use_device(compute.device, compute.threads)
+    origin = read_origin(asked.from_model, keep_optimiser=asked.keep_optimiser) if asked.from_model else None
+    on = task.use_device(asked.compute.device, asked.compute.threads)
+    chosen = dict(asked.given.settings)
     if saved:
-        _refuse_changes(given.settings, saved, output)
+        _refuse_changes(chosen, saved, output)
         model, settings = saved.model, saved.train
+    elif origin:
+        model = shape_of(origin, chosen)
+        model, settings = suited(model, settings, None, {**chosen, "layers": 0, "hidden": 0}, on)
     else:
-        model, settings = suited(model, settings, size.size, given.settings, on)
+        model, settings = suited(model, settings, asked.size.size, chosen, on)
     steps = (settings.lanes // task.processes, settings.chunk)
     task.suit(on, model, steps, training=True, symbols=settings.bases)
     with together(on) as ranks:
         if not ranks.is_main_process:
             task.listen()
-        session = begin(open_genome(genome), model, settings, device=on, saved=saved, ranks=ranks)
+        genome = join_genomes([open_genome(path) for path in asked.genomes])
+        session = begin(genome, model, settings, device=on, saved=saved, origin=origin, ranks=ranks)
         _train(session, output, task)
     if not ranks.is_main_process:
-        return
+        return None
     bits = session.evaluate()
     _write(session, output, task, bits=bits)
     draw(output, run.figure)
-    report(session, output, task, bits)
+    trained = report(session, bits)
     resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
+    return trained
 
 
 def resume_path(output: Path) -> Path:

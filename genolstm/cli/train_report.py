@@ -1,13 +1,15 @@
 """Report of ``genolstm train``: bits of the held-out parts beside Markov models, as log lines and as JSON."""
 
+import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import PartBits
+    from genolstm.store.lineage import Ancestor, GenomeRecord
     from genolstm.training.session import TrainingSession
 
 
@@ -36,7 +38,15 @@ def judged(row: "PartBits") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]") -> None:
+class Trained(NamedTuple):
+    """What is told of a training at its end: records, the JSON summary, and the number that matters as text."""
+
+    records: dict[str, Any]
+    summary: dict[str, Any]
+    message: str
+
+
+def report(session: "TrainingSession", bits: "tuple[PartBits, ...]") -> Trained:
     """Log bits per base of each part, always beside what Markov models reach."""
     unit = session.genome.alphabet.unit
     for row in bits:
@@ -52,6 +62,7 @@ def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[Pa
         **_bits_summary(bits, session.history.last_bits, unit),
         "homology": session.homology,
         "auxiliary_errors": session.auxiliary_errors,
+        **of_lineage(session.genomes, session.ancestors),
     }
     message = (
         f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
@@ -59,10 +70,23 @@ def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[Pa
         else f"{session.history.last_bits:.4f} bits/{unit} in training"
     )
     records = {"read": len(session.genome.names), "used": len(session.split.names()), "skipped": {}}
-    task.done(output, records, summary, message=message)
+    return Trained(records, summary, message)
 
 
-def report_again(output: Path, task: Task) -> None:
+def of_lineage(genomes: "tuple[GenomeRecord, ...]", ancestors: "tuple[Ancestor, ...]") -> dict[str, Any]:
+    """Several genomes and ancestors, where a model has some, as --json prints them."""
+    told = [
+        {
+            "name": each.name, "sha256": each.sha256, "bases": each.bases, "genome_sha256": each.genome_sha256,
+            "genomes": [dataclasses.asdict(genome) for genome in each.genomes], "trained_on": each.seen,
+        }
+        for each in ancestors
+    ]  # fmt: skip
+    several = {"genomes": [dataclasses.asdict(genome) for genome in genomes]} if genomes else {}
+    return {**several, **({"ancestors": told} if told else {})}
+
+
+def report_again(output: Path, task: Task, *, as_json: bool = True) -> None:
     """Report a complete output that was kept; its numbers are those that it holds, and nothing was trained now."""
     from genolstm.alphabet import ALPHABETS
     from genolstm.store.checkpoint import read_checkpoint
@@ -77,26 +101,33 @@ def report_again(output: Path, task: Task) -> None:
         **_bits_summary(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
         "homology": None,
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
+        **of_lineage(kept.genomes, kept.ancestors),
     }
     records = {"read": len(kept.lengths), "used": len(kept.split.names()), "skipped": {}}
-    task.kept(output, records, summary)
+    if as_json:
+        task.kept(output, records, summary)
 
 
 def _bits_summary(bits: "tuple[PartBits, ...]", last_bits: float, unit: str) -> dict[str, Any]:
     """Bits of every part and the Markov lines of the one that judges, as --json prints them."""
     by_part = {row.part: row.model for row in bits}
-    last = bits[-1] if bits else None
+    by_genome = {row.part: {"model": row.model, **_markov(row)} for row in bits if ":" in row.part}
     return {
         "bits_per_base": {"train": last_bits, "valid": by_part.get("valid"), "test": by_part.get("test")},
-        "markov": last
-        and {
-            "part": last.part,
-            "best_order": last.best_order,
-            "best_bits": last.best_bits,
-            "interpolated_bits": last.interpolated,
-            "uniform_bits": last.uniform,
-            "by_order": last.by_order,
-            **judged(last),
-        },
+        "markov": _markov(bits[-1]) if bits else None,
+        **({"by_genome": by_genome} if by_genome else {}),
         "unit": unit,
+    }
+
+
+def _markov(row: "PartBits") -> dict[str, Any]:
+    """Markov lines of one part, and the model against the best of them."""
+    return {
+        "part": row.part,
+        "best_order": row.best_order,
+        "best_bits": row.best_bits,
+        "interpolated_bits": row.interpolated,
+        "uniform_bits": row.uniform,
+        "by_order": row.by_order,
+        **judged(row),
     }

@@ -21,7 +21,8 @@ def pictures_of(path: Path) -> list[Picture]:
     """The training curve and bits by Markov order; what the file lacks is left out."""
     checkpoint = read_checkpoint(path)
     drawn = [_course(checkpoint)] if checkpoint.history["bases"] or checkpoint.looks["bases"] else []
-    measured = [part for part in checkpoint.bits if np.isfinite(part.model)]
+    # of several genomes the part of all: more lines than two would hide each other
+    measured = [part for part in checkpoint.bits if np.isfinite(part.model) and ":" not in part.part]
     return drawn + ([by_order(measured, "the training stretches")] if measured else [])
 
 

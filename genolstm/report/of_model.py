@@ -50,6 +50,10 @@ def training_section(result: Result) -> Section:
         ["cell", shape], ["symbols read in training", number(bases)], ["seed", str(seed)],
         ["learning rate", number(model.train.learning_rate)], ["precision", str(model.train.precision)],
         ["trained on", contigs(model.seen)],
+        *(
+            ["goes on from", f"{each.name}: {number(each.bases)} symbols of {contigs(each.seen)}"]
+            for each in model.ancestors
+        ),
     ]  # fmt: skip
     return Section(
         title="Training",

@@ -170,21 +170,36 @@ def part_bits(
 
 
 def bits_beside_markov(
-    reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part, *, seed: int = 0
+    reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part, *, seed: int = 0, standing: str = HELD_OUT
 ) -> PartBits:
     """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
 
-    seed : of the bootstrap.   Raises ValueError for a part with no known symbol, InputError where the model's
-    bits are not finite.
+    seed : of the bootstrap.   standing : whether the model was trained on these symbols; a verdict is given where
+    it was not.   Raises ValueError for a part with no known symbol, InputError where the model's bits are not finite.
     """
     stretches = split.of(part)
     grid = Grid.over(reader.genome, stretches)
+    model = model_by_block(reader, stretches, grid, part)
+    found = markov_by_block(markov, reader.genome, stretches, grid)
+    judged = standing == HELD_OUT
+    return part_bits(part.name.lower(), model, found, reader.genome, seed, standing=standing, judged=judged)
+
+
+def model_by_block(reader: GenomeReader, stretches: Stretches, grid: Grid, part: Part) -> BlockBits:
+    """Bits of a model over the blocks of a grid, both strands: bits [blocks].
+
+    Raises InputError where one is no number.
+    """
     symbols, bits = bits_by_block(reader, stretches, grid.first, grid.length)
     if not np.isfinite(bits).all():
         raise InputError(
             f"the model gives no number for the {part.name.lower()} part: its training diverged; lower --lr."
         )
-    found = markov_by_block(markov, reader.genome, stretches, grid)
-    return part_bits(
-        part.name.lower(), BlockBits(symbols, bits), found, reader.genome, seed, standing=HELD_OUT, judged=True
-    )  # fmt: skip
+    return BlockBits(symbols, bits)
+
+
+def of_contigs(bits: BlockBits, grid: Grid, contigs: slice) -> BlockBits:
+    """The same sums in the blocks of some contigs, and 0 in all others."""
+    mine = np.zeros(grid.blocks, dtype=np.bool_)
+    mine[int(grid.first[contigs.start]) : int(grid.first[contigs.stop])] = True
+    return BlockBits(np.where(mine, bits.symbols, 0), np.where(mine, bits.bits, 0.0))

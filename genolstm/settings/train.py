@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option
-from genolstm.settings.quantities import parse_names, parse_size
+from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.record import Settings
 
 CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
@@ -48,6 +48,10 @@ def auxiliary_tasks(names: Iterable[str]) -> tuple[AuxiliaryTask, ...]:
     return tuple(AuxiliaryTask(name) for name in names)
 
 
+def _weights(text: str) -> tuple[float, ...]:
+    return parse_numbers(text, "weights") if text else ()
+
+
 def _tasks(text: str) -> tuple[AuxiliaryTask, ...]:
     return auxiliary_tasks(parse_names(text))
 
@@ -62,6 +66,8 @@ class TrainSettings(Settings):
     valid_looks : validations in a training.   valid_bases : symbols of the validation part in each, at most (both
     strands).   early_stop : validations without a better loss before stopping; 0 never stops early. checkpoint_minutes
     : between two resumable checkpoints.   clusters : file of protein clusters that are never split, '' for our own.
+    weights : lanes of each of several genomes, relative to the others'; () in proportion to size.   folds, fold : K
+    held-out sets, and which of them (from 1) this model is not trained on; 0 without folds.
     multitask : what else each state is trained to predict, see `training.multitask`; multitask_weight : of its error
     beside the bits.
     """
@@ -93,6 +99,13 @@ class TrainSettings(Settings):
         (), "Proteins: also predict charge, hydropathy or both (comma separated).", read=_tasks
     )
     multitask_weight: float = option(0.3, "Of their squared error, beside the bits.", min=0)
+    weights: tuple[float, ...] = option(
+        (),
+        "Several genomes: how much is read of each, relative to the others (1,2); default in proportion to size.",
+        read=_weights,
+    )
+    folds: int = option(0, "Split the genome into this many held-out sets, and train a model for each; 0: one.", min=0)
+    fold: int = option(0, "With --folds: train the model of this fold alone, counted from 1; 0: of every one.", min=0)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
@@ -105,6 +118,15 @@ class TrainSettings(Settings):
         for name in ("train_contigs", "valid_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "multitask", auxiliary_tasks(self.multitask))
+        object.__setattr__(self, "weights", tuple(self.weights))
+        if not all(0 < weight < math.inf for weight in self.weights):
+            raise UsageError(f"weights must be above 0, not {', '.join(f'{each:g}' for each in self.weights)}.")
+        if self.folds == 1 or self.folds < 0:
+            raise UsageError(f"folds must be 2 or more, not {self.folds}: one set is held out by --test-contigs.")
+        if not 0 <= self.fold <= self.folds:
+            raise UsageError(f"fold must be one of 1 to folds, and is {self.fold} of {self.folds}; give both.")
+        if self.folds and (self.train_contigs or self.valid_contigs or self.test_contigs):
+            raise UsageError("--folds choose what is held out; leave --train-contigs and the like out.")
         if not 0 <= self.multitask_weight < math.inf:
             raise UsageError(f"multitask weight must be 0 or more, not {self.multitask_weight}.")
         for name in ("lanes", "chunk", "valid_looks", "valid_bases"):

@@ -18,6 +18,19 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
 from genolstm.store.genome import Genome
+from genolstm.store.lineage import (
+    INTERVALS,
+    Ancestor,
+    GenomeRecord,
+    TrainingSequence,
+    read_ancestors,
+    read_genomes,
+    read_split,
+    read_training,
+    write_ancestors,
+    write_genomes,
+    write_training,
+)
 from genolstm.store.model_card import ModelCard
 from genolstm.store.schema import Kind
 
@@ -129,27 +142,14 @@ class AuxiliaryHeads:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSequence:
-    """Hashes that identify what a model was trained on, see `genolstm.seen`.
-
-    contigs, stretches : uint8 [contigs, 16] and [stretches, 16], BLAKE2b of the codes of each contig of the genome and
-    each stretch of the split.   kmers : uint64 [n], sorted hashes of k-mers of the training part, all below a bound.
-    """
-
-    contigs: NDArray[np.uint8]
-    stretches: NDArray[np.uint8]
-    kmers: NDArray[np.uint64]
-    below: np.uint64
-
-
-@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A model file: rebuilds the model alone; with `resumable`, also the run.
 
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
     card : of a published model; its weights are then stored as float16, see `packing`.
-    training : hashes of the training sequence; None in files of 0.1.0.
+    training : hashes of the training sequence; None in files of 0.1.0.   genomes : of several genomes, each.
+    ancestors : models that it goes on from, the oldest first.
     """
 
     model: ModelSettings
@@ -165,6 +165,13 @@ class Checkpoint:
     auxiliary: AuxiliaryHeads | None = None
     card: ModelCard | None = None
     training: TrainingSequence | None = None
+    genomes: tuple[GenomeRecord, ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
+
+    @property
+    def bases(self) -> int:
+        """Symbols read in training, both strands counted."""
+        return int(self.history["bases"][-1]) if self.history["bases"] else 0
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -186,26 +193,13 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_split(file, checkpoint)
         write_bits(file.create_group("bits"), checkpoint.bits)
         if checkpoint.training:
-            _write_training(file, checkpoint.training)
+            write_training(file, checkpoint.training)
+        write_genomes(file, checkpoint.genomes)
+        write_ancestors(file, checkpoint.ancestors)
         if checkpoint.auxiliary:
             _write_auxiliary(file.create_group("auxiliary"), checkpoint.auxiliary)
         if checkpoint.resumable:
             _write_resumable(file, checkpoint.resumable)
-
-
-def _write_training(file: h5py.File, training: TrainingSequence) -> None:
-    file["contigs/blake2b"], file["split/blake2b"] = training.contigs, training.stretches
-    file["training/kmers"] = training.kmers
-    file["training"].attrs["kmers_below"] = training.below
-
-
-def _read_training(file: h5py.File) -> TrainingSequence:
-    return TrainingSequence(
-        contigs=file["contigs/blake2b"][()],
-        stretches=file["split/blake2b"][()],
-        kmers=file["training/kmers"][()],
-        below=np.uint64(file["training"].attrs["kmers_below"]),
-    )
 
 
 def _write_auxiliary(group: h5py.Group, heads: AuxiliaryHeads) -> None:
@@ -247,7 +241,7 @@ def _write_split(file: h5py.File, checkpoint: Checkpoint) -> None:
     contigs["length"] = checkpoint.lengths
     contigs["seen"] = np.isin(np.arange(len(split.contigs)), split.of(Part.TRAIN).contig).astype(np.uint8)
     group = file.create_group("split")
-    for name in ("contig", "start", "end", "part"):
+    for name in INTERVALS:
         group[name] = getattr(split, name)
 
 
@@ -285,10 +279,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             model=ModelSettings.from_json(json.loads(file.attrs["model"]), where=where),
             train=TrainSettings.from_json(json.loads(file.attrs["train"]), where=where),
             weights=_read_arrays(file["weights"]),
-            split=Stretches(
-                contigs=strings(file["contigs/name"]),
-                **{name: file["split"][name][()] for name in ("contig", "start", "end", "part")},
-            ),
+            split=read_split(file),
             lengths=file["contigs/length"][()],
             genome_sha256=str(file.attrs["genome_sha256"]),
             history={name: file["history"][name][()].tolist() for name in HISTORY},
@@ -297,7 +288,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             resumable=_read_resumable(file) if "progress" in file.attrs else None,
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
             card=ModelCard.from_text(file.attrs["card"]) if "card" in file.attrs else None,
-            training=_read_training(file) if "training" in file else None,
+            training=read_training(file) if "training" in file else None,
+            genomes=read_genomes(file),
+            ancestors=read_ancestors(file),
         )
     _check_weights(checkpoint, where)
     return checkpoint

@@ -56,13 +56,15 @@ class FeatureSet(LinearProbe):
     are asked, float32 [N]: the values.
     log_odds : float32 [N], at every site; the predicted values where values are asked; [N, K] of K classes.
     threshold : log odds from which on the MCC counts a site as called; None where values or K classes are asked.
-    scores : score name -> estimate on the test sites.
+    scores : score name -> estimate on the test sites.   folds : of a result over folds, the probe of each, which gives
+    these predictions at the sites of its fold; the fields of `LinearProbe` are then empty.
     """
 
     label: NDArray[np.int8] | NDArray[np.float32]
     log_odds: NDArray[np.float32]
     threshold: float | None
     scores: Mapping[str, Estimate]
+    folds: tuple[LinearProbe, ...] = ()
 
 
 class SweepFit(NamedTuple):
@@ -131,6 +133,7 @@ class ProbeResult:
     places, chains : of proteins, columns by name of which residue of which protein each site is, and of the proteins.
     fraction_of_ceiling : where the trained states stand between the best random-init model (0) and the ceiling (1), by
     the ranked score; None where there is no ceiling above that model.
+    fold : int8 [N], from 1, of which fold each site is for test or validation, see `probes.folds`; None without folds.
     """
 
     target: str
@@ -156,6 +159,7 @@ class ProbeResult:
     places: Mapping[str, Any] = field(default_factory=dict)
     chains: Mapping[str, Any] = field(default_factory=dict)
     fraction_of_ceiling: Estimate | None = None
+    fold: NDArray[np.int8] | None = None
 
 
 def write_probe(
@@ -186,6 +190,8 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
         sites[name] = getattr(result.sites, name)
     if result.width > 1:
         sites["end"] = result.sites.position + result.width
+    if result.fold is not None:
+        sites["fold"] = result.fold
     for name in COLUMN_GROUPS:
         for column, values in getattr(result, name).items():
             _write_column(group.require_group(name), column, values)
@@ -246,6 +252,31 @@ def _write_features(group: h5py.Group, features: FeatureSet) -> None:
     if features.threshold is not None:
         group.attrs["threshold"] = features.threshold
     group.attrs["converged"] = int(features.converged)
+    for number, probe in enumerate(features.folds, 1):
+        _write_fold(group.create_group(f"folds/{number}"), probe, columns)
+
+
+def _write_fold(group: h5py.Group, probe: LinearProbe, columns: _Columns) -> None:
+    group["mean"], group["scale"], group[columns.coefficients] = probe.mean, probe.scale, probe.coefficients
+    group[columns.intercept] = np.atleast_1d(np.asarray(probe.intercept, dtype=np.float64))
+    group.attrs["regularisation"], group.attrs["converged"] = probe.regularisation, int(probe.converged)
+
+
+def _read_folds(group: h5py.Group, columns: _Columns) -> tuple[LinearProbe, ...]:
+    found = group.get("folds", {})
+    return tuple(_read_fold(found[number], columns) for number in sorted(found, key=int))
+
+
+def _read_fold(group: h5py.Group, columns: _Columns) -> LinearProbe:
+    intercept = group[columns.intercept][()]
+    return LinearProbe(
+        mean=group["mean"][()],
+        scale=group["scale"][()],
+        coefficients=group[columns.coefficients][()],
+        intercept=intercept if columns is MULTICLASS_COLUMNS else float(intercept[0]),
+        regularisation=float(group.attrs["regularisation"]),
+        converged=bool(group.attrs["converged"]),
+    )
 
 
 def _write_scores(group: h5py.Group, features: Mapping[str, FeatureSet]) -> None:
@@ -279,7 +310,7 @@ def read_probe(path: Path) -> dict[str, ProbeResult]:
 
 def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> ProbeResult:
     columns: dict[str, Any] = {name: item[()] for name, item in group["sites"].items()}
-    end = columns.pop("end", None)
+    end, fold = columns.pop("end", None), columns.pop("fold", None)
     scores = group["scores"]
     names = strings(scores["score"])
     table = np.stack([scores[end][()] for end in Estimate._fields], axis=2)  # [features, scores, 3]
@@ -318,6 +349,7 @@ def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> Pr
         definition=json.loads(group.attrs.get("definition", "{}")),
         **{name: _read_columns(group, name) for name in COLUMN_GROUPS},
         fraction_of_ceiling=Estimate(*ceiling.tolist()) if ceiling is not None else None,
+        fold=fold,
     )
 
 
@@ -350,4 +382,5 @@ def _read_features(group: h5py.Group, scores: dict[str, Estimate]) -> FeatureSet
             zip(group["searched_strength"][()].tolist(), group[columns.searched][()].tolist(), strict=True)
         ),
         scores=scores,
+        folds=_read_folds(group, columns),
     )

@@ -44,10 +44,11 @@ class Kind(StrEnum):
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
-# standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as they are.
+# standing is called fraction_of_ceiling, states and pooling are named; 5: folds; files of earlier versions are read as
+# they are.
 # checkpoint 2: auxiliary heads; 3: a card, and then weights of float16; 4: hashes of the training sequence.
-# checkpoint 4 and score 2: the difference from the best Markov line
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
+# checkpoint 4 and score 2: the difference from the best Markov line; 6: several genomes, and ancestors
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 5, Kind.CHECKPOINT: 6}
 # from which on a file carries checksums of its blocks, and its content hash is of content alone
 CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 
@@ -133,6 +134,22 @@ def _seams(group: str, axis: str, other: str) -> tuple[Dataset, ...]:
     )
 
 
+# of each model that this one goes on from, numbered from 1, the oldest first: what it was trained on
+_ANCESTOR = (
+    Dataset("ancestors/*/contigs/name", ("*contigs",), "string", "", "contigs of the ancestor's genome", False),
+    Dataset("ancestors/*/contigs/length", ("*contigs",), "int64", "bp", "length", False),
+    Dataset("ancestors/*/contigs/blake2b", ("*contigs", "16"), "uint8", "", "as contigs/blake2b", False),
+    Dataset("ancestors/*/split/contig", ("*stretches",), "int32", "index", "as split/contig", False),
+    Dataset("ancestors/*/split/start", ("*stretches",), "int64", "bp", "0-based start", False),
+    Dataset("ancestors/*/split/end", ("*stretches",), "int64", "bp", "half-open end", False),
+    Dataset("ancestors/*/split/part", ("*stretches",), "int8", "", "0 train, 1 valid, 2 test", False),
+    Dataset("ancestors/*/split/blake2b", ("*stretches", "16"), "uint8", "", "as split/blake2b", False),
+    Dataset("ancestors/*/training/kmers", ("*kmers",), "uint64", "", "as training/kmers", False),
+    Dataset("ancestors/*/genomes/name", ("*genomes",), "string", "", "as genomes/name", False),
+    Dataset("ancestors/*/genomes/sha256", ("*genomes",), "string", "", "as genomes/sha256", False),
+    Dataset("ancestors/*/genomes/contigs", ("*genomes",), "int64", "", "as genomes/contigs", False),
+)
+
 CHECKPOINT = (
     Dataset("weights/*", ("*", "..."), "float32|float16", "", "by torch name; cells have torch.nn's gate order"),
     Dataset("optimiser/first_moment/*", ("*", "..."), "float32", "", "AdamW exp_avg of each weight", required=False),
@@ -157,7 +174,13 @@ CHECKPOINT = (
     *SPLIT,
     Dataset("split/blake2b", ("stretches", "16"), "uint8", "", "BLAKE2b of its codes, 128 bits", required=False),
     Dataset("training/kmers", ("kmers",), "uint64", "", "smallest hashes of canonical 31-mers trained on", False),
+    Dataset("genomes/name", ("genomes",), "string", "", "of several: what stands before the colon of contigs", False),
+    Dataset("genomes/sha256", ("genomes",), "string", "", "of each: SHA-256 of its names and codes", required=False),
+    Dataset(
+        "genomes/contigs", ("genomes",), "int64", "", "of each: how many contigs, one genome's after another's", False
+    ),
     *_bits("bits"),
+    *_ANCESTOR,
     Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head predicts", required=False),
     Dataset("auxiliary/mean", ("tasks",), "float64", "", "of the target, over the training part", required=False),
     Dataset("auxiliary/sd", ("tasks",), "float64", "", "its standard deviation there", required=False),
@@ -181,6 +204,7 @@ PROBE = (
     Dataset("*/sites/label", ("sites",), "int8", "", "1 true site or open window, 0 decoy or closed; or codon frame"),
     Dataset("*/sites/part", ("sites",), "int8", "", "0 train, 1 valid, 2 test"),
     Dataset("*/sites/block", ("sites",), "int64", "index", "bootstrap block"),
+    Dataset("*/sites/fold", ("sites",), "int8", "", "over folds: that of which it is for validation or test", False),
     Dataset("*/features/*/label", ("sites",), "int8", "", "what this feature set was fitted to and judged on", False),
     Dataset("*/features/*/log_odds", ("sites",), "float32", "log odds", "its prediction at every site", False),
     Dataset(
@@ -210,6 +234,14 @@ PROBE = (
         "on validation, of each C, where values are asked",
         False,
     ),
+    Dataset("*/features/*/folds/*/mean", ("*fold",), "float32", "", "over folds: as mean, of each fold", False),
+    Dataset("*/features/*/folds/*/scale", ("*fold",), "float32", "", "as scale, of each fold", False),
+    Dataset("*/features/*/folds/*/coefficients", ("*fold",), "float32", "", "recalibrated, of each fold", False),
+    Dataset(
+        "*/features/*/folds/*/class_coefficients", ("*fold", "classes"), "float32", "", "the same of classes", False
+    ),
+    Dataset("*/features/*/folds/*/intercept", ("1",), "float64", "", "recalibrated, of each fold", False),
+    Dataset("*/features/*/folds/*/class_intercept", ("classes",), "float64", "", "the same of classes", False),
     Dataset("*/scores/features", ("feature_sets",), "string", "", "name of each feature set"),
     Dataset("*/scores/score", ("scores",), "string", "", "auprc, auroc, topk, mcc, ..., or r2, pearson, spearman"),
     Dataset("*/scores/value", ("feature_sets", "scores"), "float64", "", "on the test sites"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from genolstm.store.comparison import comparison_in
 from genolstm.store.files import open_any
+from genolstm.store.lineage import read_ancestors, read_genomes
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 
@@ -34,6 +35,7 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             )
         if file.attrs["kind"] == Kind.CHECKPOINT:
             summary["bits/base"] = _bits(file["bits"])
+            summary |= _lineage(file)
         if file.attrs["kind"] == Kind.SCORE:
             summary["bits/base"] = _bits(file["parts"])
         if file.attrs["kind"] == Kind.PROBE:
@@ -62,6 +64,18 @@ def _bits(group: h5py.Group) -> dict[str, str]:
         f" interpolated Markov {group['markov_interpolated'][row]:.4f}"
         for row, part in enumerate(group["part"].asstr()[()])
     }
+
+
+def _lineage(file: h5py.File) -> dict[str, dict[str, str]]:
+    """Each of several genomes with its hash, and each ancestor with its hash, genome and bases."""
+    genomes = {each.name: f"{each.contigs} contigs, SHA-256 {each.sha256}" for each in read_genomes(file)}
+    ancestors = {
+        f"{number} {each.name}": f"file SHA-256 {each.sha256 or 'none'}; genome SHA-256 {each.genome_sha256}"
+        f" ({', '.join(genome.name for genome in each.genomes) or ', '.join(each.seen)}); {each.bases:,} bases"
+        for number, each in enumerate(read_ancestors(file), 1)
+    }
+    shown = {"genomes trained on": genomes, "goes on from": ancestors}
+    return {title: rows for title, rows in shown.items() if rows}
 
 
 def _verdict(group: h5py.Group) -> dict[str, str]:

@@ -9,34 +9,53 @@ import dataclasses
 import logging
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from genolstm.errors import InputError, UsageError
-from genolstm.lanes import ChainLanes, Lanes, batches_of
+from genolstm.lanes import BatchSource, WeightedLanes, batches_of
+from genolstm.markov import MarkovModel
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
-from genolstm.seen import training_sequence
+from genolstm.scoring.beside_markov import (
+    bits_beside_markov,
+    markov_by_block,
+    markov_of,
+    model_by_block,
+    of_contigs,
+    part_bits,
+)
+from genolstm.scoring.blocks import Grid
+from genolstm.seen import seen_in, training_sequence
 from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
-from genolstm.settings.quantities import parse_names, parse_size
+from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
-from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
+from genolstm.store.checkpoint import HELD_OUT, NEAR_DUPLICATE, AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
+from genolstm.store.joined_genome import contigs_of, members_of
+from genolstm.store.lineage import Ancestor, GenomeRecord, TrainingSequence
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 from genolstm.training.loop import History, StepResult, train
 from genolstm.training.multitask import auxiliary_of, refuse_multitask
-from genolstm.training.snapshots import restore, snapshot
+from genolstm.training.origin import Origin, check_origin, lineage_of
+from genolstm.training.snapshots import restore, restore_optimiser, snapshot
 from genolstm.training.split import held_out_parts, training_split
-from genolstm.training.steps import Run, fraction_done, new_run
+from genolstm.training.steps import AUXILIARY, Run, fraction_done, new_run
 
 log = logging.getLogger(__name__)
 
-LISTS = ("train_contigs", "valid_contigs", "test_contigs", "multitask")  # settings that are typed with commas between
+LISTS = (
+    "train_contigs",
+    "valid_contigs",
+    "test_contigs",
+    "multitask",
+    "weights",
+)  # settings that are typed with commas between
 
 
 def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str) -> tuple[ModelSettings, TrainSettings]:
@@ -92,6 +111,8 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(given)
     if "bases" in values:
         values["bases"] = parse_size(str(values["bases"]))
+    if isinstance(values.get("weights"), str):
+        values["weights"] = parse_numbers(values["weights"], "weights")
     for name in LISTS:
         if isinstance(values.get(name), str):
             values[name] = parse_names(values[name])
@@ -106,17 +127,18 @@ class TrainingSession:
 
     split : what is for training, validation and test.   held_out : parts whose bits can be measured, as they hold
     known symbols.   homology : of proteins, when the split was drawn; None of DNA and of a training that was resumed.
-    inputs : further files read, name -> SHA-256.
+    inputs : further files read, name -> SHA-256.   ancestors : models that this one goes on from, the oldest first.
     """
 
     genome: Genome
     split: Stretches
     run: Run
-    lanes: Lanes | ChainLanes
+    lanes: BatchSource
     history: History
     held_out: tuple[Part, ...]
     homology: dict[str, Any] | None
     inputs: dict[str, str] = field(default_factory=dict)
+    ancestors: tuple[Ancestor, ...] = ()
 
     def steps(self) -> Iterator[StepResult]:
         """Train to the end, or to the early stop; yields after each step. The caller may stop in between."""
@@ -143,6 +165,11 @@ class TrainingSession:
         return GenomeReader(self.run.model, self.genome, StreamSettings())
 
     @property
+    def genomes(self) -> tuple[GenomeRecord, ...]:
+        """The genomes that are trained on together; () of a single one."""
+        return members_of(self.genome)
+
+    @property
     def fraction_done(self) -> float:
         """How much of the training is behind us, 0 to 1."""
         return fraction_done(self.run.progress, self.run.settings)
@@ -154,13 +181,53 @@ class TrainingSession:
         return dict(zip(auxiliary.tasks, errors[-1], strict=True)) if auxiliary and errors else {}
 
     def evaluate(self) -> tuple[PartBits, ...]:
-        """Bits per known symbol of the held-out parts, each beside its Markov models."""
+        """Bits per known symbol of the held-out parts, each beside its Markov models.
+
+        Of several genomes a row 'test:NAME' for each, with Markov models counted on that genome alone, stands before
+        the row 'test' of all.
+        """
         if not self.held_out:
             return ()
         self.run.model.eval()
-        markov = markov_of(self.genome, self.split.of(Part.TRAIN))
-        seed = self.run.settings.seed
-        return tuple(bits_beside_markov(self._reader, markov, self.split, part, seed=seed) for part in self.held_out)
+        near = self._near_duplicates()
+        trained = self.split.of(Part.TRAIN)
+        markov, seed = markov_of(self.genome, trained), self.run.settings.seed
+        if not self.genomes:
+            return tuple(
+                bits_beside_markov(
+                    self._reader, markov, self.split, part, seed=seed, standing=_standing(self.split.of(part), near)
+                )
+                for part in self.held_out
+            )
+        lines = {name: markov_of(self.genome, within(trained, mine)) for name, _, mine in contigs_of(self.genome)}
+        return tuple(row for part in self.held_out for row in self._of_several(part, markov, lines, near))
+
+    def _of_several(
+        self, part: Part, together: MarkovModel, lines: Mapping[str, MarkovModel], near: Container[int]
+    ) -> Iterator[PartBits]:
+        """Rows of one part: of each genome that has some of it, and of all."""
+        genome, seed, stretches = self.genome, self.run.settings.seed, self.split.of(part)
+        grid = Grid.over(genome, stretches)
+        model = model_by_block(self._reader, stretches, grid, part)
+        rows = [(f"{part.name.lower()}:{name}", lines[name], mine) for name, _, mine in contigs_of(genome)]
+        for name, markov, mine in [*rows, (part.name.lower(), together, slice(0, len(genome.names)))]:
+            here = within(stretches, mine)
+            found, of_model = markov_by_block(markov, genome, here, grid), of_contigs(model, grid, mine)
+            if of_model.symbols.any():
+                standing = _standing(here, near)
+                yield part_bits(
+                    name, of_model, found, genome, seed, standing=standing, judged=standing == HELD_OUT
+                )  # fmt: skip
+
+    def _near_duplicates(self) -> dict[int, float]:
+        """Held-out contigs that are near-duplicates of what was trained on: by an ancestor, or in another genome."""
+        if not self.ancestors and not self.genomes:
+            return {}
+        seen = seen_in(self.checkpoint(), self.genome)
+        held_out = set(self.split.only(self.split.part != Part.TRAIN).contig.tolist())
+        if held_out & seen.near.keys() and (told := seen.sentence(str(self.genome.path), "this model")):
+            log.warning("%s", told)
+        return seen.near
 
     def checkpoint(self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False) -> Checkpoint:
         """The model as it is now. bits : of `evaluate`.
@@ -180,14 +247,21 @@ class TrainingSession:
             bits=bits,
             resumable=snapshot(run) if resumable else None,
             auxiliary=run.auxiliary.kept(history.errors_of(len(run.auxiliary.tasks))) if run.auxiliary else None,
-            training=None if resumable else training_sequence(self.genome, self.split),
+            training=None if resumable else self._training_sequence,
+            genomes=self.genomes,
+            ancestors=self.ancestors,
         )
+
+    @cached_property
+    def _training_sequence(self) -> TrainingSequence:
+        return training_sequence(self.genome, self.split)
 
     @property
     def provenance(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Settings and inputs (name -> SHA-256) for the model file."""
         settings = {"model": self.run.model.settings.to_json(), "train": self.run.settings.to_json()}
-        return settings, {"genome": self.genome.sha256, **self.inputs}
+        genomes = {f"genome {each.name}": each.sha256 for each in self.genomes}
+        return settings, {**(genomes or {"genome": self.genome.sha256}), **self.inputs}
 
 
 def begin(
@@ -197,30 +271,68 @@ def begin(
     *,
     device: torch.device,
     saved: Checkpoint | None = None,
+    origin: Origin | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainingSession:
     """A new training, or the saved one where it stood; alone, or with other processes.
 
-    saved : resumable checkpoint of a training with these settings.
-    Raises InputError for another genome than the saved training's or one without a known symbol to train on, UsageError
-    for what cannot be trained.
+    genome : of `joined_genome.join_genomes` where there are several.   saved : resumable checkpoint of a training with
+    these settings.   origin : model whose weights a new training begins with, and whose shape is that of the settings.
+    Raises InputError for another genome than the saved training's or one without a known symbol to train on, and for a
+    part held out that the origin has seen; UsageError for what cannot be trained.
     """
+    if origin:
+        check_origin(origin, genome)
     if saved and saved.genome_sha256 != genome.sha256:
         raise InputError(f"{genome.path} is not the genome file that the unfinished training read; give that one.")
+    if settings.folds and not settings.fold:
+        raise UsageError("one training is of one fold: give --fold, from 1, beside --folds.")
     if settings.multitask:
         refuse_multitask(genome, settings.multitask)  # before anything that takes time
-    split, homology, inputs = (saved.split, None, {}) if saved else training_split(genome, settings)
+    split, homology, inputs = (saved.split, None, {}) if saved else training_split(genome, settings, origin)
     shaped = dataclasses.replace(model_settings, alphabet=AlphabetName(genome.alphabet.name))
     run = _run(genome, split.of(Part.TRAIN), shaped, settings, device, saved, ranks)
+    if origin:
+        _go_on_from(origin, run)
+        inputs = {**inputs, **({"from": origin.sha256} if origin.sha256 else {})}
     held_out = held_out_parts(genome, split)
     lanes = batches_of(
-        genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed
-    )
+        genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed,
+        weights=settings.weights,
+    )  # fmt: skip
     _log_shape(run, genome.alphabet.unit)
+    if isinstance(lanes, WeightedLanes):
+        log.info("lanes: %s", ", ".join(f"{count} of {name}" for name, count in lanes.by_genome.items()))
     return TrainingSession(
         genome=genome, split=split, run=run, lanes=lanes, history=_history(saved), held_out=held_out,
-        homology=homology, inputs=inputs,
+        homology=homology, inputs=inputs, ancestors=saved.ancestors if saved else lineage_of(origin, genome),
     )  # fmt: skip
+
+
+def _go_on_from(origin: Origin, run: Run) -> None:
+    """Begin with the weights of another model, and with its optimiser's moments where they are kept."""
+    run.model.load_weights(origin.checkpoint.weights)
+    if origin.keep_optimiser and origin.checkpoint.resumable:
+        of_model = {
+            name: array
+            for name, array in origin.checkpoint.resumable.first_moments.items()
+            if not name.startswith(AUXILIARY)
+        }
+        restore_optimiser(run, dataclasses.replace(origin.checkpoint.resumable, first_moments=of_model))
+    log.info(
+        "going on from %s, trained on %s symbols; schedule fresh, optimiser %s", origin.name,
+        f"{origin.checkpoint.bases:,}", "kept" if origin.keep_optimiser else "fresh",
+    )  # fmt: skip
+
+
+def within(stretches: Stretches, contigs: slice) -> Stretches:
+    """Only the stretches of some contigs that follow each other."""
+    return stretches.only((stretches.contig >= contigs.start) & (stretches.contig < contigs.stop))
+
+
+def _standing(stretches: Stretches, near: Container[int]) -> str:
+    """Whether some held-out stretches lie on a near-duplicate of what was trained on, as text."""
+    return NEAR_DUPLICATE if any(contig in near for contig in set(stretches.contig.tolist())) else HELD_OUT
 
 
 def _run(

@@ -10,16 +10,35 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError, UsageError
 from genolstm.homology import clusters_of, largest_identity
 from genolstm.readers.clusters import read_clusters
-from genolstm.regions import Part, Stretches, split_chains, split_genome
+from genolstm.regions import (
+    Part,
+    Stretches,
+    check_names,
+    put_together,
+    split_chains,
+    split_genome,
+    stretches_from_rows,
+)
 from genolstm.scoring.beside_markov import blocks_of
 from genolstm.seeds import spawn
 from genolstm.settings.train import TrainSettings
 from genolstm.store.files import file_sha256
 from genolstm.store.genome import Genome
+from genolstm.store.joined_genome import contigs_of, members_of, qualified
+from genolstm.training.folds import fold_split
+from genolstm.training.origin import Origin, own_split, refuse_seen, seen_by
 
 log = logging.getLogger(__name__)
 
 CONTIGS_NAMED = 6  # in a line of the log
+
+
+class Named(NamedTuple):
+    """Contigs that are named for each part."""
+
+    train_contigs: tuple[str, ...]
+    valid_contigs: tuple[str, ...]
+    test_contigs: tuple[str, ...]
 
 
 class TrainingSplit(NamedTuple):
@@ -33,21 +52,73 @@ class TrainingSplit(NamedTuple):
     inputs: dict[str, str]
 
 
-def training_split(genome: Genome, settings: TrainSettings) -> TrainingSplit:
-    """Split of a genome into blocks or named contigs, of proteins into whole clusters.
+def training_split(genome: Genome, settings: TrainSettings, origin: Origin | None = None) -> TrainingSplit:
+    """Split of a genome into blocks, named contigs or folds; of proteins into whole clusters.
 
-    Raises UsageError for clusters of DNA.
+    Of several genomes each is split as if it were alone. origin : model to go on from. On a genome that it was trained
+    on its split stays, unless contigs are named.
+    Raises UsageError for clusters of DNA, or folds of what is not one genome; InputError for a plain name that several
+    genomes have, or where what would be held out was trained on.
     """
-    named = {name: getattr(settings, name) for name in ("train_contigs", "valid_contigs", "test_contigs")}
-    rng = spawn(settings.seed, "split")
-    if genome.alphabet.complement is not None:
-        if settings.clusters:
-            raise UsageError(
-                f"--clusters is for proteins, and {genome.path} holds {genome.alphabet.name}; leave it out."
-            )
-        return TrainingSplit(split_genome(genome.length_of, rng, **named), None, {})
+    several = list(contigs_of(genome))
+    if settings.folds and (several or genome.alphabet.complement is None):
+        raise UsageError(f"--folds split one genome, and {genome.path} is not one; leave --folds out.")
+    named = Named(*(_named(genome, settings, part) for part in Part))
+    if genome.alphabet.complement is None:
+        return _split_of_proteins(genome, settings, named, origin)
+    if settings.clusters:
+        raise UsageError(f"--clusters is for proteins, and {genome.path} holds {genome.alphabet.name}; leave it out.")
+    if not several:
+        return TrainingSplit(_split_of_one(genome, settings, named, origin), None, {})
+    rows = []
+    for name, each, mine in several:
+        prefix = f"{name}:"
+        of_it = Named(
+            *(tuple(contig.removeprefix(prefix) for contig in names if contig.startswith(prefix)) for names in named)
+        )
+        split = _split_of_one(each, settings, of_it, origin)
+        rows += [(contig + mine.start, start, end, part) for contig, start, end, part in split.rows]
+    return TrainingSplit(stretches_from_rows(genome.names, rows), None, {})
+
+
+def _named(genome: Genome, settings: TrainSettings, part: Part) -> tuple[str, ...]:
+    """Contigs that are named for a part, of several genomes as NAME:contig.
+
+    Raises InputError for one that is not there.
+    """
+    names: tuple[str, ...] = getattr(settings, f"{part.name.lower()}_contigs")
+    if not members_of(genome):
+        return names
+    plain = {contig for _, each, _ in contigs_of(genome) for contig in each.names}
+    found = qualified(put_together(names, {*plain, *genome.names}), genome, f"--{part.name.lower()}-contigs")
+    check_names(genome.length_of, {part: found})
+    return found
+
+
+def _split_of_one(genome: Genome, settings: TrainSettings, named: Named, origin: Origin | None) -> Stretches:
+    """Split of one genome of DNA."""
+    seen = seen_by(origin, genome) if origin else None
+    split = own_split(seen, genome) if seen and not settings.folds and not any(named) else None
+    if origin and split:
+        log.info("the split of %s is that of %s, which was trained on it", genome.path, origin.name)
+    if split is None and settings.folds:
+        split = fold_split(genome, settings.folds, settings.fold)
+    if split is None:
+        split = split_genome(genome.length_of, spawn(settings.seed, "split"), **named._asdict())
+    if origin and seen:
+        refuse_seen(origin, seen, split, genome)
+    return split
+
+
+def _split_of_proteins(genome: Genome, settings: TrainSettings, named: Named, origin: Origin | None) -> TrainingSplit:
+    """Split of proteins into whole clusters."""
+    seen = seen_by(origin, genome) if origin else None
     clusters, inputs = _clusters(genome, settings)
-    split = split_chains(genome.length_of, clusters, rng, **named)
+    split = own_split(seen, genome) if seen and not any(named) else None
+    if split is None:
+        split = split_chains(genome.length_of, clusters, spawn(settings.seed, "split"), **named._asdict())
+    if origin and seen:
+        refuse_seen(origin, seen, split, genome)
     return TrainingSplit(split, _homology(genome, split, clusters), inputs)
 
 

@@ -234,7 +234,7 @@ def test_every_option_default_is_a_settings_default():
         name: (str(defaults[name]) if name == "bases" else defaults[name])
         for name in options.keys() & defaults.keys() - {"layers", "hidden", "lanes", "chunk"}
     }
-    lists = {name for name in compared if name.endswith("_contigs")} | {"multitask"}  # typed with commas
+    lists = {name for name in compared if name.endswith("_contigs")} | {"multitask", "weights"}  # typed with commas
     assert {name: options[name] for name in compared.keys() - lists} == {
         name: value for name, value in compared.items() if name not in lists
     }
@@ -333,13 +333,14 @@ EFFECTS = {  # option -> a value that is not the one of the plain run
     "seed": ["--seed", "2"],
 }
 OF_PROTEINS = {"clusters", "multitask", "multitask_weight"}  # see test_train_proteins.py
+OF_SEVERAL = {"genomes", "weights", "folds", "fold", "from_model", "keep_optimiser"}  # see test_train_further.py
 NOT_OF_THE_TRAINING = {
     "ctx", "genome", "output", "settings_file", "resume", "threads", "device", "figure", "force", "quiet", "as_json",
 }  # fmt: skip
 
 
 def test_every_training_option_is_looked_at_below():
-    assert EFFECTS.keys() == options_of(command.train).keys() - NOT_OF_THE_TRAINING - OF_PROTEINS
+    assert EFFECTS.keys() == options_of(command.train).keys() - NOT_OF_THE_TRAINING - OF_PROTEINS - OF_SEVERAL
 
 
 @pytest.mark.parametrize("option", EFFECTS)
