@@ -1,0 +1,1 @@
+"""Recall: what was read before, as copies and counts of it, mixed with a network's next-symbol probabilities."""
