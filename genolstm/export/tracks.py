@@ -16,6 +16,7 @@ from genolstm.store.schema import Kind
 from genolstm.store.score import ScoreFile
 from genolstm.store.tables import Table, TableFile
 from genolstm.store.track import open_track, signals
+from genolstm.store.variants import LETTERS, RATIO, VariantsFile
 
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
@@ -38,6 +39,7 @@ def tracks_of(file: TableFile) -> tuple[TrackSource, ...]:
         Kind.TRACK: _counts,
         Kind.METHYLATION: _fitted,
         Kind.COUNTS: _fractions,
+        Kind.VARIANTS: _changes,
     }.get(file.kind)
     if maker is None:
         raise UsageError(f"{file.path} is a {file.kind} file, which has no track along the genome: write .tsv or .bed.")
@@ -108,6 +110,15 @@ def _by_contig(
     for part in np.split(np.arange(len(contig)), np.flatnonzero(np.diff(contig)) + 1):
         if part.size:
             yield contigs[contig[part[0]]], start[part], end[part], values[part]
+
+
+def _changes(file: TableFile) -> tuple[TrackSource, ...]:
+    changes = VariantsFile(file.file)
+    return tuple(TrackSource(f"{RATIO}/{letter}", partial(_change_runs, changes, letter)) for letter in LETTERS)
+
+
+def _change_runs(changes: VariantsFile, letter: str, _: list[str]) -> Iterator[Runs]:
+    return changes.mean_runs(letter)
 
 
 def _gates(file: TableFile) -> tuple[TrackSource, ...]:
