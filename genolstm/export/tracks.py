@@ -13,7 +13,7 @@ from genolstm.regions import STRAND_NAMES, Region
 from genolstm.store.gates import GatesFile
 from genolstm.store.methylation import column_names, read_methylation
 from genolstm.store.schema import Kind
-from genolstm.store.score import ScoreFile
+from genolstm.store.score import PROBABILITIES, ScoreFile
 from genolstm.store.tables import Table, TableFile
 from genolstm.store.track import open_track, signals
 from genolstm.store.variants import LETTERS, RATIO, VariantsFile
@@ -79,7 +79,20 @@ def _scores(file: TableFile) -> tuple[TrackSource, ...]:
     score = ScoreFile(file.file, len(file.file["bits"]))
     strands = STRAND_NAMES[: score.strands]
     mean = [TrackSource(f"bits/{MEAN}", lambda _: score.mean_runs())]
-    return (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
+    bits = (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
+    if score.probabilities is None:
+        return bits
+    return (
+        *bits,
+        *(
+            TrackSource(f"{PROBABILITIES}/{letter}", partial(_probability_runs, score, code))
+            for code, letter in enumerate(LETTERS)
+        ),
+    )
+
+
+def _probability_runs(score: ScoreFile, letter: int, _: list[str]) -> Iterator[Runs]:
+    return score.probability_runs(letter)
 
 
 def _of_table(file: TableFile, name: str, _: list[str]) -> Iterator[Runs]:

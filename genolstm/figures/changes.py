@@ -7,6 +7,7 @@ from matplotlib.colors import TwoSlopeNorm
 from numpy.typing import NDArray
 
 from genolstm.figures.along import Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
+from genolstm.figures.axes import base_axis
 from genolstm.figures.style import BLUE, Picture, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.variants import LETTERS, SLAB, VariantsFile, open_variants, snv_summary
@@ -46,6 +47,7 @@ def _every(file: VariantsFile, bases: int) -> Picture:
         axes.set_xlim(start + low + 0.5, start + low + ROW_BASES + 0.5)
         axes.set_yticks(range(len(LETTERS)), LETTERS)
         axes.tick_params(length=0, labelsize=7)
+        base_axis(axes)
         for place in range(low, high):
             if codes[place] < len(LETTERS):
                 axes.text(start + place + 1, int(codes[place]), LETTERS[codes[place]], ha="center", va="center", size=6)

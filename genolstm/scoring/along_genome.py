@@ -24,9 +24,12 @@ CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabiliti
 
 
 class Sink(Protocol):
-    """Where bits go: `first` counts the scored bases of all stretches, end to end, along the forward strand."""
+    """Where values of bases go, float32 [n, ...]: `first` counts the scored bases of all stretches, end to end.
 
-    def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None: ...  # noqa: D102
+    Both strands are written along the forward one.
+    """
+
+    def write(self, strand: int, first: int, values: NDArray[np.float32], /) -> None: ...  # noqa: D102
 
 
 class Calibration(NamedTuple):
@@ -47,26 +50,34 @@ class Calibration(NamedTuple):
         return float(np.average(np.abs(self.predicted - self.observed)[known], weights=self.sampled[known]))
 
 
-def score_along(reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams: Seams) -> Calibration:
+def score_along(
+    reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams: Seams, log_probabilities: Sink | None = None
+) -> Calibration:
     """Write the bits of every base of some stretches, NaN where it is unknown, strand 0 forward and 1 reverse.
 
     Within a contig a stretch is read on from what stands before it.
-    seams : filled in.   Of several processes each reads contigs and strands of its own, and writes the bits of these;
-    rank 0 gets the seams and the calibration of all.
+    seams : filled in.   log_probabilities : gets those of every known symbol at each base, natural, [n, n_known], in
+    reading direction: on strand 1 of the complement's symbols.   Of several processes each reads contigs and strands of
+    its own, and writes the bits of these; rank 0 gets the seams and the calibration of all.
     """
     model = reader.model
     writer, tally = _Writer(reader.genome, stretches, sink), _Tally(model)
+    distributions = log_probabilities and _Writer(reader.genome, stretches, log_probabilities)
     for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
         bits[block.targets == model.alphabet.unknown] = torch.nan
         writer.add(block, bits.float().cpu().numpy())
+        if distributions:
+            distributions.add(block, block.logits.float().log_softmax(-1).cpu().numpy())
         tally.add(block)
     writer.flush()
+    if distributions:
+        distributions.flush()
     return tally.finish(reader.ranks)
 
 
 class _Writer:
-    """The bits of each lane, held until there are enough to be worth writing."""
+    """The values of each lane, held until there are enough to be worth writing."""
 
     def __init__(self, genome: Genome, stretches: Stretches, sink: Sink) -> None:
         self.sink, self.count = sink, len(stretches.start)
@@ -76,8 +87,8 @@ class _Writer:
         self.held: dict[tuple[int, int], list[NDArray[np.float32]]] = {}  # (strand, address that comes next) -> runs
         self.repairing = False
 
-    def add(self, block: Block, bits: NDArray[np.float32]) -> None:
-        """Take a block's bits, [B, T]."""
+    def add(self, block: Block, values: NDArray[np.float32]) -> None:
+        """Take a block's values, [B, T, ...]."""
         if not self.repairing and (block.weight < 0).any():
             self.flush()  # before what is read again overwrites it
             self.repairing = True
@@ -86,9 +97,9 @@ class _Writer:
             sign, strand = int(block.sign[lane]), int(block.sign[lane] < 0)
             place = int(block.address[lane]) + sign * from_ + int(self.shift[block.row[lane] % self.count])
             runs = self.held.pop((strand, place), [])
-            runs.append(bits[lane, from_:to].copy())
+            runs.append(values[lane, from_:to].copy())
             self.held[strand, place + sign * (to - from_)] = runs
-            if self.repairing or len(runs) * bits.shape[1] >= HELD:
+            if self.repairing or len(runs) * values.shape[1] >= HELD:
                 self._write(strand, place + sign * (to - from_))
         if len(self.held) > 2 * len(block.row) + ENDED_HELD:
             self.flush()  # ends of short contigs would pile up

@@ -320,6 +320,17 @@ SCORE = (
         "the same for the reverse complement, at the forward place",
         required=False,
     ),
+    Dataset(
+        "probabilities/forward", ("bases", "letters"), "float16", "", "of A, C, G and T, given all bases before", False
+    ),
+    Dataset(
+        "probabilities/reverse",
+        ("bases", "letters"),
+        "float16",
+        "",
+        "given all bases after, by the forward strand's letter",
+        required=False,
+    ),
     Dataset("summary/symbols", ("contigs", "strands", "2"), "int64", "", "known bases, not and soft-masked"),
     Dataset("summary/bits", ("contigs", "strands", "2"), "float64", "bits/base", "their mean; NaN where there is none"),
     *_bits("parts"),
