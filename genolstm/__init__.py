@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
     from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
-    from genolstm.api.reading import Embedding, Scores, embed, score
+    from genolstm.api.reading import Embedding, Scores, embed, probabilities, score
+    from genolstm.api.variants import Snvs, all_snvs
     from genolstm.errors import GenolstmError, InputError, UsageError
 
 __version__ = "0.1.0"
@@ -31,15 +32,18 @@ __all__ = [
     "Probe",
     "Scores",
     "Sites",
+    "Snvs",
     "Training",
     "UsageError",
     "__version__",
+    "all_snvs",
     "compare",
     "embed",
     "fit_methylation",
     "load",
     "open_genome",
     "open_result",
+    "probabilities",
     "probe_accessibility",
     "probe_protein",
     "probe_sites",
@@ -56,7 +60,8 @@ _HOMES = {  # module -> names that it gives
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),
     "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
-    "api.reading": ("Embedding", "Scores", "embed", "score"),
+    "api.reading": ("Embedding", "Scores", "embed", "probabilities", "score"),
+    "api.variants": ("Snvs", "all_snvs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -57,8 +57,9 @@ def genolstm(*arguments):
 
 
 def made_results(folder: Path) -> dict[str, Path]:
-    """Name -> path of genome, model, score, gates, hidden, track, counts, fit, probe, study and comparison."""
-    names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison")
+    """Name -> path of one file of each kind, by short names."""
+    names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison",
+             "snvs")  # fmt: skip
     paths = {name: folder / f"{name}.h5" for name in names}
     fasta = folder / "genome.fa"
     rng = np.random.default_rng(5)
@@ -67,6 +68,8 @@ def made_results(folder: Path) -> dict[str, Path]:
     genolstm("train", paths["genome"], "-o", paths["model"], *SHAPE, "--test-contigs", "III", "-q")
     genolstm("score", paths["model"], paths["genome"], "-o", paths["score"], *READ, "-q")
     genolstm("gates", paths["model"], paths["genome"], "-o", paths["gates"], *READ, "--every", "10", "-q")
+    changed = ("--all-snvs", "--region", "I:1-40", "-q")
+    genolstm("variants", paths["model"], paths["genome"], *changed, "-o", paths["snvs"], *READ)
     sites = folder / "sites.bed"
     sites.write_text(f"I\t10\t20\tfirst\t0\t+\n{AWKWARD}\t30\t40\tsecond\t0\t-\n")
     genolstm("embed", paths["model"], paths["genome"], "--sites", sites, "-o", paths["hidden"], *READ, "-q")

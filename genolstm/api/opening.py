@@ -10,6 +10,7 @@ from genolstm.api.genomes import open_genome
 from genolstm.api.models import load
 from genolstm.api.probing import read_probe_file
 from genolstm.api.reading import read_embedding, read_scores
+from genolstm.api.variants import read_snvs
 from genolstm.store.counts import read_counts
 from genolstm.store.files import kind_of
 from genolstm.store.gates import read_gates_tables
@@ -29,6 +30,7 @@ READERS: dict[Kind, Callable[[Path], Any]] = {
     Kind.GATES: read_gates_tables,
     Kind.STUDY: read_studies,
     Kind.COMPARISON: read_comparison_file,
+    Kind.VARIANTS: read_snvs,
 }
 
 
@@ -42,7 +44,7 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
 
     Returns
     -------
-    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, or a record of ``genolstm.store``
+    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Snvs, or a record of ``genolstm.store``
         What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 

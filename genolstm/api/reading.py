@@ -13,7 +13,7 @@ from genolstm.api.found import as_found
 from genolstm.api.genomes import Sites, genes_of, sites_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
-from genolstm.errors import UsageError
+from genolstm.errors import InputError, UsageError
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import Region, Stretches, stretches_of
@@ -348,3 +348,58 @@ def embed(
         records=found.records, values=values, sites=found.sites, features=feature_columns(found.features),
         seams=found.seams.to_json(),
     )  # fmt: skip
+
+
+class _Distributions:
+    """Natural log probabilities as probabilities by the forward strand's letter, float32 [strands, n, letters]."""
+
+    def __init__(self, strands: int, bases: int, letters: int) -> None:
+        self.values = np.full((strands, bases, letters), np.nan, dtype=np.float32)
+
+    def write(self, strand: int, first: int, values: NDArray[np.float32], /) -> None:
+        of_forward = values[:, ::-1] if strand else values  # complements stand in reverse order in the alphabet
+        self.values[strand, first : first + len(values)] = np.exp(of_forward)
+
+
+@as_found()
+def probabilities(model: Model, genome: Genome, region: str, **settings: Any) -> NDArray[np.float32]:  # noqa: ANN401
+    """Probability of A, C, G and T at every base of a region, given all bases before it, on both strands.
+
+    Parameters
+    ----------
+    model
+        Of DNA.
+    genome
+        To be read.
+    region
+        As samtools writes it, counted from 1 with both ends in it: ``"III:1-1,000"``, or ``"III"``.
+    **settings
+        Any field of ``genolstm.settings.reading.StreamSettings``: ``exact=True``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 [2, L, 4], the forward strand first; of the reverse strand too by the forward strand's letter.
+
+    Raises
+    ------
+    InputError
+        The genome holds proteins or has no such contig, or a setting is not known.
+    UsageError
+        The region is none, or ends past its contig.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> gl.probabilities(model, genome, "chrC:1-100").sum(axis=2).round(3).min()
+    np.float32(1.0)
+    """
+    stream = StreamSettings.from_json(settings, where="probabilities")
+    model.check_reads(genome)
+    if genome.alphabet.complement is None:
+        raise InputError(f"{genome.path} holds proteins, and probabilities are those of A, C, G and T; give a genome.")
+    reader = GenomeReader(model.evaluated(), genome, stream)
+    stretches = stretches_of([parse_region(region, genome.length_of)], genome.names)
+    kept = _Distributions(reader.strands, stretches.bases, genome.alphabet.n_known)
+    score_along(reader, stretches, _Bits(reader.strands, stretches.bases), seams=Seams(), log_probabilities=kept)
+    return kept.values

@@ -13,7 +13,13 @@ from genolstm.outputs import hold, release, same_file
 
 MAIN = "output"
 BESIDE = ("bigwig", "h5ad", "bedmethyl", "table", "truth", "figure")  # further outputs, each one file
-MANY = ("bigwig_dir", "bedgraph_prefix", "bigwig_prefix", "multiqc")  # folders, and beginnings of names
+MANY = (
+    "bigwig_dir",
+    "bedgraph_prefix",
+    "bigwig_prefix",
+    "multiqc",
+    "probabilities",
+)  # folders, and beginnings of names
 VCF_INDEXES, RESUME = (".tbi", ".csi"), ".resume"
 
 

@@ -18,6 +18,7 @@ from genolstm.cli.options import (
     refuse_all,
 )
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
+from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
 from genolstm.settings.reading import StreamSettings
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from genolstm.store.score import ScoreTables
 
 CONTIGS_LOGGED = 12
+BYTES_OF_PROBABILITIES = 16  # of a base: four letters, two strands, float16
+MOST_PROBABILITIES = 500_000_000  # bases: 8 GB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,12 @@ class ScoreFiles:
     """Files beside the genome and its scores."""
 
     bigwig: Path | None = option(None, "Also write the mean of both strands as bigWig.")
+    probabilities: Path | None = option(
+        None,
+        "Also keep the model's probabilities of A, C, G and T at every base (float16), and write their means over both"
+        " strands as PREFIX.A.bw, PREFIX.C.bw, PREFIX.G.bw and PREFIX.T.bw; --figure of a region of up to 500 bases is"
+        " then a sequence logo.",
+    )
     annotation: Path | None = option(
         None, "Genes (GTF or GFF3): also the mean bits in CDS, UTR, introns and between genes."
     )
@@ -58,8 +67,9 @@ def score(
     differs is read again; the file lists every such seam. Markov models give the baseline of every mean.
     torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
 
-    Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw
-    """
+    Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw; genolstm score model.h5 genome.h5
+    --region I:1,001-1,200 --probabilities p -o logo.h5 --figure logo.svg
+    """  # fmt: skip
     from genolstm.model import trained_model
     from genolstm.scoring.whole import score_genome
     from genolstm.seen import seen_in
@@ -71,10 +81,13 @@ def score(
     from genolstm.writers.bigwig import write_bigwig
 
     task = Task("score", run, seed=seed)
-    refuse_all([output, files.bigwig], [model, genome, files.annotation], run)
+    tracks = _probability_tracks(files.probabilities, task)
+    refuse_all([output, files.bigwig, *tracks], [model, genome, files.annotation], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     stretches, records = chosen_stretches(region, opened)
+    if tracks:
+        _refuse_probabilities(opened, genome, stretches.bases)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if files.annotation and files.annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(files.annotation)
@@ -87,17 +100,49 @@ def score(
     with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
-        tables = score_genome(reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed)
+        tables = score_genome(
+            reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed,
+            probabilities=bool(tracks),
+        )  # fmt: skip
     if tables is None:  # another process writes
         return
     if files.bigwig:
         with open_score(output) as file:
             write_bigwig(files.bigwig, opened.length_of, file.mean_runs())
         log.info("wrote %s", files.bigwig)
+    for code, path in enumerate(tracks):
+        with open_score(output) as file:
+            write_bigwig(path, opened.length_of, file.probability_runs(code))
+        log.info("wrote %s", path)
     draw(output, run.figure)
     if note := seen_in(checkpoint, opened).sentence(str(genome), str(model)):
         log.warning("%s", note)
     _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit)
+
+
+def _probability_tracks(prefix: Path | None, task: Task) -> list[Path]:
+    """BigWig of each letter in the order of the alphabet. Raises UsageError for several processes."""
+    from genolstm.alphabet import DNA
+
+    if prefix is None:
+        return []
+    if task.processes > 1:
+        raise UsageError(
+            "--probabilities does not divide its work over the processes of torchrun; start it without torchrun."
+        )
+    return [prefix.with_name(f"{prefix.name}.{letter}.bw") for letter in DNA.letters[: DNA.n_known]]
+
+
+def _refuse_probabilities(opened: "Genome", genome: Path, bases: int) -> None:
+    """Refuse what has no four letters, and more bases than a file should hold."""
+    if opened.alphabet.complement is None:
+        raise InputError(f"{genome} holds proteins, and --probabilities are those of A, C, G and T; leave it out.")
+    if bases > MOST_PROBABILITIES:
+        size = bases * BYTES_OF_PROBABILITIES / 1e9
+        raise UsageError(
+            f"--probabilities of {bases:,} bases take {size:.1f} GB in the file; name --region of at most"
+            f" {MOST_PROBABILITIES:,} bases in all, and score the genome in turns."
+        )
 
 
 def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":

@@ -1,30 +1,65 @@
 """``genolstm variants``: how each variant changes the predictions and states of a model."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from genolstm.cli.command import command
-from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, RunOptions, refuse_all
+from genolstm.cli.figures import draw
+from genolstm.cli.options import (
+    ComputeOptions,
+    GenomeFile,
+    Model,
+    Output,
+    Regions,
+    ResultOptions,
+    chosen_stretches,
+    refuse_all,
+)
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
+from genolstm.errors import InputError, UsageError
+from genolstm.settings.option import option
 from genolstm.settings.reading import VariantSettings
 
 if TYPE_CHECKING:
+    from genolstm.model import NextSymbolModel
+    from genolstm.seen import Seen
+    from genolstm.store.genome import Genome
+    from genolstm.variants.all_snvs import SnvResult
     from genolstm.variants.annotated import AnnotationResult
 
 CONTIGS_LOGGED = 8
+HDF5 = ".h5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnvOptions:
+    """Every single-base change, in place of those of a VCF."""
+
+    all_snvs: bool = option(False, "Score every single-base change of the regions (or the genome), without a VCF.")
+    bigwig_prefix: Path | None = option(
+        None,
+        "With --all-snvs: also write the mean ratio of both strands, in bits, as PREFIX.A.bw, PREFIX.C.bw, PREFIX.G.bw"
+        " and PREFIX.T.bw, by the new base.",
+        "--bigwig",
+    )
 
 
 @command()
 def variants(
     model: Model,
     genome: GenomeFile,
-    vcf: Annotated[Path, typer.Argument(help="VCF (plain, gzip or bgzip) or BCF; - is stdin.", show_default=False)],
     output: Output,
     settings: VariantSettings,
+    snvs: SnvOptions,
     compute: ComputeOptions,
-    run: RunOptions,
+    run: ResultOptions,
+    vcf: Annotated[
+        Path | None, typer.Argument(help="VCF (plain, gzip or bgzip) or BCF; - is stdin.", show_default=False)
+    ] = None,
+    region: Regions = None,
 ) -> None:
     """Score variants: how much less likely each alternative makes the sequence, and how far it moves the state.
 
@@ -32,8 +67,12 @@ def variants(
     .vcf, .vcf.gz (with a tabix index) or .bcf. Records keep their order and all that they hold. Alleles without a
     sequence, or whose REF is not in the genome, are counted and stay as they are.
 
-    Example: genolstm variants model.h5 genome.h5 in.vcf.gz -o out.vcf.gz
-    """
+    With --all-snvs no VCF is read: every single-base change of the regions is scored, exactly as it would be from a
+    VCF that held them all, and written to an .h5 file. That is 2 x 3 x (window + 9) steps of the model a base.
+
+    Example: genolstm variants model.h5 genome.h5 in.vcf.gz -o out.vcf.gz; genolstm variants model.h5 genome.h5
+    --all-snvs --region I:1,001-2,000 -o snvs.h5 --bigwig snvs --figure snvs.svg
+    """  # fmt: skip
     from genolstm.model import trained_model
     from genolstm.regions import Part
     from genolstm.seen import seen_in
@@ -41,28 +80,100 @@ def variants(
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.variants.annotated import annotate
-    from genolstm.writers.vcf import vcf_suffix
 
     task = Task("variants", run)
-    vcf_suffix(output)
-    refuse_all([output], [model, genome, vcf], run)
+    bigwigs = _outputs(vcf, output, snvs, region, run)
+    refuse_all([output, *bigwigs.values()], [model, genome, vcf], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
+    if opened.alphabet.complement is None:
+        raise InputError(f"{genome} holds proteins, and variants are changes of DNA; give a genome.")
     on = task.use_device(compute.device, compute.threads)
+    seen = seen_in(checkpoint, opened)
+    if note := seen.sentence(str(genome), str(model)):
+        log.warning("%s", note)
+    network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+    if vcf is None:
+        _all_snvs(network, opened, seen, region, settings, model, output, bigwigs, task)
+        return
     notes = {
         "command": task.provenance({}, {}).command.encode("utf-8", "backslashreplace").decode(),
         "model_sha256": file_sha256(model),
         "genome_sha256": opened.sha256,
     }
-    seen = seen_in(checkpoint, opened)
-    if note := seen.sentence(str(genome), str(model)):
-        log.warning("%s", note)
     with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
-            vcf, output, trained_model(checkpoint.model, checkpoint.weights).to(on), opened, settings,
+            vcf, output, network, opened, settings,
             trained=seen.split.of(Part.TRAIN), notes=notes, on_progress=line.show,
         )  # fmt: skip
     _report(outcome, vcf, genome, output, task)
+
+
+def _outputs(
+    vcf: Path | None, output: Path, snvs: SnvOptions, region: list[str] | None, run: ResultOptions
+) -> dict[str, Path]:
+    """Check which outputs belong together; letter -> bigWig of --all-snvs. Raises UsageError."""
+    from genolstm.store.variants import LETTERS
+    from genolstm.writers.vcf import vcf_suffix
+
+    if not snvs.all_snvs:
+        if vcf is None:
+            raise UsageError("no VCF is named: give one, or --all-snvs for every single-base change of a region.")
+        given = {"--region": region, "--bigwig": snvs.bigwig_prefix, "--figure": run.figure}
+        for name, value in given.items():
+            if value:
+                raise UsageError(f"{name} has no effect on a VCF, only with --all-snvs: leave it out.")
+        vcf_suffix(output)
+        return {}
+    if vcf is not None:
+        raise UsageError(f"--all-snvs reads no VCF: leave {vcf} out, or --all-snvs.")
+    if output.suffix != HDF5:
+        raise UsageError(f"output {output} must end with {HDF5} for --all-snvs; name it so.")
+    prefix = snvs.bigwig_prefix
+    return {letter: prefix.with_name(f"{prefix.name}.{letter}.bw") for letter in LETTERS} if prefix else {}
+
+
+def _all_snvs(
+    network: "NextSymbolModel", genome: "Genome", seen: "Seen", region: list[str] | None, settings: VariantSettings,
+    model: Path, output: Path, bigwigs: dict[str, Path], task: Task,
+) -> None:  # fmt: skip
+    from genolstm.regions import Part
+    from genolstm.store.files import file_sha256
+    from genolstm.store.variants import open_variants, write_variants
+    from genolstm.variants.all_snvs import score_all_snvs
+    from genolstm.writers.bigwig import write_bigwig
+
+    stretches, _ = chosen_stretches(region, genome)
+    trained = seen.split.of(Part.TRAIN)
+    inputs = {"model": file_sha256(model), "genome": genome.sha256}
+    provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
+    with (
+        write_variants(output, genome, stretches, trained, settings.window, provenance) as file,
+        ProgressLine("variants", unit="bases", quiet=task.quiet) as line,
+    ):
+        found = score_all_snvs(network, genome, stretches, settings, file, trained=trained, on_progress=line.show)
+        file.finish(found.seams.to_json(), found.tally.alleles)
+    for letter, path in bigwigs.items():
+        with open_variants(output) as file:
+            write_bigwig(path, genome.length_of, file.mean_runs(letter))
+        log.info("wrote %s", path)
+    draw(output, task.run.figure)
+    _report_snvs(found, stretches.bases, output, task)
+
+
+def _report_snvs(found: "SnvResult", bases: int, output: Path, task: Task) -> None:
+    tally, seams = found.tally, found.seams.to_json()
+    if tally.on_seen:
+        log.info(
+            "%s of %s scored lie in stretches that the model was trained on: not held out", f"{tally.on_seen:,}",
+            _alleles(tally.alleles.used),
+        )  # fmt: skip
+    report_memory(seams)
+    summary: dict[str, Any] = {
+        "bases": bases, "alleles": tally.alleles.used, "on_trained_contigs": tally.on_seen, "seams": seams
+    }  # fmt: skip
+    message = f"{_alleles(tally.alleles.used)} of {bases:,} bases scored"
+    task.done(output, tally.alleles.to_json(), summary, message=message)
 
 
 def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task) -> None:

@@ -13,9 +13,10 @@ from genolstm.regions import STRAND_NAMES, Region
 from genolstm.store.gates import GatesFile
 from genolstm.store.methylation import column_names, read_methylation
 from genolstm.store.schema import Kind
-from genolstm.store.score import ScoreFile
+from genolstm.store.score import PROBABILITIES, ScoreFile
 from genolstm.store.tables import Table, TableFile
 from genolstm.store.track import open_track, signals
+from genolstm.store.variants import LETTERS, RATIO, VariantsFile
 
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
@@ -38,6 +39,7 @@ def tracks_of(file: TableFile) -> tuple[TrackSource, ...]:
         Kind.TRACK: _counts,
         Kind.METHYLATION: _fitted,
         Kind.COUNTS: _fractions,
+        Kind.VARIANTS: _changes,
     }.get(file.kind)
     if maker is None:
         raise UsageError(f"{file.path} is a {file.kind} file, which has no track along the genome: write .tsv or .bed.")
@@ -77,7 +79,20 @@ def _scores(file: TableFile) -> tuple[TrackSource, ...]:
     score = ScoreFile(file.file, len(file.file["bits"]))
     strands = STRAND_NAMES[: score.strands]
     mean = [TrackSource(f"bits/{MEAN}", lambda _: score.mean_runs())]
-    return (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
+    bits = (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
+    if score.probabilities is None:
+        return bits
+    return (
+        *bits,
+        *(
+            TrackSource(f"{PROBABILITIES}/{letter}", partial(_probability_runs, score, code))
+            for code, letter in enumerate(LETTERS)
+        ),
+    )
+
+
+def _probability_runs(score: ScoreFile, letter: int, _: list[str]) -> Iterator[Runs]:
+    return score.probability_runs(letter)
 
 
 def _of_table(file: TableFile, name: str, _: list[str]) -> Iterator[Runs]:
@@ -108,6 +123,15 @@ def _by_contig(
     for part in np.split(np.arange(len(contig)), np.flatnonzero(np.diff(contig)) + 1):
         if part.size:
             yield contigs[contig[part[0]]], start[part], end[part], values[part]
+
+
+def _changes(file: TableFile) -> tuple[TrackSource, ...]:
+    changes = VariantsFile(file.file)
+    return tuple(TrackSource(f"{RATIO}/{letter}", partial(_change_runs, changes, letter)) for letter in LETTERS)
+
+
+def _change_runs(changes: VariantsFile, letter: str, _: list[str]) -> Iterator[Runs]:
+    return changes.mean_runs(letter)
 
 
 def _gates(file: TableFile) -> tuple[TrackSource, ...]:

@@ -36,6 +36,11 @@ def place_axis(axes: Axes, longest: int) -> None:
     axes.set_xlabel(f"position ({name})")
 
 
+def base_axis(axes: Axes) -> None:
+    """Label the x axis with single bases of a contig, in full."""
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
 def interval_rows(
     axes: Axes,
     names: Sequence[str],

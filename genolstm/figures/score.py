@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 
 from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
+from genolstm.figures.logo import logo_pictures
 from genolstm.figures.markov_lines import by_order
 from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
 from genolstm.figures.text import shortened
@@ -21,7 +22,7 @@ def pictures_of(path: Path) -> list[Picture]:
     """Bits along contigs, by class, beside Markov models, calibration, seams; what the file lacks is left out."""
     tables = read_score_tables(path)
     with open_score(path) as scores:
-        drawn = [_along(scores, tables)]
+        drawn = [*logo_pictures(scores), _along(scores, tables)]
     if tables.classes:
         drawn.append(_classes(tables))
     measured = [part for part in tables.parts if np.isfinite(part.model)]

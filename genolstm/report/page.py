@@ -11,6 +11,7 @@ from markupsafe import Markup
 from genolstm import __version__
 from genolstm.figures.of_file import pictures_of
 from genolstm.report.inline_svg import inline_svg
+from genolstm.report.of_changes import changes_section
 from genolstm.report.of_comparison import comparison_section
 from genolstm.report.of_gates import gates_section
 from genolstm.report.of_inputs import genome_section, hidden_section, study_section, track_section
@@ -35,6 +36,7 @@ SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
     Kind.METHYLATION: fit_section,
     Kind.STUDY: study_section,
     Kind.COMPARISON: comparison_section,
+    Kind.VARIANTS: changes_section,
 }
 
 

@@ -20,6 +20,7 @@ from genolstm.store.score import read_score_tables
 from genolstm.store.study import read_studies
 from genolstm.store.tables import open_tables
 from genolstm.store.track import open_track
+from genolstm.store.variants import read_snv_summary
 
 
 def _hidden_shape(path: Path) -> tuple[int, int]:
@@ -36,6 +37,7 @@ READERS: Mapping[Kind, Any] = {
     Kind.SCORE: read_score_tables,
     Kind.HIDDEN: _hidden_shape,
     Kind.GATES: read_gates_tables,
+    Kind.VARIANTS: read_snv_summary,
     Kind.PROBE: read_probe,
     Kind.COUNTS: read_counts,
     Kind.METHYLATION: read_methylation,

@@ -52,6 +52,7 @@ def score_genome(
     *,
     transcripts: Sequence[Transcript] = (),
     seed: int = 0,
+    probabilities: bool = False,
 ) -> ScoreTables | None:
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
@@ -59,14 +60,23 @@ def score_genome(
     models that have seen as little as the model: counted on its training stretches where the genome holds these, else
     on other blocks than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
+    probabilities : keep the model's probability of every known symbol at every base too; of one process alone.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
     with (
-        write_score(output, stretches, genome.length_of, reader.strands, provenance)
+        write_score(
+            output,
+            stretches,
+            genome.length_of,
+            reader.strands,
+            provenance,
+            letters=genome.alphabet.n_known if probabilities else 0,
+        )
         if writes
         else open_spool(output, stretches.bases)
     ) as file:
-        calibration = score_along(reader, stretches, file, seams=seams)
+        kept = file.probabilities if isinstance(file, ScoreFile) else None
+        calibration = score_along(reader, stretches, file, seams=seams, log_probabilities=kept)
         gather_rows(reader, stretches, file, starts_of(stretches))
         if not isinstance(file, ScoreFile):
             return None

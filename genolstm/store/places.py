@@ -58,6 +58,7 @@ def along_stretches(file: h5py.File, kind: Kind, axis: str) -> Places | None:
     """Places that follow from where stretches or contigs begin along an axis; None where the axis is no such."""
     maker = {
         (Kind.SCORE, "bases"): _scored,
+        (Kind.VARIANTS, "bases"): _scored,
         (Kind.GATES, "samples"): _sampled,
         (Kind.GATES, "bases"): _dumped,
         (Kind.TRACK, "runs"): _runs,

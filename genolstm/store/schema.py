@@ -41,6 +41,7 @@ class Kind(StrEnum):
     METHYLATION = "methylation"
     STUDY = "study"
     COMPARISON = "comparison"
+    VARIANTS = "variants"
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
@@ -351,6 +352,17 @@ SCORE = (
         "the same for the reverse complement, at the forward place",
         required=False,
     ),
+    Dataset(
+        "probabilities/forward", ("bases", "letters"), "float16", "", "of A, C, G and T, given all bases before", False
+    ),
+    Dataset(
+        "probabilities/reverse",
+        ("bases", "letters"),
+        "float16",
+        "",
+        "given all bases after, by the forward strand's letter",
+        required=False,
+    ),
     Dataset("summary/symbols", ("contigs", "strands", "2"), "int64", "", "known bases, not and soft-masked"),
     Dataset("summary/bits", ("contigs", "strands", "2"), "float64", "bits/base", "their mean; NaN where there is none"),
     *_bits("parts"),
@@ -522,6 +534,22 @@ COMPARISON = (
     Dataset("differences/p_adjusted", ("differences",), "float64", "", "Holm, over all differences of one measure"),
 )  # fmt: skip
 
+VARIANTS = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("stretches/contig", ("stretches",), "int32", "index", "contig of each stretch whose bases were changed"),
+    Dataset("stretches/start", ("stretches",), "int64", "bp", "0-based start"),
+    Dataset("stretches/end", ("stretches",), "int64", "bp", "half-open end"),
+    Dataset("stretches/first", ("stretches",), "int64", "index", "where its bases begin along the others"),
+    Dataset("changes/reference", ("bases",), "uint8", "code", "the genome's own base: 0 A, 1 C, 2 G, 3 T, 4 N"),
+    Dataset("changes/seen", ("bases",), "uint8", "", "1 where the model was trained on the base: not held out"),
+    Dataset(
+        "changes/log_ratio", ("bases", "strands", "letters"), "float64", "bits",
+        "log2 P(changed) - log2 P(as it is) over the base and the window after it; NaN for the genome's own base and N",
+    ),
+    Dataset("changes/shift", ("bases", "strands", "letters"), "float32", "", "distance of hidden states after it"),
+)  # fmt: skip
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -534,6 +562,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.METHYLATION: METHYLATION,
     Kind.STUDY: STUDY,
     Kind.COMPARISON: COMPARISON,
+    Kind.VARIANTS: VARIANTS,
 }
 
 

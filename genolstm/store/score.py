@@ -1,7 +1,7 @@
 """Score files: bits of every base on both strands, and their means per contig, beside Markov models."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from genolstm.store.files import Provenance, Records, open_file, strings, write_
 from genolstm.store.schema import Kind
 
 SLAB = 1 << 18  # bases of a track that are read at a time
+PROBABILITIES = "probabilities"
+Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 class ClassBits(NamedTuple):
@@ -60,12 +62,35 @@ class ScoreTables:
     classes: tuple[ClassBits, ...] = ()
 
 
+class Probabilities:
+    """Probability of each letter at every base of an open score file, float16; places as in `ScoreFile`.
+
+    It takes natural log probabilities as the network gives them, [n, letters]: of the reverse strand those of the
+    complements' letters, which stand in reverse order in the alphabet of DNA.
+    """
+
+    def __init__(self, group: h5py.Group, strands: int) -> None:
+        self.tracks = [group[name] for name in STRAND_NAMES[:strands]]
+
+    def write(self, strand: int, first: int, values: NDArray[np.float32], /) -> None:
+        """Write natural log probabilities of some bases, float32 [n, letters]."""
+        of_forward = values[:, ::-1] if strand else values
+        self.tracks[strand][first : first + len(values)] = np.exp(of_forward).astype(np.float16)
+
+    def mean(self, first: int, end: int) -> NDArray[np.float32]:
+        """Mean of the strands, by the forward strand's letter, float32 [end - first, letters]."""
+        strands = [track[first:end].astype(np.float32) for track in self.tracks]
+        values: NDArray[np.float32] = np.mean(strands, axis=0, dtype=np.float32)
+        return values
+
+
 class ScoreFile:
     """The tracks of an open score file; places count the scored bases, stretch after stretch."""
 
     def __init__(self, file: h5py.File, strands: int) -> None:
         self.file, self.strands = file, strands
         self.tracks = [file[f"bits/{name}"] for name in STRAND_NAMES[:strands]]
+        self.probabilities = Probabilities(file[PROBABILITIES], strands) if PROBABILITIES in file else None
 
     @property
     def stretches(self) -> Stretches:
@@ -89,13 +114,26 @@ class ScoreFile:
         values: NDArray[np.float32] = self.tracks[strand][first:end]
         return values
 
-    def mean_runs(self) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    def mean_runs(self) -> Iterator[Runs]:
         """Mean bits of the strands as runs of equal value: contig, starts, ends, values, a slab at a time."""
+        return self._runs(
+            lambda first, end: np.mean([self.read(strand, first, end) for strand in range(self.strands)], axis=0)
+        )
+
+    def probability_runs(self, letter: int) -> Iterator[Runs]:
+        """Mean probability of one letter, by its code, as `mean_runs`. Raises ValueError where the file has none."""
+        if self.probabilities is None:
+            raise ValueError("this score file holds no probabilities")
+        held = self.probabilities
+        return self._runs(lambda first, end: held.mean(first, end)[:, letter])
+
+    def _runs(self, read: Callable[[int, int], NDArray[np.floating]]) -> Iterator[Runs]:
+        """Runs of what is read of places [first, end), a slab at a time."""
         first, stretches = 0, self.stretches
         for contig, begin, stop in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
             for start in range(begin, stop, SLAB):
                 end = min(start + SLAB, stop)
-                values = np.mean([self.read(s, first, first + end - start) for s in range(self.strands)], axis=0)
+                values = read(first, first + end - start)
                 places = np.arange(start, end + 1, dtype=np.int64)
                 yield stretches.contigs[contig], places[:-1], places[1:], values.astype(np.float32)
                 first += end - start
@@ -126,9 +164,18 @@ class ScoreFile:
 
 @contextmanager
 def write_score(
-    path: Path, stretches: Stretches, lengths: Mapping[str, int], strands: int, provenance: Provenance
+    path: Path,
+    stretches: Stretches,
+    lengths: Mapping[str, int],
+    strands: int,
+    provenance: Provenance,
+    *,
+    letters: int = 0,
 ) -> Iterator[ScoreFile]:
-    """Open a score file for its tracks and tables; it appears when complete, whole or not at all."""
+    """Open a score file for its tracks and tables; it appears when complete, whole or not at all.
+
+    letters : of which it keeps the probabilities; 0 keeps none.
+    """
     with write_file(path, Kind.SCORE, provenance) as file:
         group = file.create_group("contigs")
         write_strings(group, "name", list(lengths))
@@ -140,6 +187,9 @@ def write_score(
         group["first"] = np.cumsum(spans) - spans
         for name in STRAND_NAMES[:strands]:
             file.create_dataset(f"bits/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
+            if letters:
+                shape = (int(spans.sum()), letters)
+                file.create_dataset(f"{PROBABILITIES}/{name}", shape=shape, dtype=np.float16, fillvalue=np.nan)
         yield ScoreFile(file, strands)
 
 

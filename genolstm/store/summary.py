@@ -12,6 +12,7 @@ from genolstm.store.files import open_any
 from genolstm.store.lineage import read_ancestors, read_genomes
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
+from genolstm.store.variants import LETTERS, VariantsFile, snv_summary
 
 SHOWN_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command", "seed", "device", "content_sha256")
 
@@ -48,6 +49,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= {name: _study(file[name]) for name in file}
         if file.attrs["kind"] == Kind.COMPARISON:
             summary |= _comparison(file)
+        if file.attrs["kind"] == Kind.VARIANTS:
+            summary["mean log-likelihood ratio (bits)"] = _changes(file)
         summary["datasets"] = _datasets(file)
     return summary
 
@@ -155,6 +158,15 @@ def _comparison(file: h5py.File) -> dict[str, dict[str, str]]:
         for row in found.differences
     }
     return {"groups": groups, "differences": differences}
+
+
+def _changes(file: h5py.File) -> dict[str, str]:
+    """Mean of each substitution, with the number of changes."""
+    found = snv_summary(VariantsFile(file))
+    return {
+        f"{LETTERS[old]}>{LETTERS[new]}": f"{found.mean[old, new]:+.4f}, {found.changes[old, new]:,} changes"
+        for old, new in zip(*np.nonzero(found.changes), strict=True)
+    }
 
 
 def _with_ends(value: float, low: float, high: float, *, sign: str = "") -> str:

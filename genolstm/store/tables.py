@@ -26,10 +26,10 @@ SLAB_VALUES = 1 << 19  # values of a table that are in memory at a time
 MAIN = {
     Kind.GENOME: "contigs", Kind.CHECKPOINT: "bits", Kind.PROBE: "*/sites", Kind.TRACK: "runs", Kind.SCORE: "bits",
     Kind.HIDDEN: "states", Kind.GATES: "tracks", Kind.COUNTS: "sites", Kind.METHYLATION: "sites",
-    Kind.STUDY: "*/claims", Kind.COMPARISON: "differences",
+    Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.VARIANTS: "changes",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
-AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked")}
+AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked"), "letters": tuple("ACGT")}
 ROW_AXES = ("layers", "units")  # both are rows: a column a unit would be hundreds
 PREDICTIONS = {"log_odds", "class_log_odds", "predicted"}  # of each feature set, beside the sites that they are of
 LETTERS = np.array([STRAND_LETTERS[sign] for sign in (0, 1, -1)])  # the last by index -1

@@ -14,6 +14,7 @@ from genolstm.store.genome import Genome
 from genolstm.stream.seams import Seams
 from genolstm.variants.effects import Effects, effects_of
 from genolstm.variants.places import Alleles
+from genolstm.variants.progress import GroupProgress
 from genolstm.variants.records import Scored, Tally, group_size, scored
 from genolstm.writers.vcf import InfoField, annotated_header, with_info, write_vcf
 
@@ -86,7 +87,7 @@ def annotate(
     }
     with read_variants(vcf) as text:
         check_contigs(text, genome.length_of, str(genome.path))
-        progress = _Progress(on_progress, lambda: text.fraction_read)
+        progress = GroupProgress(on_progress, lambda: text.fraction_read)
         with write_vcf(output, annotated_header(text.header, fields, notes, genome.length_of)) as out:
 
             def score(alleles: Alleles) -> Effects:
@@ -102,24 +103,3 @@ def annotate(
                 raise InputError(nothing_shared(result.tally.foreign, text, genome.length_of, str(genome.path)))
         result.unsorted = out.unsorted
     return result
-
-
-class _Progress:
-    """Fraction of the file done: up to the group before, and within the present group."""
-
-    def __init__(self, on_progress: Callable[[float, int], None] | None, fraction: Callable[[], float]) -> None:
-        self.on_progress, self.fraction = on_progress, fraction
-        self.before = self.now = 0.0
-        self.symbols_before = self.symbols = 0
-
-    def group(self) -> None:
-        """Begin a group: its records have been read."""
-        self.before, self.now = self.now, self.fraction() or 1.0
-        self.symbols_before += self.symbols
-        self.symbols = 0
-
-    def show(self, fraction: float, symbols: int) -> None:
-        """Pass on how far a group is."""
-        self.symbols = symbols
-        if self.on_progress:
-            self.on_progress(self.before + (self.now - self.before) * fraction, self.symbols_before + symbols)

@@ -53,7 +53,8 @@ def beyond(file):
     file["codes"][100] = 77
 
 
-KINDS = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison")
+KINDS = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison",
+         "snvs")  # fmt: skip
 DEEP = "[" * 50_000  # an attribute holds no more than 64 kB
 MODEL = {
     "a weight is missing": weight(lambda _: None),
@@ -118,9 +119,7 @@ def test_genome_that_cannot_be_is_refused(run, edited, results, tmp_path, change
     assert [each.name for each in tmp_path.iterdir()] == ["g.h5"]
 
 
-@pytest.mark.parametrize(
-    "name", ["genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison"]
-)
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("key", ["settings", "inputs", "records", "schema_version"])
 def test_attributes_that_are_nothing_are_told(run, edited, results, tmp_path, name, key):
     path = tmp_path / "f.h5"

@@ -185,3 +185,30 @@ def test_show_tells_the_bits(run, model_file, genome_file, tmp_path):
     ended = run("show", output)
     assert "best Markov" in ended.out
     assert not math.isnan(float(ended.out.split("scored")[1].split(";")[0].strip(" :\t").split()[-1]))
+
+
+def test_probabilities_are_kept_and_written_as_four_tracks(run, model_file, genome_file, tmp_path):
+    output, figure = tmp_path / "s.h5", tmp_path / "logo.svg"
+    ended = run("score", model_file, genome_file, "-o", output, "--region", "II:101-250", "--probabilities",
+                tmp_path / "p", "--figure", figure, "-t", "1", "--device", "cpu", "-q")  # fmt: skip
+    assert ended.code == 0, ended.err
+    with open_score(output) as file:
+        mean = file.probabilities.mean(0, 150)
+        bits = file.read(0, 0, 150)
+        reference = np.array([track[()] for track in file.probabilities.tracks], dtype=float)
+    np.testing.assert_allclose(reference.sum(axis=2), 1, atol=2e-3)
+    assert (np.abs(np.log2(reference[0]) + bits[:, None]).min(axis=1) < 0.01).all()
+    for code, letter in enumerate("ACGT"):
+        track = pyBigWig.open(str(tmp_path / f"p.{letter}.bw"))
+        np.testing.assert_array_equal(np.float32(track.values("II", 100, 250)), mean[:, code])
+    assert figure.exists()
+    assert figure.with_name("logo-bits.svg").exists()
+
+
+def test_probabilities_of_too_many_bases_are_refused(run, model_file, genome_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("genolstm.cli.score.MOST_PROBABILITIES", 1000)
+    ended = run("score", model_file, genome_file, "-o", tmp_path / "s.h5", "--probabilities", tmp_path / "p", "-q")
+    assert ended == (2, "", (
+        "genolstm: --probabilities of 2,102 bases take 0.0 GB in the file; name --region of at most 1,000 bases in all,"
+        " and score the genome in turns.\n"
+    ))  # fmt: skip

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import pybigtools
 import pysam
 import pysam.bcftools
 import pytest
@@ -15,6 +16,7 @@ from genolstm.readers.variants import difference
 from genolstm.settings.reading import VariantSettings
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.genome import open_genome
+from genolstm.store.variants import open_variants
 from genolstm.variants.effects import effects_of
 from genolstm.variants.places import Alleles
 
@@ -329,3 +331,70 @@ def test_every_option_default_is_a_settings_default():
     assert {name: told[name] for name in ("window", "batch", "lanes", "burn_in", "exact")} == {
         name: getattr(VariantSettings, name) for name in ("window", "batch", "lanes", "burn_in", "exact")
     }
+
+
+def test_every_snv_of_a_region_equals_the_same_changes_in_a_vcf(run, variants, vcf, letters, model_file, genome_file,
+                                                               tmp_path):  # fmt: skip
+    snvs, prefix = tmp_path / "snvs.h5", tmp_path / "llr"
+    ended = run("variants", model_file, genome_file, "--all-snvs", "--region", "II:101-140", "--region", "III:1-30",
+                "-o", snvs, "--bigwig", prefix, "--figure", tmp_path / "f.svg", "--json", *QUICK)  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["alleles"] == 210
+    places = [("II", at) for at in range(100, 140)] + [("III", at) for at in range(30)]
+    lines = [
+        f"{name}\t{at + 1}\t.\t{letters[name][at]}\t{','.join(sorted(set('ACGT') - {letters[name][at]}))}\t.\t.\t."
+        "\tGT\t0|1"
+        for name, at in places
+    ]
+    _, path = variants(vcf(lines), name="out.vcf")
+    with open_variants(snvs) as file:
+        ratio, shift = file.ratio(0, 70), file.shift(0, 70)
+    shifts = []
+    with pysam.VariantFile(str(path)) as file:
+        for row, record in enumerate(file):
+            columns = ["ACGT".index(alt) for alt in record.alts]
+            for strand, end in enumerate(("_FWD", "_REV")):
+                expected = [float(f"{value:.6g}") for value in ratio[row, strand, columns]]
+                np.testing.assert_array_equal(np.float32(record.info[f"LSTM_LLR{end}"]), np.float32(expected))
+            shifts.append(np.float32(record.info["LSTM_SHIFT_FWD"]))
+            np.testing.assert_allclose(shifts[-1], shift[row, 0, columns], rtol=1e-5)
+    assert len(shifts) == 70
+    for letter in "ACGT":
+        track = pybigtools.open(str(prefix.with_name(f"llr.{letter}.bw")))
+        expected = ratio[:40, :, "ACGT".index(letter)].mean(axis=1).astype(np.float32)
+        np.testing.assert_array_equal(np.float32(track.values("II", 100, 140, fillna=None)), expected)
+    assert (tmp_path / "f.svg").read_text().count("<svg") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ((), 2, "no VCF is named: give one, or --all-snvs for every single-base change of a region."),
+        (("in.vcf", "--all-snvs"), 2, "--all-snvs reads no VCF: leave in.vcf out, or --all-snvs."),
+        (("in.vcf", "--region", "I"), 2, "--region has no effect on a VCF, only with --all-snvs: leave it out."),
+        (("in.vcf", "--bigwig", "x"), 2, "--bigwig has no effect on a VCF, only with --all-snvs: leave it out."),
+        (("in.vcf", "--figure", "x.svg"), 2, "--figure has no effect on a VCF, only with --all-snvs: leave it out."),
+        (("--all-snvs",), 2, "output out.vcf must end with .h5 for --all-snvs; name it so."),
+        (("--all-snvs", "--region", "II:1-501", "-o", "out.h5"), 2,
+         "region 'II:1-501' ends past contig 'II' of 500 symbols; end it there."),
+        (("--all-snvs", "--region", "IV", "-o", "out.h5"), 3,
+         "region 'IV' names no contig of the genome, which has I, II, III. Correct the name."),
+    ],
+)  # fmt: skip
+def test_all_snvs_that_cannot_be_are_refused(run, model_file, genome_file, tmp_path, monkeypatch, arguments, code,
+                                             sentence):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    ended = run("variants", model_file, genome_file, "-o", "out.vcf", *QUICK, *arguments)
+    assert ended == (code, "", f"genolstm: {sentence}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_proteins_have_no_single_base_changes(run, tmp_path):
+    fasta, genome, model = (tmp_path / name for name in ("p.fa", "p.h5", "m.h5"))
+    rng = np.random.default_rng(1)
+    fasta.write_text("".join(f">p{n}\n{''.join(rng.choice(list('ACDEFGHIKL'), 60))}\n" for n in range(30)))
+    assert run("ingest", fasta, "-o", genome, "--alphabet", "protein", "-q").code == 0
+    small = ("--hidden", "4", "--lanes", "2", "--bases", "300", *QUICK)
+    assert run("train", genome, "-o", model, *small).code == 0
+    ended = run("variants", model, genome, "--all-snvs", "-o", tmp_path / "out.h5", *QUICK)
+    assert ended == (3, "", f"genolstm: {genome} holds proteins, and variants are changes of DNA; give a genome.\n")

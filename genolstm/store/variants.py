@@ -1,0 +1,172 @@
+"""Files of every single-base change of some stretches: log-likelihood ratio and state shift of each."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.alphabet import DNA
+from genolstm.regions import N_STRANDS, Part, Stretches
+from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.genome import Genome
+from genolstm.store.schema import Kind
+
+SLAB = 1 << 16  # bases that are read at a time
+LETTERS = DNA.letters[: DNA.n_known]
+CHANGES, RATIO, SHIFT = "changes", "log_ratio", "shift"
+TYPES = {RATIO: np.float64, SHIFT: np.float32}
+Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
+
+class VariantsFile:
+    """An open file of changes; places count the bases of all stretches, end to end."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file, self.changes = file, file[CHANGES]
+
+    @property
+    def stretches(self) -> Stretches:
+        """Whose bases were changed."""
+        columns = {name: self.file["stretches"][name][()] for name in ("contig", "start", "end")}
+        part = np.full(len(columns["contig"]), Part.TEST, dtype=np.int8)
+        return Stretches(contigs=strings(self.file["contigs/name"]), part=part, **columns)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Contig name -> bases."""
+        return dict(zip(strings(self.file["contigs/name"]), self.file["contigs/length"][()].tolist(), strict=True))
+
+    @property
+    def window(self) -> int:
+        """Bases after a change that count."""
+        return int(self.file.attrs["window"])
+
+    def write(
+        self,
+        place: NDArray[np.int64],
+        letter: NDArray[np.int64],
+        log_ratio: NDArray[np.float64],
+        shift: NDArray[np.float64],
+    ) -> None:
+        """Write the effects of some changes, float64 [n, strands], at ascending places [n] and letters [n]."""
+        low, high = int(place[0]), int(place[-1]) + 1
+        for name, values in ((RATIO, log_ratio), (SHIFT, shift)):
+            block = self.changes[name][low:high]
+            block[place - low, :, letter] = values
+            self.changes[name][low:high] = block
+
+    def ratio(self, first: int, end: int) -> NDArray[np.float64]:
+        """Read log-likelihood ratios of some bases, [end - first, strands, letters]; NaN for the genome's own base."""
+        values: NDArray[np.float64] = self.changes[RATIO][first:end]
+        return values
+
+    def shift(self, first: int, end: int) -> NDArray[np.float32]:
+        """Read state shifts of some bases, as `ratio`."""
+        values: NDArray[np.float32] = self.changes[SHIFT][first:end]
+        return values
+
+    def reference(self, first: int, end: int) -> NDArray[np.uint8]:
+        """Read the genome's own codes, uint8 [end - first]."""
+        codes: NDArray[np.uint8] = self.changes["reference"][first:end]
+        return codes
+
+    def mean_runs(self, letter: str) -> Iterator[Runs]:
+        """Mean log-likelihood ratio of both strands where a base becomes `letter`: contig, starts, ends, values."""
+        column, first, stretches = LETTERS.index(letter), 0, self.stretches
+        for contig, begin, stop in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
+            for start in range(begin, stop, SLAB):
+                end = min(start + SLAB, stop)
+                values = self.ratio(first, first + end - start)[:, :, column].mean(axis=1)
+                places = np.arange(start, end + 1, dtype=np.int64)
+                yield stretches.contigs[contig], places[:-1], places[1:], values.astype(np.float32)
+                first += end - start
+
+    def finish(self, seams: Mapping[str, float], records: Records) -> None:
+        """Write everything but the changes. seams : summary of `stream.seams.Seams`."""
+        self.file.attrs["seams"] = json.dumps(dict(seams), sort_keys=True)
+        write_records(self.file, records)
+
+
+@contextmanager
+def write_variants(
+    path: Path, genome: Genome, stretches: Stretches, trained: Stretches, window: int, provenance: Provenance
+) -> Iterator[VariantsFile]:
+    """Open a file for the changes of some stretches; it appears when complete, whole or not at all.
+
+    trained : stretches that the model was trained on.   window : bases after a change that count.
+    """
+    with write_file(path, Kind.VARIANTS, provenance) as file:
+        group = file.create_group("contigs")
+        write_strings(group, "name", list(genome.names))
+        group["length"] = genome.lengths
+        group = file.create_group("stretches")
+        spans = stretches.end - stretches.start
+        columns = {name: getattr(stretches, name) for name in ("contig", "start", "end")}
+        for name, values in (columns | {"first": np.cumsum(spans) - spans}).items():
+            group[name] = values
+        bases = stretches.bases
+        changes = file.create_group(CHANGES)
+        changes.create_dataset("reference", shape=(bases,), dtype=np.uint8)
+        changes.create_dataset("seen", shape=(bases,), dtype=np.uint8)
+        first = 0
+        for contig, start, end in zip(stretches.contig, stretches.start.tolist(), stretches.end.tolist(), strict=True):
+            codes = genome.all_codes[int(genome.starts[contig]) + start : int(genome.starts[contig]) + end]
+            changes["reference"][first : first + end - start] = codes
+            positions = np.arange(start, end, dtype=np.int64)
+            inside = trained.part_at(np.full(end - start, contig, dtype=np.int32), positions) >= 0
+            changes["seen"][first : first + end - start] = inside
+            first += end - start
+        for name, dtype in TYPES.items():
+            shape = (bases, N_STRANDS, len(LETTERS))
+            changes.create_dataset(name, shape=shape, dtype=dtype, fillvalue=np.nan)
+        file.attrs["window"] = window
+        yield VariantsFile(file)
+
+
+@contextmanager
+def open_variants(path: Path) -> Iterator[VariantsFile]:
+    """Open a file of changes for reading. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.VARIANTS) as file:
+        yield VariantsFile(file)
+
+
+class SnvSummary(NamedTuple):
+    """A file of changes in a few numbers. bases : of all stretches.   window : bases after a change that count.
+
+    seen : bases that the model was trained on.   changes, mean : how many, and their mean log-likelihood ratio over
+    both strands in bits, by old and new base; each [letters, letters].
+    """
+
+    bases: int
+    window: int
+    seen: int
+    changes: NDArray[np.int64]
+    mean: NDArray[np.float64]
+
+
+def read_snv_summary(path: Path) -> SnvSummary:
+    """Read a file of changes a slab at a time. Raises InputError as `files.open_file`."""
+    with open_variants(path) as file:
+        return snv_summary(file)
+
+
+def snv_summary(file: VariantsFile) -> SnvSummary:
+    """Summary of an open file of changes."""
+    count = np.zeros((len(LETTERS), len(LETTERS)), dtype=np.int64)
+    total, seen, bases = np.zeros(count.shape), 0, file.stretches.bases
+    for first in range(0, bases, SLAB):
+        end = min(first + SLAB, bases)
+        seen += int(file.changes["seen"][first:end].sum(dtype=np.int64))
+        codes, ratio = file.reference(first, end), file.ratio(first, end).mean(axis=1)  # [n, letters]
+        for code in range(len(LETTERS)):
+            of = ratio[codes == code]
+            known = np.isfinite(of)
+            count[code] += known.sum(axis=0)
+            total[code] += np.where(known, of, 0).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return SnvSummary(bases, file.window, seen, count, total / count)
