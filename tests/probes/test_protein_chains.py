@@ -1,6 +1,5 @@
 """Which proteins may be fitted to and judged on: the model's own parts, and no relative across them."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
