@@ -34,7 +34,8 @@ FIT_SYMBOLS = 1 << 18  # held-out symbols that are used: a few hundred parameter
 MAGNITUDES, SIDES = 48, 16  # kinds of contexts: log2 of how often met, and 16ths that the commonest symbol holds
 KINDS = MAGNITUDES * SIDES
 STRENGTHS = np.exp2(np.arange(-7.0, 34.0, 1.5))  # prior observations tried; the largest leaves the next shorter context
-BORROWED = 1000  # average symbols of the whole order that are added to each bin, so that rare kinds take its strength
+BORROWED = 10_000  # average symbols of the whole order that are added to each bin, so that rare kinds take its strength
+WORD_VALUES = 1 << 32  # words that there can be: two that are the same are hardly ever so by chance
 EM_STEPS = 30
 EM_SYMBOLS = 1 << 16
 NEAR = 0.9  # of the weight is with the best single part at first
@@ -243,12 +244,14 @@ class Evidence(NamedTuple):
     seen, total : float64 [orders, n], counts of symbol and context, and of the context before whatever symbol.
     kind : int64 [orders, n], what the context's counts are like: see `_kinds`.
     reach : int64 [n], symbols of context that there are before an unknown one or the stretch's start.
+    word : int64 [n], number of the word of `word_length` symbols that ends here; -1 near an unknown one or the start.
     """
 
     seen: Floats
     total: Floats
     kind: Integers
     reach: Integers
+    word: Integers
 
 
 class Piece(NamedTuple):
@@ -283,7 +286,25 @@ def _evidence_on(counts: MarkovCounts, codes: Codes, warmup: int) -> Evidence:
         rows = counts.tables[order].rows(contexts)
         seen[order, there], total[order, there] = rows[np.arange(len(rows)), symbols], reduce(np.add, rows.T)
         kind[order, there] = _kinds(reduce(np.maximum, rows.T), total[order, there])
-    return Evidence(seen, total, kind, np.minimum(run[known] - 1, counts.max_order))
+    reach = np.minimum(run[known] - 1, counts.max_order)
+    return Evidence(seen, total, kind, reach, _words(codes, counts.alphabet)[warmup:][known])
+
+
+def _words(codes: Codes, alphabet: Alphabet) -> Integers:
+    """Number of the word that ends at each symbol, -1 where it would hold an unknown one or begin before the codes."""
+    length = word_length(alphabet)
+    words = np.zeros(len(codes), dtype=np.int64)
+    for steps in range(length):
+        words += (_back(codes, 0, steps) % alphabet.n_known) * np.int64(alphabet.n_known**steps)
+    return np.where(_known_run(codes, 0, alphabet) >= length, words, -1)
+
+
+def word_length(alphabet: Alphabet) -> int:
+    """Symbols of a word that hardly ever comes twice by chance: 16 of DNA, 8 of proteins."""
+    length = 1
+    while alphabet.n_known**length < WORD_VALUES:
+        length += 1
+    return length
 
 
 def _kinds(top: Floats, total: Floats) -> Integers:
@@ -324,7 +345,8 @@ def fit_markov(
 
     - each order-k model chooses the pseudocount of most likelihood, which may make it uniform;
     - each context backs off: p_k(x) = (c_k(x) + s p_{k-1}(x)) / (n_k + s), p_{-1} uniform (MacKay & Peto 1995), s being
-      that of most likelihood for contexts of this order alike in how often they were met and how one-sided they are;
+      that of most likelihood for contexts of this order alike in how often they were met and how one-sided they are,
+      where symbols that end the same 16 letters count as one;
     - the blend weighs the uniform, every order-k and the backing-off model, by expectation maximisation. Each of them
       alone is one of the weightings, so that on what was held out the blend loses to none of them.
 
@@ -400,9 +422,12 @@ def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
         for each in _evidence(counts, Piece(piece.codes, start, min(start + run, piece.end)))
     ]
     if not found:
-        nothing = np.zeros((counts.max_order + 1, 0))
-        return Evidence(nothing, nothing, nothing.astype(np.int64), np.zeros(0, dtype=np.int64))
-    return Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
+        nothing, none = np.zeros((counts.max_order + 1, 0)), np.zeros(0, dtype=np.int64)
+        return Evidence(nothing, nothing, nothing.astype(np.int64), none, none)
+    # half the memory of the longer types: a fit needs no more digits
+    types = (np.float32, np.float32, np.int16, np.int16, np.int64)
+    columns = zip(zip(*found, strict=True), types, strict=True)
+    return Evidence(*(np.concatenate(column, axis=-1, dtype=each, casting="unsafe") for column, each in columns))
 
 
 def _unfitted(counts: MarkovCounts) -> MarkovModel:
@@ -415,13 +440,25 @@ def _unfitted(counts: MarkovCounts) -> MarkovModel:
 
 def _fitted(counts: MarkovCounts, held: Evidence) -> MarkovModel:
     """Pseudocounts, strengths and weights of most likelihood on held-out symbols."""
-    model = _smoothed(counts, held)
+    worth = _worth(held.word)
+    model = _smoothed(counts, held, worth)
     thin = slice(None, None, max(1, len(held.reach) // EM_SYMBOLS))
-    some = Evidence(held.seen[:, thin], held.total[:, thin], held.kind[:, thin], held.reach[thin])
+    some = Evidence(held.seen[:, thin], held.total[:, thin], held.kind[:, thin], held.reach[thin], held.word[thin])
     return replace(model, weights=_best_weights(_parts(model, some), _longest_met(some)))
 
 
-def _smoothed(counts: MarkovCounts, held: Evidence) -> MarkovModel:
+def _worth(word: Integers) -> Floats:
+    """How much each symbol is worth in the choice of strengths, 1 in all for those that end the same word: [n].
+
+    A satellite is one observation of how well its unit is predicted, however often it repeats the unit: taken for many,
+    its few contexts that happen to be counted decide for all contexts of their kind.
+    """
+    _, place, times = np.unique(word, return_inverse=True, return_counts=True)
+    worth: Floats = np.where(word < 0, 1.0, 1 / times[place])
+    return worth
+
+
+def _smoothed(counts: MarkovCounts, held: Evidence, worth: Floats) -> MarkovModel:
     """Pseudocounts and strengths of most likelihood on held-out symbols; only the backing-off model has weight."""
     orders, n_known = counts.max_order + 1, counts.alphabet.n_known
     pseudocounts, strengths = np.empty(orders), np.empty((orders, KINDS))
@@ -430,24 +467,29 @@ def _smoothed(counts: MarkovCounts, held: Evidence) -> MarkovModel:
         there = held.reach >= order
         seen, total, kind = held.seen[order, there], held.total[order, there], held.kind[order, there]
         # adding a to each count is backing off to a uniform opinion worth n_known * a observations
-        pseudocounts[order] = _best_strengths(seen, total, kind, uniform[there])[0] / n_known
-        strengths[order] = _best_strengths(seen, total, kind, opinion[there])[1]
+        pseudocounts[order] = _best_strengths(seen, total, kind, uniform[there], np.ones(len(seen)))[0] / n_known
+        strengths[order] = _best_strengths(seen, total, kind, opinion[there], worth[there])[1]
         opinion = np.where(there, _backed_off(held, order, opinion, strengths[order]), opinion)
     return replace(_unfitted(counts), pseudocounts=pseudocounts, strengths=strengths)
 
 
-def _best_strengths(seen: Floats, total: Floats, kind: Integers, opinion: Floats) -> tuple[float, Floats]:
+def _best_strengths(
+    seen: Floats, total: Floats, kind: Integers, opinion: Floats, worth: Floats
+) -> tuple[float, Floats]:
     """Strength of most likelihood for the whole order, and for each kind of context: [KINDS].
 
-    seen, total, kind, opinion : [n] of held-out symbols; opinion is the next shorter context's probability.
+    seen, total, kind, opinion, worth : [n] of held-out symbols; opinion is the next shorter context's probability.
     """
     # logs of float32 at half the cost
     had, of, guess = (column.astype(np.float32) for column in (seen, total, opinion))
     likelihood = np.array(
-        [np.bincount(kind, np.log((had + s * guess) / (of + s)), minlength=KINDS) for s in STRENGTHS.astype(np.float32)]
+        [
+            np.bincount(kind, worth * np.log((had + s * guess) / (of + s)), minlength=KINDS)
+            for s in STRENGTHS.astype(np.float32)
+        ]
     )  # [strengths, kinds]
     whole = likelihood.sum(axis=1, keepdims=True)
-    by_kind = likelihood + BORROWED * whole / max(len(seen), 1)
+    by_kind = likelihood + BORROWED * whole / max(worth.sum(), 1)
     return float(STRENGTHS[whole.argmax()]), STRENGTHS[by_kind.argmax(axis=0)]
 
 

@@ -263,6 +263,36 @@ def test_blend_does_not_believe_what_is_repeated_on_the_spot(seed):
     assert bits.interpolated < 2 + 5 * NOISE
 
 
+def genome_of_satellites(seed, n):
+    """Half random DNA, half arrays of up to 3,000 bases, each of a unit of its own of 5 to 180 bases, with errors."""
+    rng = np.random.default_rng(seed)
+    pieces = []
+    while sum(map(len, pieces)) < n:
+        size = int(rng.integers(300, 3000))
+        if rng.random() < 0.5:
+            pieces.append(rng.choice(4, size, p=[0.3, 0.2, 0.2, 0.3]).astype(np.uint8))
+            continue
+        unit = rng.integers(0, 4, int(rng.integers(5, 181))).astype(np.uint8)
+        array = np.tile(unit, size // len(unit) + 1)
+        wrong = rng.random(len(array)) < 0.02
+        array[wrong] = rng.integers(0, 4, wrong.sum())
+        pieces.append(array)
+    return np.concatenate(pieces)[:n]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blend_loses_to_none_of_its_parts_where_each_satellite_is_new(seed):
+    codes = genome_of_satellites(seed, 600_000)
+    assert_blend_loses_to_none(markov_bits(fitted([codes[:480_000]], max_order=10), [codes[480_000:]]))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_blend_of_random_dna_is_its_composition(seed):
+    codes = np.random.default_rng(seed).choice(4, 120_000, p=[0.3, 0.2, 0.2, 0.3]).astype(np.uint8)
+    bits = markov_bits(fitted([codes[:96_000]], max_order=10), [codes[96_000:]])
+    assert bits.interpolated <= bits.by_order[0] + 0.4 * NOISE
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), n=st.sampled_from([5000, 30_000]))
 def test_blend_of_a_short_text_is_hardly_ever_worse_than_the_best_single_order(seed, n):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genolstm.errors import InputError
 from genolstm.readers.labelled_sites import LabelledSites, WindowMeans
 from genolstm.regions import Part, Sites, Stretches
-from genolstm.settings.sites import SHORTEST_WINDOW
+from genolstm.settings.probe import SHORTEST_WINDOW
 from genolstm.states.sites import readable
 from genolstm.store.genome import Genome
 

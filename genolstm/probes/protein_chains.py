@@ -16,6 +16,7 @@ from genolstm.probes.splits import probe_split
 from genolstm.readers.genetic_codes import CODON
 from genolstm.regions import Part, Stretches
 from genolstm.seeds import spawn
+from genolstm.seen import Seen, seen_in
 from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
@@ -104,24 +105,30 @@ def chains_of_proteins(
 ) -> tuple[Chains, str]:
     """Chains that a protein model reads, and a phrase on how they were split.
 
-    Of proteins that the model's split names, the part is the model's; where it names none of them, none was trained on
-    under its name, and whole clusters are drawn. Raises InputError where the model holds out no test part.
+    Of proteins that are in the model's split, by their sequence, the part is the model's; where none of them is, whole
+    clusters are drawn, without near-duplicates of what it was trained on. Raises InputError where the model holds out
+    no test part, or where nothing in its file shows what it was trained on.
     """
     count = len(proteins.names)
     codes = [
         proteins.all_codes[start : start + length]
         for start, length in zip(proteins.starts.tolist(), proteins.lengths.tolist(), strict=True)
     ]
-    known, part = _parts_by_name(proteins, checkpoint)
+    seen = seen_in(checkpoint, proteins)
+    if not seen.known:
+        raise InputError(f"{seen.sentence(str(proteins.path), model_name)}; train the model again.")
+    part = _parts_by_sequence(seen, proteins)
+    known = bool(seen.recognised.any())
     if known and not (part == Part.TEST).any():
         raise InputError(
             f"{model_name} holds out none of the proteins in {proteins.path}, so that no score on them is held out;"
             " give proteins that it has not seen, or a model trained with a test part."
         )
-    how = "the model's own parts, by name and length"
+    how = "the model's own parts, by sequence"
     if not known:
         part = _drawn_parts(clusters_of(codes), settings)
-        how = "whole clusters drawn: the model was trained on no protein of these names"
+        part[list(seen.near)] = NO_PART
+        how = "whole clusters drawn: the model was trained on none of these proteins"
     chains = Chains(
         names=proteins.names,
         proteins=tuple(codes),
@@ -136,23 +143,12 @@ def chains_of_proteins(
     return chains, how
 
 
-def _parts_by_name(proteins: Genome, checkpoint: Checkpoint) -> tuple[int, NDArray[np.int8]]:
-    """How many of the proteins the model's split names, and the part of each; NO_PART for the others.
-
-    A protein of a known name but of another length is another protein: what of it was seen is unknown.
-    """
-    split = checkpoint.split
-    there = {name: place for place, name in enumerate(split.contigs)}
-    place = np.array([there.get(name, NO_PART) for name in proteins.names], dtype=np.int32)
-    known = place >= 0
-    part = np.full(len(place), NO_PART, dtype=np.int8)
-    ends = proteins.lengths[known] - 1
-    first, last = (split.part_at(place[known], each) for each in (np.zeros_like(ends), ends))
-    part[known] = np.where(first == last, first, np.int8(NO_PART))
-    other = known.copy()
-    other[known] = checkpoint.lengths[place[known]] != proteins.lengths[known]
-    part[other] = NO_PART
-    return int(known.sum()), part
+def _parts_by_sequence(seen: Seen, proteins: Genome) -> NDArray[np.int8]:
+    """Part of each protein that is in the model's split; NO_PART for the others, and across two parts; int8 [P]."""
+    place, ends = np.arange(len(proteins.names), dtype=np.int32), proteins.lengths - 1
+    first, last = (seen.split.part_at(place, each) for each in (np.zeros_like(ends), ends))
+    there = seen.recognised & (first == last)
+    return np.where(there, first, np.int8(NO_PART)).astype(np.int8)
 
 
 def _drawn_parts(cluster: NDArray[np.int64], settings: ProteinProbeSettings) -> NDArray[np.int8]:

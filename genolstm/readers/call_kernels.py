@@ -77,8 +77,8 @@ MIN_MAPQ, CANONICAL, FORWARD_CODE, REVERSE_CODE, TAKES_XM, ONLY_CPG, THRESHOLD, 
 RULES = 8
 # Fragments of which one read was met whose mate may yet come: a hash table with open addressing. `keys` [SLOTS] holds
 # the hash of a fragment's name and contig, `fragments` [SLOTS, FRAGMENT] what is known of it, `waiting_calls`
-# [CALLS_WAITING] its counted calls as row << 2 | implied << 1 | modified, ascending; 42 MB at most, however long the file is: only the
-# first progress[SLOTS_USED] slots are, so that a file whose mates come close together stays within the cache.
+# [CALLS_WAITING] its counted calls as row << 2 | implied << 1 | modified, ascending; 42 MB at most, however long the
+# file is. Only the first progress[SLOTS_USED] slots are used, so that few fragments touch little memory.
 SLOTS, FRAGMENTS_WAITING, CALLS_WAITING = 1 << 19, 1 << 18, 1 << 21
 VACANT, REMOVED = 0, 1  # keys that no fragment has
 WHICH, MATE_AT, CALLS_AT, N_CALLS, RECORD = range(5)  # FIRST or LAST; start of the mate; its calls; record number

@@ -253,7 +253,7 @@ CIRCULAR = re.compile(r"(?:^|;)\s*Is_circular\s*=\s*true", re.IGNORECASE)
 
 
 def _raw(attributes: str, key: str, pattern: re.Pattern[str]) -> str | None:
-    """Text of a GFF3 attribute as it stands, None where there is none; `pattern` is asked where the key is set oddly."""
+    """Text of a GFF3 attribute as it stands, None without one; `pattern` is asked where the key is set oddly."""
     at = attributes.find(key)
     if at < 0:
         return None

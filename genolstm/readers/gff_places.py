@@ -77,7 +77,7 @@ def _of_gtf(drafts: list[Draft], gathered: Gathered, *, ranked: bool) -> list[Dr
     ]
 
 
-def _of_gff3(drafts: list[Draft], gathered: Gathered) -> list[Draft]:
+def _of_gff3(drafts: list[Draft], gathered: Gathered) -> list[Draft]:  # noqa: PLR0911  (one return a case)
     """Transcripts of one parent: one for each of the places at which its own lines stand."""
     name = drafts[0].name
     if drafts[0].biotype is not None:  # a CDS that stands alone, with its ID on each contig

@@ -9,6 +9,7 @@ from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
 
+SHORTEST_WINDOW = 31  # bp: what a test window shares with training is counted in 31-mers
 # what a sweep tries: states at one offset, and at several together (a donor extends over six bases)
 OFFSET_SETS: tuple[tuple[int, ...], ...] = (
     (0,), (2,), (4,), (6,), (10,), (0, 2, 4), (0, 2, 4, 6), (0, 2, 4, 6, 10),
@@ -112,7 +113,7 @@ class AccessibilitySettings(Settings):
     edge_word : length of the k-mer in which matched positions agree. edge_matches : positions matched to each edge.
     """
 
-    window: int = option(200, "Bases of a window.", min=2)
+    window: int = option(200, "Bases of a window.", min=SHORTEST_WINDOW)
     peak_share: float = 0.5
     top_share: float = option(0.03, "Fraction of each part's windows that are open where no peaks are given.")
     mappable_bp: int = 1_000
@@ -150,6 +151,11 @@ class AccessibilitySettings(Settings):
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.window <= max(parse_kmers(self.kmers)):
             raise UsageError(f"a window of {self.window} bp holds no {max(parse_kmers(self.kmers))}-mer.")
+        if self.window < SHORTEST_WINDOW:
+            raise UsageError(
+                f"a window of {self.window} bp holds no {SHORTEST_WINDOW}-mer, in which is counted what a test window"
+                f" shares with training; give at least {SHORTEST_WINDOW}."
+            )
         if self.mappable_bp < 0 or not 0 <= self.edge_near <= self.edge_reach:
             raise UsageError("mappable_bp must be at least 0, and edge_near lie between 0 and edge_reach.")
         for name in ("peak_share", "top_share"):

@@ -7,6 +7,7 @@ from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.probe import (
     OFFSET_SETS,
+    SHORTEST_WINDOW,
     AccessibilitySettings,
     ProbeSettings,
     States,
@@ -15,7 +16,6 @@ from genolstm.settings.probe import (
 )
 from genolstm.settings.record import Settings
 
-SHORTEST_WINDOW = 31  # bp: what a test window shares with training is counted in 31-mers
 DEFAULT_GRID = 200  # bp of the windows of a signal, where none are named
 
 

@@ -195,5 +195,9 @@ def _index(growing: Path, suffix: str, reach: int) -> tuple[Path, str]:
     ending = ".csi" if suffix == ".bcf" or reach >= TBI_LIMIT else ".tbi"
     index = growing.with_name(growing.name + ending)
     preset: Any = "bcf" if suffix == ".bcf" else "vcf"  # pysam's stubs lack bcf
-    pysam.tabix_index(str(growing), preset=preset, index=str(index), csi=ending == ".csi", force=True)
+    verbosity = pysam.set_verbosity(0)  # of a header that htslib finds odd, it has been told to no purpose
+    try:
+        pysam.tabix_index(str(growing), preset=preset, index=str(index), csi=ending == ".csi", force=True)
+    finally:
+        pysam.set_verbosity(verbosity)
     return index, ending

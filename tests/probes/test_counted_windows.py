@@ -203,6 +203,7 @@ def test_small_test_parts_are_resampled_in_shorter_blocks():
         ({"kmers": "3;4"}, r"k-mers '3;4' are not lengths from 1 to 7"),
         ({"kmers": "8"}, r"k-mers '8' are not lengths from 1 to 7"),
         ({"window": 6}, "a window of 6 bp holds no 6-mer"),
+        ({"window": 30}, "a window of 30 bp holds no 31-mer, .* give at least 31"),
         ({"twins": 0}, "twins must be at least 1"),
         ({"top_share": 0.0}, "top_share must be above 0 and at most 1"),
         ({"edge_near": 501}, "edge_near lie between 0 and edge_reach"),

@@ -1,6 +1,5 @@
 """Which proteins may be fitted to and judged on: the model's own parts, and no relative across them."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +11,7 @@ from genolstm.homology import clusters_of
 from genolstm.probes.protein_chains import chains_of_genes, chains_of_proteins, homology_left, without_homologues
 from genolstm.probes.protein_genes import Gene
 from genolstm.regions import Part, Stretches
+from genolstm.seen import training_sequence
 from genolstm.settings.protein import ProteinProbeSettings
 
 SETTINGS = ProteinProbeSettings()
@@ -32,7 +32,12 @@ def split_of(rows, contigs):
 def checkpoint_of(proteins, part):
     rows = [(name, 0, int(n), each) for name, n, each in zip(proteins.names, proteins.lengths, part, strict=True)]
     split = split_of(rows, list(proteins.names))
-    return SimpleNamespace(split=split, lengths=proteins.lengths, genome_sha256=proteins.sha256)
+    return SimpleNamespace(
+        split=split,
+        lengths=proteins.lengths,
+        genome_sha256=proteins.sha256,
+        training=training_sequence(proteins, split),
+    )
 
 
 @pytest.fixture
@@ -64,10 +69,11 @@ def test_relatives_of_test_proteins_are_not_fitted_to(proteome):
     assert homology_left(kept)["largest_identity"] < 0.6
 
 
-def test_proteins_that_the_model_does_not_know_are_split_in_whole_clusters(proteome):
-    checkpoint = checkpoint_of(proteome, PARTS)
-    stranger = replace(proteome, names=tuple(f"new_{name}" for name in proteome.names))
-    chains, how = chains_of_proteins(stranger, checkpoint, SETTINGS, "m.h5")
+def test_proteins_that_the_model_does_not_know_are_split_in_whole_clusters(genome_of, drawn_codes, proteome):
+    made = {name: drawn_codes(100 + seed, 120, alphabet=PROTEIN) for seed, name in enumerate("abcdefghijkl")}
+    made["b"] = made["a"].copy()
+    made["b"][::5] = (made["b"][::5] + 1) % 20
+    chains, how = chains_of_proteins(genome_of(made, PROTEIN), checkpoint_of(proteome, PARTS), SETTINGS, "m.h5")
     assert how.startswith("whole clusters drawn")
     assert set(chains.part.tolist()) == {0, 1, 2}
     cluster = clusters_of(chains.proteins)
@@ -75,15 +81,24 @@ def test_proteins_that_the_model_does_not_know_are_split_in_whole_clusters(prote
     assert all(len(set(chains.part[cluster == each])) == 1 for each in np.unique(cluster))
 
 
-def test_a_known_name_with_another_length_and_an_unknown_name_are_left_out(genome_of, drawn_codes, proteome):
-    checkpoint = checkpoint_of(proteome, PARTS)
-    rows = {name: drawn_codes(seed, 120, alphabet=PROTEIN) for seed, name in enumerate("acdefghjkl")}
-    rows["c"] = rows["c"][:100]
+def test_proteins_are_known_by_their_sequence_whatever_they_are_called(genome_of, drawn_codes, proteome):
+    codes = {name: drawn_codes(seed, 120, alphabet=PROTEIN) for seed, name in enumerate("abcdefghijkl")}
+    rows = {"new_d": codes["d"], "new_k": codes["k"], "d": codes["j"], "c": codes["c"][:100], "k": codes["e"]}
     rows["z"] = drawn_codes(99, 120, alphabet=PROTEIN)
-    chains, _ = chains_of_proteins(genome_of(rows, PROTEIN), checkpoint, SETTINGS, "m.h5")
-    kept, skipped, _ = without_homologues(chains, SETTINGS)
-    assert "".join(kept.names) == "adefghjkl"
-    assert skipped == {"outside the parts of the split, or across two": 2}
+    chains, how = chains_of_proteins(genome_of(rows, PROTEIN), checkpoint_of(proteome, PARTS), SETTINGS, "m.h5")
+    assert how == "the model's own parts, by sequence"
+    assert chains.part.tolist() == [Part.TRAIN, Part.TEST, Part.VALID, -1, Part.TRAIN, -1]
+
+
+def test_a_model_without_hashes_is_no_judge_of_other_proteins(genome_of, drawn_codes, proteome):
+    checkpoint = checkpoint_of(proteome, PARTS)
+    checkpoint.training = None
+    assert chains_of_proteins(proteome, checkpoint, SETTINGS, "m.h5")[0].part.tolist() == PARTS
+    other = genome_of({"a": drawn_codes(5, 120, alphabet=PROTEIN)}, PROTEIN)
+    with pytest.raises(
+        InputError, match=r"holds no hashes of its training sequence .*cannot be known; train the model"
+    ):
+        chains_of_proteins(other, checkpoint, SETTINGS, "m.h5")
 
 
 def test_proteins_that_were_all_trained_on_are_refused(proteome):

@@ -122,6 +122,13 @@ def test_tag_that_bcf_cannot_hold_is_named_and_vcf_holds_it(tmp_path):
     write(tmp_path / "a.vcf.gz", info="UNDECLARED=1")
 
 
+@pytest.mark.parametrize("name", ["a.vcf.gz", "a.bcf"])
+def test_htslib_prints_nothing_of_a_header_that_it_finds_odd(tmp_path, capfd, name):
+    odd = '##INFO=<ID=1odd,Number=1,Type=Float,Description="its tag begins with a digit">'
+    write(tmp_path / name, lines=[header()[0], odd, "##contig=<ID=I(1),length=9>", *header()[1:]])
+    assert capfd.readouterr().err == ""
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
