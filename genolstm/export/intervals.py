@@ -19,11 +19,11 @@ Floats = NDArray[np.float64]
 
 COLUMNS = 6
 KNOWN = (  # column -> scale and what it is; the first that is there is the score
+    ("probability", Scale.FRACTION, "calibrated probability of being true"),
     ("trained_log_odds", Scale.LOG_ODDS, "probability of a true site by the probe of the trained model"),
     ("trained_predicted", Scale.RANGE, "value predicted by the probe of the trained model"),
     ("log_odds", Scale.LOG_ODDS, "probability of a true site"),
     ("predicted", Scale.RANGE, "predicted value"),
-    ("probability", Scale.FRACTION, "probability"),
     ("steady_fraction", Scale.FRACTION, "steady fraction"),
     ("forget", Scale.FRACTION, "mean forget gate"),
     ("count", Scale.COUNT, "count"),
