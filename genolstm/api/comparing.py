@@ -1,15 +1,20 @@
 """Results against each other, paired, on what they share."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genolstm.api.records import Column, Result, made_by, read_provenance
+from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.comparing.whole import compare as _compare
+from genolstm.comparing.whole import genes_of_classes
+from genolstm.readers.annotation import Transcript
 from genolstm.settings.compare import CompareSettings
 from genolstm.store.comparison import Comparison, Difference, read_comparison, write_comparison
 from genolstm.store.files import Records
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +56,10 @@ def read_comparison_file(path: Path) -> Compared:
     return Compared(provenance=provenance, records=records, comparison=read_comparison(path))
 
 
-def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings: Any) -> Compared:  # noqa: ANN401
+def compare(
+    paths: Sequence[str | Path], groups: Sequence[str] = (), *, annotation: str | Path | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> Compared:  # fmt: skip
     """Which of several results is better: same sites or bases, same blocks, same resamples.
 
     Parameters
@@ -60,6 +68,8 @@ def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings:
         Probe results, score files of one genome, or models: two or more of one kind.
     groups
         Setting that each file is a seed of; by default models are grouped by their settings, and others not at all.
+    annotation
+        Of score files: genes (GTF or GFF3), for the bits in CDS, UTRs, introns and between genes too.
     **settings
         Any field of ``genolstm.settings.compare.CompareSettings``: ``resamples=5000``.
 
@@ -73,7 +83,8 @@ def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings:
     InputError
         A single file, files of different kinds or genomes, or files that share nothing.
     UsageError
-        Not as many groups as files, or too few resamples for so many differences.
+        Not as many groups as files, too few resamples for so many differences, or an annotation for other files than
+        scores.
 
     Examples
     --------
@@ -86,9 +97,17 @@ def compare(paths: Sequence[str | Path], groups: Sequence[str] = (), **settings:
     ['all shared bases', 'contigs that no model saw']
     """
     chosen = CompareSettings.from_json(settings, where="compare")
-    found = _compare([Path(path) for path in paths], groups, chosen)
+    files, records = [Path(path) for path in paths], Records()
+    transcripts: tuple[Transcript, ...] = ()
+    if annotation is not None:
+        genes, notes = genes_of_classes(files, Path(annotation))
+        for note in notes:
+            log.warning("%s", note)
+        records, transcripts = Records(read=genes.read, used=genes.used, skipped=genes.skipped), genes.transcripts
+    found = _compare(files, groups, chosen, transcripts=transcripts)
+    records.read, records.used = records.read + len(found.files), records.used + len(found.files)
+    inputs = {**found.inputs, **digests_of({"annotation": annotation})}
+    asked = {**chosen.to_json(), "group": list(groups)}
     return Compared(
-        provenance=made_by("compare", {**chosen.to_json(), "group": list(groups)}, found.inputs, seed=chosen.seed),
-        records=Records(read=len(found.files), used=len(found.files)),
-        comparison=found,
-    )
+        provenance=made_by("compare", asked, inputs, seed=chosen.seed), records=records, comparison=found
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from genolstm.cli.terminal import Task, log
 from genolstm.settings.compare import CompareSettings
 
 if TYPE_CHECKING:
+    from genolstm.readers.annotation import Transcript
     from genolstm.store.comparison import Comparison, Difference, GroupValue
 
 UNITS = {"probe": "test sites", "score": "known bases", "checkpoint": "held-out bases"}
@@ -31,11 +32,18 @@ def compare(
         list[str] | None,
         typer.Option("--group", help="Setting that a file is a seed of: once a file, in their order."),
     ] = None,
+    annotation: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotation", help="Score files: genes (GTF or GFF3), for bits in CDS, UTRs, introns and between genes."
+        ),
+    ] = None,
 ) -> None:
     """Compare results of several models, paired, on what they share: same sites, same blocks, same resamples.
 
     Probe results: score of the trained states, and gain over each file's own best control, on the test sites that all
-    have. Score files of one genome: bits of the bases that all scored. Models: their held-out bits, side by side.
+    have. Score files of one genome: bits of the bases that all scored, and of each class of an annotation on contigs
+    that no model saw. Models: their held-out bits, side by side.
 
     Better or worse is said only where the interval of a difference excludes zero and its p, corrected by Holm over all
     differences of one measure, is below 0.05. Files of one group are seeds of one setting, and are resampled too.
@@ -43,15 +51,25 @@ def compare(
     Example: genolstm compare a1.h5 a2.h5 b1.h5 b2.h5 --group a --group a --group b --group b -o compare.h5
     """
     from genolstm.comparing.whole import compare as compare_files
+    from genolstm.comparing.whole import genes_of_classes
     from genolstm.store.comparison import write_comparison
-    from genolstm.store.files import Records
+    from genolstm.store.files import Records, file_sha256
 
     task = Task("compare", run, seed=settings.seed)
-    refuse_all([output], results, run)
-    found = compare_files(results, group or (), settings)
-    records = Records(read=len(found.files), used=len(found.files))
+    refuse_all([output], [*results, annotation], run)
+    records, inputs = Records(), {}
+    transcripts: tuple[Transcript, ...] = ()
+    if annotation:
+        genes, notes = genes_of_classes(results, annotation)
+        for note in notes:
+            log.warning("%s", note)
+        records, transcripts = Records(read=genes.read, used=genes.used, skipped=genes.skipped), genes.transcripts
+        if annotation.is_file():  # a stream cannot be read twice
+            inputs["annotation"] = file_sha256(annotation)
+    found = compare_files(results, group or (), settings, transcripts=transcripts)
+    records.read, records.used = records.read + len(found.files), records.used + len(found.files)
     asked = {**settings.to_json(), "group": group or []}
-    write_comparison(output, found, records, task.provenance(asked, found.inputs))
+    write_comparison(output, found, records, task.provenance(asked, {**found.inputs, **inputs}))
     draw(output, run.figure)
     _log(found)
     task.done(output, records.to_json(), _summary(found), message=_word(found))

@@ -60,6 +60,28 @@ def two_sided_p(drawn: Floats) -> float:
     return min(1.0, 2 * (beyond + 1) / (len(known) + 1))
 
 
+def equal_blocks(weights: NDArray[np.int64]) -> float:
+    """How many equal blocks say as much as these (Kish 1965). weights : [blocks], rows of each."""
+    return float(weights.sum()) ** 2 / float((weights.astype(np.float64) ** 2).sum())
+
+
+def widened(drawn: Floats, values: Floats, blocks: float, rng: np.random.Generator) -> Floats:
+    """Means in resamples of few blocks, [files, R], as far from the mean as Student's t is.
+
+    Of means over 8 blocks that differ by chance alone, a percentile interval as drawn excludes zero in 12 of 100.
+    n blocks drawn from n vary by (n - 1) / n of what they should; and a normal deviate over the root of a chi-square
+    over its degrees of freedom is one of Student's: one draw for each resample, so that differences stay paired.
+    values : [files], the means.   blocks : see `equal_blocks`.
+    """
+    if blocks < 2:  # of one block there is no spread
+        return drawn
+    freedom = blocks - 1
+    factor = np.sqrt(blocks / rng.chisquare(freedom, drawn.shape[1]))  # n / (n - 1) x (n - 1) / chi-square
+    centre = values[:, None]
+    moved: Floats = centre + factor * (drawn - centre)
+    return moved
+
+
 def widening(seeds: int, freedom: int) -> float:
     """By how much deviations of so many drawn seeds are widened. freedom : degrees of it in the spread of seeds."""
     student = float(stats.t.ppf(1 - LEVEL / 2, freedom) / stats.norm.ppf(1 - LEVEL / 2))

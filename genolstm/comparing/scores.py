@@ -1,4 +1,4 @@
-"""Score files of one genome: bits of the bases that all of them scored."""
+"""Score files of one genome: bits of the bases that all of them scored, of all and of each class of an annotation."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,23 +8,40 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.comparing.measured import Floats, Measured
+from genolstm.comparing.measured import Floats, Measured, equal_blocks, widened
 from genolstm.errors import InputError
+from genolstm.readers.annotation import Annotation, Transcript, clip_to_genome, read_annotation
 from genolstm.scoring.blocks import FEWEST_BLOCKS, Grid, resampled_sums
+from genolstm.scoring.classes import CLASS_NAMES, Painted, class_masks, class_spans
 from genolstm.seeds import spawn
 from genolstm.store.comparison import Shared
 from genolstm.store.score import ScoreFile, open_score, read_score_tables
 
 BITS, ALL, UNSEEN = "bits", "all shared bases", "contigs that no model saw"
+CLASS_BITS = "bits by class"  # a measure of its own: p is corrected over the classes
 Interval = tuple[int, int, int]  # contig, start, end
 
 
+def genes_on(scores: Path, annotation: Path) -> tuple[Annotation, list[str]]:
+    """Genes that lie on the genome of a score file, and a sentence for each thing that was left out.
+
+    Raises InputError as `readers.annotation` and `files.open_file`.
+    """
+    with open_score(scores) as file:
+        lengths = file.lengths
+    genes, notes = clip_to_genome(
+        read_annotation(annotation), lengths, annotation_name=str(annotation), genome_name=f"the genome of {scores}"
+    )
+    return genes, [*genes.warnings, *notes]
+
+
 def measured_scores(
-    paths: Mapping[str, Path], *, resamples: int, seed: int
+    paths: Mapping[str, Path], *, resamples: int, seed: int, transcripts: Sequence[Transcript] = ()
 ) -> tuple[list[Measured], list[Shared], list[str]]:
     """Mean bits of each file over the bases that all scored, by blocks of the contigs' grid; contigs unseen apart.
 
-    paths : name -> score file, all of one genome.   Returns the measures, what is shared, and notes.
+    paths : name -> score file, all of one genome.   transcripts : for the bits of each class of bases too, on contigs
+    that no model saw where there are any.   Returns the measures, what is shared, and notes.
     Raises InputError where the files share no stretch.
     """
     with ExitStack() as stack:
@@ -33,21 +50,39 @@ def measured_scores(
         both = _shared_stretches(files)
         bases = sum(end - start for _, start, end in both)
         grid = Grid.of_lengths(np.array(list(lengths.values()), np.int64), bases)
-        sums, symbols = _block_sums(list(files.values()), both, grid)
+        painted = class_spans(transcripts, tuple(lengths)) if transcripts else None
+        sums, symbols = _block_sums(list(files.values()), both, grid, painted)
     seen = np.stack([read_score_tables(path).seen for path in paths.values()])  # [files, contigs]
     of_contig = np.searchsorted(grid.first, np.arange(grid.blocks), side="right") - 1
-    unseen = (seen == 0).all(axis=0)
-    chosen = {ALL: symbols > 0, UNSEEN: (symbols > 0) & unseen[of_contig]}
-    if not chosen[UNSEEN].any() or chosen[UNSEEN].sum() == chosen[ALL].sum():
-        del chosen[UNSEEN]
-    if not symbols.sum():
+    unseen = (seen == 0).all(axis=0)[of_contig]  # [blocks]
+    if not symbols[0].sum():
         raise InputError(f"{' and '.join(paths)} share no known base; score the same contigs.")
+    rows = [(BITS, ALL, 0, symbols[0] > 0)]
+    held_out = (symbols[0] > 0) & unseen
+    if held_out.any() and held_out.sum() < rows[0][-1].sum():
+        rows.append((BITS, UNSEEN, 0, held_out))
+    judged = unseen if held_out.any() else np.ones_like(unseen)
+    rows += [
+        (CLASS_BITS, name, place, chosen)
+        for place, name in enumerate(CLASS_NAMES[: len(symbols) - 1], start=1)
+        if (chosen := (symbols[place] > 0) & judged).any()
+    ]
     measured = [
-        _measure(target, sums[:, rows], symbols[rows], resamples, seed) for target, rows in chosen.items()
-    ]  # fmt: skip
-    shared = [Shared(target, int(symbols[rows].sum()), int(rows.sum())) for target, rows in chosen.items()]
+        _measure(target, measure, sums[:, place, chosen], symbols[place, chosen], resamples, seed)
+        for measure, target, place, chosen in rows
+    ]
+    shared = [Shared(target, int(symbols[place, chosen].sum()), int(chosen.sum())) for _, target, place, chosen in rows]
     read = sorted({contig for contig, _, _ in both})
-    return measured, shared, list(_notes(list(paths), list(lengths), seen[:, read], read))
+    notes = list(_notes(list(paths), list(lengths), seen[:, read], read))
+    if painted is not None:
+        notes.append(_note_of_classes(np.array(list(lengths))[np.unique(of_contig[held_out])].tolist()))
+    return measured, shared, notes
+
+
+def _note_of_classes(held_out: Sequence[str]) -> str:
+    if held_out:
+        return f"classes: bases of {', '.join(held_out)}, which no model saw; both strands' readings of each base."
+    return "classes: no contig is known to be new to every model, so that these bits are not held out."
 
 
 def _shared_stretches(files: Mapping[str, ScoreFile]) -> list[Interval]:
@@ -80,19 +115,26 @@ def _by_contig(intervals: Iterable[Interval]) -> dict[int, list[Interval]]:
 
 
 def _block_sums(
-    files: Sequence[ScoreFile], stretches: Sequence[Interval], grid: Grid
+    files: Sequence[ScoreFile], stretches: Sequence[Interval], grid: Grid, painted: Painted | None
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Bits of each file [files, blocks] and known symbols [blocks], over the strands that all files have."""
+    """Bits of each file [files, rows, blocks] and known symbols [rows, blocks], over the strands that all files have.
+
+    The first row is of all bases, the others are of the classes where there are any.
+    """
     places = [_Places(file) for file in files]
-    strands = min(file.strands for file in files)
-    sums, symbols = np.zeros((len(files), grid.blocks)), np.zeros(grid.blocks, np.int64)
+    strands, rows = min(file.strands for file in files), 1 if painted is None else 1 + len(CLASS_NAMES)
+    sums, symbols = np.zeros((len(files), rows, grid.blocks)), np.zeros((rows, grid.blocks), np.int64)
     for contig, begin, stop in stretches:
         for block, start, end in grid.cut(contig, begin, stop):
+            masks = [np.ones(end - start, dtype=np.bool_)]
+            if painted is not None:
+                masks += class_masks(painted, contig, start, end)
             for strand in range(strands):
                 bits = np.stack([each.read(strand, contig, start, end) for each in places]).astype(np.float64)
                 known = np.isfinite(bits).all(axis=0)
-                sums[:, block] += bits[:, known].sum(axis=1)
-                symbols[block] += int(known.sum())
+                for row, mask in enumerate(masks):
+                    sums[:, row, block] += bits[:, known & mask].sum(axis=1)
+                    symbols[row, block] += int((known & mask).sum())
     return sums, symbols
 
 
@@ -115,13 +157,17 @@ class _Places:
         return self.file.read(strand, first, first + end - start)
 
 
-def _measure(target: str, sums: Floats, symbols: NDArray[np.int64], resamples: int, seed: int) -> Measured:
-    """Mean bits, and means in resamples of blocks. sums : [files, blocks].   symbols : [blocks]."""
+def _measure(
+    target: str, measure: str, sums: Floats, symbols: NDArray[np.int64], resamples: int, seed: int
+) -> Measured:
+    """Mean bits, and means in resamples of blocks, widened. sums : [files, blocks].   symbols : [blocks]."""
     table = np.vstack([sums, symbols]).T.astype(np.float64)
     drawn = resampled_sums(table, spawn(seed, "bootstrap"), resamples).T
+    values, blocks = sums.sum(axis=1) / symbols.sum(), equal_blocks(symbols)
+    means = widened(drawn[:-1] / drawn[-1], values, blocks, spawn(seed, "spread of few blocks"))
     return Measured(
-        target=target, measure=BITS, values=sums.sum(axis=1) / symbols.sum(), drawn=drawn[:-1] / drawn[-1],
-        lower_is_better=True, few_blocks=len(symbols) < FEWEST_BLOCKS,
+        target=target, measure=measure, values=values, drawn=means,
+        lower_is_better=True, few_blocks=blocks < FEWEST_BLOCKS,
     )  # fmt: skip
 
 

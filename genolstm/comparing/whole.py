@@ -7,8 +7,9 @@ from pathlib import Path
 from genolstm.comparing.measured import Groups, Measured, file_values
 from genolstm.comparing.models import measured_models, setting_of
 from genolstm.comparing.probes import measured_probes
-from genolstm.comparing.scores import measured_scores
+from genolstm.comparing.scores import genes_on, measured_scores
 from genolstm.errors import InputError, UsageError
+from genolstm.readers.annotation import Annotation, Transcript
 from genolstm.settings.compare import CompareSettings
 from genolstm.store.comparison import ComparedFile, Comparison, Shared
 from genolstm.store.file_info import FileInfo, read_file_info
@@ -27,12 +28,15 @@ class _File:
     about: FileInfo
 
 
-def compare(paths: Sequence[Path], groups: Sequence[str], settings: CompareSettings) -> Comparison:
+def compare(
+    paths: Sequence[Path], groups: Sequence[str], settings: CompareSettings, *, transcripts: Sequence[Transcript] = ()
+) -> Comparison:
     """Compare probe results, score files or models, paired, on what all of them share.
 
     groups : of each file, the setting that it is a seed of; () groups models by their settings, and leaves other files
-    alone.   Raises InputError for a single file, a file given twice, files of different kinds or genomes, or files
-    that share nothing; UsageError where there are not as many groups as files.
+    alone.   transcripts : genes on the genome of score files, for the bits of each class of bases.
+    Raises InputError for a single file, a file given twice, files of different kinds or genomes, or files that share
+    nothing; UsageError where there are not as many groups as files.
     """
     if groups and len(groups) != len(paths):
         raise UsageError(f"there are {len(paths)} files and {len(groups)} --group: name the group of each, in order.")
@@ -40,7 +44,7 @@ def compare(paths: Sequence[Path], groups: Sequence[str], settings: CompareSetti
     kind = _kind(files)
     _check_genome(files)
     named = {each.name: each.path for each in files}
-    measured, shared, notes = _measured(kind, named, settings)
+    measured, shared, notes = _measured(kind, named, settings, transcripts)
     group_of = list(groups) or _groups_of(kind, files)
     made = Groups(group_of, settings.seed)
     if kind is not Kind.CHECKPOINT and any(len(rows) == 1 for rows in made.files.values()):
@@ -58,15 +62,24 @@ def compare(paths: Sequence[Path], groups: Sequence[str], settings: CompareSetti
     )
 
 
+def genes_of_classes(paths: Sequence[Path], annotation: Path) -> tuple[Annotation, list[str]]:
+    """Genes on the genome of score files, and what was left out. Raises UsageError for files of another kind."""
+    for path in paths:
+        kind = read_file_info(path).kind
+        if kind is not Kind.SCORE:
+            raise UsageError(f"--annotation is for the bits of score files, and {path} is a {kind} file: leave it out.")
+    return genes_on(paths[0], annotation)
+
+
 def _measured(
-    kind: Kind, paths: dict[str, Path], settings: CompareSettings
+    kind: Kind, paths: dict[str, Path], settings: CompareSettings, transcripts: Sequence[Transcript]
 ) -> tuple[list[Measured], list[Shared], list[str]]:
     if kind is Kind.CHECKPOINT:
         return measured_models(paths)
-    drawn = {"resamples": settings.resamples, "seed": settings.seed}
+    resamples, seed = settings.resamples, settings.seed
     if kind is Kind.SCORE:
-        return measured_scores(paths, **drawn)
-    return measured_probes({name: read_probe(path) for name, path in paths.items()}, **drawn)
+        return measured_scores(paths, resamples=resamples, seed=seed, transcripts=transcripts)
+    return measured_probes({name: read_probe(path) for name, path in paths.items()}, resamples=resamples, seed=seed)
 
 
 def _opened(paths: Sequence[Path]) -> list[_File]:

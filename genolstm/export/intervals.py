@@ -19,16 +19,17 @@ Floats = NDArray[np.float64]
 
 COLUMNS = 6
 KNOWN = (  # column -> scale and what it is; the first that is there is the score
+    ("probability", Scale.FRACTION, "calibrated probability of being true"),
     ("trained_log_odds", Scale.LOG_ODDS, "probability of a true site by the probe of the trained model"),
     ("trained_predicted", Scale.RANGE, "value predicted by the probe of the trained model"),
-    ("log_odds", Scale.LOG_ODDS, "probability of a true site by this feature set"),
-    ("probability", Scale.FRACTION, "probability"),
+    ("log_odds", Scale.LOG_ODDS, "probability of a true site"),
+    ("predicted", Scale.RANGE, "predicted value"),
     ("steady_fraction", Scale.FRACTION, "steady fraction"),
     ("forget", Scale.FRACTION, "mean forget gate"),
     ("count", Scale.COUNT, "count"),
     ("reads", Scale.COUNT, "reads"),
 )
-CLASSES = "trained_class_log_odds"  # of the likeliest of several classes, where none is named
+CLASSES = ("trained_class_log_odds_", "class_log_odds_")  # of the likeliest of several, where none is named
 CLASS_MARK = "class_log_odds_"
 NO_SCORE = "0, because the table has no column whose scale is known: name one with --score-column"
 
@@ -76,13 +77,14 @@ def _of_likeliest(table: Table, scale: Scale | None) -> Scoring:
     """Probability of the class that the trained states make likeliest."""
     if scale is not None:
         raise UsageError("--score-scale needs the column that it is of: name it with --score-column.")
-    group = [each for each in table.columns if each.name.startswith(CLASSES)]
+    prefix = next(each for each in CLASSES if any(column.name.startswith(each) for column in table.columns))
+    group = [each for each in table.columns if each.name.startswith(prefix)]
 
     def scores(first: int, stop: int) -> NDArray[np.int64]:
         odds = np.stack([np.asarray(each.read(first, stop), np.float64) for each in group])  # [classes, n]
         return bed_scores(softmax(odds, axis=0).max(axis=0), Scale.FRACTION)
 
-    return Scoring(f"1000 x probability of the likeliest class, of columns {CLASSES}_*", scores)
+    return Scoring(f"1000 x probability of the likeliest class, of columns {prefix}*", scores)
 
 
 def _numbers(table: Table, column: Column) -> Callable[[int, int], Floats]:

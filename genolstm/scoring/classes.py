@@ -1,6 +1,6 @@
 """Mean bits inside coding sequence, untranslated regions, introns, and between genes; sense and antisense apart."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from genolstm.store.score import ClassBits
 # a base that is several things is the first of these
 CLASSES = ("CDS", "UTR", "intron", "noncoding exon")
 BETWEEN = "intergenic"
+CLASS_NAMES = (*CLASSES, BETWEEN)
 SENSE, ANTISENSE, BOTH = "sense", "antisense", "both"
 Spans = NDArray[np.int64]
 Painted = dict[tuple[str, int], dict[int, Spans]]
@@ -91,16 +92,32 @@ def _block_sums(
 ) -> NDArray[np.float64]:
     """Bits and known bases of each class and sense in one block; [classes, 2]."""
     taken = np.zeros(end - start, dtype=bool)
-    nothing = np.zeros((0, 2), dtype=np.int64)
     rows: list[tuple[float, int]] = []
-    for name in CLASSES:
-        plus, minus = (covered(painted[name, strand].get(contig, nothing), start, end) & ~taken for strand in (1, -1))
-        minus &= ~plus  # on both strands: read as on the forward one
+    for plus, minus in _of_strands(painted, contig, start, end):
         taken |= plus | minus
         for own, other in ((0, 1), (1, 0)):
             rows.append(_sum([tracks[own][plus], tracks[other][minus]]))
     rows.append(_sum([tracks[0][~taken], tracks[1][~taken]]))
     return np.array(rows, dtype=np.float64)
+
+
+def class_masks(painted: Painted, contig: int, start: int, end: int) -> list[NDArray[np.bool_]]:
+    """Which bases of [start, end) are of each of `CLASS_NAMES`, on whichever strand; every base is of one."""
+    masks = [plus | minus for plus, minus in _of_strands(painted, contig, start, end)]
+    return [*masks, ~np.logical_or.reduce(masks)]
+
+
+def _of_strands(
+    painted: Painted, contig: int, start: int, end: int
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Bases of [start, end) that each class has on the forward and on the reverse strand, and no class before it."""
+    taken = np.zeros(end - start, dtype=bool)
+    nothing = np.zeros((0, 2), dtype=np.int64)
+    for name in CLASSES:
+        plus, minus = (covered(painted[name, strand].get(contig, nothing), start, end) & ~taken for strand in (1, -1))
+        minus &= ~plus  # on both strands: read as on the forward one
+        taken |= plus | minus
+        yield plus, minus
 
 
 def _sum(parts: list[NDArray[np.float32]]) -> tuple[float, int]:

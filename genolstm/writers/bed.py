@@ -70,10 +70,10 @@ def _columns(further: Sequence[str], slabs: Iterable[BedRows]) -> Iterator[list[
         yield [[name] for name in (f"{COMMENT}{COLUMNS[0]}", *COLUMNS[1:], *further)]
     for rows in slabs:
         for contig in dict.fromkeys(rows.contig):
-            if contig.startswith(COMMENT) or contig in HEADERS:
+            if contig.startswith(COMMENT) or contig in HEADERS or any(letter.isspace() for letter in contig):
                 raise InputError(
-                    f"contig '{contig}' cannot be written as BED, where a line that begins so is no row: rename it in"
-                    " the FASTA, or write .tsv."
+                    f"contig '{contig}' cannot be written as BED: it would be read as a comment or as two columns;"
+                    " rename it in the FASTA, or write .tsv."
                 )
         names = [name or "." for name in rows.name]
         letters = [STRAND_LETTERS[sign] for sign in rows.strand.tolist()]

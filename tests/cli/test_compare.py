@@ -135,6 +135,43 @@ def test_models_of_one_setting_are_grouped_and_no_interval_is_claimed(run, resul
     assert run("report", tmp_path / "c.h5", "-o", tmp_path / "c.html", "-q").code == 0
 
 
+def test_score_files_are_compared_by_class_of_an_annotation(run, results, models, tmp_path):
+    other, out, genes = tmp_path / "other-score.h5", tmp_path / "c.h5", tmp_path / "g.gff3"
+    assert run("score", models("m6.h5", "--seed", "6"), results["genome"], "-o", other, *READ, "-q").code == 0
+    lines = [
+        f"{contig}\tx\t{kind}\t{low}\t{high}\t.\t+\t{phase}\t{about}\n"
+        for contig in ("I", "III", "elsewhere")
+        for kind, low, high, phase, about in (
+            ("mRNA", 11, 300, ".", f"ID=t{contig}"), ("exon", 11, 300, ".", f"Parent=t{contig}"),
+            ("CDS", 41, 250, "0", f"Parent=t{contig}"),
+        )
+    ]  # fmt: skip
+    genes.write_text("##gff-version 3\n" + "".join(lines))
+    asked = ("--annotation", genes, "--figure", tmp_path / "c.svg", "--json")
+    ended = run("compare", results["score"], other, "-o", out, *FEW, *asked)
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    classes = [row["target"] for row in told["differences"] if row["measure"] == "bits by class"]
+    assert classes == ["CDS", "UTR", "intergenic"]
+    assert told["records"]["skipped"]["contig not in genome"] == 3
+    assert told["records"]["read"] == told["records"]["used"] + sum(told["records"]["skipped"].values())
+    assert "elsewhere" in ended.err
+    assert (tmp_path / "c-differences-bits-by-class.svg").exists()
+    with open_any(out) as file:
+        assert json.loads(file.attrs["inputs"])["annotation"] == file_sha256(genes)
+    ended = run("compare", results["score"], other, "-o", out, "-f", *FEW, "--json")
+    assert [row for row in told["differences"] if row["measure"] == "bits"] == json.loads(ended.out)["differences"]
+
+
+def test_annotation_is_for_score_files_alone(run, probes, tmp_path):
+    genes = tmp_path / "g.gff3"
+    genes.write_text("##gff-version 3\n")
+    ended = run("compare", probes("a.h5", 1.0), probes("b.h5", 0.0), "-o", tmp_path / "c.h5", "--annotation", genes)
+    assert ended.code == 2
+    assert "--annotation is for the bits of score files, and " in ended.err
+    assert "is a probe file: leave it out." in ended.err
+
+
 def test_score_files_of_one_genome_are_compared(run, results, models, tmp_path):
     other = tmp_path / "other-score.h5"
     assert run("score", models("m5.h5", "--seed", "5"), results["genome"], "-o", other, *READ, "-q").code == 0

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from genolstm.comparing.measured import Groups, Measured, drawn_mean, holm, two_sided_p
+from genolstm.comparing.measured import Groups, Measured, drawn_mean, equal_blocks, holm, two_sided_p, widened
 from genolstm.errors import UsageError
 
 
@@ -40,6 +40,26 @@ def test_interval_of_seeds_alone_has_the_width_of_students():
     low, high = np.quantile(drawn_mean(drawn, rng, seeds - 1), [0.025, 0.975])
     half = stats.t.ppf(0.975, seeds - 1) * values.std(ddof=1) / np.sqrt(seeds)
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_equal_blocks_count_as_they_are_and_unequal_ones_as_fewer():
+    assert equal_blocks(np.full(7, 30)) == pytest.approx(7)
+    assert equal_blocks(np.array([100, 1, 1])) == pytest.approx(102**2 / 10_002)
+
+
+@pytest.mark.parametrize("blocks", [5, 8])
+def test_null_of_few_blocks_is_kept_in_nineteen_of_twenty(blocks):
+    """Drawn as they are, the intervals of 8 blocks would exclude zero in 12 of 100 draws."""
+    rng, wrong, as_drawn, draws = np.random.default_rng(blocks), 0, 0, 1_000
+    for _ in range(draws):
+        values = rng.normal(size=blocks)
+        means = (rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=400) @ values / blocks)[None]
+        for each in (0, 1):
+            drawn = widened(means, values.mean(keepdims=True), blocks, rng)[0] if each else means[0]
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            wrong, as_drawn = wrong + each * (low > 0 or high < 0), as_drawn + (1 - each) * (low > 0 or high < 0)
+    assert wrong / draws < 0.075
+    assert as_drawn > wrong
 
 
 def test_files_of_one_group_give_mean_spread_and_a_wider_interval():

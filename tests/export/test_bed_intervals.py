@@ -87,6 +87,9 @@ def test_several_classes_are_scored_by_their_likeliest_or_by_one_that_is_named()
     probability = np.exp(list(odds.values())) / np.exp(list(odds.values())).sum(axis=0)
     found = scoring_of(probe_table(**columns))
     assert found.scores(0, 4).tolist() == np.rint(1000 * probability.max(axis=0)).tolist()
+    assert found.meaning == "1000 x probability of the likeliest class, of columns trained_class_log_odds_*"
+    plain = {name.removeprefix("trained_"): values for name, values in columns.items()}  # as predictions name them
+    assert scoring_of(probe_table(**plain)).scores(0, 4).tolist() == found.scores(0, 4).tolist()
     of_b = scoring_of(probe_table(**columns), "trained_class_log_odds_b")
     assert of_b.scores(0, 4).tolist() == np.rint(1000 * probability[1]).tolist()
 

@@ -57,8 +57,8 @@ def test_further_columns_follow_under_a_comment_that_names_them(tmp_path):
     )
 
 
-@pytest.mark.parametrize("contig", ["#a", "track", "browser"])
-def test_contigs_that_would_be_read_as_comments_are_refused(tmp_path, contig):
+@pytest.mark.parametrize("contig", ["#a", "track", "browser", "a b"])
+def test_contigs_that_would_be_read_as_something_else_are_refused(tmp_path, contig):
     out = tmp_path / "x.bed"
     with pytest.raises(InputError, match=f"contig '{contig}' cannot be written as BED"):
         write_bed(out, [rows(contig=["a", contig])])
