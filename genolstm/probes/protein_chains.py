@@ -19,6 +19,7 @@ from genolstm.seeds import spawn
 from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
+from genolstm.store.lineage import TrainedOn
 
 NO_PART = -1
 
@@ -137,11 +138,27 @@ def chains_of_proteins(
 
 
 def _parts_by_name(proteins: Genome, checkpoint: Checkpoint) -> tuple[int, NDArray[np.int8]]:
-    """How many of the proteins the model's split names, and the part of each; NO_PART for the others.
+    """How many of the proteins the model's split names, or that of a model it goes on from; and the part of each.
+
+    NO_PART for the others. A protein that any of these models was trained on is for training.
+    """
+    known = np.zeros(len(proteins.names), dtype=np.bool_)
+    part = np.full(len(known), NO_PART, dtype=np.int8)
+    models: tuple[TrainedOn, ...] = (checkpoint, *checkpoint.ancestors)
+    for model in models:
+        named, of_model = _parts_of(proteins, model)
+        known |= named
+        both = (part >= 0) & (of_model >= 0)
+        part = np.where(both, np.minimum(part, of_model), np.maximum(part, of_model)).astype(np.int8)
+    return int(known.sum()), part
+
+
+def _parts_of(proteins: Genome, model: TrainedOn) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Which of the proteins one training's split names, and the part of each.
 
     A protein of a known name but of another length is another protein: what of it was seen is unknown.
     """
-    split = checkpoint.split
+    split = model.split
     there = {name: place for place, name in enumerate(split.contigs)}
     place = np.array([there.get(name, NO_PART) for name in proteins.names], dtype=np.int32)
     known = place >= 0
@@ -150,9 +167,9 @@ def _parts_by_name(proteins: Genome, checkpoint: Checkpoint) -> tuple[int, NDArr
     first, last = (split.part_at(place[known], each) for each in (np.zeros_like(ends), ends))
     part[known] = np.where(first == last, first, np.int8(NO_PART))
     other = known.copy()
-    other[known] = checkpoint.lengths[place[known]] != proteins.lengths[known]
+    other[known] = model.lengths[place[known]] != proteins.lengths[known]
     part[other] = NO_PART
-    return int(known.sum()), part
+    return known, part
 
 
 def _drawn_parts(cluster: NDArray[np.int64], settings: ProteinProbeSettings) -> NDArray[np.int8]:
