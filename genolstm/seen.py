@@ -221,16 +221,15 @@ def _own_split(model: TrainedOn, genome: Genome) -> Stretches | None:
 
 def _by_both(seen: Seen, before: Seen) -> Seen:
     """What two trainings read together: a base is for training where it was in either, else for validation, or test."""
-    split = merged_split(seen.split, before.split)
-    trained = set(split.of(Part.TRAIN).contig.tolist())
     shares = {
         contig: max(seen.near.get(contig, 0.0), before.near.get(contig, 0.0)) for contig in {*seen.near, *before.near}
     }
     return Seen(
-        split=split,
+        split=merged_split(seen.split, before.split),
         complete=seen.complete or before.complete,
         recognised=seen.recognised | before.recognised,
-        near={contig: share for contig, share in sorted(shares.items()) if contig not in trained},
+        # also where the other training has blocks of the contig: those that it held out are near-duplicates too
+        near=dict(sorted(shares.items())),
         known=seen.known and before.known,
         unchecked=max(seen.unchecked, before.unchecked),
     )

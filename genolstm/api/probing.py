@@ -1,15 +1,16 @@
 """What a model's hidden states carry information about: linear probes, each beside its controls."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genolstm.api.found import as_found, log
 from genolstm.api.genomes import genes_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, listed, made_by, read_provenance
 from genolstm.errors import UsageError
+from genolstm.probes.folds import FoldModel, probe_folds
 from genolstm.probes.protein_sources import check_fits, gene_source, protein_source
 from genolstm.probes.tasks.accessibility import Chromatin
 from genolstm.probes.tasks.accessibility import probe_accessibility as _probe_accessibility
@@ -19,7 +20,7 @@ from genolstm.probes.tasks.sites import probe_sites as _probe_sites
 from genolstm.probes.tasks.splice import probe_splice as _probe_splice
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
-from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.protein import AnyProbeSettings, ProteinProbeSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
 from genolstm.store.files import Records
@@ -27,6 +28,8 @@ from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, read_probe, read_probe_task, write_probe
 from genolstm.store.track import Track, open_track
 from genolstm.stream.reader import GenomeReader
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,14 +94,41 @@ def _reader(model: Model, genome: Genome) -> GenomeReader:
     return GenomeReader(model.evaluated(), genome, StreamSettings())
 
 
+def _over_folds(
+    models: list[Model], probe: Callable[[Model], tuple[dict[str, ProbeResult], R]], settings: AnyProbeSettings
+) -> tuple[dict[str, ProbeResult], R]:
+    """Result of a probe of one model, or pooled over those of all folds."""
+    if len(models) == 1:
+        return probe(models[0])
+    folds = [FoldModel(name=each.source, checkpoint=each.checkpoint) for each in models]
+    in_order = iter(models)
+    return probe_folds(folds, lambda _: probe(next(in_order)), settings, log.info)
+
+
+def _models(model: Model | Sequence[Model], genome: Genome) -> tuple[list[Model], dict[str, str]]:
+    """The model, or those of all folds, and their hashes among the inputs."""
+    models = [model] if isinstance(model, Model) else list(model)
+    for each in models:
+        each.check_reads(genome)
+    if len(models) == 1:
+        return models, {"model": models[0].sha256}
+    return models, {f"model {number}": each.sha256 for number, each in enumerate(models, 1)}
+
+
 @as_found()
-def probe_splice(model: Model, genome: Genome, annotation: str | Path, **settings: Any) -> Probe:  # noqa: ANN401
+def probe_splice(
+    model: Model | Sequence[Model],
+    genome: Genome,
+    annotation: str | Path,
+    **settings: Any,  # noqa: ANN401
+) -> Probe:
     """Whether hidden states distinguish splice donors and acceptors from decoys with the same GT or AG.
 
     Parameters
     ----------
     model
-        Of DNA.
+        Of DNA. Or the models of all folds (``train(..., folds=5, fold=1)`` and so on): each site is then judged once,
+        by the model that held it out.
     genome
         The one it was trained on, or another with ``train_contigs`` and ``test_contigs`` named.
     annotation
@@ -131,14 +161,18 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
     (['trained', 'trained'], 'auprc')
     """
     chosen = ProbeSettings.from_json(listed(settings), where="probe_splice")
-    model.check_reads(genome)
+    models, of_models = _models(model, genome)
     genes = genes_of(annotation, genome)
-    targets, skipped = _probe_splice(
-        model.checkpoint, _reader(model, genome), genes.transcripts, chosen, model_name=model.source, log=log.info
+    targets, skipped = _over_folds(
+        models,
+        lambda each: _probe_splice(
+            each.checkpoint, _reader(each, genome), genes.transcripts, chosen, model_name=each.source, log=log.info
+        ),
+        chosen,
     )
-    inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"annotation": annotation})}
+    inputs = {**of_models, "genome": genome.sha256, **digests_of({"annotation": annotation})}
     return Probe(
-        provenance=made_by("probe_splice", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
+        provenance=made_by("probe_splice", chosen.to_json(), inputs, device=models[0].device, seed=chosen.seed),
         records=Records(read=genes.read, used=genes.used, skipped={**genes.skipped, **skipped}),
         task="splice", targets=_by_name(targets),
     )  # fmt: skip
@@ -146,7 +180,7 @@ def probe_splice(model: Model, genome: Genome, annotation: str | Path, **setting
 
 @as_found()
 def probe_accessibility(
-    model: Model,
+    model: Model | Sequence[Model],
     genome: Genome,
     track: Track | str | Path,
     *,
@@ -159,7 +193,8 @@ def probe_accessibility(
     Parameters
     ----------
     model
-        Of DNA.
+        Of DNA. Or the models of all folds (``train(..., folds=5, fold=1)`` and so on): each site is then judged once,
+        by the model that held it out.
     genome
         The one it was trained on, or another with ``train_contigs`` and ``test_contigs`` named.
     track
@@ -194,15 +229,19 @@ def probe_accessibility(
     """
     chosen = AccessibilitySettings.from_json(listed(settings), where="probe_accessibility")
     counted = track if isinstance(track, Track) else open_track(Path(track))
-    model.check_reads(genome)
+    models, of_models = _models(model, genome)
     chromatin = Chromatin(track=counted, peaks=_bed(peaks, genome), blacklist=_bed(blacklist, genome))
-    targets, records = _probe_accessibility(
-        model.checkpoint, _reader(model, genome), chromatin, chosen, model_name=model.source, log=log.info
+    targets, records = _over_folds(
+        models,
+        lambda each: _probe_accessibility(
+            each.checkpoint, _reader(each, genome), chromatin, chosen, model_name=each.source, log=log.info
+        ),
+        chosen,
     )
     files = digests_of({"track": counted.path, "peaks": peaks, "blacklist": blacklist})
-    inputs = {"model": model.sha256, "genome": genome.sha256, **files}
+    inputs = {**of_models, "genome": genome.sha256, **files}
     return Probe(
-        provenance=made_by("probe_accessibility", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
+        provenance=made_by("probe_accessibility", chosen.to_json(), inputs, device=models[0].device, seed=chosen.seed),
         records=records, task="accessibility", targets=_by_name(targets),
     )  # fmt: skip
 
@@ -283,7 +322,7 @@ def probe_protein(
 
 @as_found()
 def probe_sites(
-    model: Model,
+    model: Model | Sequence[Model],
     genome: Genome,
     sites: str | Path,
     *,
@@ -295,7 +334,8 @@ def probe_sites(
     Parameters
     ----------
     model
-        Of DNA.
+        Of DNA. Or the models of all folds (``train(..., folds=5, fold=1)`` and so on): each site is then judged once,
+        by the model that held it out.
     genome
         The one it was trained on, or another with ``train_contigs`` and ``test_contigs`` named.
     sites
@@ -328,18 +368,24 @@ def probe_sites(
     ['labels']
     """
     chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
-    model.check_reads(genome)
+    models, of_models = _models(model, genome)
     beside = Path(negatives) if negatives is not None and negatives != MATCHED_NEGATIVES else None
     labels = read_labels(
         Path(sites), genome, chosen, negatives=beside, matched=negatives == MATCHED_NEGATIVES
     )  # fmt: skip
     for warning in labels.warnings:
         log.warning("%s", warning)
-    targets, records = _probe_sites(
-        model.checkpoint, _reader(model, genome), labels, chosen, model_name=model.source, log=log.info
+    if len(models) > 1 and labels.names_parts:
+        raise UsageError(f"{sites} names the part of each site, and folds have parts of their own; give one model.")
+    targets, records = _over_folds(
+        models,
+        lambda each: _probe_sites(
+            each.checkpoint, _reader(each, genome), labels, chosen, model_name=each.source, log=log.info
+        ),
+        chosen,
     )
-    inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"sites": sites, "negatives": beside})}
+    inputs = {**of_models, "genome": genome.sha256, **digests_of({"sites": sites, "negatives": beside})}
     return Probe(
-        provenance=made_by("probe_sites", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
+        provenance=made_by("probe_sites", chosen.to_json(), inputs, device=models[0].device, seed=chosen.seed),
         records=records, task="sites", targets=_by_name(targets),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from genolstm.cli.help import GroupedHelp
 from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
 from genolstm.cli.probe_accessibility import accessibility
+from genolstm.cli.probe_folds import Folds, fold_models, model_inputs, probe_models, read_models
 from genolstm.cli.probe_protein import protein
 from genolstm.cli.probe_sites import sites
 from genolstm.cli.terminal import ProgressLine, Task, log
@@ -45,6 +46,7 @@ def splice(
     settings: ProbeSettings,
     compute: ComputeOptions,
     run: ResultOptions,
+    folds: Folds = False,
 ) -> None:
     """Test whether hidden states distinguish splice donors and acceptors from decoys with the same GT or AG.
 
@@ -59,31 +61,38 @@ def splice(
     from genolstm.model import trained_model
     from genolstm.probes.tasks.splice import probe_splice
     from genolstm.readers.annotation import clip_to_genome, read_annotation
-    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import Records, file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.stream.reader import GenomeReader
 
     task = Task("probe splice", run, seed=settings.seed)
-    refuse_all([output], [model, genome, annotation], run)
+    paths = fold_models(model, folds=folds)
+    refuse_all([output], [*paths, genome, annotation], run)
     task.refuse_stream(annotation)
-    checkpoint, opened = read_checkpoint(model), open_genome(genome)
-    inputs = {"model": file_sha256(model), "genome": opened.sha256}
+    opened = open_genome(genome)
+    models = read_models(paths, opened)
+    inputs = {**model_inputs(paths), "genome": opened.sha256}
     if annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(annotation)
-    check_alphabet(checkpoint, model, opened)
     genes, notes = clip_to_genome(
         read_annotation(annotation), opened.length_of, annotation_name=str(annotation), genome_name=str(genome)
     )
     for note in (*genes.warnings, *notes):
         log.warning("%s", note)
     on = task.use_device(compute.device, compute.threads)
-    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
-        reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
-        results, skipped = probe_splice(
-            checkpoint, reader, genes.transcripts, settings, model_name=str(model), log=log.info
+        results, skipped = probe_models(
+            models,
+            lambda each: GenomeReader(
+                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
+                on_progress=line.show,
+            ),
+            lambda each, reader, name: probe_splice(
+                each, reader, genes.transcripts, settings, model_name=name, log=log.info
+            ),
+            settings,
+            folds=folds,
         )  # fmt: skip
     if not ranks.is_main_process:
         return

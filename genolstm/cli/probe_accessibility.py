@@ -8,6 +8,7 @@ import typer
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
+from genolstm.cli.probe_folds import Folds, fold_models, model_inputs, probe_models, read_models
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.settings.reading import StreamSettings
@@ -30,6 +31,7 @@ def accessibility(
     blacklist: Annotated[
         Path | None, typer.Option("--blacklist", help="BED of places to leave out, beside those of the track.")
     ] = None,
+    folds: Folds = False,
 ) -> None:
     """Test whether hidden states, pooled over windows, predict open chromatin: peaks (logistic) and signal (ridge).
 
@@ -45,7 +47,6 @@ def accessibility(
     from genolstm.model import trained_model
     from genolstm.probes.tasks.accessibility import Chromatin, probe_accessibility
     from genolstm.readers.bed import read_bed
-    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
@@ -53,12 +54,13 @@ def accessibility(
     from genolstm.stream.reader import GenomeReader
 
     task = Task("probe accessibility", run, seed=settings.seed)
-    given = {"model": model, "genome": genome, "track": track, "peaks": peaks, "blacklist": blacklist}
+    paths = fold_models(model, folds=folds)
+    given = {"genome": genome, "track": track, "peaks": peaks, "blacklist": blacklist}
     files = {name: path for name, path in given.items() if path is not None}
-    refuse_all([output], files.values(), run)
+    refuse_all([output], [*paths, *files.values()], run)
     task.refuse_stream(peaks, blacklist)
-    checkpoint, opened, counted = read_checkpoint(model), open_genome(genome), open_track(track)
-    check_alphabet(checkpoint, model, opened)
+    opened, counted = open_genome(genome), open_track(track)
+    models = read_models(paths, opened)
     beds = {
         name: read_bed(path, opened.length_of, genome_name=str(genome)) if path else None
         for name, path in (("peaks", peaks), ("blacklist", blacklist))
@@ -66,16 +68,23 @@ def accessibility(
     for bed in beds.values():
         for note in bed.warnings if bed else ():
             log.warning("%s", note)
-    inputs = {
+    inputs = model_inputs(paths) | {
         name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items() if path.is_file()
     }
     on = task.use_device(compute.device, compute.threads)
-    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     chromatin = Chromatin(track=counted, **beds)
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
-        reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
-        results, records = probe_accessibility(
-            checkpoint, reader, chromatin, settings, model_name=str(model), log=log.info
+        results, records = probe_models(
+            models,
+            lambda each: GenomeReader(
+                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
+                on_progress=line.show,
+            ),
+            lambda each, reader, name: probe_accessibility(
+                each, reader, chromatin, settings, model_name=name, log=log.info
+            ),
+            settings,
+            folds=folds,
         )  # fmt: skip
     if not ranks.is_main_process:
         return

@@ -8,7 +8,9 @@ import typer
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, refuse_all
+from genolstm.cli.probe_folds import Folds, fold_models, model_inputs, probe_models, read_models
 from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.errors import UsageError
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
 
@@ -35,6 +37,7 @@ def sites(
         str | None,
         typer.Option("--negatives", help="For positives alone: 'matched' draws negatives like them; or a BED of some."),
     ] = None,
+    folds: Folds = False,
 ) -> None:
     """Ask whether hidden states tell any labels: points (offsets swept) or windows (mean and maximum of the states).
 
@@ -48,7 +51,6 @@ def sites(
     from genolstm.cli.probe_output import report
     from genolstm.model import trained_model
     from genolstm.probes.tasks.sites import MATCHED_NEGATIVES, probe_sites, read_labels
-    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
@@ -56,20 +58,31 @@ def sites(
 
     task = Task("probe sites", run, seed=settings.seed)
     beside = Path(negatives) if negatives and negatives != MATCHED_NEGATIVES else None
-    files = {"model": model, "genome": genome, "sites": sites, **({"negatives": beside} if beside else {})}
-    refuse_all([output], files.values(), run)
+    paths = fold_models(model, folds=folds)
+    files = {"genome": genome, "sites": sites, **({"negatives": beside} if beside else {})}
+    refuse_all([output], [*paths, *files.values()], run)
     task.refuse_stream(sites, beside)
-    checkpoint, opened = read_checkpoint(model), open_genome(genome)
-    check_alphabet(checkpoint, model, opened)
+    opened = open_genome(genome)
+    models = read_models(paths, opened)
     labels = read_labels(sites, opened, settings, negatives=beside, matched=negatives == MATCHED_NEGATIVES)
     for note in labels.warnings:
         log.warning("%s", note)
-    inputs = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items()}
+    if folds and labels.names_parts:
+        raise UsageError(f"{sites} names the part of each site, and --folds have parts of their own; leave one out.")
+    of_files = {name: opened.sha256 if name == "genome" else file_sha256(path) for name, path in files.items()}
+    inputs = model_inputs(paths) | of_files
     on = task.use_device(compute.device, compute.threads)
-    trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
-        reader = GenomeReader(trained, opened, StreamSettings(), ranks=ranks, on_progress=line.show)
-        results, records = probe_sites(checkpoint, reader, labels, settings, model_name=str(model), log=log.info)
+        results, records = probe_models(
+            models,
+            lambda each: GenomeReader(
+                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
+                on_progress=line.show,
+            ),
+            lambda each, reader, name: probe_sites(each, reader, labels, settings, model_name=name, log=log.info),
+            settings,
+            folds=folds,
+        )  # fmt: skip
     if not ranks.is_main_process:
         return
     write_probe(output, "sites", results, records, task.provenance(settings.to_json(), inputs))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,11 @@ def _train_folds(asked: _Asked, settings: TrainSettings, output: Path, task: Tas
 
     if task.processes > 1:
         raise UsageError("torchrun trains one model; give --fold with each of 1 to --folds in turn.")
+    if asked.run.figure:
+        raise UsageError("--figure draws one training, and --folds are several; give --fold, or leave the picture out.")
     paths = {fold: fold_path(output, fold) for fold in range(1, settings.folds + 1)}
+    if asked.resume:
+        _refuse_ancestry(paths.values())
     if not asked.resume:
         refuse_all(paths.values(), asked.genomes, asked.run)
     folds = []
@@ -117,6 +121,18 @@ def _train_folds(asked: _Asked, settings: TrainSettings, output: Path, task: Tas
     message = f"{len(folds)} folds" + (f", mean {mean:.4f} bits/base on what each held out" if mean else " trained")
     records = {"read": len(paths), "used": len(folds), "skipped": {}}
     task.done(None, records, {"folds": folds, "mean_test_bits_per_base": mean}, message=message)
+
+
+def _refuse_ancestry(paths: Iterable[Path]) -> None:
+    """Refuse to resume folds of which some go on from a model: the others would be trained anew. Raises UsageError."""
+    from genolstm.store.checkpoint import read_checkpoint
+
+    for path in (each for output in paths for each in (output, resume_path(output)) if each.exists()):
+        if ancestors := read_checkpoint(path).ancestors:
+            raise UsageError(
+                f"{path} goes on from {ancestors[-1].name}, and --resume would train the folds that are missing without"
+                " it; train each of them with --fold and --from."
+            )
 
 
 def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task) -> "Trained | None":
@@ -143,7 +159,7 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
         model, settings = saved.model, saved.train
     elif origin:
         model = shape_of(origin, chosen)
-        model, settings = suited(model, settings, None, {**chosen, "layers": 0, "hidden": 0}, on)
+        model, settings = suited(model, settings, None, {*chosen, "layers", "hidden"}, on)
     else:
         model, settings = suited(model, settings, asked.size.size, chosen, on)
     steps = (settings.lanes // task.processes, settings.chunk)
@@ -153,7 +169,7 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
             task.listen()
         genome = join_genomes([open_genome(path) for path in asked.genomes])
         session = begin(genome, model, settings, device=on, saved=saved, origin=origin, ranks=ranks)
-        _train(session, output, task)
+        _train(session, output, task, again="in place of --from goes on" if origin else "goes on")
     if not ranks.is_main_process:
         return None
     bits = session.evaluate()
@@ -198,8 +214,11 @@ def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path)
             )
 
 
-def _train(session: "TrainingSession", output: Path, task: Task) -> None:
-    """Train to the end, writing resumable checkpoints on schedule and when a signal stops the run."""
+def _train(session: "TrainingSession", output: Path, task: Task, *, again: str) -> None:
+    """Train to the end, writing resumable checkpoints on schedule and when a signal stops the run.
+
+    again : what --resume does to the command after a signal, as the end of a sentence.
+    """
     run, unit = session.run, session.genome.alphabet.unit
     written = run.progress.seconds
     with _stop_signals() as received, ProgressLine("train", unit=f"{unit}s", quiet=task.quiet) as line:
@@ -215,9 +234,10 @@ def _train(session: "TrainingSession", output: Path, task: Task) -> None:
                 written = run.progress.seconds
             if stop:
                 log.warning(
-                    "stopped by signal %d: wrote %s; the same command with --resume goes on",
+                    "stopped by signal %d: wrote %s; the same command with --resume %s",
                     stop,
                     resume_path(output),
+                    again,
                 )
                 raise typer.Exit(128 + stop)
     # a job that is killed while it measures resumes here, with nothing left to train

@@ -85,6 +85,11 @@ def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe
     if target not in results:
         raise InputError(f"{path} holds no target '{target}'; it has {', '.join(results)}.")
     result = results[target]
+    if result.fold is not None:
+        raise InputError(
+            f"{path} holds a probe of each of {result.definition['folds']} folds, and none of one model; give the probe"
+            " of one model."
+        )
     with open_file(path, Kind.PROBE) as file:
         task, inputs = str(file.attrs["task"]), json.loads(file.attrs["inputs"])
     return FittedProbe(

@@ -203,14 +203,14 @@ def calibration_line(log_odds: Floats, labels: NDArray[np.integer]) -> tuple[flo
 
     log_odds, labels : [N]. The slope is at least 0.05 (Platt 1999, eq. 5).
     """
-    positives, spread = int((labels == 1).sum()), float(log_odds.std()) or 1.0
+    positives, middle, spread = int((labels == 1).sum()), float(log_odds.mean()), float(log_odds.std()) or 1.0
     high, low = (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
     target = np.where(labels == 1, high, low)
-    design = np.stack([log_odds / spread, np.ones(len(log_odds))], axis=1)
+    design = np.stack([(log_odds - middle) / spread, np.ones(len(log_odds))], axis=1)
     weights = _most_likely(design, np.zeros(len(log_odds)), target)
     slope = float(weights[0]) / spread
     if slope >= LEAST_SLOPE:
-        return slope, float(weights[1])
+        return slope, float(weights[1]) - slope * middle
     return LEAST_SLOPE, float(_most_likely(design[:, 1:], LEAST_SLOPE * log_odds, target)[0])
 
 

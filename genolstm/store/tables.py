@@ -119,7 +119,8 @@ class TableFile:
         home = self._home(paths[0], axis)
         places = listed(home, self.kind) or along_stretches(self.file, self.kind, axis)
         rows = int(np.prod(self.file[paths[0]].shape[: 2 if _is_matrix(row) else 1]))
-        columns: list[Column] = list(self._place_columns(places)) if places else []
+        contigs = strings(home.parent["contigs/name"]) if "contigs/name" in home.parent else self.contigs
+        columns: list[Column] = list(_place_columns(places, contigs)) if places else []
         hidden = PLACE_NAMES if places else set()
         if home != group:
             columns += [each for each in self._keys(home, axis) if not places or each.name not in PLACE_NAMES]
@@ -131,7 +132,7 @@ class TableFile:
         for path in self._predictions(name, axis):
             feature = path.split("/")[-2]
             columns += [each._replace(name=f"{feature}_{each.name}") for each in self._columns(path)]
-        return Table(name=name, rows=rows, columns=tuple(columns), places=places, contigs=self.contigs)
+        return Table(name=name, rows=rows, columns=tuple(columns), places=places, contigs=contigs)
 
     def _home(self, path: str, axis: str) -> h5py.Group:
         """Group that names the entries of an axis are: its own, or the first with text or places on the axis."""
@@ -166,18 +167,6 @@ class TableFile:
             for each in sorted(PREDICTIONS)
         ]
         return [path for path in paths if path in self.file and _row(self.kind, path).dims[0] == axis]
-
-    def _place_columns(self, places: Places) -> Iterator[Column]:
-        names = np.array(self.contigs, dtype=object)
-        yield Column("contig", "", "name", lambda first, stop: names[places.of(first, stop).contig].tolist())
-        if places.single:
-            yield Column("position", "bp", "0-based", lambda first, stop: places.of(first, stop).start)
-        else:
-            yield Column("start", "bp", "0-based", lambda first, stop: places.of(first, stop).start)
-            yield Column("end", "bp", "half-open", lambda first, stop: places.of(first, stop).end)
-        if places.stranded:
-            meaning = "+, - or . for none"
-            yield Column("strand", "", meaning, lambda first, stop: LETTERS[places.of(first, stop).strand].tolist())
 
     def _columns(self, path: str) -> list[Column]:
         """One dataset as columns: one, or one for each entry of its further axes."""
@@ -222,6 +211,19 @@ class TableFile:
             parts = zip(*(self._spelled(item.name, item)(0, length) for item in named_by), strict=True)
             return ["_".join(map(str, row)) for row in parts]
         return [f"{axis.removesuffix('s') if axis in ROW_AXES else ''}{place}" for place in range(length)]
+
+
+def _place_columns(places: Places, contigs: tuple[str, ...]) -> Iterator[Column]:
+    names = np.array(contigs, dtype=object)
+    yield Column("contig", "", "name", lambda first, stop: names[places.of(first, stop).contig].tolist())
+    if places.single:
+        yield Column("position", "bp", "0-based", lambda first, stop: places.of(first, stop).start)
+    else:
+        yield Column("start", "bp", "0-based", lambda first, stop: places.of(first, stop).start)
+        yield Column("end", "bp", "half-open", lambda first, stop: places.of(first, stop).end)
+    if places.stranded:
+        meaning = "+, - or . for none"
+        yield Column("strand", "", meaning, lambda first, stop: LETTERS[places.of(first, stop).strand].tolist())
 
 
 def flag_text(values: NDArray[np.unsignedinteger[Any]], bits: dict[str, int]) -> list[str]:

@@ -16,30 +16,21 @@ import torch
 
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import BatchSource, WeightedLanes, batches_of
-from genolstm.markov import MarkovModel
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.beside_markov import (
-    bits_beside_markov,
-    markov_by_block,
-    markov_of,
-    model_by_block,
-    of_contigs,
-    part_bits,
-)
-from genolstm.scoring.blocks import Grid
 from genolstm.seen import seen_in, training_sequence
 from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
-from genolstm.store.checkpoint import HELD_OUT, NEAR_DUPLICATE, AuxiliaryHeads, Checkpoint, PartBits
+from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
-from genolstm.store.joined_genome import contigs_of, members_of
+from genolstm.store.joined_genome import members_of
 from genolstm.store.lineage import Ancestor, GenomeRecord, TrainingSequence
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
+from genolstm.training.evaluation import held_out_bits
 from genolstm.training.loop import History, StepResult, train
 from genolstm.training.multitask import auxiliary_of, refuse_multitask
 from genolstm.training.origin import Origin, check_origin, lineage_of
@@ -181,43 +172,12 @@ class TrainingSession:
         return dict(zip(auxiliary.tasks, errors[-1], strict=True)) if auxiliary and errors else {}
 
     def evaluate(self) -> tuple[PartBits, ...]:
-        """Bits per known symbol of the held-out parts, each beside its Markov models.
-
-        Of several genomes a row 'test:NAME' for each, with Markov models counted on that genome alone, stands before
-        the row 'test' of all.
-        """
+        """Bits per known symbol of the held-out parts, beside Markov models; see `evaluation.held_out_bits`."""
         if not self.held_out:
             return ()
         self.run.model.eval()
-        near = self._near_duplicates()
-        trained = self.split.of(Part.TRAIN)
-        markov, seed = markov_of(self.genome, trained), self.run.settings.seed
-        if not self.genomes:
-            return tuple(
-                bits_beside_markov(
-                    self._reader, markov, self.split, part, seed=seed, standing=_standing(self.split.of(part), near)
-                )
-                for part in self.held_out
-            )
-        lines = {name: markov_of(self.genome, within(trained, mine)) for name, _, mine in contigs_of(self.genome)}
-        return tuple(row for part in self.held_out for row in self._of_several(part, markov, lines, near))
-
-    def _of_several(
-        self, part: Part, together: MarkovModel, lines: Mapping[str, MarkovModel], near: Container[int]
-    ) -> Iterator[PartBits]:
-        """Rows of one part: of each genome that has some of it, and of all."""
-        genome, seed, stretches = self.genome, self.run.settings.seed, self.split.of(part)
-        grid = Grid.over(genome, stretches)
-        model = model_by_block(self._reader, stretches, grid, part)
-        rows = [(f"{part.name.lower()}:{name}", lines[name], mine) for name, _, mine in contigs_of(genome)]
-        for name, markov, mine in [*rows, (part.name.lower(), together, slice(0, len(genome.names)))]:
-            here = within(stretches, mine)
-            found, of_model = markov_by_block(markov, genome, here, grid), of_contigs(model, grid, mine)
-            if of_model.symbols.any():
-                standing = _standing(here, near)
-                yield part_bits(
-                    name, of_model, found, genome, seed, standing=standing, judged=standing == HELD_OUT
-                )  # fmt: skip
+        near, seed = self._near_duplicates(), self.run.settings.seed
+        return held_out_bits(self._reader, self.split, self.held_out, near, seed=seed)
 
     def _near_duplicates(self) -> dict[int, float]:
         """Held-out contigs that are near-duplicates of what was trained on: by an ancestor, or in another genome."""
@@ -323,16 +283,6 @@ def _go_on_from(origin: Origin, run: Run) -> None:
         "going on from %s, trained on %s symbols; schedule fresh, optimiser %s", origin.name,
         f"{origin.checkpoint.bases:,}", "kept" if origin.keep_optimiser else "fresh",
     )  # fmt: skip
-
-
-def within(stretches: Stretches, contigs: slice) -> Stretches:
-    """Only the stretches of some contigs that follow each other."""
-    return stretches.only((stretches.contig >= contigs.start) & (stretches.contig < contigs.stop))
-
-
-def _standing(stretches: Stretches, near: Container[int]) -> str:
-    """Whether some held-out stretches lie on a near-duplicate of what was trained on, as text."""
-    return NEAR_DUPLICATE if any(contig in near for contig in set(stretches.contig.tolist())) else HELD_OUT
 
 
 def _run(

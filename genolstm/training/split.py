@@ -107,6 +107,8 @@ def _split_of_one(genome: Genome, settings: TrainSettings, named: Named, origin:
         split = split_genome(genome.length_of, spawn(settings.seed, "split"), **named._asdict())
     if origin and seen:
         refuse_seen(origin, seen, split, genome)
+        if seen.near and (told := seen.sentence(str(genome.path), origin.name)):
+            log.warning("%s", told)
     return split
 
 

@@ -92,6 +92,10 @@ def test_the_descendant_keeps_shape_and_split_and_tells_its_ancestry(run, of_bot
     assert ancestor.sha256 in told
     assert f"(genome, worm); {before.bases:,} bases" in told
     assert run("show", descendant, "--verify").code == 0
+    rows = run("export", descendant, "--table", "ancestors/1/split", "-o", "-").out.splitlines()
+    assert len(rows) == 1 + len(before.split.rows)
+    assert {row.split("\t")[0] for row in rows[1:]} == set(before.split.names())
+    assert run("export", of_both, "--table", "genomes", "-o", "-").out.count("\n") == 3
 
 
 def test_the_card_of_a_descendant_tells_the_ancestry(run, descendant, other_file, tmp_path):
@@ -197,6 +201,19 @@ def test_finished_folds_are_kept_when_the_others_are_resumed(run, genome_file, t
     ended = run(*asked, "--resume", "--json")
     assert [Path(each["output"]).name for each in json.loads(ended.out)["folds"]] == ["m.fold2.h5"]
     assert (tmp_path / "m.fold1.h5").read_bytes() == before
+
+
+def test_folds_that_go_on_from_a_model_are_resumed_one_by_one(run, genome_file, tmp_path):
+    parts = ("--folds", "3", "--bases", "300")
+    first = run(
+        "train", genome_file, "-o", tmp_path / "m.fold1.h5", *SMALL, *parts, "--fold", "1", "--from", "pombe-256"
+    )
+    assert first.code == 0
+    ended = run("train", genome_file, "-o", tmp_path / "m.h5", *SMALL, *parts, "--resume")
+    assert ended.code == 2
+    assert "m.fold1.h5 goes on from pombe-256, and --resume would train the folds that are missing" in ended.err
+    figure = run("train", genome_file, "-o", tmp_path / "n.h5", *SMALL, *parts, "--figure", tmp_path / "n.png")
+    assert (figure.code, "--figure draws one training, and --folds are several" in figure.err) == (2, True)
 
 
 def test_more_folds_than_contigs_and_blocks_are_refused(run, genome_file, tmp_path):

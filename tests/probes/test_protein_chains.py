@@ -37,6 +37,8 @@ def checkpoint_of(proteins, part):
         lengths=proteins.lengths,
         genome_sha256=proteins.sha256,
         training=training_sequence(proteins, split),
+        ancestors=(),
+        genomes=(),
     )
 
 
@@ -128,7 +130,7 @@ def test_short_proteins_and_those_above_the_limit_are_counted(genome_of, drawn_c
 def test_a_gene_across_two_parts_is_of_none(tiny_genome):
     rows = [("I", 0, 1000, Part.TRAIN), ("I", 1100, 2000, Part.VALID), ("II", 0, 1700, Part.TEST)]
     split = split_of(rows, list(tiny_genome.names))
-    checkpoint = SimpleNamespace(split=split, genome_sha256=tiny_genome.sha256, training=None)
+    checkpoint = SimpleNamespace(split=split, genome_sha256=tiny_genome.sha256, training=None, genomes=(), ancestors=())
     spans = [(0, 10, 500), (0, 900, 1200), (0, 1050, 1080), (0, 1100, 2000), (1, 5, 90), (2, 1, 80)]
     genes = [
         Gene(
@@ -146,3 +148,13 @@ def test_some_chains_keep_their_sequences(proteome):
     some = chains.only(np.array([3, 9])).only(np.array([1]))
     assert some.names == ("j",)
     np.testing.assert_array_equal(some.sequence(0), chains.sequence(9))
+
+
+def test_what_an_ancestor_was_trained_on_is_for_training(proteome):
+    own = checkpoint_of(proteome, PARTS)
+    before = checkpoint_of(proteome, [Part.TRAIN, *[Part.TEST] * 11])
+    chains, how = chains_of_proteins(
+        proteome, SimpleNamespace(**{**vars(own), "ancestors": (before,)}), SETTINGS, "m.h5"
+    )
+    assert how.startswith("the model's own parts")
+    np.testing.assert_array_equal(chains.part, [Part.TRAIN, *PARTS[1:]])

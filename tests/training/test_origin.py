@@ -121,6 +121,18 @@ def test_a_near_duplicate_that_is_held_out_gets_no_verdict(origin, genome_of, dr
     assert "near-duplicates of what this model was trained on, by their common k-mers: like (" in caplog.text
 
 
+def test_blocks_of_a_near_duplicate_get_no_verdict_either(origin, genome_of, drawn_codes, caplog, tmp_path, provenance):
+    copy = drawn_codes(1, 3000)
+    copy[::200] = 0
+    genome = genome_of({"like": copy})
+    with caplog.at_level("WARNING", logger="genolstm"):
+        session, _ = gone_on(genome, origin)
+    assert "near-duplicates of what first was trained on, by their common k-mers: like (" in caplog.text
+    assert {row.standing for row in session.evaluate()} == {"near-duplicate of what was trained on"}
+    write_checkpoint(tmp_path / "m.h5", session.checkpoint(), provenance)
+    assert list(seen_in(read_checkpoint(tmp_path / "m.h5"), genome).near) == [0]
+
+
 def test_the_shape_must_agree_where_it_is_given(origin):
     assert shape_of(origin, {"hidden": 8, "layers": 1}) == SHAPE
     for given, said in (

@@ -69,6 +69,11 @@ class Labels:
     matched: bool = False
 
     @property
+    def names_parts(self) -> bool:
+        """Whether the file says which part each site is for."""
+        return isinstance(self.found, LabelledSites) and self.found.names_parts
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What was left out of the files, one sentence each."""
         return (*self.found.warnings, *(self.negatives.warnings if self.negatives else ()))
@@ -176,7 +181,7 @@ def _in_parts(
     model_name: str,
 ) -> tuple[LabelledRows, Stretches | None]:  # fmt: skip
     """Rows with the part that each is for, by the file where it says so, and the split; None of parts by the file."""
-    if not (isinstance(labels.found, LabelledSites) and labels.found.names_parts):
+    if not labels.names_parts:
         split = probe_split(checkpoint, genome, settings, model_name, valid_contigs=settings.valid_contigs)
         return rows.in_parts_of(split), split
     if settings.train_contigs or settings.valid_contigs or settings.test_contigs:
