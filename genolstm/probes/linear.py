@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from genolstm.errors import InputError
 from genolstm.probes.scores import log_likelihood, r2
-from genolstm.store.results import ROWS_IN_MEMORY, LinearProbe
+from genolstm.store.results import LinearProbe, rows_in_memory
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -41,6 +41,7 @@ def fit_logistic(
     grid: Sequence[float] = REGULARISATION_GRID,
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
+    rescale: bool = True,
 ) -> LinearProbe:
     """Fit a logistic probe; C is the one of best log likelihood on the validation rows.
 
@@ -54,6 +55,8 @@ def fit_logistic(
         the log likelihood of every row does not
     max_iterations : most solver steps at one C
     tolerance : of the gradient of the mean loss; a rough ranking of feature sets needs less than the default
+    rescale : divide features by their standard deviation; without, they are penalised as they are, in units of their
+        own that must fit together
 
     Raises
     ------
@@ -64,7 +67,7 @@ def fit_logistic(
     """
     positive = np.asarray(labels, bool)
     _require_both_classes(positive, train=train, valid=valid)
-    mean, scale, standardised = standardised_rows(features, train)
+    mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     is_positive = positive[train]
     gram = gram_of(standardised)
     prevalence = is_positive.mean()
@@ -99,6 +102,7 @@ def fit_ridge(
     train: Mask,
     valid: Mask,
     grid: Sequence[float] = REGULARISATION_GRID,
+    rescale: bool = True,
 ) -> LinearProbe:
     """Fit a ridge probe; C = 1 / alpha is the one of best R2 on the validation rows. Arguments as in fit_logistic.
 
@@ -106,7 +110,7 @@ def fit_ridge(
     """
     targets = np.asarray(targets, np.float64)
     _require_variation(targets, train=train, valid=valid)
-    mean, scale, standardised = standardised_rows(features, train)
+    mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     intercept = float(targets[train].mean())
     moments = _weighted_sum(standardised, targets[train] - intercept)
     gram = gram_of(standardised)
@@ -199,12 +203,19 @@ def _mean_loss(
     return loss / n_rows, gradient / n_rows, gradient_intercept / n_rows
 
 
-def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
-    """Mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
+def standardised_rows(
+    features: NDArray[np.floating], train: Mask, *, rescale: bool = True
+) -> tuple[Float32s, Float32s, Float32s]:
+    """Mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D].
+
+    rescale : without, the scale is 1 and rows are centred alone.
+    """
     _require_finite(features)
     rows = features[train].astype(np.float32, copy=False)  # a copy already: the mask made it
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows -= mean
+    if not rescale:
+        return mean, np.ones_like(mean), rows
     spread = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
     # a spread that float32 cannot hold beside the mean is rounding: such a feature is constant, and becomes 0
     scale = np.where(spread > np.finfo(np.float32).eps * np.abs(mean), spread, 1.0).astype(np.float32)
@@ -215,7 +226,7 @@ def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Floa
 def gram_of(standardised: Float32s) -> Floats:
     """X'X, float64 [D, D], without a float64 copy of X."""
     gram = np.zeros((standardised.shape[1], standardised.shape[1]))
-    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
+    for rows in _row_slices(len(standardised), rows_in_memory(standardised.shape[1])):
         block = standardised[rows].astype(np.float64)
         gram += block.T @ block
     return gram
@@ -224,7 +235,7 @@ def gram_of(standardised: Float32s) -> Floats:
 def _weighted_sum(standardised: Float32s, weights: Floats) -> Floats:
     """X' weights, float64 [D], without a float64 copy of X."""
     total = np.zeros(standardised.shape[1])
-    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
+    for rows in _row_slices(len(standardised), rows_in_memory(standardised.shape[1])):
         total += weights[rows] @ standardised[rows].astype(np.float64)
     return total
 
@@ -253,7 +264,7 @@ def _require_variation(targets: Floats, **splits: Mask) -> None:
 
 
 def _require_finite(features: NDArray[np.floating]) -> None:
-    for rows in _row_slices(len(features), ROWS_IN_MEMORY):
+    for rows in _row_slices(len(features), rows_in_memory(features.shape[1])):
         finite = np.isfinite(features[rows]).all(axis=1)
         if not finite.all():
             raise ValueError(f"features of row {rows.start + int(np.argmin(finite))} are NaN or infinite")
