@@ -29,6 +29,9 @@ CLEAR_FALL = 0.02  # of the best validation score; two steps in a row that far b
 GRADIENT_TOLERANCE = 1e-6  # of the mean loss, in whitened coordinates: about sqrt(2 x loss still to gain per row)
 SEARCH_TOLERANCE = 1e-3  # enough to rank strengths; the chosen one is then fitted to the caller's tolerance
 FLOAT32_TOLERANCE = 1e-3  # from here on the rounding of float32 products cannot be seen; they take half the time
+WIDE_FROM = 2048  # features from which on whitening is in float32, in half the time, and serves several strengths
+SPAN = 10**0.5 * 1.01  # between a strength and the one that its whitening was made for: a step of the grid
+ROUNDING = 1e-6  # of the mean eigenvalue of what is whitened in float32
 ROWS_IN_CACHE = 128  # rows read once from memory, then used in float64 for both loss and gradient
 
 
@@ -69,12 +72,12 @@ def fit_logistic(
     _require_both_classes(positive, train=train, valid=valid)
     mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     is_positive = positive[train]
-    gram = gram_of(standardised)
+    whitening = _Whitening(standardised, is_positive)
     prevalence = is_positive.mean()
 
     def fitted(c: float, start: tuple[Floats, float], tolerance: float) -> tuple[LinearProbe, tuple[Floats, float]]:
         slopes, intercept, converged = _minimise_logistic(
-            standardised, is_positive, gram, c, *start, max_iterations, tolerance
+            standardised, is_positive, whitening, c, *start, max_iterations, tolerance
         )
         probe = LinearProbe(
             mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
@@ -149,10 +152,38 @@ def best_on_validation(
     return replace(probes[chosen], strengths=tuple(tried))
 
 
+class _Whitening:
+    """Coordinates in which a logistic regression is nearly round: u = L' w.
+
+    L L' is the Hessian at the training prevalence p without slopes, p (1 - p) X'X / N + 1 / (C N). Of many features
+    it is taken in float32, and one L serves strengths up to `SPAN` apart: a step more or two costs less than another L.
+    """
+
+    def __init__(self, standardised: Float32s, is_positive: Mask) -> None:
+        self.n_rows, self.width = standardised.shape
+        self.curvature = float(is_positive.mean() * (1 - is_positive.mean()))  # of the mean loss along the intercept
+        self.wide = self.width > WIDE_FROM
+        self.gram = gram_of(standardised, np.float32 if self.wide else np.float64)
+        self.of_strength, self.factor = 0.0, np.zeros((0, 0))
+
+    def at(self, c: float) -> Floats:
+        """L for one strength, float64 [D, D]."""
+        span = SPAN if self.wide else 1.0
+        if not self.of_strength / span <= c <= self.of_strength * span:
+            self.of_strength = c * span if c > self.of_strength else c
+            penalty = 1 / (self.of_strength * self.n_rows)
+            hessian = self.gram * self.gram.dtype.type(self.curvature / self.n_rows)
+            if self.wide:  # the rounding of float32 must not turn the smallest eigenvalue below 0
+                penalty = max(penalty, ROUNDING * float(np.trace(hessian)) / self.width)
+            hessian[np.diag_indices(self.width)] += hessian.dtype.type(penalty)
+            self.factor = cholesky(hessian, lower=True, overwrite_a=True, check_finite=False).astype(np.float64)
+        return self.factor
+
+
 def _minimise_logistic(
     standardised: Float32s,
     is_positive: Mask,
-    gram: Floats,
+    whitening: _Whitening,
     c: float,
     slopes: Floats,
     intercept: float,
@@ -161,25 +192,23 @@ def _minimise_logistic(
 ) -> tuple[Floats, float, bool]:
     """Slopes [D], intercept and convergence of the logistic regression at one C.
 
-    L-BFGS in coordinates u = L' w, where L L' is the Hessian at the training prevalence p without slopes,
-    p (1 - p) X'X / N + 1 / (C N). There the problem is nearly round: about ten steps instead of a hundred.
+    L-BFGS in whitened coordinates. There the problem is nearly round: about ten steps instead of a hundred.
     """
-    n_rows, penalty = is_positive.size, 1 / (c * is_positive.size)
+    penalty = 1 / (c * is_positive.size)
     precision = np.float32 if tolerance >= FLOAT32_TOLERANCE else np.float64
-    curvature = is_positive.mean() * (1 - is_positive.mean())  # of the mean loss along the intercept
-    factor = cholesky(gram * (curvature / n_rows) + penalty * np.eye(slopes.size), lower=True, check_finite=False)
+    factor, along_intercept = whitening.at(c), float(np.sqrt(whitening.curvature))
 
     def unwhitened(u: Floats) -> tuple[Floats, float]:
         slopes = solve_triangular(factor, u[:-1], lower=True, trans="T", check_finite=False)
-        return slopes, float(u[-1] / np.sqrt(curvature))
+        return slopes, float(u[-1] / along_intercept)
 
     def objective(u: Floats) -> tuple[float, Floats]:
         slopes, intercept = unwhitened(u)
         loss, gradient, gradient_intercept = _mean_loss(standardised, is_positive, slopes, intercept, precision)
         whitened = solve_triangular(factor, gradient + penalty * slopes, lower=True, check_finite=False)
-        return loss + penalty / 2 * float(slopes @ slopes), np.append(whitened, gradient_intercept / np.sqrt(curvature))
+        return loss + penalty / 2 * float(slopes @ slopes), np.append(whitened, gradient_intercept / along_intercept)
 
-    start = np.append(factor.T @ slopes, intercept * np.sqrt(curvature))
+    start = np.append(factor.T @ slopes, intercept * along_intercept)
     options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 0.0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     return *unwhitened(found.x), bool(np.abs(found.jac).max() <= tolerance)
@@ -223,11 +252,11 @@ def standardised_rows(
     return mean, scale, rows
 
 
-def gram_of(standardised: Float32s) -> Floats:
-    """X'X, float64 [D, D], without a float64 copy of X."""
-    gram = np.zeros((standardised.shape[1], standardised.shape[1]))
+def gram_of(standardised: Float32s, precision: type[np.floating] = np.float64) -> NDArray[Any]:
+    """X'X, [D, D], without a copy of X in that precision."""
+    gram = np.zeros((standardised.shape[1], standardised.shape[1]), dtype=precision)
     for rows in _row_slices(len(standardised), rows_in_memory(standardised.shape[1])):
-        block = standardised[rows].astype(np.float64)
+        block = standardised[rows].astype(precision, copy=False)
         gram += block.T @ block
     return gram
 

@@ -70,7 +70,7 @@ class ProbeSettings(Settings):
         " validation; or bases read beyond the site, as 0,2,4 or -4,0,mean:-28:-15.",
     )
     components: int = option(
-        96, "Principal components of each offset and strand, learned on training sites; 0: all states.", min=0
+        160, "Principal components of each offset and strand, learned on training sites; 0: all states.", min=0
     )
     nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.")
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
