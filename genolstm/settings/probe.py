@@ -72,7 +72,7 @@ class ProbeSettings(Settings):
     components: int = option(
         160, "Principal components of each offset and strand, learned on training sites; 0: all states.", min=0
     )
-    nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.")
+    nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.", "--nn/--no-nn")
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
     twins: int = option(3, "Random-init models of the same shape.", min=1)
     window: int = option(50, "Bases on each side that sequence controls see.", min=16)
