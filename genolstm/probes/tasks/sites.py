@@ -45,7 +45,7 @@ from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import States, parse_kmers
 from genolstm.settings.site_reading import merged_reading
 from genolstm.settings.sites import DEFAULT_GRID, LabelColumn, LabelKind, SitesSettings
-from genolstm.states.windows import POOLS, Windows
+from genolstm.states.windows import Windows, pools_of
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -368,6 +368,7 @@ def _of_windows(
     task = ProbeTask(
         sites=_sites(rows, truth, genome.names, block_bp), targets=(target,), controls=controls,
         homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
-        pooling=POOLS, width=rows.width, definition={**definition, "block_bp": block_bp},
+        pooling=pools_of(ends=settings.ends), width=rows.width, nn=settings.nn,
+        definition={**definition, "block_bp": block_bp},
     )  # fmt: skip
-    return task, window_states(windows, memories=settings.states is States.BOTH)
+    return task, window_states(windows, memories=settings.states is States.BOTH, ends=settings.ends)
