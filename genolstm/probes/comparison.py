@@ -58,9 +58,11 @@ def fit_coarsely(
 ) -> tuple[LinearProbe, Floats]:
     """A probe that is enough to rank features, and what it predicts at the validation rows."""
     if isinstance(features, Components):
-        truth, train, valid = (each[features.fitted] for each in (truth, train, valid))
-        probe = type_.fit_coarsely(features.values, truth, train=train, valid=valid, rescale=False)
-        return probe, probe.decision(features.values[valid])
+        there = features.fitted
+        probe = type_.fit_coarsely(
+            features.values, truth[there], train=train[there], valid=valid[there], rescale=False
+        )  # fmt: skip
+        return probe, probe.decision(features.values[valid[there]])
     probe = type_.fit_coarsely(features, truth, train=train, valid=valid)
     return probe, probe.decision(features[valid])
 
@@ -98,8 +100,10 @@ class ProbeComparison:
         """
         truth = self.truth if truth is None else truth
         if isinstance(features, Components):
-            truth_there, train, valid = (each[features.fitted] for each in (truth, self.train, self.valid))
-            of_components = self.type.fit(features.values, truth_there, train=train, valid=valid, rescale=False)
+            there = features.fitted
+            of_components = self.type.fit(
+                features.values, truth[there], train=self.train[there], valid=self.valid[there], rescale=False
+            )  # fmt: skip
             probe = features.unfolded(of_components)
             predicted = features.source.decision(probe)
         else:
