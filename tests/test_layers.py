@@ -18,7 +18,7 @@ LAYERS = (
     ("training",),
     ("probes", "methylation", "studies"),
     ("figures",),
-    ("report", "bench", "export", "comparing"),
+    ("report", "bench", "export", "comparing", "predicting"),
     ("api",),
     ("cli",),
     ("__main__", "__init__"),

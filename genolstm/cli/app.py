@@ -21,6 +21,7 @@ from genolstm.cli import (
     ingest,
     methylation,
     models,
+    predict,
     probe,
     report,
     score,
@@ -70,6 +71,7 @@ app.command(cls=PathCheckedCommand)(embed.embed)
 app.command(cls=PathCheckedCommand)(gates.gates)
 app.command(cls=PathCheckedCommand)(variants.variants)
 app.add_typer(probe.app, name="probe")
+app.command(cls=PathCheckedCommand)(predict.predict)
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")
 app.command(cls=PathCheckedCommand)(compare.compare)

@@ -16,6 +16,7 @@ from genolstm.store.spool import Spool, Values
 Ints = NDArray[np.int64]
 
 SLAB = 1 << 18  # candidates that are in memory at a time
+BASES = 1 << 18  # of a slab that is read back
 
 
 class Found(NamedTuple):
@@ -44,16 +45,24 @@ class Candidates:
         if self.mapped:
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
-    def slabs(self) -> Iterator[tuple[Found, NDArray[np.float64]]]:
-        """Candidates and the sums of their passes, float64 [n, K], some at a time. Raises RuntimeError for one not read."""
-        for first in range(0, len(self), SLAB):
-            end = min(first + SLAB, len(self))
-            keys = np.array(self.keys[first:end])
-            total = sum(self.passes.read(strand, first, end).astype(np.float64) for strand in (0, 1))
-            if np.isnan(total).any():
-                raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
-            self.release()
-            yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
+    def slabs(self, edges: Ints) -> Iterator[tuple[Found, NDArray[np.float64]]]:
+        """Candidates and the sums of their passes, float64 [n, K], some at a time; no slab goes over a contig's end.
+
+        edges : int64, places in the genome's codes where contigs begin. Slabs are of the same stretches of the genome
+        in any list, so that lists can be merged. Raises RuntimeError for a candidate that was not read.
+        """
+        ends = np.append(edges[1:], max(int(edges[-1]), int(self.keys[-1]) >> 1 if len(self) else 0) + 1)
+        for begin, end in zip(edges.tolist(), ends.tolist(), strict=True):
+            for low in range(begin, end, BASES):
+                first, last = np.searchsorted(self.keys, [2 * low, 2 * min(low + BASES, end)]).tolist()
+                keys = np.array(self.keys[first:last])
+                total = np.zeros((len(keys), *self.passes.shape))
+                for strand in (0, 1):
+                    total += self.passes.read(strand, first, last)
+                if np.isnan(total).any():
+                    raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
+                self.release()
+                yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
 
 
 @contextmanager

@@ -272,6 +272,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.METHYLATION: "methylation fit",
                 Kind.STUDY: "study",
                 Kind.COMPARISON: "compare",
+                Kind.PREDICTION: "predict",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"

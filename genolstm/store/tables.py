@@ -26,7 +26,7 @@ SLAB_VALUES = 1 << 19  # values of a table that are in memory at a time
 MAIN = {
     Kind.GENOME: "contigs", Kind.CHECKPOINT: "bits", Kind.PROBE: "*/sites", Kind.TRACK: "runs", Kind.SCORE: "bits",
     Kind.HIDDEN: "states", Kind.GATES: "tracks", Kind.COUNTS: "sites", Kind.METHYLATION: "sites",
-    Kind.STUDY: "*/claims", Kind.COMPARISON: "differences",
+    Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.PREDICTION: "*/candidates",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
 AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked")}
