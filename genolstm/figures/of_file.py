@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from genolstm.figures import comparison, counted, gates, hidden, methylation, probe, score, studies, training
+from genolstm.figures import comparison, counted, gates, hidden, methylation, prediction, probe, score, studies, training
 from genolstm.figures.style import Picture, styled
 from genolstm.store.files import kind_of
 from genolstm.store.schema import Kind
@@ -19,6 +19,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.HIDDEN: hidden.pictures_of,
     Kind.STUDY: studies.pictures_of_file,
     Kind.COMPARISON: comparison.pictures_of,
+    Kind.PREDICTION: prediction.pictures_of,
 }
 
 
