@@ -81,6 +81,22 @@ def blocks_of(reading: SiteReading, within: SiteReading) -> list[int]:
     return [*at_offsets, *(before + within.pools.index(pool) for pool in reading.pools)]
 
 
+def parse_reading(text: str) -> SiteReading:
+    """Read '-4,0,4' or '0,2,mean:-28:-15'. Raises UsageError for anything but whole numbers and pools.
+
+    At least one offset must be named.
+    """
+    parts = text.split(",")
+    offsets = [part for part in parts if ":" not in part]
+    if not offsets or not all(re.fullmatch(r"-?\d+", part) for part in offsets):
+        raise UsageError(
+            f"offsets '{text}' are neither 'wide' nor 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4; pools of the"
+            " site's own pass may follow, as mean:-28:-15 or max:-16:-3."
+        )
+    pools = parse_pools(",".join(part for part in parts if ":" in part))
+    return SiteReading(tuple(sorted({int(part) for part in offsets})), tuple(dict.fromkeys(pools)))
+
+
 def parse_pools(text: str) -> tuple[Pool, ...]:
     """Read 'mean:-28:-15,max:-16:-3'. Raises UsageError for anything but such pools."""
     found = []

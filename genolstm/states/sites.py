@@ -20,6 +20,7 @@ from genolstm.states.site_pools import SitePools
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.hidden import SiteTable
+from genolstm.store.spool import release_pages
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
@@ -118,6 +119,7 @@ def blocks_at(
         if pools:
             lane, step, piece = pieces.within(block)
             pools.take(piece, *_layers_in(reader, block, lane, step, memories=memories))
+        release_pages(found)
     if pools:
         pools.finish()
     if reader.ranks.size > 1:

@@ -232,8 +232,8 @@ def _read_sweep(group: h5py.Group, ranked: str) -> tuple[SweepFit, ...]:
     scores = (group[f"valid_{name}"][()].tolist() for name in (_searched(ranked), ranked))
     rows = zip(models, offsets, *scores, pools, strict=True)
     return tuple(
-        SweepFit(model, tuple(map(int, each.split(","))), *both, parse_pools(pooled))
-        for model, each, *both, pooled in rows
+        SweepFit(model, tuple(map(int, each.split(","))), searched, score, parse_pools(pooled))
+        for model, each, searched, score, pooled in rows
     )
 
 

@@ -42,6 +42,7 @@ from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import States, parse_kmers
+from genolstm.settings.site_reading import merged_reading
 from genolstm.settings.sites import DEFAULT_GRID, LabelColumn, LabelKind, SitesSettings
 from genolstm.states.windows import POOLS, Windows
 from genolstm.store.checkpoint import Checkpoint
@@ -113,7 +114,7 @@ def probe_sites(
     genome = reader.genome
     every = _rows(labels, genome, settings, log)
     rows, split = _in_parts(every, labels, checkpoint, genome, settings, model_name)
-    reach = max(abs(offset) for each in settings.offset_sets for offset in each) if rows.width == 1 else 0
+    reach = merged_reading(settings.readings).reach if rows.width == 1 else 0
     rows = that_can_be_read(rows.once(genome.names), genome, reach)
     rows = rows.at_most(settings.max_sites, spawn(settings.seed, "sites"))
     definition: dict[str, Any] = {}
@@ -288,11 +289,12 @@ def _of_points(
         name=LABELS if truth.classes else VALUES, type=truth.type, truth=truth.truth, label_controls=drawn
     )  # fmt: skip
     task = ProbeTask(
-        sites=sites, targets=(target,), offset_sets=settings.offset_sets, controls=controls, definition=definition,
+        sites=sites, targets=(target,), readings=settings.readings, components=settings.components, nn=settings.nn,
+        controls=controls, definition=definition,
         homology=lambda: shared_with_training(codes, train, test, n_known),
     )  # fmt: skip
-    offsets = tuple(sorted({offset for each in settings.offset_sets for offset in each}))
-    return task, point_states([sites], offsets, memories=settings.states is States.BOTH)
+    reading = merged_reading(settings.readings)
+    return task, point_states([sites], reading, memories=settings.states is States.BOTH)
 
 
 def _of_windows(
