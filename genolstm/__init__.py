@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
+    from genolstm.api.predicting import Predictions, predict
     from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
     from genolstm.api.reading import Embedding, Scores, embed, score
     from genolstm.errors import GenolstmError, InputError, UsageError
@@ -28,6 +29,7 @@ __all__ = [
     "InputError",
     "Methylation",
     "Model",
+    "Predictions",
     "Probe",
     "Scores",
     "Sites",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "open_genome",
     "open_result",
+    "predict",
     "probe_accessibility",
     "probe_protein",
     "probe_sites",
@@ -55,6 +58,7 @@ _HOMES = {  # module -> names that it gives
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),
+    "api.predicting": ("Predictions", "predict"),
     "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
     "api.reading": ("Embedding", "Scores", "embed", "score"),
 }

@@ -12,7 +12,16 @@ from genolstm.errors import UsageError
 from genolstm.outputs import hold, release, same_file
 
 MAIN = "output"
-BESIDE = ("bigwig", "h5ad", "bedmethyl", "table", "truth", "figure", "bed", "splice_scores")  # further outputs, each one file
+BESIDE = (
+    "bigwig",
+    "h5ad",
+    "bedmethyl",
+    "table",
+    "truth",
+    "figure",
+    "bed",
+    "splice_scores",
+)  # further outputs, each one file
 MANY = ("bigwig_dir", "bedgraph_prefix", "bigwig_prefix", "multiqc")  # folders, and beginnings of names
 VCF_INDEXES, RESUME = (".tbi", ".csi"), ".resume"
 

@@ -107,9 +107,10 @@ def predict(
     network = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with ProgressLine("predict", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network, opened, stream, on_progress=line.show)
-        with predicted(
-            checkpoint, reader, applied, wanted, settings, model_name=str(model), beside=output
-        ) as (found, records):
+        with predicted(checkpoint, reader, applied, wanted, settings, model_name=str(model), beside=output) as (
+            found,
+            records,
+        ):
             asked = {**settings.to_json(), **stream.to_json(), "regions": region or []}
             rows = write_prediction(output, found, settings.min_score, records, task.provenance(asked, digests))
             _write_beside(found, files, bigwigs, settings)
@@ -178,9 +179,7 @@ def _write_beside(
         log.info("wrote %s", path)
 
 
-def _report(
-    found: "Prediction", rows: dict[str, int], records: "Records", output: Path, task: Task
-) -> None:
+def _report(found: "Prediction", rows: dict[str, int], records: "Records", output: Path, task: Task) -> None:
     from genolstm.predicting.written import marked_contigs
 
     for target in found.targets:
@@ -225,8 +224,8 @@ def _judged(row: "Judged") -> str:
     ends = f" [{row.low:.3f}, {row.high:.3f}]" if row.low == row.low else ""
     return (
         f"{row.group} ({row.met}): {row.positive:,} true of {row.candidates:,}, AUPRC {row.auprc:.3f}{ends}, top-k"
-        f" {row.topk:.3f}; at probability 0.5 precision {row.precision:.3f}, recall {row.recall:.3f}; {row.expected:,.0f}"
-        f" expected; {row.lost:,} true sites are no candidates"
+        f" {row.topk:.3f}; at probability 0.5 precision {row.precision:.3f}, recall {row.recall:.3f};"
+        f" {row.expected:,.0f} expected; {row.lost:,} true sites are no candidates"
     )
 
 

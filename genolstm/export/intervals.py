@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
+from genolstm.predicting.written import SEEN
 from genolstm.regions import Region
-from genolstm.store.tables import LETTERS, SLAB_VALUES, Column, Table
+from genolstm.store.tables import LETTERS, NO_FLAG, SLAB_VALUES, Column, Table
 
 Values = NDArray[Any] | list[str]
 
@@ -38,6 +39,7 @@ def _as_is(values: NDArray[Any]) -> NDArray[Any]:
 
 
 SCORINGS = (  # the first whose column is there
+    Scoring("probability", "1000 x calibrated probability of being true", _fraction),
     Scoring("trained_log_odds", "1000 x probability of a true site by the probe of the trained model", _probability),
     Scoring("log_odds", "1000 x probability of a true site by this feature set", _probability),
     Scoring("steady_fraction", "1000 x steady fraction", _fraction),
@@ -117,6 +119,9 @@ def _names(table: Table, columns: dict[str, Column], first: int, stop: int) -> l
     """Name column of each row: its name, its label, or its layer."""
     if "name" in columns:
         return list(columns["name"].read(first, stop))
+    target, _, what = table.name.rpartition("/")
+    if what == "candidates":  # of a prediction
+        return [target if flags == NO_FLAG else f"{target}{SEEN}" for flags in columns["flags"].read(first, stop)]
     for key in ("label", "part", "layer"):
         if key in columns:
             about = table.name.split("/")[0] if key == "label" else key

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from genolstm.figures import comparison, counted, gates, hidden, methylation, prediction, probe, score, studies, training
+from genolstm.figures import (
+    comparison,
+    counted,
+    gates,
+    hidden,
+    methylation,
+    prediction,
+    probe,
+    score,
+    studies,
+    training,
+)
 from genolstm.figures.style import Picture, styled
 from genolstm.store.files import kind_of
 from genolstm.store.schema import Kind

@@ -182,13 +182,13 @@ class _Sums:
         for side in (True, False):
             mine = np.flatnonzero(own == side)
             if len(mine):
-                values[mine] = self._sum(lanes[lane[mine]], step[mine], columns, side, read).cpu().numpy()
+                values[mine] = self._sum(lanes[lane[mine]], step[mine], columns, read, own=side).cpu().numpy()
         for each, first, last in zip(range(len(lanes)), np.cumsum(count) - count, np.cumsum(count), strict=True):
             if last > first:
                 wanted.candidates.passes.write(int(sign[each] < 0), int(begin[each]), values[first:last])
 
     def _sum(
-        self, lane: Ints, step: Ints, columns: _Columns, own: bool, read: tuple[Tensor, list[Tensor], list[Tensor]]
+        self, lane: Ints, step: Ints, columns: _Columns, read: tuple[Tensor, list[Tensor], list[Tensor]], *, own: bool
     ) -> Tensor:
         """Sums of the terms of one side, [n, K]. lane, step : [n], of the state of offset 0."""
         dots, edges, parts = read
@@ -273,4 +273,3 @@ def _last(values: Tensor, steps: int) -> Tensor:
 def _split(weights: NDArray[np.float64], n_parts: int) -> list[Tensor]:
     """Weights [D, K] of the parts of a state, float32 [H, K] each."""
     return [torch.from_numpy(part.astype(np.float32)) for part in np.split(weights, n_parts)]
-

@@ -120,7 +120,7 @@ def natural_weights(label: NDArray[np.bool_], natural: float) -> Floats:
 
 
 def platt(log_odds: Floats, label: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
-    """Slope and intercept of the calibrated log odds, by weighted likelihood (Platt 1999, with its smoothed targets)."""
+    """Slope and intercept of the calibrated log odds, by weighted likelihood, targets smoothed (Platt 1999)."""
     positive, negative = weights[label].sum(), weights[~label].sum()
     target = np.where(label, (positive + 1) / (positive + 2), 1 / (negative + 2))
     total, start = weights.sum(), np.array([1.0, logit(positive / (positive + negative)) - logit(label.mean())])
@@ -144,7 +144,9 @@ def _of_several(log_odds: Floats, label: NDArray[np.generic], part: NDArray[np.i
     def loss(at: Floats) -> tuple[float, Floats]:
         told = log_softmax(at[0] * log_odds[valid] + np.append(0, at[1:]), axis=1)
         off = (np.exp(told) - own[valid]) / valid.sum()
-        return -float((told * own[valid]).sum()) / int(valid.sum()), np.append((off * log_odds[valid]).sum(), off.sum(axis=0)[1:])
+        return -float((told * own[valid]).sum()) / int(valid.sum()), np.append(
+            (off * log_odds[valid]).sum(), off.sum(axis=0)[1:]
+        )
 
     found = minimize(loss, np.append(1.0, np.zeros(n_classes - 1)), jac=True, method="BFGS")
     slope, intercept = float(found.x[0]), np.append(0.0, found.x[1:])

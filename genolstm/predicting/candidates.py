@@ -41,9 +41,9 @@ def candidates_of(
     if sites is not None:
         return _listed(probe, genome, sites, reach, skipped)
     if probe.pooling:
-        _refuse_for(settings.every_base, "--every-base", "a probe of points", probe)
+        _refuse("--every-base" if settings.every_base else "", "a probe of points", probe)
         return _windows(probe, genome, regions, settings.step or probe.width, skipped)
-    _refuse_for(bool(settings.step), "--step", "a probe of windows", probe)
+    _refuse("--step" if settings.step else "", "a probe of windows", probe)
     if settings.every_base:
         return _points(genome, regions, reach, skipped, None)
     if probe.task == SPLICE:
@@ -54,8 +54,8 @@ def candidates_of(
     )
 
 
-def _refuse_for(given: bool, option: str, what: str, probe: FittedProbe) -> None:
-    if given:
+def _refuse(option: str, what: str, probe: FittedProbe) -> None:
+    if option:
         raise UsageError(f"{option} is for {what}, and {probe.path} holds none; leave it out.")
 
 
@@ -110,26 +110,11 @@ def _windows(
     probe: FittedProbe, genome: Genome, regions: Stretches, step: int, skipped: Counter[str]
 ) -> Iterator[Found]:
     """Windows that lie in the regions whole, begin at multiples of the step, and have no unknown base."""
-    width, ends = probe.width, _ends_of(regions)
     for contig, start in _slabs(regions, step):
-        start = start[start + width <= ends(contig, start)]
-        yield _readable_windows(genome, np.full(len(start), contig), start, width, skipped)
-
-
-def _ends_of(regions: Stretches) -> "_Ends":
-    return _Ends(regions)
-
-
-class _Ends:
-    """Where the region of a place ends."""
-
-    def __init__(self, regions: Stretches) -> None:
-        self.regions = regions
-
-    def __call__(self, contig: int, position: Ints) -> Ints:
-        mine = np.flatnonzero(self.regions.contig == contig)
-        ends: Ints = self.regions.end[mine][np.searchsorted(self.regions.start[mine], position, side="right") - 1]
-        return ends
+        mine = regions.contig == contig
+        region = np.searchsorted(regions.start[mine], start, side="right") - 1
+        whole = start[start + probe.width <= regions.end[mine][region]]
+        yield _readable_windows(genome, np.full(len(whole), contig), whole, probe.width, skipped)
 
 
 def _readable_windows(genome: Genome, contig: Ints, start: Ints, width: int, skipped: Counter[str]) -> Found:
@@ -155,8 +140,8 @@ def _listed(probe: FittedProbe, genome: Genome, sites: Bed, reach: int, skipped:
     wanted = probe.width if probe.pooling else 1
     if (width != wanted).any():
         raise InputError(
-            f"--sites holds intervals of {int(width.min()):,} to {int(width.max()):,} bp, and {probe.path} was fitted to"
-            f" {'windows' if probe.pooling else 'points'} of {wanted} bp; give intervals of that length."
+            f"--sites holds intervals of {int(width.min()):,} to {int(width.max()):,} bp, and {probe.path} was fitted"
+            f" to {'windows' if probe.pooling else 'points'} of {wanted} bp; give intervals of that length."
         )
     order = np.lexsort((sites.start, sites.contig))
     contig, start = sites.contig[order].astype(np.int64), sites.start[order]

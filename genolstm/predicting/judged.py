@@ -1,6 +1,7 @@
 """Predictions held against labels: every candidate of a contig counts, those on contigs that were met apart."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def splice_truth(target: str, genome: Genome, transcripts: Sequence[Transcript],
 
 
 def point_truth(genome: Genome, labels: Bed, source: str) -> Truth:
-    """Points of a BED file, each on its strand, or on the forward one where it names none, as when probes are fitted."""
+    """Points of a BED file, each on its strand; on the forward one where it names none, as when probes are fitted."""
     if (labels.end - labels.start != 1).any():
         raise InputError(f"{source} holds intervals of more than one base, and the probe is of points; give points.")
     keys = 2 * (genome.starts[labels.contig] + labels.start) + (labels.strand < 0)
@@ -57,7 +58,10 @@ def point_truth(genome: Genome, labels: Bed, source: str) -> Truth:
 
 @dataclass(frozen=True)
 class WindowTruth:
-    """Windows of which at least half lies in labelled intervals. covered : prefix sums per contig of merged intervals."""
+    """Windows of which at least half lies in labelled intervals. start, end : of these, disjoint, sorted.
+
+    Places are those in the genome's codes.   width : of a window.
+    """
 
     start: Ints
     end: Ints
@@ -71,7 +75,7 @@ class WindowTruth:
         """Labelled bases before each place."""
         lengths = np.concatenate([[0], np.cumsum(self.end - self.start)])
         slot = np.searchsorted(self.start, place, side="right")
-        over = np.where(slot > 0, np.maximum(self.end[np.maximum(slot - 1, 0)] - place, 0), 0) if len(self.end) else 0
+        over = np.where(slot > 0, np.maximum(self.end[np.maximum(slot - 1, 0)] - place, 0), 0)
         covered: Ints = lengths[slot] - over
         return covered
 
@@ -131,8 +135,12 @@ def judge(
     for name, several in groups.items():
         if not several:
             continue
-        judged.append(_judged(name, "held out" if name == HELD_OUT_TOGETHER else "met", several, settings, interval=True))
-        label, probability = (np.concatenate([getattr(each, key) for each in several]) for key in ("label", "probability"))
+        judged.append(
+            _judged(name, "held out" if name == HELD_OUT_TOGETHER else "met", several, settings, interval=True)
+        )
+        label, probability = (
+            np.concatenate([getattr(each, key) for each in several]) for key in ("label", "probability")
+        )
         bins += [Bin(name, *each) for each in reliability(label, probability.astype(np.float64), np.ones(len(label)))]
         curve += _curve(name, label, probability)
     return Judgement(tuple(judged), tuple(bins), tuple(curve))
@@ -192,10 +200,8 @@ def _judged(group: str, who: str, contigs: list[_Contig], settings: PredictSetti
         found[0] = float(auprc(label, probability))
     if interval and positive and len(np.unique(block)) > 1:
         resamples = block_bootstrap(block, settings.resamples, spawn(settings.seed, "bootstrap of predictions"))
-        try:
+        with suppress(InputError):  # too few blocks have a true site: the value stands without an interval
             found = list(score_interval(label, probability, resamples, auprc))
-        except InputError:  # too few blocks have a true site: a value without an interval
-            pass
     return Judged(
         group=group, met=who, candidates=len(label), positive=positive, lost=sum(each.lost for each in contigs),
         auprc=found[0], low=found[1], high=found[2], topk=float(topk(label, probability)) if positive else np.nan,
@@ -216,6 +222,8 @@ def _curve(group: str, label: NDArray[np.bool_], probability: NDArray[np.float32
     chosen = np.unique(gained[np.linspace(0, len(gained) - 1, min(CURVE_POINTS, len(gained))).astype(np.int64)])
     total = int(label.sum())
     return [
-        CurvePoint(group, float(probability[order][ends[at]]), float(found[at] / total), float(found[at] / (ends[at] + 1)))
+        CurvePoint(
+            group, float(probability[order][ends[at]]), float(found[at] / total), float(found[at] / (ends[at] + 1))
+        )
         for at in chosen.tolist()
     ]

@@ -40,5 +40,3 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:  # a command that no shell wrote
         return command.split()
-
-

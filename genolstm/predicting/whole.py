@@ -2,18 +2,19 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.predicting.along import Decided, decide_along
 from genolstm.predicting.calibration import Calibration, calibrated
 from genolstm.predicting.candidates import SPLICE, candidates_of, read_around
-from genolstm.predicting.judged import Judgement, judge, point_truth, splice_truth, window_truth
+from genolstm.predicting.judged import Truth, WindowTruth, judge, point_truth, splice_truth, window_truth
 from genolstm.predicting.marks import marks_of
 from genolstm.probes.apply import FittedProbe, read_fitted
 from genolstm.probes.readings import Terms, terms_of
@@ -143,7 +144,9 @@ def _check(probe: ProbeFile, wanted: Wanted, settings: PredictSettings) -> None:
     if wanted.transcripts is not None and probe.task != SPLICE:
         raise UsageError(f"--annotation is for a splice probe, and {probe.path} holds none; give --labels.")
     if wanted.labels is not None and probe.task == SPLICE:
-        raise UsageError(f"--labels is for probes of other sites, and {probe.path} is of splice sites; give --annotation.")
+        raise UsageError(
+            f"--labels is for probes of other sites, and {probe.path} is of splice sites; give --annotation."
+        )
     two = [len(classes_of(result)) == 2 for result in probe.results.values()]
     if wanted.labels is not None and not any(two):
         raise UsageError(f"--labels name true sites, and {probe.path} tells no two classes apart; leave them out.")
@@ -193,11 +196,11 @@ def _target(
 
 
 def _with_labels(
-    target: PredictedTarget, wanted: Wanted, genome: Genome, flags: "np.ndarray", settings: PredictSettings
+    target: PredictedTarget, wanted: Wanted, genome: Genome, flags: NDArray[np.uint8], settings: PredictSettings
 ) -> PredictedTarget:
     if len(target.classes) != 2:
         return target
-    truth: Callable[[], object]
+    found: Truth | WindowTruth
     if wanted.transcripts is not None:
         found = splice_truth(target.name, genome, wanted.transcripts, settings.min_intron)
     elif wanted.labels is None:
@@ -206,7 +209,7 @@ def _with_labels(
         found = window_truth(genome, wanted.labels, target.width)
     else:
         found = point_truth(genome, wanted.labels, wanted.labels_name)
-    told: Judgement = judge(target.rows, found, genome, wanted.regions, flags, settings)
+    told = judge(target.rows, found, genome, wanted.regions, flags, settings)
     return dataclasses.replace(
         target, judged=told.judged, reliability=(*target.reliability, *told.reliability), curve=told.curve
     )

@@ -32,8 +32,8 @@ def check_bed(prediction_classes: list[tuple[str, ...]], contigs: tuple[str, ...
     for name in contigs:
         if name.startswith("#") or name in BROWSER_WORDS or any(letter.isspace() for letter in name):
             raise InputError(
-                f"contig '{name}' is a name that a BED file cannot hold: it would be read as a comment or as two columns;"
-                " rename it and ingest the genome again, or leave --bed out."
+                f"contig '{name}' is a name that a BED file cannot hold: it would be read as a comment or as"
+                " two columns; rename it and ingest the genome again, or leave --bed out."
             )
 
 
@@ -77,19 +77,19 @@ def _bed_columns(
     return [rows.contig, rows.position, rows.position + target.width, name, score, letters]
 
 
-def bigwig_paths(prefix: Path, targets: list[tuple[str, tuple[str, ...]]], *, windows: bool) -> dict[tuple[str, int, int], Path]:
+def bigwig_paths(
+    prefix: Path, targets: list[tuple[str, tuple[str, ...]]], *, windows: bool
+) -> dict[tuple[str, int, int], Path]:
     """Files of each target, class and strand: (target, class number, strand +1, -1 or 0) -> path.
 
     targets : name and classes of each.   Raises InputError where two classes would have one file.
     """
     found: dict[tuple[str, int, int], Path] = {}
-    strands = {0: ""} if windows else {1: f".{STRAND_NAMES[0]}", -1: f".{STRAND_NAMES[1]}"}
     for target, classes in targets:
-        numbers = range(len(classes)) if len(classes) > 2 else [1] if classes else [0]
-        for number in numbers:
-            label = classes[number] if classes else target
-            for strand, ending in strands.items():
-                found[target, number, strand] = prefix.with_name(f"{prefix.name}.{_safe(label)}{ending}.bw")
+        for number, strand, strand_name in drawn_of(classes, windows=windows):
+            label = _safe(classes[number] if classes else target)
+            name = ".".join(filter(None, (prefix.name, label, strand_name, "bw")))
+            found[target, number, strand] = prefix.with_name(name)
     names = [path.name.casefold() for path in found.values()]
     for path in found.values():
         if names.count(path.name.casefold()) > 1:
@@ -98,6 +98,13 @@ def bigwig_paths(prefix: Path, targets: list[tuple[str, tuple[str, ...]]], *, wi
                 " hold; rename the classes, or leave --bigwig out."
             )
     return found
+
+
+def drawn_of(classes: tuple[str, ...], *, windows: bool) -> list[tuple[int, int, str]]:
+    """Tracks of a target: number of the class (of two the second, 0 of values), strand, and the strand's name."""
+    strands = {0: ""} if windows else {1: STRAND_NAMES[0], -1: STRAND_NAMES[1]}
+    numbers = range(len(classes)) if len(classes) > 2 else [1] if classes else [0]
+    return [(number, strand, name) for number in numbers for strand, name in strands.items()]
 
 
 def _safe(name: str) -> str:
@@ -113,21 +120,18 @@ def write_bigwigs(paths: dict[tuple[str, int, int], Path], prediction: Predictio
     written = []
     for (name, number, strand), path in paths.items():
         if any((rows.strand == strand).any() for rows in targets[name].rows()):
-            write_bigwig(path, prediction.length_of, _runs(targets[name], number, strand, prediction.contigs))
+            write_bigwig(path, prediction.length_of, candidate_runs(targets[name], number, strand, prediction.contigs))
             written.append(path)
     return written
 
 
-def _runs(target: PredictedTarget, number: int, strand: int, contigs: tuple[str, ...]) -> Iterator[Runs]:
+def candidate_runs(target: PredictedTarget, number: int, strand: int, contigs: tuple[str, ...]) -> Iterator[Runs]:
     """Runs of one class and strand; of windows that overlap each is drawn up to the next."""
     last: tuple[int, int] | None = None  # contig, and start of the candidate that is held back
     held: Runs | None = None
-    for rows in target.rows():
-        mine = rows.only(rows.strand == strand)
-        if not len(mine.contig):
-            continue
-        value = mine.value if mine.probability is None else mine.probability
-        value = (value[:, number] if value.ndim > 1 else value).astype(np.float32)
+    for mine in _of_strand(target, strand):
+        every = mine.value if mine.probability is None else mine.probability
+        value = (every[:, number] if every.ndim > 1 else every).astype(np.float32)
         contig, start = int(mine.contig[0]), mine.position
         end = start + target.width
         end[:-1] = np.minimum(end[:-1], start[1:])
@@ -141,10 +145,21 @@ def _runs(target: PredictedTarget, number: int, strand: int, contigs: tuple[str,
         yield held
 
 
+def _of_strand(target: PredictedTarget, strand: int) -> Iterator[PredictionRows]:
+    """Candidates of one strand, those of one contig at a time."""
+    for rows in target.rows():
+        for contig in np.unique(rows.contig).tolist():
+            mine = rows.only((rows.strand == strand) & (rows.contig == contig))
+            if len(mine.contig):
+                yield mine
+
+
 def check_splice_scores(task: str, path: Path) -> None:
     """Raises UsageError for scores of anything but splice sites."""
     if task != SPLICE:
-        raise UsageError(f"--splice-scores {path} holds donors and acceptors, and the probe is of other sites; leave it out.")
+        raise UsageError(
+            f"--splice-scores {path} holds donors and acceptors, and the probe is of other sites; leave it out."
+        )
 
 
 def write_splice_scores(path: Path, prediction: Prediction) -> int:
@@ -188,5 +203,7 @@ def _junctions(target: PredictedTarget, rows: PredictionRows) -> tuple[NDArray[A
 def marked_contigs(prediction: Prediction) -> dict[str, str]:
     """Contigs with candidates that something has met -> what."""
     return {
-        name: met(int(flags)) for name, flags in zip(prediction.contigs, prediction.flags.tolist(), strict=True) if flags
+        name: met(int(flags))
+        for name, flags in zip(prediction.contigs, prediction.flags.tolist(), strict=True)
+        if flags
     }

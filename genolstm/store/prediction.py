@@ -1,4 +1,4 @@
-"""Result files of predictions: what a probe says of every candidate of a genome, calibrated, and how well it says it."""
+"""Result files of predictions: what a probe says of each candidate of a genome, calibrated, and how well."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ class PredictionRows(NamedTuple):
     def only(self, kept: NDArray[np.bool_]) -> "PredictionRows":
         """Some of them."""
         probability = None if self.probability is None else self.probability[kept]
-        return PredictionRows(*(column[kept] for column in self[:4]), probability)  # type: ignore[arg-type]
+        return PredictionRows(self.contig[kept], self.position[kept], self.strand[kept], self.value[kept], probability)
 
     def at_least(self, probability: float) -> "PredictionRows":
         """Those of at least a probability; of several classes, that of any but the first."""
@@ -233,13 +233,17 @@ def read_prediction(path: Path) -> Prediction:
     Raises InputError as `files.open_file`.
     """
     with open_file(path, Kind.PREDICTION) as file:
-        contigs = strings(file["contigs/name"])
-        return Prediction(
-            task=str(file.attrs["task"]), contigs=contigs, lengths=file["contigs/length"][()],
-            flags=file["contigs/flags"][()],
-            targets=tuple(_read_target(path, file[name]) for name in file if name != "contigs"),
-            seams=json.loads(str(file.attrs["seams"])), notes=tuple(json.loads(str(file.attrs["notes"]))),
-        )  # fmt: skip
+        return prediction_in(file, path)
+
+
+def prediction_in(file: h5py.File, path: Path) -> Prediction:
+    """Prediction that an open file holds. path : of that file, which is opened again for the candidates."""
+    return Prediction(
+        task=str(file.attrs["task"]), contigs=strings(file["contigs/name"]), lengths=file["contigs/length"][()],
+        flags=file["contigs/flags"][()],
+        targets=tuple(_read_target(path, file[name]) for name in file if name != "contigs"),
+        seams=json.loads(str(file.attrs["seams"])), notes=tuple(json.loads(str(file.attrs["notes"]))),
+    )  # fmt: skip
 
 
 def _read_target(path: Path, group: h5py.Group) -> PredictedTarget:

@@ -488,7 +488,7 @@ COMPARISON = (
 PREDICTION = (
     Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
     Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
-    Dataset("contigs/flags", ("contigs",), "uint8", "", "what has met it, bits by the attribute flag_names; 0: held out"),
+    Dataset("contigs/flags", ("contigs",), "uint8", "", "what has met it, bits by attribute flag_names; 0: held out"),
     Dataset("*/candidates/contig", ("candidates",), "int32", "index", "contig of each candidate"),
     Dataset(
         "*/candidates/position", ("candidates",), "int64", "bp",

@@ -53,7 +53,20 @@ def beyond(file):
     file["codes"][100] = 77
 
 
-KINDS = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison")
+KINDS = (
+    "genome",
+    "model",
+    "score",
+    "gates",
+    "hidden",
+    "track",
+    "counts",
+    "fit",
+    "probe",
+    "study",
+    "comparison",
+    "prediction",
+)
 DEEP = "[" * 50_000  # an attribute holds no more than 64 kB
 MODEL = {
     "a weight is missing": weight(lambda _: None),
@@ -119,7 +132,21 @@ def test_genome_that_cannot_be_is_refused(run, edited, results, tmp_path, change
 
 
 @pytest.mark.parametrize(
-    "name", ["genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison"]
+    "name",
+    [
+        "genome",
+        "model",
+        "score",
+        "gates",
+        "hidden",
+        "track",
+        "counts",
+        "fit",
+        "probe",
+        "study",
+        "comparison",
+        "prediction",
+    ],
 )
 @pytest.mark.parametrize("key", ["settings", "inputs", "records", "schema_version"])
 def test_attributes_that_are_nothing_are_told(run, edited, results, tmp_path, name, key):

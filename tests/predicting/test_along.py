@@ -93,7 +93,9 @@ def decided(reader, several, sites, stretches, tmp_path, *, memories=False):
 
 @pytest.fixture(scope="module")
 def genome(genome_of, drawn_codes):
-    return genome_of({name: drawn_codes(seed, n) for seed, (name, n) in enumerate({"I": 2500, "II": 60, "III": 900}.items())})
+    return genome_of(
+        {name: drawn_codes(seed, n) for seed, (name, n) in enumerate({"I": 2500, "II": 60, "III": 900}.items())}
+    )
 
 
 @pytest.mark.parametrize("maxima", [True, False])
@@ -106,7 +108,9 @@ def genome(genome_of, drawn_codes):
     ],
     ids=["pieces", "short chunks", "exact"],
 )
-def test_sums_are_those_of_states_read_one_by_one(genome, device, stretches_of, tmp_path, stream, layers, memories, maxima):
+def test_sums_are_those_of_states_read_one_by_one(
+    genome, device, stretches_of, tmp_path, stream, layers, memories, maxima
+):
     reader = a_reader(genome, device, stream, layers=layers)
     width = reader.state_width(memories=memories)
     several = [some_terms(width, 1, 1, maxima=maxima), some_terms(width, 3, 2, maxima=maxima)]
@@ -163,7 +167,9 @@ def test_window_maxima_are_those_of_copies(device):
     states = torch.from_numpy(rng.normal(size=(3, 40, 7)).astype(np.float32)).to(device)
     lane, first = rng.integers(0, 3, 50), rng.integers(0, 30, 50)
     for width in (1, 10):
-        expected = np.stack([states.cpu().numpy()[a, b : b + width].max(axis=0) for a, b in zip(lane, first, strict=True)])
+        expected = np.stack(
+            [states.cpu().numpy()[a, b : b + width].max(axis=0) for a, b in zip(lane, first, strict=True)]
+        )
         np.testing.assert_array_equal(window_maxima(states, lane, first, width).cpu(), expected)
         np.testing.assert_array_equal(gathered_maxima(states, lane, first, width).cpu(), expected)
     assert window_maxima(states, lane[:0], first[:0], 3).shape == (0, 7)
