@@ -93,9 +93,9 @@ class _Sums:
     ) -> None:
         self.model, self.device, self.memories = reader.model, reader.device, memories
         self.wanted = wanted
-        spans = [each.terms.span for each in wanted]
-        self.first, self.last = min(low for low, _ in spans), max(high for _, high in spans)
-        self.carried = self.last - self.first
+        spans = np.array([each.terms.spans for each in wanted])  # [decisions, strands, first and last]
+        self.first, self.last = spans[:, :, 0].min(axis=0), spans[:, :, 1].max(axis=0)  # by strand of the pass
+        self.carried = int((self.last - self.first).max())
         n_parts = reader.model.settings.layers * (2 if memories else 1)
         self.columns, weights = self._columns(n_parts)
         self.weights = [each.to(self.device) for each in weights]
@@ -163,9 +163,10 @@ class _Sums:
     ) -> None:
         """Write what this block's pass adds to the candidates whose last state stands in it."""
         row_first, sign = block.first[lanes], block.sign[lanes]
+        first_offset, last_offset = (each[(sign < 0).astype(np.int64)] for each in (self.first, self.last))
         # places in the row of candidates: the state of offset o stands o + 1 targets on
-        low = np.maximum(block.begin[lanes] - self.last - 1, row_first - 1 - self.first - known[lanes])
-        high = np.maximum(block.end[lanes] - self.last - 1, low)
+        low = np.maximum(block.begin[lanes] - last_offset - 1, row_first - 1 - first_offset - known[lanes])
+        high = np.maximum(block.end[lanes] - last_offset - 1, low)
         ends = block.address[lanes] + sign * (np.stack([low, high - 1]) - row_first)
         keys = wanted.candidates.keys
         begin = np.searchsorted(keys, 2 * ends.min(axis=0))

@@ -35,20 +35,29 @@ class Reading(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """A whole decision: the terms, and float64 [K] that is added to their sum."""
+    """A whole decision: the terms, and float64 [K] that is added to their sum.
+
+    stranded : candidates lie on either strand; else all on the forward one.
+    """
 
     readings: tuple[Reading, ...]
     intercept: Floats
+    stranded: bool = True
 
     @property
-    def span(self) -> tuple[int, int]:
-        """First and last offset of any state."""
-        return min(each.first for each in self.readings), max(each.last for each in self.readings)
+    def spans(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and last offset of any state that the forward pass, and that the reverse one, gives to candidates."""
+        own, other = (
+            (min((each.first for each in mine), default=0), max((each.last for each in mine), default=0))
+            for mine in ([each for each in self.readings if each.own is side] for side in (True, False))
+        )
+        both = min(own[0], other[0]), max(own[1], other[1])
+        return (both, both) if self.stranded else (own, other)
 
     @property
     def reach(self) -> int:
         """Symbols on either side of a position within which all its states stand."""
-        return max(map(abs, self.span))
+        return max(abs(offset) for span in self.spans for offset in span)
 
 
 def terms_of(probe: FittedProbe) -> Terms:
@@ -58,7 +67,8 @@ def terms_of(probe: FittedProbe) -> Terms:
     intercept = np.atleast_1d(linear.intercept) - linear.mean.astype(np.float64) @ slopes
     places = _window_places(probe.width) if probe.pooling else _point_places(probe)
     blocks = slopes.reshape(len(places), -1, slopes.shape[1])  # [readings, D, K]
-    return Terms(tuple(Reading(*place, weights) for place, weights in zip(places, blocks, strict=True)), intercept)
+    readings = tuple(Reading(*place, weights) for place, weights in zip(places, blocks, strict=True))
+    return Terms(readings, intercept, stranded=not probe.pooling)
 
 
 def _point_places(probe: FittedProbe) -> list[tuple[bool, How, int, int]]:
