@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.cli.terminal import Task, log
-from genolstm.probes.task import RANDOM_INIT
+from genolstm.probes.task import NN, RANDOM_INIT
 from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.store.files import Records
@@ -54,6 +54,7 @@ def _of_target(result: ProbeResult) -> dict[str, Any]:
         "n_test": int(test.sum()),
         "n_positive": _positive(result),
         "offsets": list(result.offsets),
+        "pools": list(map(str, result.pools)),
         "pooling": list(result.pooling),
         "selectivity": result.selectivity,
         "natural_prevalence": result.prevalence,
@@ -92,6 +93,8 @@ def _log_result(result: ProbeResult) -> None:
     for name, features in result.features.items():
         row = " ".join(f"{INTERVAL.format(*features.scores[each]):22}" for each in shown)
         log.info("  %-*s %s", width, name, row.rstrip())
+    if NN in result.features:
+        log.info("  %s: boosted trees on the trained states; no control, and no part of the verdict", NN)
     value, *ends = result.differences[result.best_control]
     selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
     close = " (close)" if is_close(result.differences[result.best_control]) else ""
@@ -125,7 +128,8 @@ def _sites(result: ProbeResult) -> str:
     if result.pooling:
         parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
     elif not result.chains:
-        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
+        pools = f" and {len(result.pools)} pools" if result.pools else ""
+        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}{pools}")
     return "; ".join(parts)
 
 

@@ -13,7 +13,7 @@ from genolstm.probes.task import TRAINED
 from genolstm.regions import Sites
 from genolstm.settings.site_reading import Pool, SiteReading
 from genolstm.states.sites import blocks_at
-from genolstm.states.windows import POOLS, Windows, pooled_states
+from genolstm.states.windows import Windows, pooled_states, pools_of
 from genolstm.store.files import open_file
 from genolstm.store.results import LinearProbe, read_probe
 from genolstm.store.schema import Kind
@@ -84,9 +84,10 @@ class FittedProbe:
 
     def in_windows(self, reader: GenomeReader, windows: Windows) -> Floats:
         """Decisions on windows of a genome; as `decision`. Raises ValueError for windows of another width."""
-        if self.pooling != POOLS or windows.width != self.width:
+        ends = self.pooling == pools_of(ends=True)
+        if self.pooling != pools_of(ends=ends) or windows.width != self.width:
             raise ValueError(f"{self.path} holds no probe of windows of {windows.width} bp")
-        return self.decision(pooled_states(reader, windows, memories=self.memories))
+        return self.decision(pooled_states(reader, windows, memories=self.memories, ends=ends))
 
 
 def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe:

@@ -83,15 +83,18 @@ def states_kept(shape: tuple[int, ...]) -> Iterator[Half]:
         yield np.memmap(file, dtype=np.float16, mode="w+", shape=shape)
 
 
-def window_states(windows: Windows, *, memories: bool, beside: Beside = lambda _, __: None) -> StateSource:
-    """Pooled states [N, 2 * 2 * D] of windows of a genome, for one task.
+def window_states(
+    windows: Windows, *, memories: bool, ends: bool = False, beside: Beside = lambda _, __: None
+) -> StateSource:
+    """Pooled states [N, 2 * 2 * D] of windows of a genome, for one task; with ends [N, 2 * 4 * D].
 
     beside : from a model's name and its reader to the collector of its gates in the same pass, or None.
     """
 
     def states(reader: GenomeReader, name: str) -> Iterator[ModelStates]:
         seams, gates = Seams(), beside(name, reader)
-        found = pooled_states(reader, windows, memories=memories, seams=seams, beside=gates.collect if gates else None)
+        collect = gates.collect if gates else None
+        found = pooled_states(reader, windows, memories=memories, ends=ends, seams=seams, beside=collect)
         if gates:
             gates.gather_into(reader, contigs_read(reader.genome, windows))
         yield ModelStates(name=name, states=found, seams=seams.to_json())

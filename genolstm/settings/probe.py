@@ -72,7 +72,7 @@ class ProbeSettings(Settings):
     components: int = option(
         160, "Principal components of each offset and strand, learned on training sites; 0: all states.", min=0
     )
-    nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.")
+    nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.", "--nn/--no-nn")
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
     twins: int = option(3, "Random-init models of the same shape.", min=1)
     window: int = option(50, "Bases on each side that sequence controls see.", min=16)
@@ -115,7 +115,8 @@ class AccessibilitySettings(Settings):
 
     window : bp.   peak_share : fraction of a window that lies in peaks when it is called open.   top_share : fraction
     of the windows of each part, called open by their signal where no peaks are given.   mappable_bp : a window is left
-    out when no read lies in it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden
+    out when no read lies in it or within this distance.   ends : beside mean and maximum, each pass's first and last
+    state in the window.   nn : as in `ProbeSettings`.   states : 'h', or 'h+c' to pool the memory c beside the hidden
     state.   twins : random-init models of the same shape.   kmers : lengths of k-mers of the k-mer controls, as
     '3,4,6'.   bin_bp : of the one-hot control.   matches : closed windows of the same GC for each open one in the
     second score.   block_bp : bootstrap block. max_windows : of each part used at most, drawn by the seed.
@@ -128,6 +129,8 @@ class AccessibilitySettings(Settings):
     peak_share: float = 0.5
     top_share: float = option(0.03, "Fraction of each part's windows that are open where no peaks are given.")
     mappable_bp: int = 1_000
+    ends: bool = option(False, "Beside mean and maximum, the states at the two ends of each window.")
+    nn: bool = option_of(ProbeSettings, "nn")
     states: States = option_of(ProbeSettings, "states")
     twins: int = option_of(ProbeSettings, "twins")
     kmers: str = option("3,4,6", "Lengths of k-mers of the k-mer controls.")

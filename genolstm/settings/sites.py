@@ -41,8 +41,8 @@ class SitesSettings(Settings):
     label : column of a BED file.   labels_as : what labels are.   positive : of two classes the one to be found; ''
     for '1', or the rarer.   window : bp taken around the middle of each interval, or of the grid over a signal; 0 for
     intervals as they are.   offsets, components, kmer, flank : of points; what is read at each, principal components
-    of that, the k-mer control, and bases on each side that sequence controls see.   kmers, bin_bp, matches : of
-    windows, as in `AccessibilitySettings`.   ratio, margin, match_kmer : negatives drawn for each positive, bp that
+    of that, the k-mer control, and bases on each side that sequence controls see.   ends, kmers, bin_bp, matches :
+    of windows, as in `AccessibilitySettings`.   ratio, margin, match_kmer : negatives drawn for each positive, bp that
     they keep from positives, and bases around a point that they share with one.   Others as in `ProbeSettings`.
     """
 
@@ -55,6 +55,7 @@ class SitesSettings(Settings):
     offsets: str = option_of(ProbeSettings, "offsets")
     components: int = option_of(ProbeSettings, "components")
     nn: bool = option_of(ProbeSettings, "nn")
+    ends: bool = option_of(AccessibilitySettings, "ends")
     states: States = option_of(ProbeSettings, "states")
     twins: int = option_of(ProbeSettings, "twins")
     flank: int = option(50, "Bases on each side of a point that sequence controls see.", min=16)
