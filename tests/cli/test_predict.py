@@ -338,21 +338,15 @@ def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_proteins_are_refused(predict, folder):
-    code, _, err, _ = predict("splice", genome="p")
-    assert code == 3
+def test_proteins_are_refused(predict, folder, tmp_path, edited):
+    code, _, err, path = predict("splice", genome="p")
+    assert (code, path.exists()) == (3, False)
     assert "protein" in err
-    output = folder / "prot.h5"
-    if not output.exists():
-        path = folder / "prots.fa"
-        rng = np.random.default_rng(2)
-        path.write_text(
-            "".join(f">q{n}\nM{''.join(rng.choice(list('ACDEFGHIKLMNPQRSTVWY'), 60))}\n" for n in range(60))
-        )
-        assert called("probe", "protein", folder / "m.h5", "--genome", folder / "g.h5", "--annotation", folder / "g.gff3",
-                      "-o", output, "--twins", "1", "--positions", "2", "--resamples", "20", *HERE)[0] == 0  # fmt: skip
-    code, _, err, _ = predict("prot")
-    assert code == 3
+    shutil.copy(folder / "splice.h5", tmp_path / "chains.h5")
+    with edited(tmp_path / "chains.h5") as file:
+        file.attrs["task"] = "protein"
+    code, _, err, path = predict(tmp_path / "chains.h5")
+    assert (code, path.exists()) == (3, False)
     assert "holds a probe of proteins, and predict goes along genomes" in err
 
 
