@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genolstm.errors import UsageError
 from genolstm.predicting.window_maxima import window_maxima
 from genolstm.probes.readings import How, Reading, Terms
 from genolstm.regions import Stretches
@@ -26,6 +27,7 @@ from genolstm.stream.seams import Seams
 
 Ints = NDArray[np.int64]
 
+BYTES, MOST_CARRIED = 4, 4 << 30  # of a number, and of the states that all lanes carry
 RELEASED_AFTER = 64  # blocks after which mapped pages of the candidates are given back
 
 
@@ -100,6 +102,12 @@ class _Sums:
         self.columns, weights = self._columns(n_parts)
         self.weights = [each.to(self.device) for each in weights]
         self.keeps_parts = any(rows for each in self.columns for rows in each.maxima.values())
+        held = BYTES * reader.settings.lanes * self.carried * n_parts * reader.model.settings.hidden
+        if self.keeps_parts and held > MOST_CARRIED:
+            raise UsageError(
+                f"each of {reader.settings.lanes} lanes would carry the states of {self.carried:,} bases, together"
+                f" {held / 1e9:.1f} GB: give fewer --lanes."
+            )
         first = reader.genome.starts[stretches.contig]
         self.bounds = np.stack([first + stretches.end, first + stretches.start - 1])  # where a pass ends, [strands, K]
         self.latest: _Carry | None = None

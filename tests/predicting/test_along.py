@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from genolstm.errors import UsageError
 from genolstm.model import NextSymbolModel
 from genolstm.predicting.along import Decided, decide_along
 from genolstm.predicting.window_maxima import gathered_maxima, window_maxima
@@ -67,9 +68,8 @@ def every_position(genome, step=1):
 def decided(reader, several, sites, stretches, tmp_path, *, memories=False):
     genome = reader.genome
     address = genome.starts[sites.contig] + sites.position
-    half = len(sites) // 3
+    half = len(sites) // 6 * 2  # both strands of a place stand in one slab
     slabs = [Found(address[rows], sites.strand[rows]) for rows in (slice(0, half), slice(half, None))]
-    # a place must not be cut between slabs
     seams = Seams()
     with ExitStack() as stack:
         lists = [
@@ -160,6 +160,12 @@ def test_burn_in_is_as_long_as_what_a_candidate_reads(genome, device, stretches_
     sites = every_position(genome)
     (total,), _ = decided(reader, [some_terms(WIDTH, 1, 7)], sites, stretches_of(genome), tmp_path)
     assert np.isfinite(total).all()
+
+
+def test_more_than_memory_holds_is_refused(genome, device, stretches_of, tmp_path):
+    reader = a_reader(genome, device, StreamSettings(lanes=1 << 24, chunk=8))
+    with pytest.raises(UsageError, match=r"each of 16777216 lanes would carry the states of 30 bases, .*fewer --lanes"):
+        decided(reader, [some_terms(WIDTH, 1, 7)], every_position(genome, 100), stretches_of(genome), tmp_path)
 
 
 def test_window_maxima_are_those_of_copies(device):
