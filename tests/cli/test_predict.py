@@ -28,6 +28,7 @@ SPLICE = (
     "--twins", "1", "--decoys", "3", "--decoys-from", "contig", "--offsets", "2,4,mean:-9:-2,max:-9:-2", "--resamples",
     "20", "--window", "16", "--kmer", "1",
 )  # fmt: skip
+POINTS = ("--twins", "1", "--resamples", "20", "--offsets", "0,3", "--flank", "16", "--kmer", "1")
 WINDOWS = ("--twins", "1", "--resamples", "20", "--kmers", "1", "--window", "50")
 
 
@@ -98,7 +99,7 @@ def folder(tmp_path_factory):
         ("splice", where / "m.h5", "--annotation", where / "g.gff3", "-o", where / "splice.h5", *SPLICE),
         ("sites", where / "m.h5", "--sites", where / "three.bed", "-o", where / "three.h5", *WINDOWS),
         ("sites", where / "m.h5", "--sites", where / "value.bed", "-o", where / "value.h5", *WINDOWS),
-        ("sites", where / "m.h5", "--sites", where / "two.bed", "-o", where / "two.h5", "--offsets", "0,3", *WINDOWS[:-2]),
+        ("sites", where / "m.h5", "--sites", where / "two.bed", "-o", where / "two.h5", *POINTS),
     ):  # fmt: skip
         code, _, err = called("probe", *arguments, *made)
         assert code == 0, err
@@ -299,7 +300,7 @@ def test_model_is_found_by_its_hash_or_named(predict, folder, tmp_path):
         shutil.move(elsewhere, folder / "m.h5")
 
 
-def test_another_model_is_refused(predict, folder, tmp_path):
+def test_another_model_is_refused(predict, folder):
     code, _, err, path = predict("splice", "--model", "pombe-256")
     assert (code, path.exists()) == (3, False)
     assert "was fitted to the states of another model than" in err

@@ -1,6 +1,7 @@
 """Candidates of every kind of probe, against loops over the letters of a genome."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -136,6 +137,6 @@ def test_addresses_rise_from_slab_to_slab(tiny_genome, stretches_of):
         a_probe("splice"), tiny_genome, stretches_of(tiny_genome), None, PredictSettings(), 10, Counter()
     )
     ends = [(each.address.min(), each.address.max()) for each in slabs if len(each.address)]
-    assert all(one[1] < other[0] for one, other in zip(ends[:-1], ends[1:], strict=True))
+    assert all(one[1] < other[0] for one, other in pairwise(ends))
     assert len(ends) > 1
     assert np.all(np.diff([low for low, _ in ends]) > 0)

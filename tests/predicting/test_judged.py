@@ -23,7 +23,7 @@ SETTINGS = PredictSettings(resamples=20, block_bp=200)
 
 
 @pytest.fixture
-def rows(tiny_genome):
+def rows():
     """Some candidates of three contigs, in slabs."""
     rng = np.random.default_rng(1)
     slabs = []
