@@ -36,7 +36,7 @@ def sites(
         typer.Option("--negatives", help="For positives alone: 'matched' draws negatives like them; or a BED of some."),
     ] = None,
 ) -> None:
-    """Ask whether hidden states tell any labels: points (offsets swept) or windows (mean and maximum of the states).
+    """Ask whether hidden states tell any labels: points (states around each) or windows (their mean and maximum).
 
     Labels are two classes, several, or values. Sites follow the model's own split unless contigs are named, or the
     table has a column 'part'. Beside the trained states stand random-init models, features of the sequence, and labels

@@ -57,9 +57,14 @@ def fit_coarsely(
     type_: TargetType, features: AnyFeatures, truth: Truth, *, train: NDArray[np.bool_], valid: NDArray[np.bool_]
 ) -> tuple[LinearProbe, Floats]:
     """A probe that is enough to rank features, and what it predicts at the validation rows."""
-    whole = features.values if isinstance(features, Components) else features
-    probe = type_.fit_coarsely(whole, truth, train=train, valid=valid, rescale=not isinstance(features, Components))
-    return probe, probe.decision(whole[valid])
+    if isinstance(features, Components):
+        there = features.fitted
+        probe = type_.fit_coarsely(
+            features.values, truth[there], train=train[there], valid=valid[there], rescale=False
+        )  # fmt: skip
+        return probe, probe.decision(features.values[valid[there]])
+    probe = type_.fit_coarsely(features, truth, train=train, valid=valid)
+    return probe, probe.decision(features[valid])
 
 
 class ProbeComparison:
@@ -95,7 +100,10 @@ class ProbeComparison:
         """
         truth = self.truth if truth is None else truth
         if isinstance(features, Components):
-            of_components = self.type.fit(features.values, truth, train=self.train, valid=self.valid, rescale=False)
+            there = features.fitted
+            of_components = self.type.fit(
+                features.values, truth[there], train=self.train[there], valid=self.valid[there], rescale=False
+            )  # fmt: skip
             probe = features.unfolded(of_components)
             predicted = features.source.decision(probe)
         else:

@@ -95,7 +95,7 @@ def test_a_probe_of_sites_says_of_fresh_states_what_its_file_says(of_points, rea
 
 
 def test_a_probe_of_components_with_pools_is_told_over_the_states(reader, sites, provenance, tmp_path):
-    """Its file needs no projection, one dot product of what is read at each site; trees are beside and judge nothing."""
+    """Its file needs no projection: one dot product of what is read at each site; trees beside judge nothing."""
     pools = parse_pools("mean:-12:-3,max:-6:2")
     readings = (SiteReading((0, 3)), SiteReading((-5, 0, 3), pools))
     target = ProbeTarget(name="two", type=BINARY, truth=sites.label)
