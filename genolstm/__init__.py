@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
+    from genolstm.api.predicting import Predictions, predict
     from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
     from genolstm.api.reading import Embedding, Scores, embed, probabilities, score
     from genolstm.api.variants import Snvs, all_snvs
@@ -29,6 +30,7 @@ __all__ = [
     "InputError",
     "Methylation",
     "Model",
+    "Predictions",
     "Probe",
     "Scores",
     "Sites",
@@ -43,6 +45,7 @@ __all__ = [
     "load",
     "open_genome",
     "open_result",
+    "predict",
     "probabilities",
     "probe_accessibility",
     "probe_protein",
@@ -59,6 +62,7 @@ _HOMES = {  # module -> names that it gives
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),
+    "api.predicting": ("Predictions", "predict"),
     "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
     "api.reading": ("Embedding", "Scores", "embed", "probabilities", "score"),
     "api.variants": ("Snvs", "all_snvs"),

@@ -291,6 +291,19 @@ def _trained_stretches(model: TrainedOn, training: TrainingSequence) -> list[set
     ]
 
 
+def contigs_like(training: TrainingSequence, lengths: NDArray[np.int64], genome: Genome) -> dict[int, list[int]]:
+    """Contig of a model's own genome -> contigs of another that have its sequence. lengths : of the model's contigs."""
+    places, known, found = _places(training.contigs), set(lengths.tolist()), dict[int, list[int]]()
+    for contig, length in enumerate(genome.lengths.tolist()):
+        if length not in known:
+            continue
+        digest = _digest(_codes(genome, contig))
+        genome.release()
+        for each in places.get(digest, ()):
+            found.setdefault(each, []).append(contig)
+    return found
+
+
 def digest_of(table: NDArray[np.uint8], row: int) -> bytes:
     """One hash of a table [n, DIGEST]."""
     return bytes(table[row].tobytes())

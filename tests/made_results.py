@@ -19,6 +19,15 @@ from genolstm.store.comparison import (
     write_comparison,
 )
 from genolstm.store.files import Provenance, Records
+from genolstm.store.prediction import (
+    Bin,
+    CurvePoint,
+    Judged,
+    PredictedTarget,
+    Prediction,
+    PredictionRows,
+    write_prediction,
+)
 from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
 from genolstm.store.schema import Kind
 from genolstm.store.study import Claim, Column, Study, write_studies
@@ -59,7 +68,7 @@ def genolstm(*arguments):
 def made_results(folder: Path) -> dict[str, Path]:
     """Name -> path of one file of each kind, by short names."""
     names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison",
-             "snvs")  # fmt: skip
+             "snvs", "prediction")  # fmt: skip
     paths = {name: folder / f"{name}.h5" for name in names}
     fasta = folder / "genome.fa"
     rng = np.random.default_rng(5)
@@ -92,6 +101,7 @@ def made_results(folder: Path) -> dict[str, Path]:
         Records(read=60, used=40, skipped={"too <short>": 20}), about,
     )  # fmt: skip
     write_studies(paths["study"], {"made-up": study()}, Records(), about)
+    write_prediction(paths["prediction"], prediction(), 0.0, Records(read=9, used=8, skipped={"at an <end>": 1}), about)
     write_comparison(paths["comparison"], comparison(file_sha256(paths["probe"])), Records(), about)
     return paths
 
@@ -109,6 +119,37 @@ def comparison(sha256: str) -> Comparison:
             Difference("probe", AWKWARD, "donor", "auprc", 0.1, 0.05, 0.15, 0.001, 0.001, "better"),
             Difference("probe", AWKWARD, "donor", "gain in auprc", 0.1, -0.05, 0.2, 0.3, 0.3, "no difference"),
         ),
+    )  # fmt: skip
+
+
+def prediction() -> Prediction:
+    """Donors on two contigs, one of them held out, with labels; and predicted values."""
+
+    def rows(of_value: bool) -> PredictionRows:
+        value = np.linspace(-3, 3, 8)
+        probability = None if of_value else 1 / (1 + np.exp(-value))
+        contig = np.repeat(np.array([0, 2]), 4)
+        return PredictionRows(
+            contig, np.tile(np.arange(4) * 50, 2), np.tile(np.array([1, -1], np.int8), 4), value, probability
+        )
+
+    ends = {"auprc": 0.8, "low": 0.7, "high": 0.9, "topk": 0.5, "precision": 0.5, "recall": 0.25, "expected": 3.5}
+    judged = tuple(
+        Judged(group=group, met=who, candidates=4, positive=2, lost=1, calibration_error=0.1, **ends)
+        for group, who in (("I", "model trained on it"), ("III", "held out"), ("all held out", "held out"))
+    )
+    donor = PredictedTarget(
+        name="donor", classes=("no donor", "donor"), width=1, count=8, rows=lambda: iter((rows(False),)), slope=1.1,
+        intercept=(-2.0,), natural=0.01, source="counted on the probe's genome",
+        figures={"test_calibration_error": 0.01, "test_calibration_error_uncalibrated": 0.02},
+        reliability=(Bin("probe test rows", 0.0, 0.5, 0.2, 0.25, 2, 6), Bin("all held out", 0.5, 1.0, 0.8, 0.75, 3, 1)),
+        judged=judged,
+        curve=(CurvePoint("all held out", 0.9, 0.5, 1.0), CurvePoint("all held out", 0.5, 1.0, 0.75)),
+    )  # fmt: skip
+    signal = PredictedTarget(name="signal", classes=(), width=1, count=8, rows=lambda: iter((rows(True),)))
+    return Prediction(
+        task="splice", contigs=tuple(CONTIGS), lengths=np.array(list(CONTIGS.values())),
+        flags=np.array([1, 0, 0], np.uint8), targets=(donor, signal), seams={"count": 0}, notes=("A <note>.",),
     )  # fmt: skip
 
 

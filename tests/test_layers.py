@@ -17,7 +17,7 @@ LAYERS = (
     ("gates", "scoring", "packing", "states", "variants"),
     ("training",),
     ("probes", "methylation", "studies"),
-    ("figures",),
+    ("figures", "predicting"),
     ("report", "bench", "export", "comparing", "explaining"),
     ("api",),
     ("cli",),

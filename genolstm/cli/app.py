@@ -22,6 +22,7 @@ from genolstm.cli import (
     manual,
     methylation,
     models,
+    predict,
     probe,
     report,
     score,
@@ -85,6 +86,7 @@ app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(doctor.doctor)
 app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(manual.manual)
 app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(bench.bench)
 app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(demo.demo)
+app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(predict.predict)
 
 
 def main() -> None:

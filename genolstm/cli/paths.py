@@ -12,7 +12,9 @@ from genolstm.errors import UsageError
 from genolstm.outputs import hold, release, same_file
 
 MAIN = "output"
-BESIDE = ("bigwig", "h5ad", "bedmethyl", "table", "truth", "figure")  # further outputs, each one file
+BESIDE = (  # further outputs, each one file
+    "bigwig", "h5ad", "bedmethyl", "table", "truth", "figure", "bed", "splice_scores", "recall_track",
+)  # fmt: skip
 MANY = (
     "bigwig_dir",
     "bedgraph_prefix",
@@ -72,7 +74,7 @@ def _paths(context: typer.Context) -> Iterator[Named]:
 
 
 def _is_output(given: Named) -> bool:
-    return given.option.removeprefix("--") in {MAIN, *BESIDE}
+    return given.option.removeprefix("--").replace("-", "_") in {MAIN, *BESIDE}
 
 
 def _with_derived(output: Named, context: typer.Context) -> Iterator[Path]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from genolstm.errors import UsageError
+from genolstm.predicting.written import SEEN
 from genolstm.regions import Region
 from genolstm.settings.export import Scale
-from genolstm.store.tables import PLACE_NAMES, SLAB_VALUES, Column, Table
+from genolstm.store.tables import NO_FLAG, PLACE_NAMES, SLAB_VALUES, Column, Table
 from genolstm.writers.bed import MEANINGS, BedRows, bed_scores
 from genolstm.writers.rows import Values
 
@@ -203,6 +204,9 @@ def _names(table: Table, columns: dict[str, Column], first: int, stop: int) -> l
     """Name column of each row: its name, its label, or its layer."""
     if "name" in columns:
         return list(columns["name"].read(first, stop))
+    target, _, what = table.name.rpartition("/")
+    if what == "candidates":  # of a prediction
+        return [target if flags == NO_FLAG else f"{target}{SEEN}" for flags in columns["flags"].read(first, stop)]
     for key in ("label", "part", "layer"):
         if key in columns:
             about = table.name.split("/")[0] if key == "label" else key

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
 from genolstm.methylation.tracks import runs as rate_runs
+from genolstm.predicting.written import candidate_runs, drawn_of
 from genolstm.regions import STRAND_NAMES, Region
 from genolstm.store.gates import GatesFile
 from genolstm.store.methylation import column_names, read_methylation
+from genolstm.store.prediction import PredictedTarget, read_prediction
 from genolstm.store.schema import Kind
 from genolstm.store.score import PROBABILITIES, ScoreFile
 from genolstm.store.tables import Table, TableFile
@@ -40,6 +42,7 @@ def tracks_of(file: TableFile) -> tuple[TrackSource, ...]:
         Kind.METHYLATION: _fitted,
         Kind.COUNTS: _fractions,
         Kind.VARIANTS: _changes,
+        Kind.PREDICTION: _predicted,
     }.get(file.kind)
     if maker is None:
         raise UsageError(f"{file.path} is a {file.kind} file, which has no track along the genome: write .tsv or .bed.")
@@ -151,6 +154,25 @@ def _gates(file: TableFile) -> tuple[TrackSource, ...]:
 
 def _gate_runs(gates: GatesFile, name: str, layer: int, strand: int | None, _: list[str]) -> Iterator[Runs]:
     return gates.runs(name, layer, strand)
+
+
+def _predicted(file: TableFile) -> tuple[TrackSource, ...]:
+    """Probability of each class, or the predicted value, of the candidates that the table holds, by strand."""
+    found = read_prediction(file.path)
+    return tuple(
+        TrackSource(
+            "/".join(filter(None, (target.name, "" if len(target.classes) < 3 else target.classes[number], name))),
+            partial(_candidate_runs, target, number, strand, found.contigs),
+        )
+        for target in found.targets
+        for number, strand, name in drawn_of(target.classes, windows=target.width > 1)
+    )
+
+
+def _candidate_runs(
+    target: PredictedTarget, number: int, strand: int, contigs: tuple[str, ...], _: list[str]
+) -> Iterator[Runs]:
+    return candidate_runs(target, number, strand, contigs)
 
 
 def _counts(file: TableFile) -> tuple[TrackSource, ...]:

@@ -10,6 +10,7 @@ from genolstm.figures import (
     gates,
     hidden,
     methylation,
+    prediction,
     probe,
     score,
     studies,
@@ -31,6 +32,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.STUDY: studies.pictures_of_file,
     Kind.COMPARISON: comparison.pictures_of,
     Kind.VARIANTS: changes.pictures_of,
+    Kind.PREDICTION: prediction.pictures_of,
 }
 
 

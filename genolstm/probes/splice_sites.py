@@ -65,11 +65,11 @@ class SpliceSites:
     prevalence: float
 
 
-_Row = tuple[int, int, int]  # contig index, position, strand
+Row = tuple[int, int, int]  # contig index, position, strand
 
 
 @dataclass(frozen=True)
-class _Places:
+class Places:
     """Distinct places, each [N]: contig index, position, strand."""
 
     contig: NDArray[np.int32]
@@ -91,7 +91,7 @@ def splice_sites(
     spans on the same strand, or anywhere on the contig on either strand. Raises InputError when there is no site to be
     had.
     """
-    true, annotated, skipped = _true_places(target, genome, transcripts, settings.min_intron)
+    true, annotated, skipped = true_places(target, genome, transcripts, settings.min_intron)
     part = split.part_at(true.contig, true.position)
     usable = part >= 0
     if not usable.any():
@@ -123,13 +123,13 @@ def splice_sites(
     return SpliceSites(sites=sites, skipped=skipped, prevalence=float(in_test))
 
 
-def _true_places(
+def true_places(
     target: Target, genome: Genome, transcripts: Sequence[Transcript], min_intron: int
-) -> tuple[_Places, set[_Row], dict[str, int]]:
+) -> tuple[Places, set[Row], dict[str, int]]:
     """Distinct sites that carry their dinucleotide, sorted; all annotated ones; how many were left out, by reason."""
     index = {name: place for place, name in enumerate(genome.names)}
-    rows: set[_Row] = set()
-    annotated: set[_Row] = set()
+    rows: set[Row] = set()
+    annotated: set[Row] = set()
     short: set[tuple[int, int, int, int]] = set()
     for transcript in transcripts:
         forward = transcript.strand == "+"
@@ -143,7 +143,7 @@ def _true_places(
             else:
                 rows.add(site)
     table = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3)
-    places = _Places(table[:, 0].astype(np.int32), table[:, 1], table[:, 2].astype(np.int8))
+    places = Places(table[:, 0].astype(np.int32), table[:, 1], table[:, 2].astype(np.int8))
     canonical = np.concatenate(
         [np.zeros(0, dtype=bool)]
         + [
@@ -157,7 +157,7 @@ def _true_places(
         skipped[f"intron under {min_intron} bases"] = len(short)
     if (~canonical).any():
         skipped[f"{target} without its dinucleotide"] = int((~canonical).sum())
-    kept = _Places(places.contig[canonical], places.position[canonical], places.strand[canonical])
+    kept = Places(places.contig[canonical], places.position[canonical], places.strand[canonical])
     return kept, annotated, skipped
 
 
@@ -211,8 +211,8 @@ class _Candidates:
     split: Stretches
 
     def drawn_for(
-        self, true: _Places, annotated: set[_Row], part: NDArray[np.int8], ratio: int, rng: np.random.Generator
-    ) -> _Places:
+        self, true: Places, annotated: set[Row], part: NDArray[np.int8], ratio: int, rng: np.random.Generator
+    ) -> Places:
         """Draw `ratio` decoys for each true site that has a part, from the same contig and part of the split."""
         drawn = [(0, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int8))]
         for contig in np.unique(true.contig[part >= 0]).tolist():
@@ -221,7 +221,7 @@ class _Candidates:
                 if wanted and ((contig, 1) in self.spans or (contig, -1) in self.spans):
                     taken = {row[1:] for row in annotated if row[0] == contig}
                     drawn.append((contig, *self._drawn(contig, each, taken, wanted, rng)))
-        return _Places(
+        return Places(
             np.concatenate([np.full(len(position), contig, dtype=np.int32) for contig, position, _ in drawn]),
             np.concatenate([position for _, position, _ in drawn]),
             np.concatenate([strand for _, _, strand in drawn]),
@@ -255,7 +255,7 @@ class _Candidates:
         table = np.array(found, dtype=np.int64).reshape(-1, 2)
         return table[:, 0], table[:, 1].astype(np.int8)
 
-    def hold(self, places: _Places) -> NDArray[np.bool_]:
+    def hold(self, places: Places) -> NDArray[np.bool_]:
         """Which places lie where decoys may lie; an intron of a non-coding transcript need not. bool [N]."""
         inside = np.zeros(len(places.position), dtype=bool)
         for (contig, sign), intervals in self.spans.items():

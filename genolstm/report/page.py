@@ -17,6 +17,7 @@ from genolstm.report.of_gates import gates_section
 from genolstm.report.of_inputs import genome_section, hidden_section, study_section, track_section
 from genolstm.report.of_methylation import counts_section, fit_section
 from genolstm.report.of_model import score_section, training_section
+from genolstm.report.of_prediction import prediction_section
 from genolstm.report.of_probe import probe_section
 from genolstm.report.parts import Section
 from genolstm.report.reading import Result, warnings_of
@@ -37,6 +38,7 @@ SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
     Kind.STUDY: study_section,
     Kind.COMPARISON: comparison_section,
     Kind.VARIANTS: changes_section,
+    Kind.PREDICTION: prediction_section,
 }
 
 

@@ -14,6 +14,7 @@ from genolstm.store.files import file_sha256
 from genolstm.store.gates import read_gates_tables
 from genolstm.store.genome import open_genome
 from genolstm.store.methylation import read_methylation
+from genolstm.store.prediction import read_prediction
 from genolstm.store.results import read_probe
 from genolstm.store.schema import Kind
 from genolstm.store.score import read_score_tables
@@ -39,6 +40,7 @@ READERS: Mapping[Kind, Any] = {
     Kind.GATES: read_gates_tables,
     Kind.VARIANTS: read_snv_summary,
     Kind.PROBE: read_probe,
+    Kind.PREDICTION: read_prediction,
     Kind.COUNTS: read_counts,
     Kind.METHYLATION: read_methylation,
     Kind.STUDY: read_studies,

@@ -16,8 +16,8 @@ from genolstm.ranks import Ranks
 from genolstm.regions import N_STRANDS, Region, Sites, Stretches, stretches_of
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import EmbedSettings, SitePool
-from genolstm.states.interval_pools import IntervalPools, pooled_intervals
 from genolstm.settings.site_reading import SiteReading
+from genolstm.states.interval_pools import IntervalPools, pooled_intervals
 from genolstm.states.site_pools import SitePools
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     STUDY = "study"
     COMPARISON = "comparison"
     VARIANTS = "variants"
+    PREDICTION = "prediction"
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
@@ -551,6 +552,49 @@ VARIANTS = (
     Dataset("changes/shift", ("bases", "strands", "letters"), "float32", "", "distance of hidden states after it"),
 )  # fmt: skip
 
+PREDICTION = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("contigs/flags", ("contigs",), "uint8", "", "what has met it, bits by attribute flag_names; 0: held out"),
+    Dataset("*/candidates/contig", ("candidates",), "int32", "index", "contig of each candidate"),
+    Dataset(
+        "*/candidates/position", ("candidates",), "int64", "bp",
+        "0-based: the G of a donor's GT, the G of an acceptor's AG, the point, the first base of a window",
+    ),
+    Dataset("*/candidates/end", ("candidates",), "int64", "bp", "half-open end of a window; points have none", False),
+    Dataset("*/candidates/strand", ("candidates",), "int8", "", "+1 or -1; 0 for a window"),
+    Dataset("*/candidates/flags", ("candidates",), "uint8", "", "those of its contig"),
+    Dataset("*/candidates/log_odds", ("candidates",), "float32", "log odds", "calibrated, at the natural ratio", False),
+    Dataset("*/candidates/probability", ("candidates",), "float32", "", "of being a true site, the same", False),
+    Dataset("*/candidates/class_log_odds", ("candidates", "classes"), "float32", "log odds", "of each class", False),
+    Dataset("*/candidates/class_probability", ("candidates", "classes"), "float32", "", "of each class", False),
+    Dataset("*/candidates/predicted", ("candidates",), "float32", "", "value, where values are predicted", False),
+    Dataset("*/reliability/group", ("bins",), "string", "", "rows of the probe's test part, or judged contigs", False),
+    Dataset("*/reliability/lower", ("bins",), "float64", "", "lower edge of probability", False),
+    Dataset("*/reliability/upper", ("bins",), "float64", "", "upper edge", False),
+    Dataset("*/reliability/predicted", ("bins",), "float64", "", "mean probability, rows as often as in nature", False),
+    Dataset("*/reliability/observed", ("bins",), "float64", "", "fraction that is true, likewise", False),
+    Dataset("*/reliability/positive", ("bins",), "int64", "", "true rows", False),
+    Dataset("*/reliability/negative", ("bins",), "int64", "", "other rows", False),
+    Dataset("*/judged/group", ("judged",), "string", "", "contig, or contigs together by what has met them", False),
+    Dataset("*/judged/met", ("judged",), "string", "", "what has met it", False),
+    Dataset("*/judged/candidates", ("judged",), "int64", "", "candidates", False),
+    Dataset("*/judged/positive", ("judged",), "int64", "", "of them true by the labels", False),
+    Dataset("*/judged/lost", ("judged",), "int64", "", "true sites that are no candidates", False),
+    Dataset("*/judged/auprc", ("judged",), "float64", "", "over all candidates; NaN without true ones", False),
+    Dataset("*/judged/low", ("judged",), "float64", "", "2.5 % point of it, block bootstrap; NaN: not measured", False),
+    Dataset("*/judged/high", ("judged",), "float64", "", "97.5 % point", False),
+    Dataset("*/judged/topk", ("judged",), "float64", "", "precision among as many as are true", False),
+    Dataset("*/judged/precision", ("judged",), "float64", "", "of candidates of probability 0.5 or more", False),
+    Dataset("*/judged/recall", ("judged",), "float64", "", "the same, of true candidates", False),
+    Dataset("*/judged/expected", ("judged",), "float64", "", "sum of all probabilities", False),
+    Dataset("*/judged/calibration_error", ("judged",), "float64", "", "expected calibration error", False),
+    Dataset("*/curve/group", ("points",), "string", "", "contigs together by what has met them", False),
+    Dataset("*/curve/probability", ("points",), "float64", "", "least probability", False),
+    Dataset("*/curve/recall", ("points",), "float64", "", "of candidates of at least that", False),
+    Dataset("*/curve/precision", ("points",), "float64", "", "the same", False),
+)  # fmt: skip
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -564,6 +608,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.STUDY: STUDY,
     Kind.COMPARISON: COMPARISON,
     Kind.VARIANTS: VARIANTS,
+    Kind.PREDICTION: PREDICTION,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from genolstm.store.comparison import comparison_in
 from genolstm.store.files import open_any
 from genolstm.store.lineage import read_ancestors, read_genomes
+from genolstm.store.prediction import Judged, PredictedTarget, Prediction, met, prediction_in
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 from genolstm.store.variants import LETTERS, VariantsFile, snv_summary
@@ -51,6 +52,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _comparison(file)
         if file.attrs["kind"] == Kind.VARIANTS:
             summary["mean log-likelihood ratio (bits)"] = _changes(file)
+        if file.attrs["kind"] == Kind.PREDICTION:
+            summary |= _prediction(prediction_in(file, path))
         summary["datasets"] = _datasets(file)
     return summary
 
@@ -169,6 +172,28 @@ def _changes(file: h5py.File) -> dict[str, str]:
         f"{LETTERS[old]}>{LETTERS[new]}": f"{found.mean[old, new]:+.4f}, {found.changes[old, new]:,} changes"
         for old, new in zip(*np.nonzero(found.changes), strict=True)
     }
+
+
+def _prediction(found: Prediction) -> dict[str, dict[str, str]]:
+    """What has met each contig, and of each target its candidates, calibration and figures against labels."""
+    contigs = {name: met(flags) for name, flags in zip(found.contigs, found.flags.tolist(), strict=True)}
+    return {"contigs": contigs, **{each.name: _predicted(each) for each in found.targets}}
+
+
+def _predicted(target: PredictedTarget) -> dict[str, str]:
+    summary = {"candidates": f"{target.count:,}"}
+    if target.classes:
+        summary["classes"] = ", ".join(target.classes)
+        summary["true among candidates"] = f"{target.natural:.5f}, {target.source}"
+        summary |= {name.replace("_", " "): f"{value:.4g}" for name, value in target.figures.items()}
+    return summary | {row.group: _judged(row) for row in target.judged}
+
+
+def _judged(row: Judged) -> str:
+    return (
+        f"{row.met}; {row.positive:,} true of {row.candidates:,}; AUPRC {_with_ends(row.auprc, row.low, row.high)},"
+        f" top-k {row.topk:.4f}; at probability 0.5 precision {row.precision:.4f}, recall {row.recall:.4f}"
+    )
 
 
 def _with_ends(value: float, low: float, high: float, *, sign: str = "") -> str:

@@ -27,6 +27,7 @@ MAIN = {
     Kind.GENOME: "contigs", Kind.CHECKPOINT: "bits", Kind.PROBE: "*/sites", Kind.TRACK: "runs", Kind.SCORE: "bits",
     Kind.HIDDEN: "states", Kind.GATES: "tracks", Kind.COUNTS: "sites", Kind.METHYLATION: "sites",
     Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.VARIANTS: "changes",
+    Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.PREDICTION: "*/candidates",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
 AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked"), "letters": tuple("ACGT")}
@@ -34,6 +35,7 @@ ROW_AXES = ("layers", "units")  # both are rows: a column a unit would be hundre
 PREDICTIONS = {"log_odds", "class_log_odds", "predicted"}  # of each feature set, beside the sites that they are of
 LETTERS = np.array([STRAND_LETTERS[sign] for sign in (0, 1, -1)])  # the last by index -1
 PLACE_NAMES = {"contig", "position", "start", "end", "strand"}
+NO_FLAG = "."
 KEY_TYPES = {"string", "int32"}
 LABEL_TYPES = {"string", "int32", "int64"}
 
@@ -229,7 +231,7 @@ def _place_columns(places: Places, contigs: tuple[str, ...]) -> Iterator[Column]
 def flag_text(values: NDArray[np.unsignedinteger[Any]], bits: dict[str, int]) -> list[str]:
     """Names of the flags that are raised in each value, with commas between; '.' where there are none."""
     different, place = np.unique(values, return_inverse=True)
-    texts = [",".join(name for name, bit in bits.items() if value & bit) or "." for value in different.tolist()]
+    texts = [",".join(name for name, bit in bits.items() if value & bit) or NO_FLAG for value in different.tolist()]
     return [texts[index] for index in place.tolist()]
 
 

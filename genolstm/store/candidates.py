@@ -1,0 +1,91 @@
+"""Where candidates of a prediction are listed while the genome is read: sorted numbers in an unnamed file on disk."""
+
+import mmap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.outputs import disk_errors
+from genolstm.store.spool import Spool, Values
+
+Ints = NDArray[np.int64]
+
+SLAB = 1 << 18  # candidates that are in memory at a time
+BASES = 1 << 18  # of a slab that is read back
+
+
+class Found(NamedTuple):
+    """Some candidates. address : int64 [n], place in the genome's codes.   strand : int8 [n], +1 or -1."""
+
+    address: Ints
+    strand: NDArray[np.int8]
+
+
+class Candidates:
+    """Candidates sorted by place and strand, forward first; 0 or more values of each, by pass.
+
+    keys : int64 [n], twice the place in the genome's codes, and 1 more on the reverse strand.
+    passes : float32 [2, n, K] on disk, what the forward and the reverse pass add to a decision; NaN until it is read.
+    """
+
+    def __init__(self, mapped: mmap.mmap | None, passes: Spool) -> None:
+        self.mapped, self.passes = mapped, passes
+        self.keys: Ints = np.frombuffer(mapped or b"", dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def release(self) -> None:
+        """Return pages of the list that were read to the system: mapped pages count as this process's memory."""
+        if self.mapped:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
+
+    def slabs(self, edges: Ints) -> Iterator[tuple[Found, NDArray[np.float64]]]:
+        """Candidates and the sums of their passes, float64 [n, K], some at a time; no slab goes over a contig's end.
+
+        edges : int64, places in the genome's codes where contigs begin. Slabs are of the same stretches of the genome
+        in any list, so that lists can be merged. Raises RuntimeError for a candidate that was not read.
+        """
+        ends = np.append(edges[1:], max(int(edges[-1]), int(self.keys[-1]) >> 1 if len(self) else 0) + 1)
+        for begin, end in zip(edges.tolist(), ends.tolist(), strict=True):
+            for low in range(begin, end, BASES):
+                first, last = np.searchsorted(self.keys, [2 * low, 2 * min(low + BASES, end)]).tolist()
+                keys = np.array(self.keys[first:last])
+                total = np.zeros((len(keys), *self.passes.shape))
+                for strand in (0, 1):
+                    total += self.passes.read(strand, first, last)
+                if np.isnan(total).any():
+                    raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
+                self.release()
+                yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
+
+
+@contextmanager
+def listed_candidates(found: Iterable[Found], n_values: int, beside: Path) -> Iterator[Candidates]:
+    """List candidates in unnamed files in the folder of an output, for as long as they are needed.
+
+    found : slabs that ascend, each of distinct candidates in any order.   n_values : K of each.
+    """
+    with TemporaryFile(dir=beside.parent) as listed, TemporaryFile(dir=beside.parent) as values:
+        count = 0
+        with disk_errors(beside):
+            for slab in found:
+                keys = np.sort(2 * slab.address + (slab.strand < 0))
+                listed.write(keys.astype(np.int64).tobytes())
+                count += len(keys)
+            listed.flush()
+        mapped = mmap.mmap(listed.fileno(), 8 * count, prot=mmap.PROT_READ) if count else None
+        passes = Spool(values.fileno(), count, (n_values,), beside)
+        for strand in (0, 1):
+            for first in range(0, count, SLAB):
+                passes.write(strand, first, _unread(min(SLAB, count - first), n_values))
+        yield Candidates(mapped, passes)
+
+
+def _unread(count: int, n_values: int) -> Values:
+    return np.full((count, n_values), np.nan, dtype=np.float32)
