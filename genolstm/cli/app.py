@@ -13,6 +13,7 @@ from genolstm import __version__
 from genolstm.cli import (
     bench,
     compare,
+    control,
     demo,
     doctor,
     embed,
@@ -73,6 +74,7 @@ app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")
 app.command(cls=PathCheckedCommand)(compare.compare)
+app.command(cls=PathCheckedCommand)(control.control)
 app.command(cls=PathCheckedCommand)(report.report)
 app.command(cls=PathCheckedCommand)(export.export)
 app.command(cls=PathCheckedCommand)(study.study)

@@ -58,8 +58,10 @@ class SiteTruth:
                 )
 
 
-def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str) -> SiteTruth:
+def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str, *, may_draw: bool = True) -> SiteTruth:
     """Truth of the labels of a file. kind : what labels are.   positive : of two classes; '' for '1', or the rarer.
+
+    may_draw : whether negatives could be drawn for positives alone, so that messages may say so.
 
     Raises InputError for labels of one class, of nearly as many classes as sites, and values that are no numbers.
     """
@@ -78,15 +80,17 @@ def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str)
             raise InputError(f"all sites of {source} have the value {values[0]:g}; a probe needs values that differ.")
         return SiteTruth(type=CONTINUOUS, truth=values)
     if len(counts) == 1:
-        raise InputError(
-            f"all sites of {source} have one label, '{labels[0]}'; add --negatives matched, or give sites of another"
-            " class."
-        )
+        draw = "add --negatives matched, or " if may_draw else ""
+        raise InputError(f"all sites of {source} have one label, '{labels[0]}'; {draw}give sites of another class.")
     if len(counts) > MOST_CLASSES or 2 * len(counts) > len(labels):
         raise InputError(
             f"{source} has {len(counts):,} classes for {len(labels):,} sites: its labels look like names or values;"
-            " give classes of several sites each, --label score, --labels-as values, or --negatives where all are"
-            " positive."
+            " give classes of several sites each, "
+            + (
+                "--label score, --labels-as values, or --negatives where all are positive."
+                if may_draw
+                else "or --label score or --labels-as values."
+            )
         )
     names = tuple(sorted(counts, key=lambda name: (numbers[name] if numbers else 0.0, name)))
     if positive and (len(names) != 2 or positive not in names):

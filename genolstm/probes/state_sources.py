@@ -22,15 +22,16 @@ Half = NDArray[np.float16]
 class ModelStates:
     """States of one model at the sites of a task, and how well its lanes' seams agreed.
 
-    states : float16 [N, offsets, 2, D], or [N, D].   offsets : of the second axis; none of [N, D].
+    states : float16 [N, offsets, 2, D], or [N, D]; those of another program may be float32.   offsets : of the second
+    axis; none of [N, D].
     """
 
     name: str
-    states: Half
+    states: NDArray[np.floating]
     offsets: tuple[int, ...] = ()
     seams: Mapping[str, float] = field(default_factory=dict)
 
-    def together(self, offsets: Sequence[int]) -> Half:
+    def together(self, offsets: Sequence[int]) -> NDArray[np.floating]:
         """States at these offsets side by side, [N, len(offsets) * 2 * D]; [N, D] as they are."""
         if not self.offsets:
             return self.states

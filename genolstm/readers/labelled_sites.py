@@ -34,6 +34,7 @@ class LabelledSites:
     label : text [n].   part : int8 [n], a Part, or -1 for rows of a file that names none.   labels_named : whether the
     file says that these are labels; the names of a BED file may be those of the sites.
     read : rows, always used plus all skipped.   skipped : reason -> rows.   warnings : one sentence each.
+    name : of each site, where the file has a column of them; else empty.
     """
 
     source: str
@@ -47,6 +48,7 @@ class LabelledSites:
     labels_named: bool
     skipped: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.start)
@@ -63,8 +65,8 @@ def read_labelled_sites(
     """Sites of a BED file, or of a table whose first line names its columns, 'contig' among them.
 
     by_score : the labels of a BED file stand in its fifth column, not in its fourth.   lengths : bases of each contig.
-    Of a table the columns contig, start (or position) and label are needed; end (start + 1 without), strand and part
-    (train, valid, test; rows with a dot are left out) may be there, others are passed over.
+    Of a table the columns contig, start (or position) and label are needed; end (start + 1 without), strand, name and
+    part (train, valid, test; rows with a dot are left out) may be there, others are passed over.
     Raises InputError for a file that is neither, a row that cannot be right, and where no row is left.
     """
     if _has_header(path):
@@ -104,6 +106,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
     foreign: dict[str, None] = {}
     kept: list[tuple[int, int, int, int, int]] = []
     labels: list[str] = []
+    names: list[str] = []
     for number, fields in rows:
         where = f"{source}, line {number}"
         if len(fields) < len(header):
@@ -124,6 +127,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
         else:
             labels.append(_label(row, where))
             kept.append((order[row["contig"]], start, end, _strand(row, where), part))
+            names.append(row.get("name", ""))
     if not kept:
         raise InputError(_nothing_left(source, list(foreign), list(lengths), genome_name))
     table = np.array(kept, dtype=np.int64)
@@ -134,6 +138,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
         source=source, contig=table[:, 0].astype(np.int32), start=table[:, 1].copy(), end=table[:, 2].copy(),
         strand=table[:, 3].astype(np.int8), label=tuple(labels), part=table[:, 4].astype(np.int8),
         read=len(kept) + skipped.total(), labels_named=True, skipped=dict(skipped), warnings=warnings,
+        name=tuple(names) if "name" in columns else (),
     )  # fmt: skip
 
 
@@ -142,7 +147,7 @@ def _columns(header: Sequence[str], source: str) -> dict[str, int]:
     names = [name.strip().removeprefix("#").strip() for name in header]
     if "start" not in names:
         names = ["start" if name == "position" else name for name in names]
-    known = (*NEEDED, "end", "strand", "part")
+    known = (*NEEDED, "end", "strand", "part", "name")
     for name in known:
         if names.count(name) > 1:
             raise InputError(f"{source}: its header names the column '{name}' twice; rename one.")
