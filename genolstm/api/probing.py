@@ -14,9 +14,9 @@ from genolstm.probes.protein_sources import check_fits, gene_source, protein_sou
 from genolstm.probes.tasks.accessibility import Chromatin
 from genolstm.probes.tasks.accessibility import probe_accessibility as _probe_accessibility
 from genolstm.probes.tasks.protein import probe_protein as _probe_protein
-from genolstm.probes.tasks.sites import MATCHED_NEGATIVES, read_labels
-from genolstm.probes.tasks.sites import probe_sites as _probe_sites
+from genolstm.probes.tasks.sites import MATCHED_NEGATIVES
 from genolstm.probes.tasks.splice import probe_splice as _probe_splice
+from genolstm.probes.tasks.windows import check_sources, labelled_source
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import ProteinProbeSettings
@@ -284,10 +284,12 @@ def probe_protein(
 @as_found()
 def probe_sites(
     model: Model,
-    genome: Genome,
-    sites: str | Path,
+    genome: Genome | None = None,
+    sites: str | Path | None = None,
     *,
     negatives: str | Path | None = None,
+    windows: str | Path | None = None,
+    labels: str | Path | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Probe:
     """Whether hidden states tell any labels of points or windows: two classes, several, or values.
@@ -303,6 +305,11 @@ def probe_sites(
         of which the mean over each window is the value.
     negatives
         For positives alone: ``"matched"`` draws negatives that are like them; or a BED of some.
+    windows
+        In place of genome and sites: FASTA of windows of one length, each read from its own start, with headers as
+        ``>name label=yes part=test``. Parts are drawn where none is named; windows that share a 31-mer stay together.
+    labels
+        Of windows: table with the columns ``name, label[, part]``, in place of headers.
     **settings
         Any field of ``genolstm.settings.sites.SitesSettings``: ``window=200``.
 
@@ -328,17 +335,19 @@ def probe_sites(
     ['labels']
     """
     chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
-    model.check_reads(genome)
-    beside = Path(negatives) if negatives is not None and negatives != MATCHED_NEGATIVES else None
-    labels = read_labels(
-        Path(sites), genome, chosen, negatives=beside, matched=negatives == MATCHED_NEGATIVES
-    )  # fmt: skip
-    for warning in labels.warnings:
-        log.warning("%s", warning)
-    targets, records = _probe_sites(
-        model.checkpoint, _reader(model, genome), labels, chosen, model_name=model.source, log=log.info
+    files = {name: Path(path) if path is not None else None for name, path in
+             {"sites": sites, "windows": windows, "labels": labels}.items()}  # fmt: skip
+    check_sources(
+        chosen, genome=genome, sites=sites, negatives=negatives, windows=files["windows"], labels=files["labels"]
     )
-    inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"sites": sites, "negatives": beside})}
+    source = labelled_source(model.checkpoint, model.source, chosen, genome=genome, negatives=negatives, **files)
+    for warning in source.notes:
+        log.warning("%s", warning)
+    targets, records = source.probe(
+        model.checkpoint, _reader(model, source.genome), settings=chosen, model_name=model.source, log=log.info
+    )
+    named = {**files, "negatives": negatives if negatives != MATCHED_NEGATIVES else None}
+    inputs = {"model": model.sha256, "genome": genome.sha256 if genome else "", **digests_of(named)}
     return Probe(
         provenance=made_by("probe_sites", chosen.to_json(), inputs, device=model.device, seed=chosen.seed),
         records=records, task="sites", targets=_by_name(targets),

@@ -40,7 +40,12 @@ class SiteTruth:
             for each in Part
         }
 
-    def require_parts(self, part: NDArray[np.int8], source: str) -> None:
+    def require_parts(
+        self,
+        part: NDArray[np.int8],
+        source: str,
+        remedy: str = "name --train-contigs and --test-contigs with more sites",
+    ) -> None:
         """Fail before the genome is read, not after. Raises InputError where a part lacks a class, or values."""
         for name, counts in self.counts(part).items():
             few = {each: count for each, count in counts.items() if count < (1 if self.classes else FEWEST_VALUES)}
@@ -48,13 +53,12 @@ class SiteTruth:
                 there = ", ".join(f"{count} '{each}'" for each, count in counts.items())
                 raise InputError(
                     f"the {name} part holds {there} of {source} that can be read, and a probe needs sites of every"
-                    " class in training, validation and test; name --train-contigs and --test-contigs with more sites."
+                    f" class in training, validation and test; {remedy}."
                 )
             if few:
                 raise InputError(
                     f"the {name} part holds {counts['sites']} sites of {source} that can be read, and a probe needs"
-                    f" {FEWEST_VALUES} in training, validation and test; name --train-contigs and --test-contigs with"
-                    " more sites."
+                    f" {FEWEST_VALUES} in training, validation and test; {remedy}."
                 )
 
 

@@ -113,7 +113,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
             raise InputError(f"{where} has {len(fields)} columns, its header names {len(header)}; complete the line.")
         row = {name: fields[place].strip() for name, place in columns.items()}
         start, end = _span(row, where)
-        part = _part(row, where)
+        part = part_in(row, where)
         if row["contig"] not in order:
             skipped[FOREIGN_CONTIG] += 1
             foreign[row["contig"]] = None
@@ -125,7 +125,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
                 f" {lengths[row['contig']]} bp in {genome_name}; give the table of the same assembly."
             )
         else:
-            labels.append(_label(row, where))
+            labels.append(label_of(row, where))
             kept.append((order[row["contig"]], start, end, _strand(row, where), part))
             names.append(row.get("name", ""))
     if not kept:
@@ -177,7 +177,7 @@ def _strand(row: Mapping[str, str], where: str) -> int:
     return STRAND_SIGNS[text]
 
 
-def _part(row: Mapping[str, str], where: str) -> int | None:
+def part_in(row: Mapping[str, str], where: str) -> int | None:
     """Part of a row, -1 where the table names none, None where this row has none."""
     if "part" not in row:
         return UNNAMED
@@ -188,7 +188,8 @@ def _part(row: Mapping[str, str], where: str) -> int | None:
     return int(PARTS[row["part"].lower()])
 
 
-def _label(row: Mapping[str, str], where: str) -> str:
+def label_of(row: Mapping[str, str], where: str) -> str:
+    """Label of a row. Raises InputError for one that is empty, or cannot be printed."""
     if not row["label"] or CONTROL.search(row["label"]):
         raise InputError(f"{where}: the label is {shortened(row['label'])}; give each site one, of printable letters.")
     return row["label"]
