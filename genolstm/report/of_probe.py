@@ -91,6 +91,8 @@ def _sites(result: ProbeResult) -> str:
     names = [result.sites.contigs[index] for index in np.unique(result.sites.contig[test]).tolist()]
     chains = set(result.chains.get("name", ()))  # a protein read by itself is its own contig
     where = f"proteins {listed(names)}" if chains.issuperset(names) else contigs(names)
+    if "clusters" in result.definition:  # so is a window of a FASTA
+        where = f"windows {listed(names)}"
     total, positive = int(test.sum()), int((result.sites.label[test] == 1).sum())
     if result.ranked == "auprc":
         return f"{number(positive)} true sites among {number(total)} of {where}"
