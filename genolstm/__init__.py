@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
+    from genolstm.api.control import control
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "all_snvs",
     "compare",
+    "control",
     "embed",
     "fit_methylation",
     "load",
@@ -58,6 +60,7 @@ __all__ = [
 _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
+    "api.control": ("control",),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

@@ -252,6 +252,21 @@ def merged_split(one: Stretches, other: Stretches) -> Stretches:
     return stretches_from_rows(one.contigs, rows)
 
 
+def fraction_trained_on(checkpoint: Checkpoint, sequences: Codes, alphabet: Alphabet) -> float | None:
+    """Estimate the fraction of the distinct k-mers of some sequences that are in a model's training part.
+
+    sequences : [N, W].   None where the model file has no hashes, or too few k-mers were sampled.
+    """
+    training = checkpoint.training
+    if training is None:
+        return None
+    hashed = [_mixed(canonical_kmers(codes, alphabet)) for codes in sequences]
+    sampled = np.unique(np.concatenate([each[each < training.below] for each in hashed]))
+    if len(sampled) < FEWEST_KMERS:
+        return None
+    return float(np.isin(sampled, training.kmers, assume_unique=True).mean())
+
+
 def _recognised(model: TrainedOn, training: TrainingSequence, genome: Genome) -> Seen:
     """The model's split on the contigs of a genome whose sequence is that of one of its contigs or stretches."""
     split = model.split

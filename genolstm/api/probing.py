@@ -15,9 +15,9 @@ from genolstm.probes.protein_sources import check_fits, gene_source, protein_sou
 from genolstm.probes.tasks.accessibility import Chromatin
 from genolstm.probes.tasks.accessibility import probe_accessibility as _probe_accessibility
 from genolstm.probes.tasks.protein import probe_protein as _probe_protein
-from genolstm.probes.tasks.sites import MATCHED_NEGATIVES, read_labels
-from genolstm.probes.tasks.sites import probe_sites as _probe_sites
+from genolstm.probes.tasks.sites import MATCHED_NEGATIVES
 from genolstm.probes.tasks.splice import probe_splice as _probe_splice
+from genolstm.probes.tasks.windows import check_sources, labelled_source
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import AnyProbeSettings, ProteinProbeSettings
@@ -105,10 +105,10 @@ def _over_folds(
     return probe_folds(folds, lambda _: probe(next(in_order)), settings, log.info)
 
 
-def _models(model: Model | Sequence[Model], genome: Genome) -> tuple[list[Model], dict[str, str]]:
-    """The model, or those of all folds, and their hashes among the inputs."""
+def _models(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
+    """The model, or those of all folds, and their hashes among the inputs. genome : None where windows stand alone."""
     models = [model] if isinstance(model, Model) else list(model)
-    for each in models:
+    for each in models if genome is not None else ():
         each.check_reads(genome)
     if len(models) == 1:
         return models, {"model": models[0].sha256}
@@ -323,10 +323,12 @@ def probe_protein(
 @as_found()
 def probe_sites(
     model: Model | Sequence[Model],
-    genome: Genome,
-    sites: str | Path,
+    genome: Genome | None = None,
+    sites: str | Path | None = None,
     *,
     negatives: str | Path | None = None,
+    windows: str | Path | None = None,
+    labels: str | Path | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Probe:
     """Whether hidden states tell any labels of points or windows: two classes, several, or values.
@@ -343,6 +345,11 @@ def probe_sites(
         of which the mean over each window is the value.
     negatives
         For positives alone: ``"matched"`` draws negatives that are like them; or a BED of some.
+    windows
+        In place of genome and sites: FASTA of windows of one length, each read from its own start, with headers as
+        ``>name label=yes part=test``. Parts are drawn where none is named; windows that share a 31-mer stay together.
+    labels
+        Of windows: table with the columns ``name, label[, part]``, in place of headers.
     **settings
         Any field of ``genolstm.settings.sites.SitesSettings``: ``window=200``.
 
@@ -369,22 +376,28 @@ def probe_sites(
     """
     chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
     models, of_models = _models(model, genome)
-    beside = Path(negatives) if negatives is not None and negatives != MATCHED_NEGATIVES else None
-    labels = read_labels(
-        Path(sites), genome, chosen, negatives=beside, matched=negatives == MATCHED_NEGATIVES
-    )  # fmt: skip
-    for warning in labels.warnings:
+    if len(models) > 1 and windows is not None:
+        raise UsageError("folds are parts of a genome, and windows stand alone; give one model.")
+    files = {name: Path(path) if path is not None else None for name, path in
+             {"sites": sites, "windows": windows, "labels": labels}.items()}  # fmt: skip
+    check_sources(
+        chosen, genome=genome, sites=sites, negatives=negatives, windows=files["windows"], labels=files["labels"]
+    )
+    first = models[0]
+    source = labelled_source(first.checkpoint, first.source, chosen, genome=genome, negatives=negatives, **files)
+    for warning in source.notes:
         log.warning("%s", warning)
-    if len(models) > 1 and labels.names_parts:
+    if len(models) > 1 and source.names_parts:
         raise UsageError(f"{sites} names the part of each site, and folds have parts of their own; give one model.")
     targets, records = _over_folds(
         models,
-        lambda each: _probe_sites(
-            each.checkpoint, _reader(each, genome), labels, chosen, model_name=each.source, log=log.info
+        lambda each: source.probe(
+            each.checkpoint, _reader(each, source.genome), settings=chosen, model_name=each.source, log=log.info
         ),
         chosen,
     )
-    inputs = {**of_models, "genome": genome.sha256, **digests_of({"sites": sites, "negatives": beside})}
+    named = {**files, "negatives": negatives if negatives != MATCHED_NEGATIVES else None}
+    inputs = {**of_models, "genome": genome.sha256 if genome else "", **digests_of(named)}
     return Probe(
         provenance=made_by("probe_sites", chosen.to_json(), inputs, device=models[0].device, seed=chosen.seed),
         records=records, task="sites", targets=_by_name(targets),

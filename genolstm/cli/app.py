@@ -13,6 +13,7 @@ from genolstm import __version__
 from genolstm.cli import (
     bench,
     compare,
+    control,
     demo,
     doctor,
     embed,
@@ -87,6 +88,7 @@ app.command(cls=PathCheckedCommand, rich_help_panel=OUTPUT)(manual.manual)
 app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(bench.bench)
 app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(demo.demo)
 app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(predict.predict)
+app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(control.control)
 
 
 def main() -> None:

@@ -31,17 +31,23 @@ def fold_models(model: Path, *, folds: bool) -> list[Path]:
     return fold_files(model) if folds else [model]
 
 
-def read_models(paths: list[Path], genome: "Genome") -> "list[FoldModel]":
-    """Models, each of which must read the genome's alphabet."""
+def read_models(paths: list[Path], genome: "Genome | None" = None) -> "list[FoldModel]":
+    """Models, each of which must read the genome's alphabet where one is given."""
     from genolstm.probes.folds import FoldModel
-    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
+    from genolstm.store.checkpoint import read_checkpoint
 
-    found = []
-    for path in paths:
-        checkpoint = read_checkpoint(path)
-        check_alphabet(checkpoint, path, genome)
-        found.append(FoldModel(name=str(path), checkpoint=checkpoint))
+    found = [FoldModel(name=str(path), checkpoint=read_checkpoint(path)) for path in paths]
+    if genome is not None:
+        check_alphabets(found, genome)
     return found
+
+
+def check_alphabets(models: "list[FoldModel]", genome: "Genome") -> None:
+    """Refuse a model that reads another alphabet than the genome's. Raises InputError."""
+    from genolstm.store.checkpoint import check_alphabet
+
+    for each in models:
+        check_alphabet(each.checkpoint, Path(each.name), genome)
 
 
 def model_inputs(paths: list[Path]) -> dict[str, str]:

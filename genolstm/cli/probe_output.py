@@ -8,6 +8,7 @@ from genolstm.cli.terminal import Task, log
 from genolstm.probes.task import NN, RANDOM_INIT
 from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
+from genolstm.settings.control import TableStates
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
 
@@ -63,7 +64,7 @@ def _of_target(result: ProbeResult) -> dict[str, Any]:
         "seams": result.seams,
         "fraction_of_ceiling": fraction,
         "standing": fraction,  # what versions to 0.1 call it
-        "scores": {**scores, "untrained": scores[_best_random_init(result)]},
+        "scores": {**scores, **({"untrained": scores[best]} if (best := _best_random_init(result)) else {})},
         **({"edges": edges} if edges else {}),
     }
 
@@ -76,13 +77,18 @@ def _positive(result: ProbeResult) -> int | None:
 
 
 def _best_random_init(result: ProbeResult) -> str:
-    """Name of the strongest random-init model, which represents all of them."""
+    """Name of the strongest random-init model, which represents all of them; empty where there is none."""
     drawn = [name for name in result.features if name.startswith(RANDOM_INIT)]
-    return max(drawn, key=lambda name: result.features[name].scores[result.ranked].value)
+    return max(drawn, key=lambda name: result.features[name].scores[result.ranked].value, default="")
 
 
 def _verdict(result: ProbeResult) -> str:
-    return spelled_verdict(result.verdict, result.differences[result.best_control])
+    verdict = spelled_verdict(result.verdict, result.differences[result.best_control])
+    return (
+        verdict
+        if _best_random_init(result)
+        else f"{verdict} (over sequence controls alone, without a random-init twin)"
+    )
 
 
 def _log_result(result: ProbeResult) -> None:
@@ -99,8 +105,9 @@ def _log_result(result: ProbeResult) -> None:
     selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
     close = " (close)" if is_close(result.differences[result.best_control]) else ""
     log.info(
-        "%s: %s%s; trained states %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
-        result.target, _verdict(result), close, value, result.ranked.upper(), *ends, result.best_control, selectivity,
+        "%s: %s%s; %s %+.3f %s [%+.3f, %+.3f] against the strongest control (%s)%s",
+        result.target, _verdict(result), close, _judged(result), value, result.ranked.upper(), *ends,
+        result.best_control, selectivity,
     )  # fmt: skip
     if result.verdict == CANNOT_TELL:
         log.info("%s: %s", result.target, lacking(positives_of(result.sites.label, result.sites.part)))
@@ -111,6 +118,11 @@ def _log_result(result: ProbeResult) -> None:
             result.target, *result.fraction_of_ceiling,
         )  # fmt: skip
     _log_edges(result)
+
+
+def _judged(result: ProbeResult) -> str:
+    """What the verdict is on: states of a model, or a table of features."""
+    return "features" if result.states == TableStates.TABLE else "trained states"
 
 
 def _sites(result: ProbeResult) -> str:
@@ -127,7 +139,7 @@ def _sites(result: ProbeResult) -> str:
         parts.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
     if result.pooling:
         parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
-    elif not result.chains:
+    elif result.offsets and not result.chains:
         pools = f" and {len(result.pools)} pools" if result.pools else ""
         parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}{pools}")
     return "; ".join(parts)

@@ -74,12 +74,21 @@ def control_labels(codes: Codes, prevalence: float, n_known: int, rng: np.random
     return drawn[kmers(around, TYPE_K, n_known)[:, 0]]
 
 
-def shared_with_training(codes: Codes, train: NDArray[np.bool_], test: NDArray[np.bool_], n_known: int) -> float:
-    """Fraction of test windows that hold a 31-mer of any training window, on either strand. codes : [N, W], W >= 31."""
+def canonical_31mers(codes: Codes, n_known: int) -> NDArray[np.int64]:
+    """31-mer that starts at each place or its reverse complement, the smaller number; int64 [N, W - 30], -1 with an N.
+
+    codes : [N, W], W >= 31.
+    """
     forward = kmers(codes, HOMOLOGY_K, n_known)
     flipped = np.where(codes < n_known, n_known - 1 - codes.astype(np.int64), n_known)[:, ::-1]
     backward = kmers(flipped.astype(np.uint8), HOMOLOGY_K, n_known)[:, ::-1]
-    canonical = np.minimum(forward, backward)  # -1 on both strands where there is an N
+    canonical: NDArray[np.int64] = np.minimum(forward, backward)  # -1 on both strands where there is an N
+    return canonical
+
+
+def shared_with_training(codes: Codes, train: NDArray[np.bool_], test: NDArray[np.bool_], n_known: int) -> float:
+    """Fraction of test windows that hold a 31-mer of any training window, on either strand. codes : [N, W], W >= 31."""
+    canonical = canonical_31mers(codes, n_known)
     known = np.unique(canonical[train])
     hit = np.isin(canonical[test], known[known >= 0])
     return float(hit.any(axis=1).mean())

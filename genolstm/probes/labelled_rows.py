@@ -25,7 +25,7 @@ class LabelledRows:
 
     source : what messages call the file.   contig, start : int64 [N].   strand : int8 [N]; 0 for windows.
     label : text [N].   part : int8 [N], a Part or -1.   read, skipped : rows of the file.   of_file : bool [N], False
-    for negatives that are not of the file.
+    for negatives that are not of the file.   row : int64 [N], which of the sites of the file, from 0; -1 for those.
     """
 
     source: str
@@ -38,8 +38,11 @@ class LabelledRows:
     read: int
     skipped: Mapping[str, int]
     of_file: Mask = field(default_factory=lambda: np.ones(0, dtype=np.bool_))
+    row: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
+        if len(self.row) != len(self.start):
+            object.__setattr__(self, "row", np.arange(len(self.start)))
         if not len(self.of_file):
             object.__setattr__(self, "of_file", np.ones(len(self.start), dtype=np.bool_))
 
@@ -64,6 +67,7 @@ class LabelledRows:
             name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS
         }
         columns["of_file"] = np.repeat([True, False], [len(self), len(other)])
+        columns["row"] = np.where(columns["of_file"], columns["row"], -1)
         return replace(self, **columns)
 
     def once(self, contigs: tuple[str, ...]) -> "LabelledRows":
@@ -123,7 +127,7 @@ class LabelledRows:
         return found
 
 
-COLUMNS = ("contig", "start", "strand", "label", "part", "of_file")
+COLUMNS = ("contig", "start", "strand", "label", "part", "of_file", "row")
 
 
 def rows_of_file(found: LabelledSites, genome: Genome, window: int) -> LabelledRows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from genolstm.alphabet import PROTEIN
+from genolstm.alphabet import PROTEIN, Alphabet
 from genolstm.errors import InputError
 from genolstm.probes.protein_chains import Chains, chains_of_genes, chains_of_proteins
 from genolstm.probes.protein_genes import coding_genes
@@ -76,12 +76,20 @@ def _opened_proteins(path: Path) -> tuple[Genome, dict[str, int], Stops]:
             raise InputError(f"{path} holds {opened.alphabet.name}; make it with 'genolstm ingest --alphabet protein'.")
         unknown = int(opened.unknown.sum())
         return opened, {PROTEIN.unknown_letter: unknown} if unknown else {}, stops
-    with TemporaryDirectory() as folder:  # the codes stay mapped when the file's name is gone
-        ingested = Path(folder) / "proteins.h5"
-        counted = write_genome(ingested, read_fasta(path, PROTEIN, stops=stops), PROTEIN, NO_PROVENANCE)
+    held, letters = genome_of_fasta(path, PROTEIN, stops)
+    return held, letters, stops
+
+
+def genome_of_fasta(path: Path, alphabet: Alphabet, stops: Stops | None = None) -> tuple[Genome, dict[str, int]]:
+    """Records of a FASTA file as the contigs of a genome in memory, and counts of letters that became unknown.
+
+    Raises InputError as `readers.fasta.read_fasta`.
+    """
+    with TemporaryDirectory() as folder:
+        ingested = Path(folder) / "records.h5"
+        counted = write_genome(ingested, read_fasta(path, alphabet, stops=stops), alphabet, NO_PROVENANCE)
         opened = open_genome(ingested)
-        held = replace(opened, path=path, mapped=opened.all_codes.copy(), check=None)
-    return held, counted.letters, stops
+        return replace(opened, path=path, mapped=opened.all_codes.copy(), check=None), counted.letters
 
 
 def _begins_as_hdf5(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """The one loop of every probe: models, feature sets, scores; all choices on validation, the test part opened once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
+from typing import Protocol
 
 from genolstm.model import NextSymbolModel
 from genolstm.probes.boosted_trees import few_of_each
@@ -27,6 +29,20 @@ from genolstm.store.results import ProbeResult, SweepFit
 from genolstm.stream.reader import GenomeReader, part_of
 
 
+class Judging(Protocol):
+    """What the judgement of states needs of settings, whoever made the states.
+
+    resamples : of the bootstrap.   states : which states they are, as files say it.
+    """
+
+    @property
+    def resamples(self) -> int: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def states(self) -> StrEnum: ...  # noqa: D102
+
+
 def run_tasks(
     tasks: Sequence[ProbeTask], source: StateSource, reader: GenomeReader, settings: AnyProbeSettings, log: Log
 ) -> dict[str, ProbeResult]:
@@ -37,9 +53,13 @@ def run_tasks(
     Raises InputError where the test rows give no interval, before anything is read.
     """
     main = reader.ranks.is_main_process
-    of_tasks = [
-        [ProbeEvaluation(task, target, settings, log) for target in task.targets if main] for task in tasks
-    ]  # fmt: skip
+    return judge_states(tasks, _of_models(source, reader, settings, log), settings, log, main=main)
+
+
+def _of_models(
+    source: StateSource, reader: GenomeReader, settings: AnyProbeSettings, log: Log
+) -> Iterator[Iterator[ModelStates]]:
+    """States of the trained model at the sites of every task, then those of each random-init model."""
     models = settings.twins + 1
     for index in range(models):
         name = f"{RANDOM_INIT}{index}" if index else TRAINED
@@ -48,7 +68,27 @@ def run_tasks(
         if index:
             model = NextSymbolModel(model.settings, seed=settings.seed, index=index).eval().to(reader.device)
         on_progress = part_of(reader.on_progress, index, models) if reader.on_progress else None
-        _add_model(of_tasks, source(replace(reader, model=model, on_progress=on_progress), name))
+        yield source(replace(reader, model=model, on_progress=on_progress), name)
+
+
+def judge_states(
+    tasks: Sequence[ProbeTask],
+    several: Iterable[Iterator[ModelStates]],
+    settings: Judging,
+    log: Log,
+    *,
+    main: bool = True,
+) -> dict[str, ProbeResult]:
+    """Result of every target of some tasks, from states that anybody made; nothing but in the main process.
+
+    several : of each model its states at the sites of every task, the trained one first; taken one after another.
+    Raises InputError where the test rows give no interval, before anything is taken.
+    """
+    of_tasks = [
+        [ProbeEvaluation(task, target, settings, log) for target in task.targets if main] for task in tasks
+    ]  # fmt: skip
+    for states in several:
+        _add_model(of_tasks, states)
     if not main:
         return {}
     for task, evaluations in zip(tasks, of_tasks, strict=True):
@@ -76,7 +116,7 @@ class ProbeEvaluation:
     Raises InputError where the test rows give no interval.
     """
 
-    def __init__(self, task: ProbeTask, target: ProbeTarget, settings: AnyProbeSettings, log: Log) -> None:
+    def __init__(self, task: ProbeTask, target: ProbeTarget, settings: Judging, log: Log) -> None:
         self.task, self.target, self.settings, self.log = task, target, settings, log
         self.comparison = ProbeComparison(
             target.name, target.type, target.truth, task.sites.part, task.sites.block,
@@ -153,7 +193,7 @@ class ProbeEvaluation:
         verdict, best = verdict_of(differences, features, ranked, positives)
         of_ranked = {name: each.scores[ranked].value for name, each in features.items()}
         drawn = [name for name in features if name.startswith(RANDOM_INIT)]
-        best_drawn = max(drawn, key=lambda name: of_ranked[name])
+        best_drawn = max(drawn, key=lambda name: of_ranked[name], default="")
         return ProbeResult(
             target=target.name,
             sites=task.sites,

@@ -40,7 +40,12 @@ class SiteTruth:
             for each in Part
         }
 
-    def require_parts(self, part: NDArray[np.int8], source: str) -> None:
+    def require_parts(
+        self,
+        part: NDArray[np.int8],
+        source: str,
+        remedy: str = "name --train-contigs and --test-contigs with more sites",
+    ) -> None:
         """Fail before the genome is read, not after. Raises InputError where a part lacks a class, or values."""
         for name, counts in self.counts(part).items():
             few = {each: count for each, count in counts.items() if count < (1 if self.classes else FEWEST_VALUES)}
@@ -48,18 +53,19 @@ class SiteTruth:
                 there = ", ".join(f"{count} '{each}'" for each, count in counts.items())
                 raise InputError(
                     f"the {name} part holds {there} of {source} that can be read, and a probe needs sites of every"
-                    " class in training, validation and test; name --train-contigs and --test-contigs with more sites."
+                    f" class in training, validation and test; {remedy}."
                 )
             if few:
                 raise InputError(
                     f"the {name} part holds {counts['sites']} sites of {source} that can be read, and a probe needs"
-                    f" {FEWEST_VALUES} in training, validation and test; name --train-contigs and --test-contigs with"
-                    " more sites."
+                    f" {FEWEST_VALUES} in training, validation and test; {remedy}."
                 )
 
 
-def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str) -> SiteTruth:
+def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str, *, may_draw: bool = True) -> SiteTruth:
     """Truth of the labels of a file. kind : what labels are.   positive : of two classes; '' for '1', or the rarer.
+
+    may_draw : whether negatives could be drawn for positives alone, so that messages may say so.
 
     Raises InputError for labels of one class, of nearly as many classes as sites, and values that are no numbers.
     """
@@ -78,15 +84,17 @@ def truth_of(labels: Sequence[str], kind: LabelKind, positive: str, source: str)
             raise InputError(f"all sites of {source} have the value {values[0]:g}; a probe needs values that differ.")
         return SiteTruth(type=CONTINUOUS, truth=values)
     if len(counts) == 1:
-        raise InputError(
-            f"all sites of {source} have one label, '{labels[0]}'; add --negatives matched, or give sites of another"
-            " class."
-        )
+        draw = "add --negatives matched, or " if may_draw else ""
+        raise InputError(f"all sites of {source} have one label, '{labels[0]}'; {draw}give sites of another class.")
     if len(counts) > MOST_CLASSES or 2 * len(counts) > len(labels):
         raise InputError(
             f"{source} has {len(counts):,} classes for {len(labels):,} sites: its labels look like names or values;"
-            " give classes of several sites each, --label score, --labels-as values, or --negatives where all are"
-            " positive."
+            " give classes of several sites each, "
+            + (
+                "--label score, --labels-as values, or --negatives where all are positive."
+                if may_draw
+                else "or --label score or --labels-as values."
+            )
         )
     names = tuple(sorted(counts, key=lambda name: (numbers[name] if numbers else 0.0, name)))
     if positive and (len(names) != 2 or positive not in names):

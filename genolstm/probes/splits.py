@@ -55,7 +55,7 @@ def probe_split(
             )
     if not settings.test_contigs:
         raise UsageError("--train-contigs is given without --test-contigs; name both.")
-    return _by_contigs(genome, settings, valid_contigs)
+    return split_by_contigs(genome, settings, valid_contigs)
 
 
 def check_named_parts(
@@ -94,7 +94,7 @@ def check_named_parts(
         )
 
 
-def _by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
+def split_by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
     """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
     held = put_together((*settings.test_contigs, *valid_contigs), genome.names)
     training = settings.train_contigs or tuple(name for name in genome.names if name not in held)

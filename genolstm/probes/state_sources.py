@@ -32,12 +32,12 @@ STATES_IN_MEMORY = 1 << 30  # bytes; more are kept on disk
 class ModelStates:
     """States of one model at the sites of a task, and how well its lanes' seams agreed.
 
-    states : features as they are, float16 [N, F]; of points the blocks of `reading`, [blocks, M, D].   rows : int64
-    [N], of the task's sites among M.
+    states : features as they are, float16 [N, F], those of another program may be float32; of points the blocks of
+    `reading`, [blocks, M, D].   rows : int64 [N], of the task's sites among M.
     """
 
     name: str
-    states: Half
+    states: NDArray[np.floating]
     reading: SiteReading | None = None
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     seams: Mapping[str, float] = field(default_factory=dict)

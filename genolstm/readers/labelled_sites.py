@@ -34,6 +34,7 @@ class LabelledSites:
     label : text [n].   part : int8 [n], a Part, or -1 for rows of a file that names none.   labels_named : whether the
     file says that these are labels; the names of a BED file may be those of the sites.
     read : rows, always used plus all skipped.   skipped : reason -> rows.   warnings : one sentence each.
+    name : of each site, where the file has a column of them; else empty.
     """
 
     source: str
@@ -47,6 +48,7 @@ class LabelledSites:
     labels_named: bool
     skipped: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.start)
@@ -63,8 +65,8 @@ def read_labelled_sites(
     """Sites of a BED file, or of a table whose first line names its columns, 'contig' among them.
 
     by_score : the labels of a BED file stand in its fifth column, not in its fourth.   lengths : bases of each contig.
-    Of a table the columns contig, start (or position) and label are needed; end (start + 1 without), strand and part
-    (train, valid, test; rows with a dot are left out) may be there, others are passed over.
+    Of a table the columns contig, start (or position) and label are needed; end (start + 1 without), strand, name and
+    part (train, valid, test; rows with a dot are left out) may be there, others are passed over.
     Raises InputError for a file that is neither, a row that cannot be right, and where no row is left.
     """
     if _has_header(path):
@@ -104,13 +106,14 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
     foreign: dict[str, None] = {}
     kept: list[tuple[int, int, int, int, int]] = []
     labels: list[str] = []
+    names: list[str] = []
     for number, fields in rows:
         where = f"{source}, line {number}"
         if len(fields) < len(header):
             raise InputError(f"{where} has {len(fields)} columns, its header names {len(header)}; complete the line.")
         row = {name: fields[place].strip() for name, place in columns.items()}
         start, end = _span(row, where)
-        part = _part(row, where)
+        part = part_in(row, where)
         if row["contig"] not in order:
             skipped[FOREIGN_CONTIG] += 1
             foreign[row["contig"]] = None
@@ -122,8 +125,9 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
                 f" {lengths[row['contig']]} bp in {genome_name}; give the table of the same assembly."
             )
         else:
-            labels.append(_label(row, where))
+            labels.append(label_of(row, where))
             kept.append((order[row["contig"]], start, end, _strand(row, where), part))
+            names.append(row.get("name", ""))
     if not kept:
         raise InputError(_nothing_left(source, list(foreign), list(lengths), genome_name))
     table = np.array(kept, dtype=np.int64)
@@ -134,6 +138,7 @@ def _read_table(path: Path | str, lengths: Mapping[str, int], genome_name: str) 
         source=source, contig=table[:, 0].astype(np.int32), start=table[:, 1].copy(), end=table[:, 2].copy(),
         strand=table[:, 3].astype(np.int8), label=tuple(labels), part=table[:, 4].astype(np.int8),
         read=len(kept) + skipped.total(), labels_named=True, skipped=dict(skipped), warnings=warnings,
+        name=tuple(names) if "name" in columns else (),
     )  # fmt: skip
 
 
@@ -142,7 +147,7 @@ def _columns(header: Sequence[str], source: str) -> dict[str, int]:
     names = [name.strip().removeprefix("#").strip() for name in header]
     if "start" not in names:
         names = ["start" if name == "position" else name for name in names]
-    known = (*NEEDED, "end", "strand", "part")
+    known = (*NEEDED, "end", "strand", "part", "name")
     for name in known:
         if names.count(name) > 1:
             raise InputError(f"{source}: its header names the column '{name}' twice; rename one.")
@@ -172,7 +177,7 @@ def _strand(row: Mapping[str, str], where: str) -> int:
     return STRAND_SIGNS[text]
 
 
-def _part(row: Mapping[str, str], where: str) -> int | None:
+def part_in(row: Mapping[str, str], where: str) -> int | None:
     """Part of a row, -1 where the table names none, None where this row has none."""
     if "part" not in row:
         return UNNAMED
@@ -183,7 +188,8 @@ def _part(row: Mapping[str, str], where: str) -> int | None:
     return int(PARTS[row["part"].lower()])
 
 
-def _label(row: Mapping[str, str], where: str) -> str:
+def label_of(row: Mapping[str, str], where: str) -> str:
+    """Label of a row. Raises InputError for one that is empty, or cannot be printed."""
     if not row["label"] or CONTROL.search(row["label"]):
         raise InputError(f"{where}: the label is {shortened(row['label'])}; give each site one, of printable letters.")
     return row["label"]

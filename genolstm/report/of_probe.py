@@ -11,6 +11,7 @@ from genolstm.regions import Part
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
 from genolstm.report.wording import contigs, interval, listed, number, score_name
+from genolstm.settings.control import TableStates
 from genolstm.store.results import ProbeResult
 
 TRAINED = "trained"
@@ -26,6 +27,8 @@ SUBJECTS = {
     ("protein", "frame"): "the codon frame",
     ("sites", "labels"): "the labels of the sites",
     ("sites", "values"): "the values of the sites",
+    ("control", "labels"): "the labels of the sites",
+    ("control", "values"): "the values of the sites",
 }
 TERMS = (  # the first pattern that fits a feature set's name gives its meaning
     (r"trained", "hidden states of the trained model, under a linear probe"),
@@ -88,6 +91,8 @@ def _sites(result: ProbeResult) -> str:
     names = [result.sites.contigs[index] for index in np.unique(result.sites.contig[test]).tolist()]
     chains = set(result.chains.get("name", ()))  # a protein read by itself is its own contig
     where = f"proteins {listed(names)}" if chains.issuperset(names) else contigs(names)
+    if "clusters" in result.definition:  # so is a window of a FASTA
+        where = f"windows {listed(names)}"
     total, positive = int(test.sum()), int((result.sites.label[test] == 1).sum())
     if result.ranked == "auprc":
         return f"{number(positive)} true sites among {number(total)} of {where}"
@@ -152,6 +157,8 @@ def _limits(result: Result, targets: Mapping[str, ProbeResult]) -> list[str]:
                 f"{name}: {100 * each.homology:.1f} % of the test windows share a 31-mer with training, so a model may"
                 " have memorised them."
             )
+        if each.states == TableStates.TABLE:
+            limits += [f"{name}: {each.definition[key]}." for key in ("held_out", "random_init")]
         if taught := each.definition.get("taught"):
             limits.append(
                 f"{name}: the model was taught {taught} on its training proteins; this is no self-supervised gain."

@@ -43,7 +43,9 @@ class SitesSettings(Settings):
     intervals as they are.   offsets, components, kmer, flank : of points; what is read at each, principal components
     of that, the k-mer control, and bases on each side that sequence controls see.   ends, kmers, bin_bp, matches :
     of windows, as in `AccessibilitySettings`.   ratio, margin, match_kmer : negatives drawn for each positive, bp that
-    they keep from positives, and bases around a point that they share with one.   Others as in `ProbeSettings`.
+    they keep from positives, and bases around a point that they share with one.   valid_share, test_share : of windows
+    of a FASTA that names no parts, in whole clusters; the first also of training contigs that are named.   Others as in
+    `ProbeSettings`.
     """
 
     label: LabelColumn = option(LabelColumn.NAME, "Column of a BED file that holds the labels.")
@@ -70,6 +72,7 @@ class SitesSettings(Settings):
     resamples: int = option_of(ProbeSettings, "resamples")
     max_sites: int = option(100_000, "Sites of each part used at most.", min=1)
     valid_share: float = 0.15
+    test_share: float = 0.2
     train_contigs: tuple[str, ...] = option_of(ProbeSettings, "train_contigs")
     valid_contigs: tuple[str, ...] = option_of(AccessibilitySettings, "valid_contigs")
     test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")

@@ -1,6 +1,6 @@
 """States of a model inside many short sequences, each read alone from its first symbol on: proteins, spliced mRNA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -56,6 +56,39 @@ def states_in_sequences(
     return found
 
 
+@torch.inference_mode()
+def pooled_in_sequences(
+    model: NextSymbolModel,
+    sequences: Sequence[Codes],
+    *,
+    memories: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float16]:
+    """Mean, then maximum of the states after every symbol of each sequence, float16 [N, 2 * D]; read as above.
+
+    sequences : codes [L] of each, L > 0.   D, memories, on_progress : as in `states_in_sequences`.
+    """
+    width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
+    found = np.zeros((len(sequences), 2 * width), dtype=np.float16)
+    longest_first = np.argsort([-len(each) for each in sequences], kind="stable")
+    read = 0
+    for start in range(0, len(sequences), LANES):
+        group = longest_first[start : start + LANES]
+        lanes = _Lanes(model, [sequences[each] for each in group])
+        total = torch.zeros((len(group), width), device=lanes.device)
+        highest = torch.full((len(group), width), -torch.inf, device=lanes.device)
+        while left := lanes.left:
+            states, there = lanes.states(memories=memories)  # [left, T, D], [left, T, 1]
+            total[:left] += torch.where(there, states, 0.0).sum(dim=1)
+            highest[:left] = torch.maximum(highest[:left], torch.where(there, states, -torch.inf).amax(dim=1))
+        lengths = torch.from_numpy(lanes.lengths).to(lanes.device)[:, None]
+        found[group] = torch.cat([total / lengths, highest], dim=1).half().cpu().numpy()
+        read += int(lanes.lengths.sum())
+        if on_progress:
+            on_progress(read)
+    return found
+
+
 class _Lanes:
     """Some sequences in progress, the longest first, so that those not at their end are the first `left`.
 
@@ -78,6 +111,26 @@ class _Lanes:
 
     def read(self, lane: NDArray[np.int64], step: NDArray[np.int64], *, memories: bool) -> NDArray[np.float16]:
         """One chunk in every lane: the states after the symbols asked for, [k, D]. lane, step : [k]."""
+        output, before = self._step()
+        at = torch.from_numpy(lane).to(self.device), torch.from_numpy(step).to(self.device)
+        parts = [layer[at] for layer in output.layers]
+        if memories and len(lane):
+            parts += [memory[at] for memory in self._memories(output, before)]
+        elif memories:
+            parts += parts
+        return torch.cat(parts, dim=-1).half().cpu().numpy()
+
+    def states(self, *, memories: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """One chunk in every lane: the states after all its symbols [left, T, D], and which are there [left, T, 1]."""
+        left, place = self.left, self.place
+        output, before = self._step()
+        parts = [*output.layers, *(self._memories(output, before) if memories else [])]
+        states = torch.cat(parts, dim=-1)
+        there = place + np.arange(states.shape[1]) < self.lengths[:left, None]
+        return states, torch.from_numpy(there).to(self.device)[:, :, None]
+
+    def _step(self) -> tuple[ModelOutput, State]:
+        """Read one chunk in every lane that has symbols left: what the model gives, and the state before it."""
         left = self.left
         before = State(self.state.hidden[:, :left].contiguous(), self.state.memory[:, :left].contiguous())
         width = min(CHUNK, int(self.lengths[0]) - self.place)
@@ -87,13 +140,7 @@ class _Lanes:
             padded[row, : len(symbols)] = symbols
         output = self.model.forward(torch.from_numpy(padded).to(self.device), before)
         self.state, self.place = output.state, self.place + width
-        at = torch.from_numpy(lane).to(self.device), torch.from_numpy(step).to(self.device)
-        parts = [layer[at] for layer in output.layers]
-        if memories and len(lane):
-            parts += [memory[at] for memory in self._memories(output, before)]
-        elif memories:
-            parts += parts
-        return torch.cat(parts, dim=-1).half().cpu().numpy()
+        return output, before
 
     def _memories(self, output: ModelOutput, before: State) -> list[torch.Tensor]:
         """Memory c of each layer after each symbol, [B, T, H]."""

@@ -10,7 +10,7 @@ from genolstm.regions import Sites
 from genolstm.settings.model import AlphabetName, ModelSettings, TrainableCell
 from genolstm.settings.reading import StreamSettings
 from genolstm.states import sequences
-from genolstm.states.sequences import states_in_sequences
+from genolstm.states.sequences import pooled_in_sequences, states_in_sequences
 from genolstm.states.sites import states_at
 from genolstm.stream.reader import GenomeReader
 
@@ -84,3 +84,18 @@ def test_a_sequence_is_read_as_a_contig_is(device, drawn_codes, genome_of):
 def test_nothing_wanted_gives_nothing(device):
     nothing = np.zeros(0, dtype=np.int64)
     assert states_in_sequences(model_of(device), lambda _: nothing, nothing, nothing).shape == (0, 12)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("cell", TrainableCell)
+@pytest.mark.parametrize("memories", [False, True])
+def test_pools_are_those_of_a_plain_reading(device, drawn_codes, cell, memories):
+    model = model_of(device, cell)
+    sequences = [drawn_codes(seed, n, unknown=0.05) for seed, n in enumerate([1, 7, 8, 30, 14, 5, 21, 3])]
+    read = []
+    found = pooled_in_sequences(model, sequences, memories=memories, on_progress=read.append)
+    for row, codes in enumerate(sequences):
+        states = np.stack([state_after(model, codes[: last + 1], memories=memories) for last in range(len(codes))])
+        wanted = np.concatenate([states.mean(axis=0), states.max(axis=0)])
+        np.testing.assert_allclose(found[row], wanted, rtol=HALF, atol=1e-4)
+    assert read[-1] == sum(map(len, sequences))

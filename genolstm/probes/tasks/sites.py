@@ -118,7 +118,7 @@ def probe_sites(
     if checkpoint.model.alphabet is not AlphabetName.DNA:
         raise InputError(f"{model_name} reads {checkpoint.model.alphabet}; sites lie on a genome: give a DNA model.")
     genome = reader.genome
-    every = _rows(labels, genome, settings, log)
+    every = rows_of(labels, genome, settings, log)
     rows, split = _in_parts(every, labels, checkpoint, genome, settings, model_name)
     reach = merged_reading(settings.readings).reach if rows.width == 1 else 0
     readable = rows = that_can_be_read(rows.once(genome.names), genome, reach)
@@ -135,19 +135,19 @@ def probe_sites(
         positive = next(str(label) for label in rows.label[rows.of_file] if label != NEGATIVE)
     truth = truth_of(rows.label.tolist(), kind, positive, labels.source)
     truth.require_parts(rows.part, labels.source)
-    definition |= _hygiene(rows, truth, settings, log)
+    definition |= hygiene(rows, truth, settings, log)
     natural = None
     if rows.width == 1 and truth.type is BINARY and split is not None:
         natural = _natural_ratio(genome, readable, rows, truth, split, labels, settings, log)
     if rows.width == 1:
-        task, source = _of_points(genome, rows, truth, split, settings, definition, natural)
+        task, source = of_points(genome, rows, truth, split, settings, definition, natural)
     else:
-        task, source = _of_windows(genome, rows, truth, split, settings, definition)
+        task, source = of_windows(genome, rows, truth, split, settings, definition)
     results = run_tasks([task], source, reader, settings, log)
     return results, Records(read=rows.read, used=int(rows.of_file.sum()), skipped=dict(rows.skipped))
 
 
-def _rows(labels: Labels, genome: Genome, settings: SitesSettings, log: Log) -> LabelledRows:
+def rows_of(labels: Labels, genome: Genome, settings: SitesSettings, log: Log) -> LabelledRows:
     """Rows of the file, those of a file of negatives beside them."""
     found = labels.found
     if isinstance(found, WindowMeans):
@@ -266,7 +266,7 @@ def _natural_ratio(
     return ratio
 
 
-def _hygiene(rows: LabelledRows, truth: SiteTruth, settings: SitesSettings, log: Log) -> dict[str, Any]:
+def hygiene(rows: LabelledRows, truth: SiteTruth, settings: SitesSettings, log: Log) -> dict[str, Any]:
     """What is odd about labels and places, logged, and as it stands in the file."""
     counts = truth.counts(rows.part)
     what = "points" if rows.width == 1 else f"windows of {rows.width} bp"
@@ -305,7 +305,7 @@ def _sites(rows: LabelledRows, truth: SiteTruth, contigs: tuple[str, ...], block
     return replace(rows.sites(contigs), label=label, block=block)
 
 
-def _of_points(
+def of_points(
     genome: Genome, rows: LabelledRows, truth: SiteTruth, split: Stretches | None, settings: SitesSettings,
     definition: dict[str, Any], natural: NaturalRatio | None,
 ) -> tuple[ProbeTask, StateSource]:  # fmt: skip
@@ -336,7 +336,7 @@ def _of_points(
     return task, point_states([sites], reading, memories=settings.states is States.BOTH)
 
 
-def _of_windows(
+def of_windows(
     genome: Genome, rows: LabelledRows, truth: SiteTruth, split: Stretches | None, settings: SitesSettings,
     definition: dict[str, Any],
 ) -> tuple[ProbeTask, StateSource]:  # fmt: skip
