@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.cli.terminal import Task, log
-from genolstm.probes.task import RANDOM_INIT
+from genolstm.probes.task import NN, RANDOM_INIT
 from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.settings.control import TableStates
@@ -55,6 +55,7 @@ def _of_target(result: ProbeResult) -> dict[str, Any]:
         "n_test": int(test.sum()),
         "n_positive": _positive(result),
         "offsets": list(result.offsets),
+        "pools": list(map(str, result.pools)),
         "pooling": list(result.pooling),
         "selectivity": result.selectivity,
         "natural_prevalence": result.prevalence,
@@ -98,6 +99,8 @@ def _log_result(result: ProbeResult) -> None:
     for name, features in result.features.items():
         row = " ".join(f"{INTERVAL.format(*features.scores[each]):22}" for each in shown)
         log.info("  %-*s %s", width, name, row.rstrip())
+    if NN in result.features:
+        log.info("  %s: boosted trees on the trained states; no control, and no part of the verdict", NN)
     value, *ends = result.differences[result.best_control]
     selectivity = f"; selectivity {result.selectivity:+.3f}" if result.selectivity is not None else ""
     close = " (close)" if is_close(result.differences[result.best_control]) else ""
@@ -136,8 +139,9 @@ def _sites(result: ProbeResult) -> str:
         parts.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
     if result.pooling:
         parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
-    elif result.offsets and not result.chains:
-        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}")
+    elif (result.offsets or result.pools) and not result.chains:
+        pools = f" and {len(result.pools)} pools" if result.pools else ""
+        parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}{pools}")
     return "; ".join(parts)
 
 

@@ -13,10 +13,12 @@ FEATURE_NAMES = {
     "shuffled": "shuffled labels",
     "shifted": "shifted labels",
     "control_task": "control task",
+    "nn": "boosted trees on the states",
 }
 FAMILIES = {  # first part of a name -> colour; sets of one colour differ in their dashes
     TRAINED: BLUE,
     "untrained": BLACK,
+    "nn": BLUE,
     "onehot": SKY,
     "kmer": ORANGE,
     "composition": PURPLE,

@@ -15,6 +15,7 @@ from genolstm.figures.style import GREY, Picture, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.probes.verdicts import spelled_verdict
 from genolstm.regions import Part
+from genolstm.settings.site_reading import SiteReading
 from genolstm.store.results import ProbeResult, read_probe
 
 
@@ -89,7 +90,7 @@ def _sweep(result: ProbeResult) -> Picture:
     figure, score = new_figure(6.8, 3.2), result.ranked.upper()
     alone, together = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     styles = colours_of(dict.fromkeys(fit.model for fit in result.sweep))
-    joined = list(dict.fromkeys(fit.offsets for fit in result.sweep if len(fit.offsets) > 1))
+    joined = list(dict.fromkeys((fit.offsets, fit.pools) for fit in result.sweep if len(fit.offsets) > 1))
     for name, (colour, dashes) in styles.items():
         single = sorted(
             (fit.offsets[0], fit.ranked) for fit in result.sweep if fit.model == name and len(fit.offsets) == 1
@@ -103,25 +104,27 @@ def _sweep(result: ProbeResult) -> Picture:
             label=called(name),
         )
         places = [
-            (joined.index(fit.offsets), fit.ranked)
+            (joined.index((fit.offsets, fit.pools)), fit.ranked)
             for fit in result.sweep
             if fit.model == name and len(fit.offsets) > 1
         ]
         together.plot(*np.array(places).reshape(-1, 2).T, color=colour, linestyle=dashes, marker="s", markersize=4)
     alone.set(xlabel="symbols read after the site", ylabel=f"{score} on validation", title="one offset")
-    together.set_xticks(range(len(joined)), [f"{len(each)}" for each in joined])
-    together.set(xlabel="offsets read together", title="several")
+    named = [f"{len(offsets)}{f'+{len(pools)}' if pools else ''}" for offsets, pools in joined]
+    together.set_xticks(range(len(joined)), named)
+    together.set(xlabel="offsets (+ pools) read together", title="several")
     if not joined:
         together.set_visible(False)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     best = max((fit for fit in result.sweep if fit.model == TRAINED), key=lambda fit: fit.ranked, default=None)
     chosen = ", ".join(map(str, result.offsets))
+    pooled = f", and {len(result.pools)} pools," if result.pools else ""
     valid = int((result.sites.part == Part.VALID).sum())
     return Picture(
         f"{result.target}-offsets",
-        f"{shortened(result.target)}: states read at {chosen} symbols after the site were chosen",
+        f"{shortened(result.target)}: states read at {chosen} symbols after the site{pooled} were chosen",
         f"{score} on the validation sites (n = {valid:,}) of states read some symbols after the site, alone or several"
-        f" together ({'; '.join(','.join(map(str, each)) for each in joined)}). The offsets are chosen by the log"
+        f" together ({'; '.join(str(SiteReading(*each)) for each in joined)}). The offsets are chosen by the log"
         " likelihood on validation; test sites are not used.",
         f"Line plot of validation {score} against the offset for the trained model and random-init models"
         + (f"; best of the trained {best.ranked:.3f} at {', '.join(map(str, best.offsets))}." if best else "."),

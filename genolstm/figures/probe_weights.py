@@ -5,6 +5,7 @@ import numpy as np
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
 from genolstm.figures.style import BLUE, GREY, Picture, new_figure
 from genolstm.figures.text import shortened
+from genolstm.settings.site_reading import N_PASSES, SiteReading
 from genolstm.store.results import ProbeResult
 
 HALF = 0.5
@@ -60,9 +61,11 @@ def weights(result: ProbeResult) -> Picture:
 
 
 def _blocks(result: ProbeResult, features: int) -> list[tuple[float, str]]:
-    """Where the states at each offset begin, and their labels; empty where the layout is not known."""
-    offsets = result.offsets
-    if len(offsets) < 2 or features % len(offsets):
+    """Where the states at each offset and of each pool begin, and their labels; empty where that is not known."""
+    reading = SiteReading(result.offsets, result.pools)
+    if len(result.offsets) < 2 or features % reading.n_blocks:
         return []
-    width = features // len(offsets)
-    return [(row * width - 0.5, f"+{offset}") for row, offset in enumerate(offsets)]
+    width = features // reading.n_blocks
+    at_offsets = [(N_PASSES * row * width - 0.5, f"{offset:+d}") for row, offset in enumerate(result.offsets)]
+    first = N_PASSES * len(result.offsets)
+    return [*at_offsets, *((row * width - 0.5, str(pool)) for row, pool in enumerate(result.pools, start=first))]

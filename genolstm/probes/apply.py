@@ -11,8 +11,9 @@ from scipy.special import expit
 from genolstm.errors import InputError
 from genolstm.probes.task import TRAINED
 from genolstm.regions import Sites
-from genolstm.states.sites import states_at
-from genolstm.states.windows import POOLS, Windows, pooled_states
+from genolstm.settings.site_reading import Pool, SiteReading
+from genolstm.states.sites import blocks_at
+from genolstm.states.windows import Windows, pooled_states, pools_of
 from genolstm.store.files import open_file
 from genolstm.store.results import LinearProbe, read_probe
 from genolstm.store.schema import Kind
@@ -25,9 +26,13 @@ Floats = NDArray[np.float64]
 class FittedProbe:
     """One linear probe of a model's states, and which states these are.
 
-    path : of its file, for messages.   task, target : as in the file.   offsets : symbols after the site at which
-    states are read, side by side.   pooling : what is made of the states of a window of `width` bp; empty where states
-    are read at offsets.   memories : c beside h.   model_sha256 : of the model's file; '' where none is named.
+    Where components were taken of each block of states, these are linear too: mean, scale and coefficients of the
+    probe are of the states themselves (`probes.components`), so that no projection is needed here.
+
+    path : of its file, for messages.   task, target : as in the file.   offsets, pools : symbols after the site at
+    which states are read, side by side, and what is pooled of the own pass beside them.   pooling : what is made of the
+    states of a window of `width` bp; empty where states are read at points.   memories : c beside h.   model_sha256 :
+    of the model's file; '' where none is named.
     """
 
     path: Path
@@ -39,6 +44,12 @@ class FittedProbe:
     width: int
     memories: bool
     model_sha256: str
+    pools: tuple[Pool, ...] = ()
+
+    @property
+    def reading(self) -> SiteReading:
+        """What is read at a point: its blocks of D numbers are the features, in their order."""
+        return SiteReading(self.offsets, self.pools)
 
     def check_model(self, sha256: str, name: str) -> None:
         """Refuse another model than the one whose states the probe was fitted to. Raises InputError."""
@@ -51,7 +62,8 @@ class FittedProbe:
     def decision(self, states: NDArray[np.floating]) -> Floats:
         """Log odds or predicted values, float64 [N]; of K classes [N, K].
 
-        states : [N, offsets, 2, D] at the probe's own offsets, or pooled [N, F].   Raises ValueError for another width.
+        states : [N, F], flat or not: at points the blocks of `reading` in order, each D numbers; of windows pooled.
+        Raises ValueError for another width.
         """
         features = states.reshape(len(states), -1)
         if features.shape[1] != len(self.linear.mean):
@@ -67,13 +79,15 @@ class FittedProbe:
         """Decisions at sites of a genome, all `states.sites.readable`; as `decision`."""
         if self.pooling:
             raise ValueError(f"{self.path} holds a probe of windows, not of single sites")
-        return self.decision(states_at(reader, sites, self.offsets, memories=self.memories))
+        blocks = blocks_at(reader, sites, self.reading, memories=self.memories)  # [blocks, N, D]
+        return self.decision(blocks.transpose(1, 0, 2))
 
     def in_windows(self, reader: GenomeReader, windows: Windows) -> Floats:
         """Decisions on windows of a genome; as `decision`. Raises ValueError for windows of another width."""
-        if self.pooling != POOLS or windows.width != self.width:
+        ends = self.pooling == pools_of(ends=True)
+        if self.pooling != pools_of(ends=ends) or windows.width != self.width:
             raise ValueError(f"{self.path} holds no probe of windows of {windows.width} bp")
-        return self.decision(pooled_states(reader, windows, memories=self.memories))
+        return self.decision(pooled_states(reader, windows, memories=self.memories, ends=ends))
 
 
 def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe:
@@ -90,5 +104,5 @@ def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe
     return FittedProbe(
         path=path, task=task, target=target, linear=result.features[features], offsets=result.offsets,
         pooling=result.pooling, width=result.width, memories=result.states != "h",
-        model_sha256=inputs.get("model", ""),
+        model_sha256=inputs.get("model", ""), pools=result.pools,
     )  # fmt: skip

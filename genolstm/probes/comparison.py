@@ -10,6 +10,8 @@ from scipy.special import expit
 
 from genolstm.errors import InputError
 from genolstm.estimate import Estimate
+from genolstm.probes.boosted_trees import boosted_trees, no_linear_probe
+from genolstm.probes.components import Components
 from genolstm.probes.scores import (
     BlockResamples,
     Score,
@@ -48,6 +50,18 @@ class Fit:
     predicted: Floats
 
 
+AnyFeatures = Features | Components
+
+
+def fit_coarsely(
+    type_: TargetType, features: AnyFeatures, truth: Truth, *, train: NDArray[np.bool_], valid: NDArray[np.bool_]
+) -> tuple[LinearProbe, Floats]:
+    """A probe that is enough to rank features, and what it predicts at the validation rows."""
+    whole = features.values if isinstance(features, Components) else features
+    probe = type_.fit_coarsely(whole, truth, train=train, valid=valid, rescale=not isinstance(features, Components))
+    return probe, probe.decision(whole[valid])
+
+
 class ProbeComparison:
     """Fits by name, and their scores once all are there.
 
@@ -74,14 +88,30 @@ class ProbeComparison:
         self.check(truth)
         self.fits: dict[str, Fit] = {}
 
-    def fit(self, name: str, features: Features, truth: Truth | None = None) -> None:
+    def fit(self, name: str, features: AnyFeatures, truth: Truth | None = None) -> None:
         """Fit a feature set on the training rows, its strength chosen on validation.
 
         truth : fitted to and scored on in place of the true one, for controls whose labels carry no information.
         """
         truth = self.truth if truth is None else truth
-        probe = self.type.fit(features, truth, train=self.train, valid=self.valid)
-        predicted = probe.decision(features).astype(np.float32).astype(np.float64)  # scored as it is saved
+        if isinstance(features, Components):
+            of_components = self.type.fit(features.values, truth, train=self.train, valid=self.valid, rescale=False)
+            probe = features.unfolded(of_components)
+            predicted = features.source.decision(probe)
+        else:
+            probe = self.type.fit(features, truth, train=self.train, valid=self.valid)
+            predicted = probe.decision(features)
+        self._keep(name, probe, truth, predicted)
+
+    def fit_trees(self, name: str, features: AnyFeatures, seed: int) -> None:
+        """Fit boosted trees to the truth, which say how much a linear probe of the same features leaves unread."""
+        predicted = boosted_trees(
+            self.type, features, self.truth, train=self.train, valid=self.valid, rng=spawn(seed, "boosted trees")
+        )  # fmt: skip
+        self._keep(name, no_linear_probe(predicted), self.truth, predicted)
+
+    def _keep(self, name: str, probe: LinearProbe, truth: Truth, predicted: Floats) -> None:
+        predicted = predicted.astype(np.float32).astype(np.float64)  # scored as it is saved
         self.fits[name] = Fit(probe=probe, truth=truth, predicted=predicted)
         at_valid = float(self.type.score(truth[self.valid], self.type.judged(predicted[self.valid])))
         self.log(f"{self.target}, {name}: validation {self.type.ranked.upper()} {at_valid:.3f}")

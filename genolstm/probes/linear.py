@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from genolstm.errors import InputError
 from genolstm.probes.scores import log_likelihood, r2
-from genolstm.store.results import ROWS_IN_MEMORY, LinearProbe
+from genolstm.store.results import LinearProbe, rows_in_memory
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -29,6 +29,9 @@ CLEAR_FALL = 0.02  # of the best validation score; two steps in a row that far b
 GRADIENT_TOLERANCE = 1e-6  # of the mean loss, in whitened coordinates: about sqrt(2 x loss still to gain per row)
 SEARCH_TOLERANCE = 1e-3  # enough to rank strengths; the chosen one is then fitted to the caller's tolerance
 FLOAT32_TOLERANCE = 1e-3  # from here on the rounding of float32 products cannot be seen; they take half the time
+WIDE_FROM = 2048  # features from which on whitening is in float32, in half the time, and serves several strengths
+SPAN = 10**0.5 * 1.01  # between a strength and the one that its whitening was made for: a step of the grid
+ROUNDING = 1e-6  # of the mean eigenvalue of what is whitened in float32
 ROWS_IN_CACHE = 128  # rows read once from memory, then used in float64 for both loss and gradient
 
 
@@ -41,6 +44,7 @@ def fit_logistic(
     grid: Sequence[float] = REGULARISATION_GRID,
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
+    rescale: bool = True,
 ) -> LinearProbe:
     """Fit a logistic probe; C is the one of best log likelihood on the validation rows.
 
@@ -54,6 +58,8 @@ def fit_logistic(
         the log likelihood of every row does not
     max_iterations : most solver steps at one C
     tolerance : of the gradient of the mean loss; a rough ranking of feature sets needs less than the default
+    rescale : divide features by their standard deviation; without, they are penalised as they are, in units of their
+        own that must fit together
 
     Raises
     ------
@@ -64,14 +70,14 @@ def fit_logistic(
     """
     positive = np.asarray(labels, bool)
     _require_both_classes(positive, train=train, valid=valid)
-    mean, scale, standardised = standardised_rows(features, train)
+    mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     is_positive = positive[train]
-    gram = gram_of(standardised)
+    whitening = _Whitening(standardised, is_positive)
     prevalence = is_positive.mean()
 
     def fitted(c: float, start: tuple[Floats, float], tolerance: float) -> tuple[LinearProbe, tuple[Floats, float]]:
         slopes, intercept, converged = _minimise_logistic(
-            standardised, is_positive, gram, c, *start, max_iterations, tolerance
+            standardised, is_positive, whitening, c, *start, max_iterations, tolerance
         )
         probe = LinearProbe(
             mean=mean, scale=scale, coefficients=slopes.astype(np.float32), intercept=intercept,
@@ -99,6 +105,7 @@ def fit_ridge(
     train: Mask,
     valid: Mask,
     grid: Sequence[float] = REGULARISATION_GRID,
+    rescale: bool = True,
 ) -> LinearProbe:
     """Fit a ridge probe; C = 1 / alpha is the one of best R2 on the validation rows. Arguments as in fit_logistic.
 
@@ -106,7 +113,7 @@ def fit_ridge(
     """
     targets = np.asarray(targets, np.float64)
     _require_variation(targets, train=train, valid=valid)
-    mean, scale, standardised = standardised_rows(features, train)
+    mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     intercept = float(targets[train].mean())
     moments = _weighted_sum(standardised, targets[train] - intercept)
     gram = gram_of(standardised)
@@ -145,10 +152,38 @@ def best_on_validation(
     return replace(probes[chosen], strengths=tuple(tried))
 
 
+class _Whitening:
+    """Coordinates in which a logistic regression is nearly round: u = L' w.
+
+    L L' is the Hessian at the training prevalence p without slopes, p (1 - p) X'X / N + 1 / (C N). Of many features
+    it is taken in float32, and one L serves strengths up to `SPAN` apart: a step more or two costs less than another L.
+    """
+
+    def __init__(self, standardised: Float32s, is_positive: Mask) -> None:
+        self.n_rows, self.width = standardised.shape
+        self.curvature = float(is_positive.mean() * (1 - is_positive.mean()))  # of the mean loss along the intercept
+        self.wide = self.width > WIDE_FROM
+        self.gram = gram_of(standardised, np.float32 if self.wide else np.float64)
+        self.of_strength, self.factor = 0.0, np.zeros((0, 0))
+
+    def at(self, c: float) -> Floats:
+        """L for one strength, float64 [D, D]."""
+        span = SPAN if self.wide else 1.0
+        if not self.of_strength / span <= c <= self.of_strength * span:
+            self.of_strength = c * span if c > self.of_strength else c
+            penalty = 1 / (self.of_strength * self.n_rows)
+            hessian = self.gram * self.gram.dtype.type(self.curvature / self.n_rows)
+            if self.wide:  # the rounding of float32 must not turn the smallest eigenvalue below 0
+                penalty = max(penalty, ROUNDING * float(np.trace(hessian)) / self.width)
+            hessian[np.diag_indices(self.width)] += hessian.dtype.type(penalty)
+            self.factor = cholesky(hessian, lower=True, overwrite_a=True, check_finite=False).astype(np.float64)
+        return self.factor
+
+
 def _minimise_logistic(
     standardised: Float32s,
     is_positive: Mask,
-    gram: Floats,
+    whitening: _Whitening,
     c: float,
     slopes: Floats,
     intercept: float,
@@ -157,25 +192,23 @@ def _minimise_logistic(
 ) -> tuple[Floats, float, bool]:
     """Slopes [D], intercept and convergence of the logistic regression at one C.
 
-    L-BFGS in coordinates u = L' w, where L L' is the Hessian at the training prevalence p without slopes,
-    p (1 - p) X'X / N + 1 / (C N). There the problem is nearly round: about ten steps instead of a hundred.
+    L-BFGS in whitened coordinates. There the problem is nearly round: about ten steps instead of a hundred.
     """
-    n_rows, penalty = is_positive.size, 1 / (c * is_positive.size)
+    penalty = 1 / (c * is_positive.size)
     precision = np.float32 if tolerance >= FLOAT32_TOLERANCE else np.float64
-    curvature = is_positive.mean() * (1 - is_positive.mean())  # of the mean loss along the intercept
-    factor = cholesky(gram * (curvature / n_rows) + penalty * np.eye(slopes.size), lower=True, check_finite=False)
+    factor, along_intercept = whitening.at(c), float(np.sqrt(whitening.curvature))
 
     def unwhitened(u: Floats) -> tuple[Floats, float]:
         slopes = solve_triangular(factor, u[:-1], lower=True, trans="T", check_finite=False)
-        return slopes, float(u[-1] / np.sqrt(curvature))
+        return slopes, float(u[-1] / along_intercept)
 
     def objective(u: Floats) -> tuple[float, Floats]:
         slopes, intercept = unwhitened(u)
         loss, gradient, gradient_intercept = _mean_loss(standardised, is_positive, slopes, intercept, precision)
         whitened = solve_triangular(factor, gradient + penalty * slopes, lower=True, check_finite=False)
-        return loss + penalty / 2 * float(slopes @ slopes), np.append(whitened, gradient_intercept / np.sqrt(curvature))
+        return loss + penalty / 2 * float(slopes @ slopes), np.append(whitened, gradient_intercept / along_intercept)
 
-    start = np.append(factor.T @ slopes, intercept * np.sqrt(curvature))
+    start = np.append(factor.T @ slopes, intercept * along_intercept)
     options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 0.0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     return *unwhitened(found.x), bool(np.abs(found.jac).max() <= tolerance)
@@ -199,12 +232,19 @@ def _mean_loss(
     return loss / n_rows, gradient / n_rows, gradient_intercept / n_rows
 
 
-def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Float32s, Float32s, Float32s]:
-    """Mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D]."""
+def standardised_rows(
+    features: NDArray[np.floating], train: Mask, *, rescale: bool = True
+) -> tuple[Float32s, Float32s, Float32s]:
+    """Mean [D] and scale [D] of the training rows, and these rows standardised, float32 [N_train, D].
+
+    rescale : without, the scale is 1 and rows are centred alone.
+    """
     _require_finite(features)
     rows = features[train].astype(np.float32, copy=False)  # a copy already: the mask made it
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows -= mean
+    if not rescale:
+        return mean, np.ones_like(mean), rows
     spread = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
     # a spread that float32 cannot hold beside the mean is rounding: such a feature is constant, and becomes 0
     scale = np.where(spread > np.finfo(np.float32).eps * np.abs(mean), spread, 1.0).astype(np.float32)
@@ -212,11 +252,11 @@ def standardised_rows(features: NDArray[np.floating], train: Mask) -> tuple[Floa
     return mean, scale, rows
 
 
-def gram_of(standardised: Float32s) -> Floats:
-    """X'X, float64 [D, D], without a float64 copy of X."""
-    gram = np.zeros((standardised.shape[1], standardised.shape[1]))
-    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
-        block = standardised[rows].astype(np.float64)
+def gram_of(standardised: Float32s, precision: type[np.floating] = np.float64) -> NDArray[Any]:
+    """X'X, [D, D], without a copy of X in that precision."""
+    gram = np.zeros((standardised.shape[1], standardised.shape[1]), dtype=precision)
+    for rows in _row_slices(len(standardised), rows_in_memory(standardised.shape[1])):
+        block = standardised[rows].astype(precision, copy=False)
         gram += block.T @ block
     return gram
 
@@ -224,7 +264,7 @@ def gram_of(standardised: Float32s) -> Floats:
 def _weighted_sum(standardised: Float32s, weights: Floats) -> Floats:
     """X' weights, float64 [D], without a float64 copy of X."""
     total = np.zeros(standardised.shape[1])
-    for rows in _row_slices(len(standardised), ROWS_IN_MEMORY):
+    for rows in _row_slices(len(standardised), rows_in_memory(standardised.shape[1])):
         total += weights[rows] @ standardised[rows].astype(np.float64)
     return total
 
@@ -253,7 +293,7 @@ def _require_variation(targets: Floats, **splits: Mask) -> None:
 
 
 def _require_finite(features: NDArray[np.floating]) -> None:
-    for rows in _row_slices(len(features), ROWS_IN_MEMORY):
+    for rows in _row_slices(len(features), rows_in_memory(features.shape[1])):
         finite = np.isfinite(features[rows]).all(axis=1)
         if not finite.all():
             raise ValueError(f"features of row {rows.start + int(np.argmin(finite))} are NaN or infinite")

@@ -19,7 +19,7 @@ from genolstm.probes.linear import (
     gram_of,
     standardised_rows,
 )
-from genolstm.store.results import ROWS_IN_MEMORY, LinearProbe
+from genolstm.store.results import LinearProbe, rows_in_memory
 
 
 def fit_multinomial(
@@ -31,6 +31,7 @@ def fit_multinomial(
     grid: Sequence[float] = REGULARISATION_GRID,
     max_iterations: int = 200,
     tolerance: float = GRADIENT_TOLERANCE,
+    rescale: bool = True,
 ) -> LinearProbe:
     """Multinomial probe; C is the one of best mean log likelihood on the validation rows.
 
@@ -46,7 +47,7 @@ def fit_multinomial(
                 f"the {name} split holds {', '.join(map(str, counts))} sites of the {n_kinds} classes, and a probe"
                 " needs all; give it more contigs or more sites."
             )
-    mean, scale, standardised = standardised_rows(features, train)
+    mean, scale, standardised = standardised_rows(features, train, rescale=rescale)
     gram = gram_of(standardised)
     own = np.eye(n_kinds)[labels[train]]  # [N_train, K]
 
@@ -93,8 +94,9 @@ def _minimise(
     def objective(u: Floats) -> tuple[float, Floats]:
         slopes, intercept = unwhitened(u)
         loss, gradient, of_intercept = 0.0, np.zeros_like(slopes), np.zeros(n_kinds)
-        for first in range(0, n_rows, ROWS_IN_MEMORY):
-            rows = slice(first, first + ROWS_IN_MEMORY)
+        step = rows_in_memory(len(slopes))
+        for first in range(0, n_rows, step):
+            rows = slice(first, first + step)
             block = standardised[rows].astype(np.float64)
             log_odds = block @ slopes + intercept  # [rows, K]
             total = logsumexp(log_odds, axis=1, keepdims=True)

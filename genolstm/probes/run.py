@@ -1,16 +1,18 @@
 """The one loop of every probe: models, feature sets, scores; all choices on validation, the test part opened once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
 from genolstm.model import NextSymbolModel
-from genolstm.probes.comparison import ProbeComparison, verdict_of
+from genolstm.probes.comparison import AnyFeatures, ProbeComparison, fit_coarsely, verdict_of
+from genolstm.probes.components import block_components
 from genolstm.probes.state_sources import ModelStates, StateSource
 from genolstm.probes.task import (
     BINARY,
     CONTROL_TASK,
+    NN,
     RANDOM_INIT,
     SHUFFLED,
     TRAINED,
@@ -21,6 +23,7 @@ from genolstm.probes.task import (
 from genolstm.probes.verdicts import positives_of
 from genolstm.seeds import spawn
 from genolstm.settings.protein import AnyProbeSettings
+from genolstm.settings.site_reading import SiteReading, blocks_of, merged_reading
 from genolstm.store.results import ProbeResult, SweepFit
 from genolstm.stream.reader import GenomeReader, part_of
 
@@ -128,42 +131,59 @@ class ProbeEvaluation:
             self.matched = None
         self.sweep: list[SweepFit] = []
         self.seams: dict[str, Mapping[str, float]] = {}
-        self.offsets: dict[str, tuple[int, ...]] = {}
+        self.readings: dict[str, SiteReading] = {}
 
     def add_model(self, states: ModelStates) -> None:
-        """Sweep the offsets on validation, then fit on the best; the same search for every model."""
+        """Choose among the readings on validation, then fit on the best; the same search for every model."""
         if states.seams:
             self.seams[states.name] = states.seams
-        self.offsets[states.name] = self._best_offsets(states)
-        features = states.together(self.offsets[states.name])
+        of_readings = self._features(states)
+        reading = self._best_reading(states.name, of_readings)
+        self.readings[states.name] = reading
+        features = of_readings(reading)
         self.comparison.fit(states.name, features)
-        for name, labels in self.label_controls.items() if states.name == TRAINED else ():
+        if states.name != TRAINED:
+            return
+        for name, labels in self.label_controls.items():
             self.comparison.fit(name, features, labels)
+        if self.task.nn:
+            self.comparison.fit_trees(NN, features, self.settings.seed)
 
-    def _best_offsets(self, states: ModelStates) -> tuple[int, ...]:
-        sets, target = self.task.offset_sets, self.target
-        if len(sets) == 1:
-            return sets[0]
+    def _features(self, states: ModelStates) -> Callable[[SiteReading], AnyFeatures]:
+        """From a reading to its features. Components of every block are taken once, whatever readings it is part of."""
+        whole = merged_reading(self.task.readings)
+        source = states.blocks(whole)
+        if source is None:
+            return lambda _: states.states
+        if 0 < self.task.components < source.width:
+            components = block_components(source, self.comparison.train, self.task.components)
+            return lambda reading: components.of_blocks(blocks_of(reading, whole))
+        return lambda reading: source.of_blocks(blocks_of(reading, whole)).together()
+
+    def _best_reading(self, name: str, features: Callable[[SiteReading], AnyFeatures]) -> SiteReading:
+        readings, target = self.task.readings, self.target
+        if len(readings) == 1:
+            return readings[0]
         train, valid = self.comparison.train, self.comparison.valid
-        for offsets in sets:
-            features = states.together(offsets)
-            probe = target.type.fit_coarsely(features, target.truth, train=train, valid=valid)
-            at_best = target.type.judged(probe.decision(features[valid]))
-            ranked = float(target.type.score(target.truth[valid], at_best))
-            self.sweep.append(SweepFit(states.name, offsets, dict(probe.strengths)[probe.regularisation], ranked))
-        mine = [fit for fit in self.sweep if fit.model == states.name]
-        chosen = max(mine, key=lambda fit: fit.searched)
+        mine: list[tuple[float, SiteReading]] = []
+        for reading in readings:
+            probe, predicted = fit_coarsely(target.type, features(reading), target.truth, train=train, valid=valid)
+            ranked = float(target.type.score(target.truth[valid], target.type.judged(predicted)))
+            mine.append((dict(probe.strengths)[probe.regularisation], reading))
+            self.sweep.append(SweepFit(name, reading.offsets, mine[-1][0], ranked, reading.pools))
+        best = max(range(len(mine)), key=lambda place: mine[place][0])
+        chosen = mine[best][1]
         self.log(
-            f"{target.name}, {states.name}: offsets {', '.join(map(str, chosen.offsets))} are best on validation,"
-            f" {target.type.ranked.upper()} {chosen.ranked:.3f}"
+            f"{target.name}, {name}: offsets {', '.join(str(chosen).split(','))} are best on validation,"
+            f" {target.type.ranked.upper()} {self.sweep[best - len(mine)].ranked:.3f}"
         )
-        return chosen.offsets
+        return chosen
 
     def result(self, homology: float) -> ProbeResult:
         """Open the test part: scores with block-bootstrap intervals, and trained against each control, paired."""
         task, target, ranked = self.task, self.target, self.target.type.ranked
         features = self.comparison.feature_sets(more=target.more_scores, matched=self.matched)
-        none = {TRAINED, target.ceiling, *self.label_controls}
+        none = {TRAINED, NN, target.ceiling, *self.label_controls}
         differences = {name: self.comparison.difference(TRAINED, name) for name in features if name not in none}
         positives = positives_of(task.sites.label, task.sites.part) if target.type is BINARY else None
         verdict, best = verdict_of(differences, features, ranked, positives)
@@ -173,7 +193,8 @@ class ProbeEvaluation:
         return ProbeResult(
             target=target.name,
             sites=task.sites,
-            offsets=self.offsets[TRAINED],
+            offsets=self.readings[TRAINED].offsets,
+            pools=self.readings[TRAINED].pools,
             verdict=verdict,
             best_control=best,
             features=features,

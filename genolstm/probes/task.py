@@ -15,6 +15,7 @@ from genolstm.probes.linear import REGULARISATION_GRID, fit_logistic, fit_ridge
 from genolstm.probes.multinomial import fit_multinomial
 from genolstm.probes.scores import Score, accuracy, auprc, r2
 from genolstm.regions import Sites
+from genolstm.settings.site_reading import SiteReading
 from genolstm.store.results import LinearProbe
 
 Floats = NDArray[np.float64]
@@ -23,8 +24,9 @@ Features = NDArray[np.floating]
 Log = Callable[[str], None]
 
 TRAINED, SHUFFLED, CONTROL_TASK = "trained", "shuffled", "control_task"
+NN = "nn"  # boosted trees on the trained states: no control, and never part of the verdict
 RANDOM_INIT = "untrained_"  # then the number of the random-init model, from 1
-SWEEP_GRID = REGULARISATION_GRID[::2]  # a coarse search ranks the offsets; the best of them get the whole grid
+SWEEP_GRID = REGULARISATION_GRID[::2]  # a coarse search ranks the readings; the best of them gets the whole grid
 SWEEP_TOLERANCE = 1e-3
 
 
@@ -33,7 +35,7 @@ class TargetType:
     """How a target is fitted, and which score ranks the fits.
 
     ranked : name of the score that verdicts are made from.   score : that score.   fit, fit_coarsely : features, truth,
-    train, valid -> probe; the coarse one is enough to rank offsets.   judged : from what a probe predicts, [N] or
+    train, valid -> probe; the coarse one is enough to rank readings.   judged : from what a probe predicts, [N] or
     [N, K], to what the score is given, [N].
     """
 
@@ -113,7 +115,8 @@ class ProbeTask:
 
     controls : name and features [N, F] of each control that sees the sequence alone, one after the other.
     homology : fraction of the test windows that share a 31-mer with training; of proteins, the largest identity.
-    offset_sets : offsets that are read together; the best set on validation is taken. One empty set for pooled states.
+    readings : what is read at points; of several the best on validation is taken. One that is empty for pooled states.
+    components : of each block of states; 0 for the states themselves.   nn : beside the probe, boosted trees.
     pooling : what is made of the states of a window.   width : bp of a site, from its position on.
     places, chains : of proteins, columns that the file holds beside the sites.
     Controls and homology are made only when needed: processes that only read the genome never need them.
@@ -123,7 +126,9 @@ class ProbeTask:
     targets: tuple[ProbeTarget, ...]
     controls: Callable[[], Iterator[tuple[str, Features]]]
     homology: Callable[[], float]
-    offset_sets: tuple[tuple[int, ...], ...] = ((),)
+    readings: tuple[SiteReading, ...] = (SiteReading(),)
+    components: int = 0
+    nn: bool = False
     pooling: tuple[str, ...] = ()
     width: int = 1
     definition: Mapping[str, Any] = field(default_factory=dict)

@@ -8,18 +8,29 @@ from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_names
 from genolstm.settings.record import Settings
+from genolstm.settings.site_reading import SiteReading, parse_reading
 
-# what a sweep tries: states at one offset, and at several together (a donor extends over six bases)
-OFFSET_SETS: tuple[tuple[int, ...], ...] = (
-    (0,), (2,), (4,), (6,), (10,), (0, 2, 4), (0, 2, 4, 6), (0, 2, 4, 6, 10),
-)  # fmt: skip
+# states at a grid around the site, and pools of the own pass before it: what a grid cannot follow, as the branch site
+# of an intron, which lies anywhere in the thirty bases before its acceptor, is still in a mean or a maximum
+WIDE = parse_reading(
+    "-40,-30,-24,-20,-16,-12,-8,-4,0,2,4,6,10,16,24,32,50,"
+    "mean:-28:-15,mean:-16:-7,mean:-28:-5,mean:-10:-1,max:-28:-5,max:-16:-3"
+)
+# what a sweep tries: states at one offset, at several together (a donor extends over six bases), and around the site
+SWEPT: tuple[SiteReading, ...] = (
+    *map(parse_reading, ("0", "2", "4", "6", "10", "0,2,4", "0,2,4,6", "0,2,4,6,10")),
+    SiteReading(WIDE.offsets),
+    WIDE,
+)
 
 
-def parse_offsets(text: str) -> tuple[int, ...]:
-    """Read '0,2,4' or '-4,0,4'. Raises UsageError for anything but whole numbers."""
-    if not re.fullmatch(r"-?\d+(,-?\d+)*", text):
-        raise UsageError(f"offsets '{text}' are neither 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4.")
-    return tuple(sorted({int(part) for part in text.split(",")}))
+def readings_of(offsets: str) -> tuple[SiteReading, ...]:
+    """What is tried at points, the best of it on validation taken. offsets : 'wide', 'sweep', or offsets and pools.
+
+    Raises UsageError for anything else.
+    """
+    named = {"wide": (WIDE,), "sweep": SWEPT}
+    return named[offsets] if offsets in named else (parse_reading(offsets),)
 
 
 class DecoySource(StrEnum):
@@ -40,8 +51,9 @@ class States(StrEnum):
 class ProbeSettings(Settings):
     """How hidden states are probed.
 
-    decoys : negatives per true site.   offsets : 'sweep', or symbols after the dinucleotide, read together, as '0,2,4';
-    below 0 the states before a pass has reached it.
+    decoys : negatives per true site.   offsets : 'wide', 'sweep', or symbols after the dinucleotide, read together, as
+    '0,2,4'; below 0 the states before a pass has reached it.   components : principal components taken of each offset
+    and pass, and of each pool; 0 for the states themselves.   nn : beside the probe, boosted trees on the same states.
     states : 'h', or 'h+c' to read the memory c beside the hidden state.   twins : random-init models of its shape.
     window : bases on each side of the site that the one-hot and k-mer controls see.   block_bp : bootstrap block.
     max_sites : true sites of each target and part used at most, drawn by the seed.   min_intron : bases; shorter
@@ -53,8 +65,14 @@ class ProbeSettings(Settings):
         DecoySource.GENES, "genes: mRNA spans, same strand; contig: anywhere, either strand."
     )
     offsets: str = option(
-        "sweep", "Bases read beyond the site, as 0,2,4 (below 0: short of it); or sweep, to choose on validation."
+        "wide",
+        "wide: 17 offsets from -40 to 50, and pools of the states before the site; sweep: narrow ones too, the best on"
+        " validation; or bases read beyond the site, as 0,2,4 or -4,0,mean:-28:-15.",
     )
+    components: int = option(
+        160, "Principal components of each offset and strand, learned on training sites; 0: all states.", min=0
+    )
+    nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.", "--nn/--no-nn")
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
     twins: int = option(3, "Random-init models of the same shape.", min=1)
     window: int = option(50, "Bases on each side that sequence controls see.", min=16)
@@ -69,18 +87,12 @@ class ProbeSettings(Settings):
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
-    def offset_sets(self) -> tuple[tuple[int, ...], ...]:
-        """Offsets that are read together: those named, or those of the sweep, of which the best on validation wins."""
-        return OFFSET_SETS if self.offsets == "sweep" else (parse_offsets(self.offsets),)
-
-    @property
-    def offsets_to_read(self) -> tuple[int, ...]:
-        """Every offset at which states are needed."""
-        return tuple(sorted({offset for each in self.offset_sets for offset in each}))
+    def readings(self) -> tuple[SiteReading, ...]:
+        """What is read at each site, or tried there; see `readings_of`."""
+        return readings_of(self.offsets)
 
     def __post_init__(self) -> None:
-        if self.offsets != "sweep":
-            parse_offsets(self.offsets)
+        readings_of(self.offsets)
         object.__setattr__(self, "decoys_from", DecoySource(self.decoys_from))
         object.__setattr__(self, "states", States(self.states))
         for name in ("train_contigs", "test_contigs"):
@@ -103,7 +115,8 @@ class AccessibilitySettings(Settings):
 
     window : bp.   peak_share : fraction of a window that lies in peaks when it is called open.   top_share : fraction
     of the windows of each part, called open by their signal where no peaks are given.   mappable_bp : a window is left
-    out when no read lies in it or within this distance.   states : 'h', or 'h+c' to pool the memory c beside the hidden
+    out when no read lies in it or within this distance.   ends : beside mean and maximum, each pass's first and last
+    state in the window.   nn : as in `ProbeSettings`.   states : 'h', or 'h+c' to pool the memory c beside the hidden
     state.   twins : random-init models of the same shape.   kmers : lengths of k-mers of the k-mer controls, as
     '3,4,6'.   bin_bp : of the one-hot control.   matches : closed windows of the same GC for each open one in the
     second score.   block_bp : bootstrap block. max_windows : of each part used at most, drawn by the seed.
@@ -116,6 +129,8 @@ class AccessibilitySettings(Settings):
     peak_share: float = 0.5
     top_share: float = option(0.03, "Fraction of each part's windows that are open where no peaks are given.")
     mappable_bp: int = 1_000
+    ends: bool = option(False, "Beside mean and maximum, the states at the two ends of each window.")
+    nn: bool = option_of(ProbeSettings, "nn")
     states: States = option_of(ProbeSettings, "states")
     twins: int = option_of(ProbeSettings, "twins")
     kmers: str = option("3,4,6", "Lengths of k-mers of the k-mer controls.")

@@ -6,14 +6,14 @@ from enum import StrEnum
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.probe import (
-    OFFSET_SETS,
     AccessibilitySettings,
     ProbeSettings,
     States,
     parse_kmers,
-    parse_offsets,
+    readings_of,
 )
 from genolstm.settings.record import Settings
+from genolstm.settings.site_reading import SiteReading
 
 SHORTEST_WINDOW = 31  # bp: what a test window shares with training is counted in 31-mers
 DEFAULT_GRID = 200  # bp of the windows of a signal, where none are named
@@ -40,11 +40,12 @@ class SitesSettings(Settings):
 
     label : column of a BED file.   labels_as : what labels are.   positive : of two classes the one to be found; ''
     for '1', or the rarer.   window : bp taken around the middle of each interval, or of the grid over a signal; 0 for
-    intervals as they are.   offsets, kmer, flank : of points; symbols after the site, the k-mer control, and bases
-    on each side that sequence controls see.   kmers, bin_bp, matches : of windows, as in `AccessibilitySettings`.
-    ratio, margin, match_kmer : negatives drawn for each positive, bp that they keep from positives, and bases around
-    a point that they share with one.   valid_share, test_share : of windows of a FASTA that names no parts, in whole
-    clusters; the first also of training contigs that are named.   Others as in `ProbeSettings`.
+    intervals as they are.   offsets, components, kmer, flank : of points; what is read at each, principal components
+    of that, the k-mer control, and bases on each side that sequence controls see.   ends, kmers, bin_bp, matches :
+    of windows, as in `AccessibilitySettings`.   ratio, margin, match_kmer : negatives drawn for each positive, bp that
+    they keep from positives, and bases around a point that they share with one.   valid_share, test_share : of windows
+    of a FASTA that names no parts, in whole clusters; the first also of training contigs that are named.   Others as
+    in `ProbeSettings`.
     """
 
     label: LabelColumn = option(LabelColumn.NAME, "Column of a BED file that holds the labels.")
@@ -54,6 +55,9 @@ class SitesSettings(Settings):
         0, f"Bases around the middle of each interval; of a bigWig, of its grid ({DEFAULT_GRID}).", min=0
     )
     offsets: str = option_of(ProbeSettings, "offsets")
+    components: int = option_of(ProbeSettings, "components")
+    nn: bool = option_of(ProbeSettings, "nn")
+    ends: bool = option_of(AccessibilitySettings, "ends")
     states: States = option_of(ProbeSettings, "states")
     twins: int = option_of(ProbeSettings, "twins")
     flank: int = option(50, "Bases on each side of a point that sequence controls see.", min=16)
@@ -75,13 +79,12 @@ class SitesSettings(Settings):
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
-    def offset_sets(self) -> tuple[tuple[int, ...], ...]:
-        """Offsets that are read together at points: those named, or those of the sweep."""
-        return OFFSET_SETS if self.offsets == "sweep" else (parse_offsets(self.offsets),)
+    def readings(self) -> tuple[SiteReading, ...]:
+        """What is read at points, or tried there; see `readings_of`."""
+        return readings_of(self.offsets)
 
     def __post_init__(self) -> None:
-        if self.offsets != "sweep":
-            parse_offsets(self.offsets)
+        readings_of(self.offsets)
         parse_kmers(self.kmers)
         object.__setattr__(self, "label", LabelColumn(self.label))
         object.__setattr__(self, "labels_as", LabelKind(self.labels_as))

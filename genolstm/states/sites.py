@@ -9,19 +9,25 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from genolstm.errors import InputError
 from genolstm.ranks import Ranks
 from genolstm.regions import N_STRANDS, Region, Sites, Stretches, stretches_of
 from genolstm.settings.model import ModelSettings
+from genolstm.settings.site_reading import SiteReading
+from genolstm.states.site_pools import SitePools
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.hidden import SiteTable
+from genolstm.store.spool import release_pages
 from genolstm.stream.blocks import Block, traces_of
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
 from genolstm.stream.sharding import owners_at
+
+Half = NDArray[np.float16]
 
 PASSES = ("own", "other")
 
@@ -67,33 +73,76 @@ def states_at(
     *,
     memories: bool = False,
     seams: Seams | None = None,
-) -> NDArray[np.float16]:
-    """States at sites, float16 [N, offsets, 2, D]; D = layers x H, twice that with memories (h, then c).
+) -> Half:
+    """States at offsets of sites, float16 [N, offsets, 2, D]: the own pass, then the other; see `blocks_at`."""
+    blocks = blocks_at(reader, sites, SiteReading(tuple(offsets)), memories=memories, seams=seams)
+    return blocks.reshape(len(offsets), N_STRANDS, *blocks.shape[1:]).transpose(2, 0, 1, 3)
 
-    At offset o the own-strand pass is read after symbol p + o along the site's strand, the other pass after symbol p
-    - o: both have then read the site, and o symbols beyond it, from their side; below 0 they are short of it. A
-    reverse-strand site thus has the states that the same site would have in the reverse complement of the contig.
 
-    sites : all `readable` at the largest offset.   seams : filled in.
+def blocks_at(
+    reader: GenomeReader,
+    sites: Sites,
+    reading: SiteReading,
+    *,
+    memories: bool = False,
+    seams: Seams | None = None,
+    into: Half | None = None,
+) -> Half:
+    """What is read at sites, float16 [blocks, N, D], in the order of `SiteReading`: offsets of both passes, then pools.
+
+    D = layers x H, twice that with memories (h, then c). At offset o the own-strand pass is read after symbol p + o
+    along the site's strand, the other pass after symbol p - o: both have then read the site, and o symbols beyond it,
+    from their side; below 0 they are short of it. A pool is over states of the own pass alone. A reverse-strand site
+    thus has the states that the same site would have in the reverse complement of the contig.
+
+    sites : all `readable` at the reading's reach.   seams : filled in.   into : where the states are put, all 0; a new
+    array without.
     Of several processes each reads contigs and strands of its own; the states are put together at rank 0.
     """
-    genome = reader.genome
-    last = _last_read(genome, sites.contig, sites.position, sites.position, sites.strand, offsets)
-    width = reader.state_width(memories=memories)
-    found = np.zeros((last.size, width), dtype=np.float16)
+    genome, width = reader.genome, reader.state_width(memories=memories)
+    last = _last_read(genome, sites.contig, sites.position, sites.position, sites.strand, reading.offsets)
+    last = np.moveaxis(last, 0, 2)  # [offsets, 2, N]
+    found = np.zeros((reading.n_blocks, len(sites), width), dtype=np.float16) if into is None else into
     contigs = [genome.names[contig] for contig in np.unique(sites.contig)]
     stretches = stretches_of(
         (Region(contig=name, start=0, end=genome.length_of[name]) for name in contigs), genome.names
     )
-    reverse = np.broadcast_to(_reverse(sites.strand)[:, None], last.shape)
-    wanted = Wanted(last.ravel(), reverse.ravel())
-    for request, states in _wanted_states(reader, stretches, wanted, memories=memories, seams=seams):
-        found[request] = states
+    passes = _reverse(sites.strand).T  # [2, N]
+    at_offsets = np.broadcast_to(passes, last.shape)
+    wanted, pools = Wanted(last.ravel(), at_offsets.ravel()), None
+    place = found[: last.shape[0] * N_STRANDS].reshape(-1, width)
+    if reading.pools:
+        pools, pieces = _site_pools(genome, sites, reading, reader.settings.chunk, found[last.shape[0] * N_STRANDS :])
+    for block in read_stretches(reader, stretches, seams=seams, warmup=True):
+        for request, states in _states_in(reader, block, wanted, memories=memories):
+            place[request] = states
+        if pools:
+            lane, step, piece = pieces.within(block)
+            pools.take(piece, *_layers_in(reader, block, lane, step, memories=memories))
+        release_pages(found)
+    if pools:
+        pools.finish()
     if reader.ranks.size > 1:
-        site = np.broadcast_to((genome.starts[sites.contig] + sites.position)[:, None, None], last.shape)
+        reverse = np.concatenate(
+            [at_offsets.reshape(-1, len(sites)), np.repeat(passes[:1], len(reading.pools), axis=0)]
+        )
+        site = np.broadcast_to(genome.starts[sites.contig] + sites.position, reverse.shape)
         owner = owners_at(reader, stretches, site.ravel(), reverse.ravel(), warmup=True)
-        reader.ranks.gather_into(found, owner)
-    return found.reshape(*last.shape, width)
+        reader.ranks.gather_into(found.reshape(-1, width), owner)
+    return found
+
+
+def _site_pools(
+    genome: Genome, sites: Sites, reading: SiteReading, chunk: int, out: Half
+) -> tuple[SitePools, "Wanted"]:
+    """Pieces of the own pass that pools need, and where the first state of each is wanted."""
+    reverse, length = sites.strand < 0, genome.lengths[sites.contig]
+    # place in its row of the target after the site: that is where the state of offset 0 stands
+    place = np.where(reverse, length - sites.position, sites.position + 1)
+    pools = SitePools(reading.pools, place, chunk, out)
+    sign = np.where(reverse, -1, 1)[pools.site]
+    last = (genome.starts[sites.contig] + sites.position)[pools.site] + sign * pools.first
+    return pools, Wanted(last, reverse[pools.site])
 
 
 class Embedding(NamedTuple):
@@ -246,18 +295,36 @@ def _last_read(
 
 def _wanted_states(
     reader: GenomeReader, stretches: Stretches, wanted: "Wanted", *, memories: bool, seams: Seams | None
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+) -> Iterator[tuple[NDArray[np.int64], Half]]:
     """States as they are met: request numbers [k] and states [k, D]; the last states of a request count."""
     for block in read_stretches(reader, stretches, seams=seams, warmup=True):
-        lane, step, request = wanted.within(block)
-        if len(request):
-            at = torch.from_numpy(lane).to(reader.device), torch.from_numpy(step).to(reader.device)
-            parts = [layer[at] for layer in block.layers]
-            if memories:
-                lanes, row = np.unique(lane, return_inverse=True)
-                within = torch.from_numpy(row).to(reader.device), at[1]
-                parts += [trace.memory[within] for trace in traces_of(reader.model, block, lanes)]
-            yield request, torch.cat(parts, dim=-1).half().cpu().numpy()
+        yield from _states_in(reader, block, wanted, memories=memories)
+
+
+def _states_in(
+    reader: GenomeReader, block: Block, wanted: "Wanted", *, memories: bool
+) -> Iterator[tuple[NDArray[np.int64], Half]]:
+    """Requests [k] that a block answers, and their states [k, D]; nothing where it answers none."""
+    lane, step, request = wanted.within(block)
+    if len(request):
+        row, step, layers = _layers_in(reader, block, lane, step, memories=memories)
+        at = torch.from_numpy(row).to(reader.device), torch.from_numpy(step).to(reader.device)
+        yield request, torch.cat([layer[at] for layer in layers], dim=-1).half().cpu().numpy()
+
+
+def _layers_in(
+    reader: GenomeReader, block: Block, lane: NDArray[np.int64], step: NDArray[np.int64], *, memories: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Tensor]]:
+    """Rows and steps [k] of some lanes and steps in the states of every layer, h and then c, and these, [rows, T, H].
+
+    The memories are replayed for the lanes that are asked for, and no others.
+    """
+    if not memories:
+        return lane, step, block.layers
+    lanes, row = np.unique(lane, return_inverse=True)
+    chosen = torch.from_numpy(lanes).to(reader.device)
+    replayed = [trace.memory for trace in traces_of(reader.model, block, lanes)]
+    return row, step, [*(layer[chosen] for layer in block.layers), *replayed]
 
 
 class Wanted:

@@ -1,4 +1,4 @@
-"""Hidden states pooled over windows while the genome streams by: mean and maximum, every layer, both strands.
+"""Hidden states pooled over windows while the genome streams by: mean, maximum and ends, every layer, both strands.
 
 A window is met in pieces: chunks of the pass cut it, elsewhere on each strand. Each piece keeps its own mean and
 maximum, and they are made one at the end. So a chunk that is read again, from a state that proved right, simply takes
@@ -27,6 +27,7 @@ Ints = NDArray[np.int64]
 Half = NDArray[np.float16]
 
 POOLS = ("mean", "max")
+ENDS = ("first", "last")  # states that each pass has after the first and after the last base that it reads of a window
 MERGED_AT_ONCE = 4096  # windows whose pieces are turned to float32 together
 
 
@@ -45,9 +46,14 @@ class Windows:
         return len(self.start)
 
 
-def pooled_width(reader: GenomeReader, *, memories: bool) -> int:
+def pools_of(*, ends: bool) -> tuple[str, ...]:
+    """What is made of the states of a window, in the order of the columns of each pass."""
+    return (*POOLS, *ENDS) if ends else POOLS
+
+
+def pooled_width(reader: GenomeReader, *, memories: bool, ends: bool = False) -> int:
     """How many features a window has."""
-    return N_STRANDS * len(POOLS) * reader.state_width(memories=memories)
+    return N_STRANDS * len(pools_of(ends=ends)) * reader.state_width(memories=memories)
 
 
 @torch.inference_mode()
@@ -56,13 +62,15 @@ def pooled_states(
     windows: Windows,
     *,
     memories: bool = False,
+    ends: bool = False,
     seams: Seams | None = None,
     beside: Callable[[Block], None] | None = None,
 ) -> Half:
     """Mean and maximum of the states after the bases of each window, float16 [N, 2 * 2 * D].
 
     Columns: forward pass (mean, then maximum of every layer), then the pass along the reverse complement; D = layers x
-    H, twice that with memories (h of every layer, then c). At the base where a pass ends no state stands, for no base
+    H, twice that with memories (h of every layer, then c). With ends each pass has its first and its last state in the
+    window too, [N, 2 * 4 * D]. At the base where a pass ends no state stands, for no base
     follows it: a window there holds one state fewer, and a window of that base alone is all 0.
     Memory grows with the windows asked for, not with the contigs that are read.
 
@@ -72,7 +80,8 @@ def pooled_states(
     """
     genome = reader.genome
     stretches = contigs_read(genome, windows)
-    table = _PieceTable(genome, windows, reader.settings.chunk, reader.state_width(memories=memories))
+    width = reader.state_width(memories=memories)
+    table = _PieceTable(genome, windows, reader.settings.chunk, width, pools_of(ends=ends))
     for block in read_stretches(reader, stretches, seams=seams):
         _take(reader.model, block, stretches.contig.astype(np.int64), table, memories=memories)
         if beside:
@@ -107,6 +116,8 @@ def _take(model: NextSymbolModel, block: Block, contigs: Ints, table: "_PieceTab
             weights = ones[: last - first] / (last - first)
             pools += [torch.mv(state[first:last].t(), weights) for state in states]  # a mean, in two thirds of its time
             pools += [state[first:last].amax(dim=0) for state in states]
+            if table.ends:
+                pools += [state[step] for step in (first, last - 1) for state in states]
         slots.append(mine)
         strands.append(np.full(len(mine), int(block.sign[lane] < 0)))
     if pools:
@@ -118,11 +129,11 @@ def _take(model: NextSymbolModel, block: Block, contigs: Ints, table: "_PieceTab
 class _PieceTable:
     """Where each piece of a window is kept: the slots of a window stand side by side, as many as either strand needs.
 
-    values : float16 [slots, strands, mean and maximum, D].
+    values : float16 [slots, strands, pools, D], mean and maximum, with ends the first and the last state too.
     """
 
-    def __init__(self, genome: Genome, windows: Windows, chunk: int, width: int) -> None:
-        self.windows, self.chunk = windows, chunk
+    def __init__(self, genome: Genome, windows: Windows, chunk: int, width: int, pools: tuple[str, ...]) -> None:
+        self.windows, self.chunk, self.ends = windows, chunk, len(pools) > len(POOLS)
         self.contig_start, self.contig_length = genome.starts, genome.lengths
         self.bounds = np.searchsorted(windows.contig, np.arange(len(genome.names) + 1))
         length = genome.lengths[windows.contig]
@@ -133,7 +144,7 @@ class _PieceTable:
         pieces = np.maximum(last // chunk - self.first_chunk + 1, 0)
         self.first_target, self.last_target = first, last
         self.first_slot = np.concatenate([[0], np.cumsum(np.maximum(pieces.max(axis=0), 1))])
-        self.values = np.zeros((int(self.first_slot[-1]), N_STRANDS, len(POOLS), width), dtype=np.float16)
+        self.values = np.zeros((int(self.first_slot[-1]), N_STRANDS, len(pools), width), dtype=np.float16)
 
     def pieces_in(self, block: Block, lane: int, contig: int) -> tuple[Ints, Ints, Ints]:
         """Slots of the pieces that a lane of a block reads, and their steps begin .. end in it; each [k]."""
@@ -165,16 +176,25 @@ class _PieceTable:
         return into[:n]
 
     def _merge(self, rows: Ints) -> NDArray[np.float32]:
-        """Merge the pieces of some windows, float32 [n, strands, 2, D]: means by their states, the largest maximum."""
+        """Merge the pieces of some windows, float32 [n, strands, pools, D]: means by their states, the largest maximum.
+
+        The first state is that of the first piece, the last one that of the last.
+        """
         n_slots = np.diff(self.first_slot)[rows]
         merged = np.zeros((len(rows), *self.values.shape[1:]), dtype=np.float32)
         merged[:, :, 1] = -np.inf
+        begun = np.zeros((len(rows), N_STRANDS, 1), dtype=np.bool_)  # whether a piece with states was met
         for piece in range(int(n_slots.max(initial=0))):
             chosen = np.flatnonzero(n_slots > piece)
             values = self.values[self.first_slot[rows[chosen]] + piece].astype(np.float32)
             states = self._states_in(rows[chosen], piece)  # [strands, n]
             merged[chosen, :, 0] += values[:, :, 0] * states.T[:, :, None]
             seen = states.T[:, :, None] > 0
+            if self.ends:
+                first = seen & ~begun[chosen]
+                merged[chosen, :, 2] = np.where(first, values[:, :, 2], merged[chosen, :, 2])
+                merged[chosen, :, 3] = np.where(seen, values[:, :, 3], merged[chosen, :, 3])
+                begun[chosen] |= seen
             merged[chosen, :, 1] = np.where(
                 seen, np.maximum(merged[chosen, :, 1], values[:, :, 1]), merged[chosen, :, 1]
             )

@@ -1,7 +1,6 @@
 """Genome files: codes that can be memory-mapped, the contig table, soft mask and what the letters were."""
 
 import hashlib
-import mmap
 import os
 import weakref
 from collections import Counter
@@ -23,6 +22,7 @@ from genolstm.regions import Region
 from genolstm.store.checksums import BLOCK, read_checksums
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind
+from genolstm.store.spool import release_pages
 
 COPY_BYTES = 1 << 22
 INTERVAL_CHUNK = 1 << 14
@@ -84,9 +84,8 @@ class Genome:
         return self.mapped[start:end]
 
     def release(self) -> None:
-        """Return pages of the codes that were read to the system: mapped pages count as this process's memory."""
-        if isinstance(self.mapped, np.memmap):
-            self.mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+        """Return pages of the codes that were read to the system; see `spool.release_pages`."""
+        release_pages(self.mapped)
 
     def codes(self, region: Region) -> Codes:
         """Codes of a region, uint8 [end - start], a view.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genolstm.estimate import Estimate
 from genolstm.regions import Sites
+from genolstm.settings.site_reading import Pool, parse_pools, pools_text
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind, type_name
 
@@ -42,8 +43,9 @@ class LinearProbe:
         slopes = self.coefficients.astype(np.float64) / scale
         offset = self.intercept - self.mean.astype(np.float64) @ slopes
         decision = np.empty((len(features), *slopes.shape[1:]))
-        for first in range(0, len(features), ROWS_IN_MEMORY):
-            rows = slice(first, first + ROWS_IN_MEMORY)
+        step = rows_in_memory(len(slopes))
+        for first in range(0, len(features), step):
+            rows = slice(first, first + step)
             decision[rows] = features[rows].astype(np.float64) @ slopes + offset
         return decision
 
@@ -66,9 +68,9 @@ class FeatureSet(LinearProbe):
 
 
 class SweepFit(NamedTuple):
-    """One entry of the offset sweep: model, offsets read together, and two scores on validation.
+    """One entry of the offset sweep: model, offsets and pools read together, and two scores on validation.
 
-    searched : by which the best offsets are chosen, nats a site of classes, R2 of values.   ranked : that of the
+    searched : by which the best reading is chosen, nats a site of classes, R2 of values.   ranked : that of the
     verdict.
     """
 
@@ -76,6 +78,7 @@ class SweepFit(NamedTuple):
     offsets: tuple[int, ...]
     searched: float
     ranked: float
+    pools: tuple[Pool, ...] = ()
 
 
 class CalibrationBin(NamedTuple):
@@ -105,6 +108,7 @@ MULTICLASS_COLUMNS = _Columns(
 
 
 ROWS_IN_MEMORY = 4096  # rows of features turned to float64 at once
+NUMBERS_IN_MEMORY = 1 << 23  # fewer rows where they are as wide as this
 SWEEP_ALWAYS = ("log_likelihood", "auprc")  # columns of every sweep; NaN where they are not the scores of the target
 CEILING_NAMES = ("fraction_of_ceiling", "standing")  # the second in versions before 4
 POOLED_ALWAYS = ("mean", "max")  # what versions before 4 made of the states of a window, and did not record
@@ -115,7 +119,8 @@ COLUMN_GROUPS = ("edges", "profiles", "places", "chains")  # tables of a result 
 class ProbeResult:
     """The answer of one probe for one target, with its controls.
 
-    offsets : symbols after the site at which the trained states were read.   verdict : 'gain' or 'no gain'.
+    offsets, pools : symbols after the site at which the trained states were read, and what was pooled of the own pass
+    beside them (`settings.site_reading`).   verdict : 'gain' or 'no gain'.
     best_control : the strongest of random-init models, one-hot window, k-mer counts and composition.
     differences : control -> AUPRC (of values: R2) of the trained states minus the control's, paired.
     selectivity : AUPRC of the real task minus the control task's; None where that task makes no sense.
@@ -150,12 +155,18 @@ class ProbeResult:
     width: int = 1
     states: str = "h"
     pooling: tuple[str, ...] = ()
+    pools: tuple[Pool, ...] = ()
     definition: Mapping[str, Any] = field(default_factory=dict)
     edges: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Any] = field(default_factory=dict)
     chains: Mapping[str, Any] = field(default_factory=dict)
     fraction_of_ceiling: Estimate | None = None
+
+
+def rows_in_memory(width: int) -> int:
+    """Rows of so many features that are turned to float64 at once."""
+    return max(1, min(ROWS_IN_MEMORY, NUMBERS_IN_MEMORY // max(1, width)))
 
 
 def write_probe(
@@ -180,6 +191,7 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
     group.attrs["states"] = result.states
     for name in ("offsets", "pooling"):
         group.attrs[name] = json.dumps(getattr(result, name))
+    group.attrs["pools"] = pools_text(result.pools)
     group.attrs["seams"] = json.dumps(result.seams, sort_keys=True)
     sites = group.create_group("sites")
     for name in ("contig", "position", "strand", "label", "part", "block"):
@@ -203,6 +215,7 @@ def _write_target(group: h5py.Group, result: ProbeResult) -> None:
 def _write_sweep(group: h5py.Group, result: ProbeResult) -> None:
     write_strings(group, "model", [fit.model for fit in result.sweep])
     write_strings(group, "offsets", [",".join(map(str, fit.offsets)) for fit in result.sweep])
+    write_strings(group, "pools", [pools_text(fit.pools) for fit in result.sweep])
     columns = {name: np.full(len(result.sweep), np.nan) for name in SWEEP_ALWAYS}
     if result.sweep:
         columns[_searched(result.ranked)] = np.array([fit.searched for fit in result.sweep], dtype=np.float64)
@@ -215,9 +228,13 @@ def _read_sweep(group: h5py.Group, ranked: str) -> tuple[SweepFit, ...]:
     models, offsets = strings(group["model"]), strings(group["offsets"])
     if not models:
         return ()
+    pools = strings(group["pools"]) if "pools" in group else ("",) * len(models)  # versions before 5 had none
     scores = (group[f"valid_{name}"][()].tolist() for name in (_searched(ranked), ranked))
-    rows = zip(models, offsets, *scores, strict=True)
-    return tuple(SweepFit(model, tuple(map(int, each.split(","))), *both) for model, each, *both in rows)
+    rows = zip(models, offsets, *scores, pools, strict=True)
+    return tuple(
+        SweepFit(model, tuple(map(int, each.split(","))), searched, score, parse_pools(pooled))
+        for model, each, searched, score, pooled in rows
+    )
 
 
 def _searched(ranked: str) -> str:
@@ -315,6 +332,7 @@ def _read_target(group: h5py.Group, contigs: tuple[str, ...], states: str) -> Pr
         width=int(end[0] - columns["position"][0]) if end is not None else 1,
         states=str(group.attrs.get("states", states)),
         pooling=tuple(json.loads(group.attrs.get("pooling", pooled))),
+        pools=parse_pools(str(group.attrs.get("pools", ""))),  # versions before 5 had none
         definition=json.loads(group.attrs.get("definition", "{}")),
         **{name: _read_columns(group, name) for name in COLUMN_GROUPS},
         fraction_of_ceiling=Estimate(*ceiling.tolist()) if ceiling is not None else None,

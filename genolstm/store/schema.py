@@ -44,10 +44,11 @@ class Kind(StrEnum):
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
-# standing is called fraction_of_ceiling, states and pooling are named; files of earlier versions are read as they are.
+# standing is called fraction_of_ceiling, states and pooling are named; 5: pools beside offsets, predictions that are of
+# no linear probe; files of earlier versions are read as they are.
 # checkpoint 2: auxiliary heads; 3: a card, and then weights of float16; 4: hashes of the training sequence.
 # checkpoint 4 and score 2: the difference from the best Markov line
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 5, Kind.CHECKPOINT: 5}
 # from which on a file carries checksums of its blocks, and its content hash is of content alone
 CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 
@@ -221,6 +222,7 @@ PROBE = (
     Dataset("*/differences/high", ("controls",), "float64", "AUPRC or R2", "97.5 % point"),
     Dataset("*/sweep/model", ("fits",), "string", "", "trained or untrained_k"),
     Dataset("*/sweep/offsets", ("fits",), "string", "", "symbols after the dinucleotide, read together"),
+    Dataset("*/sweep/pools", ("fits",), "string", "", "pools of the own pass read beside them", required=False),
     Dataset("*/sweep/valid_log_likelihood", ("fits",), "float64", "nats/site", "on validation; the best is chosen"),
     Dataset("*/sweep/valid_auprc", ("fits",), "float64", "", "on validation sites: test sites are not used"),
     Dataset("*/sweep/valid_accuracy", ("fits",), "float64", "", "the same, of several classes", required=False),

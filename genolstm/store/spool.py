@@ -1,10 +1,12 @@
 """Where a process that writes no file keeps what it reads along the genome, until the one that writes takes it."""
 
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,15 @@ from genolstm.outputs import disk_errors
 Values = NDArray[np.float32]
 
 BYTES = np.dtype(np.float32).itemsize
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Return to the system what was read or written of a mapped file: mapped pages count as this process's memory.
+
+    Nothing is lost: written pages go to the file. Arrays that are no mapped files are left alone.
+    """
+    if isinstance(array, np.memmap):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 class Spool:

@@ -78,7 +78,7 @@ def folder(tmp_path_factory):
     assert code == 0, err
     code, _, err = called(
         "probe", "sites", where / "m.h5", "--genome", where / "g.h5", "--sites", where / "s.bed", "-o",
-        where / "sites.h5", "--offsets", ",".join(map(str, OFFSETS)), "--twins", "1", *PARTS,
+        where / "sites.h5", "--offsets", ",".join(map(str, OFFSETS)), "--components", "0", "--twins", "1", *PARTS,
         "--device", "cpu", *QUICK, *HERE,
     )  # fmt: skip
     assert code == 0, err

@@ -31,7 +31,7 @@ QUICK = (
     "--twins", "1", "--decoys", "3", "--offsets", "2,4", "--resamples", "20", "--window", "16", "--kmer", "1",
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
-CONTROLS = {"untrained", "onehot", "kmer", "composition", "shuffled", "control_task"}
+CONTROLS = {"nn", "untrained", "onehot", "kmer", "composition", "shuffled", "control_task"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -235,7 +235,9 @@ def options_of(function):
 EFFECTS = {  # option -> a value that is not the one of the plain run
     "decoys": ["--decoys", "2"],
     "decoys_from": ["--decoys-from", "contig"],
-    "offsets": ["--offsets", "sweep"],
+    "offsets": ["--offsets", "4,max:-3:2"],
+    "components": ["--components", "3"],
+    "nn": ["--no-nn"],
     "states": ["--states", "h+c"],
     "twins": ["--twins", "2"],
     "window": ["--window", "20"],
@@ -272,7 +274,7 @@ def seen_in(path):
     return {
         target: (
             [getattr(result.sites, name).tolist() for name in ("position", "strand", "label", "part")],
-            result.offsets,
+            (result.offsets, result.pools),
             {
                 name: (each.log_odds.tolist(), each.coefficients.tolist(), sorted(each.scores.items()))
                 for name, each in result.features.items()
@@ -355,7 +357,8 @@ def test_nonsense_for_offsets_is_wrong_usage(probe, offsets):
     ended, path = probe(f"--offsets={offsets}")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"genolstm: offsets '{offsets}' are neither 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4.\n"
+        f"genolstm: offsets '{offsets}' are neither 'wide' nor 'sweep' nor whole numbers, as in 0,2,4 or -4,0,4; pools"
+        " of the site's own pass may follow, as mean:-28:-15 or max:-16:-3.\n"
     )
     assert not path.exists()
 

@@ -29,7 +29,7 @@ QUICK = (
     "--twins", "1", "--window", "50", "--kmers", "1", "--resamples", "20", "--permutations", "20",
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
-CONTROLS = {"untrained", "untrained_1", "composition", "onehot", "kmer_1", "shuffled", "shifted"}
+CONTROLS = {"nn", "untrained", "untrained_1", "composition", "onehot", "kmer_1", "shuffled", "shifted"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -156,6 +156,8 @@ UNEXPOSED = {
     "edge_matches",
 }  # fmt: skip
 EFFECTS = {
+    "ends": ["--ends"],
+    "nn": ["--no-nn"],
     "window": ("--window", "60"),
     "states": ("--states", "h+c"),
     "twins": ("--twins", "2"),

@@ -10,6 +10,7 @@ from genolstm.estimate import Estimate
 from genolstm.figures.of_file import pictures_of
 from genolstm.figures.probe_curves import curves_of
 from genolstm.regions import Sites
+from genolstm.settings.site_reading import parse_pools
 from genolstm.store.files import Records
 from genolstm.store.results import CalibrationBin, FeatureSet, ProbeResult, SweepFit, write_probe
 
@@ -142,6 +143,35 @@ def test_sweep_draws_every_fit_once(drawn):
     axes = drawn(result)["donor-offsets"].figure.axes
     shown = sorted(value for panel in axes for line in panel.lines for value in line.get_ydata())
     assert shown == sorted(fit.ranked for fit in result.sweep)
+
+
+def test_sweep_tells_offsets_with_pools_from_offsets_alone(drawn):
+    pools = parse_pools("mean:-8:-1,max:-3:2")
+    fits = [("trained", (0, 2), -0.3, 0.5, ()), ("trained", (0, 2), -0.2, 0.7, pools)]
+    result = made_probe(sweep=tuple(SweepFit(*each) for each in fits), pools=pools)
+    picture = drawn(result)["donor-offsets"]
+    together = picture.figure.axes[1]
+    assert [each.get_text() for each in together.get_xticklabels()] == ["2", "2+2"]
+    assert together.lines[0].get_ydata().tolist() == [0.5, 0.7]
+    assert "states read at 0, 2 symbols after the site, and 2 pools, were chosen" in picture.title
+
+
+def test_weights_name_the_blocks_of_offsets_and_pools(drawn):
+    """Four blocks of two offsets, two of pools, two numbers each."""
+    pools = parse_pools("mean:-8:-1,max:-3:2")
+    result = made_probe(offsets=(-4, 2), pools=pools)
+    trained = replace_width(result.features["trained"], 12)
+    result = dataclasses.replace(result, features={**result.features, "trained": trained})
+    axes = drawn(result)["donor-weights"].figure.axes[0]
+    assert [(text.get_position()[0], text.get_text().strip()) for text in axes.texts] == [
+        (-0.5, "-4"), (3.5, "+2"), (7.5, "mean:-8:-1"), (9.5, "max:-3:2")
+    ]  # fmt: skip
+
+
+def replace_width(features, width):
+    """The same feature set with another number of features."""
+    ones = np.ones(width, dtype=np.float32)
+    return dataclasses.replace(features, mean=ones, scale=ones, coefficients=ones)
 
 
 def test_calibration_draws_the_bins_with_wilson_intervals(drawn):

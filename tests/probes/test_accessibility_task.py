@@ -29,7 +29,7 @@ from genolstm.stream.reader import GenomeReader
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=512)
 SETTINGS = AccessibilitySettings(
     window=50, twins=1, kmers="1,2", resamples=40, permutations=200, mappable_bp=50, edge_reach=60, edge_step=10,
-    edge_near=20, edge_word=2, edge_matches=2, bin_bp=10,
+    edge_near=20, edge_word=2, edge_matches=2, bin_bp=10, nn=False,
 )  # fmt: skip
 LENGTHS = {"I": 30_000, "II": 10_000, "III": 12_000}
 MOTIF = list("TATATATATATATATATATA")

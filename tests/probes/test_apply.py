@@ -19,6 +19,7 @@ from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
+from genolstm.settings.site_reading import SiteReading
 from genolstm.states.windows import POOLS, Windows
 from genolstm.store.files import Records, content_sha256
 from genolstm.store.results import read_probe, write_probe
@@ -70,9 +71,9 @@ def of_points(reader, sites, provenance, tmp_path_factory):
         ProbeTarget(name="three", type=MULTICLASS, truth=of_three),
         ProbeTarget(name="value", type=CONTINUOUS, truth=value),
     )
-    sets = ((0,), (2, 5))
-    source = point_states([sites], (0, 2, 5), memories=True)
-    results = run_tasks([task_of(sites, targets, offset_sets=sets)], source, reader, SETTINGS, lambda _: None)
+    sets = (SiteReading((0,)), SiteReading((2, 5)))
+    source = point_states([sites], SiteReading((0, 2, 5)), memories=True)
+    results = run_tasks([task_of(sites, targets, readings=sets)], source, reader, SETTINGS, lambda _: None)
     return written(results, tmp_path_factory.mktemp("points") / "p.h5", provenance, model="abc")
 
 

@@ -27,13 +27,15 @@ from genolstm.probes.task import BINARY, TRAINED
 from genolstm.probes.tasks.splice import splice_task
 from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
-from genolstm.settings.probe import OFFSET_SETS, ProbeSettings
+from genolstm.settings.probe import SWEPT, WIDE, ProbeSettings
+from genolstm.settings.site_reading import SiteReading
 from genolstm.store.files import Records
 from genolstm.store.results import read_probe, write_probe
 
 PREVALENCE = 0.02  # that nature is said to have
-SETTINGS = ProbeSettings(window=20, kmer=2, resamples=100, seed=5)
-OFFSETS = SETTINGS.offsets_to_read
+SETTINGS = ProbeSettings(window=20, kmer=2, resamples=100, seed=5, nn=False)
+OFFSETS = (0, 2, 4, 6, 10)
+NARROW = tuple(SiteReading(each) for each in ((0,), (2,), (4,), (6,), (10,), (0, 2, 4), (0, 2, 4, 6), OFFSETS))
 N_OF_PART = {Part.TRAIN: 700, Part.VALID: 300, Part.TEST: 500}
 WIDTH = 3  # features of one pass at one offset
 BASELINES = ("untrained_1", "untrained_2", "onehot", "kmer", "composition")
@@ -71,13 +73,17 @@ def made_states(name, label, seed, planted=None):
     states = np.random.default_rng(seed).standard_normal((len(label), len(OFFSETS), 2, WIDTH))
     for offset, strength in (planted or {}).items():
         states[:, OFFSETS.index(offset), 1, 2] += strength * label
+    blocks = states.reshape(len(label), -1, WIDTH).transpose(1, 0, 2).astype(np.float16)
     return ModelStates(
-        name=name, states=states.astype(np.float16), offsets=OFFSETS, seams={"count": 4.0, "max_state": 0.125}
-    )
+        name=name, states=blocks, reading=SiteReading(OFFSETS), rows=np.arange(len(label)),
+        seams={"count": 4.0, "max_state": 0.125},
+    )  # fmt: skip
 
 
 def evaluation_of(genome, sites, settings=SETTINGS, log=lambda _: None):
     task = splice_task("donor", genome, sites, PREVALENCE, settings)
+    if settings.offsets == SETTINGS.offsets:
+        task = replace(task, readings=NARROW)
     return ProbeEvaluation(task, task.targets[0], settings, log)
 
 
@@ -140,19 +146,19 @@ def test_probe_finds_what_was_planted_and_where(planted):
 def test_sweep_picks_the_offset_at_which_the_answer_stands(genome, sites, offset):
     evaluation = evaluation_of(genome, sites, SETTINGS)
     evaluation.add_model(made_states(TRAINED, sites.label, 10, {offset: 2.0}))
-    assert evaluation.offsets[TRAINED] == (offset,)
+    assert evaluation.readings[TRAINED].offsets == (offset,)
 
 
 def test_sweep_reads_offsets_together_where_the_answer_is_spread_over_them(genome, sites):
     evaluation = evaluation_of(genome, sites, SETTINGS)
     evaluation.add_model(made_states(TRAINED, sites.label, 3, dict.fromkeys(OFFSETS, 0.9)))
-    assert evaluation.offsets[TRAINED] == (0, 2, 4, 6, 10)
+    assert evaluation.readings[TRAINED].offsets == (0, 2, 4, 6, 10)
 
 
 def test_sweep_is_written_down_for_every_model_and_its_best_is_taken(planted, sentences):
     for model in (TRAINED, "untrained_1", "untrained_2"):
         mine = [fit for fit in planted.sweep if fit.model == model]
-        assert tuple(fit.offsets for fit in mine) == OFFSET_SETS
+        assert tuple(fit.offsets for fit in mine) == tuple(each.offsets for each in NARROW)
         best = max(mine, key=lambda fit: fit.searched)
         said = ", ".join(map(str, best.offsets))
         assert f"donor, {model}: offsets {said} are best on validation, AUPRC {best.ranked:.3f}" in sentences
@@ -173,23 +179,30 @@ def test_strength_and_offsets_are_chosen_by_the_likelihood_of_the_validation_lab
 
 def test_named_offsets_are_read_together_without_a_sweep(genome, sites):
     settings = replace(SETTINGS, offsets="6,0,2", resamples=20)
-    assert settings.offsets_to_read == (0, 2, 6)
+    assert settings.readings == (SiteReading((0, 2, 6)),)
     result = judged(genome, sites, {6: 2.0}, settings)
     assert (result.offsets, result.sweep) == ((0, 2, 6), ())
     states = made_states(TRAINED, sites.label, 10, {6: 2.0}).states
     columns = [OFFSETS.index(offset) for offset in (0, 2, 6)]
-    features = np.concatenate([states[:, column, each] for column in columns for each in (0, 1)], axis=1)
+    features = np.concatenate([states[2 * column + each] for column in columns for each in (0, 1)], axis=1)
     probe = result.features[TRAINED]
     standardised = (features.astype(np.float64) - probe.mean) / probe.scale
     log_odds = standardised @ probe.coefficients.astype(np.float64) + probe.intercept
     np.testing.assert_allclose(probe.log_odds, log_odds, rtol=1e-5, atol=1e-5)
 
 
-def test_offsets_to_read_are_those_of_the_sweep_or_those_named():
-    assert ProbeSettings().offsets_to_read == (0, 2, 4, 6, 10)
-    assert ProbeSettings(offsets="7,3,7").offsets_to_read == (3, 7)
-    with pytest.raises(UsageError, match="offsets 'x' are neither 'sweep' nor whole numbers"):
-        ProbeSettings(offsets="x")
+def test_what_is_read_is_wide_or_swept_or_as_named():
+    assert ProbeSettings().readings == (WIDE,)
+    assert ProbeSettings(offsets="sweep").readings == SWEPT
+    assert SWEPT[-1] == WIDE
+    assert ProbeSettings(offsets="7,3,7").readings == (SiteReading((3, 7)),)
+    (named,) = ProbeSettings(offsets="7,max:-3:4,-3").readings
+    assert (named.offsets, list(map(str, named.pools))) == ((-3, 7), ["max:-3:4"])
+    for wrong in ("x", "", "0,", "mean:0:1", "1.5"):
+        with pytest.raises(UsageError, match=f"offsets '{wrong}' are neither 'wide' nor 'sweep' nor whole numbers"):
+            ProbeSettings(offsets=wrong)
+    with pytest.raises(UsageError, match="pool 'mean:2:1' is not like mean:-28:-15"):
+        ProbeSettings(offsets="0,mean:2:1")
 
 
 # ---- verdicts
@@ -293,7 +306,7 @@ def test_test_rows_never_reach_a_fit_or_a_choice(genome_of, genome, sites, drawn
         for name, seed in ((TRAINED, 10), ("untrained_1", 11)):
             model = made_states(name, sites.label, seed, {6: 1.0, 2: 0.5})
             if turned:
-                model.states[test] = 3 - 2 * model.states[test]
+                model.states[:, test] = 3 - 2 * model.states[:, test]
             evaluation.add_model(model)
         return finished(evaluation)
 
@@ -437,7 +450,7 @@ def test_same_seed_gives_the_same_bits(genome, sites):
 def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
     evaluation = evaluation_of(genome, sites, replace(SETTINGS, resamples=20, offsets="6"))
     model = made_states(TRAINED, sites.label, 4, {6: 2.0})
-    model.states[-1] = 6e4  # an outlier on the test contig, thousands of spreads away
+    model.states[:, -1] = 6e4  # an outlier on the test contig, thousands of spreads away
     evaluation.add_model(model)
     evaluation.add_model(made_states("untrained_1", sites.label, 5))
     result = finished(evaluation)
@@ -447,7 +460,7 @@ def test_log_odds_of_any_size_are_judged_without_a_warning(genome, sites):
 
 def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites):
     """The second set has the better likelihood, the third the better AUPRC: the proper score decides."""
-    scores = [(-0.5, 0.8), (-0.2, 0.7), (-0.9, 0.99), *[(-3.0, 0.1)] * len(OFFSET_SETS)]
+    scores = [(-0.5, 0.8), (-0.2, 0.7), (-0.9, 0.99), *[(-3.0, 0.1)] * len(NARROW)]
     likelihoods, areas = (iter(column) for column in zip(*scores, strict=True))
 
     def fitted(*_, **__):
@@ -458,4 +471,5 @@ def test_offsets_are_chosen_by_log_likelihood_and_not_by_auprc(genome, sites):
     evaluation = evaluation_of(genome, sites)
     kind = replace(BINARY, fit_coarsely=fitted, score=lambda *_: next(areas))
     evaluation.target = replace(evaluation.target, type=kind)
-    assert evaluation._best_offsets(made_states(TRAINED, sites.label, 10)) == OFFSET_SETS[1]
+    states = made_states(TRAINED, sites.label, 10)
+    assert evaluation._best_reading(TRAINED, evaluation._features(states)) == NARROW[1]

@@ -25,7 +25,7 @@ from genolstm.store.checkpoint import Checkpoint
 from genolstm.stream.reader import GenomeReader
 
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=128)
-QUICK = ProbeSettings(decoys=3, twins=1, window=16, kmer=1, resamples=20, offsets="2")
+QUICK = ProbeSettings(decoys=3, twins=1, window=16, kmer=1, resamples=20, offsets="2", nn=False)
 LENGTHS = {"I": 12_000, "II": 5_000, "III": 5_000}
 
 

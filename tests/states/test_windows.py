@@ -48,7 +48,14 @@ def states_whole(model, genome, contig, *, reverse, memories):
     return (found.flip(0) if reverse else found).numpy()
 
 
-def pooled_slowly(model, genome, windows, *, memories=False):
+def pools_of_part(part, nothing, *, ends):
+    """Mean and maximum of the states of one pass, [n, D] in the order in which they are read, and first and last."""
+    if not len(part):
+        return [nothing] * (4 if ends else 2)
+    return [part.mean(0), part.max(0), *([part[0], part[-1]] if ends else [])]
+
+
+def pooled_slowly(model, genome, windows, *, memories=False, ends=False):
     """One window after the other, from whole contigs."""
     found = []
     for contig in range(len(genome.names)):
@@ -60,27 +67,23 @@ def pooled_slowly(model, genome, windows, *, memories=False):
         backward = states_whole(model, genome, contig, reverse=True, memories=memories)
         for start in starts:
             end = start + windows.width
-            parts = (forward[start : min(end, length - 1)], backward[max(start, 1) : end])
-            pools = [
-                pool for part in parts for pool in ([part.mean(0), part.max(0)] if len(part) else [0 * forward[0]] * 2)
-            ]
+            parts = (forward[start : min(end, length - 1)], backward[max(start, 1) : end][::-1])
+            pools = [pool for part in parts for pool in pools_of_part(part, 0 * forward[0], ends=ends)]
             found.append(np.concatenate(pools))
     return np.array(found)
 
 
+@pytest.mark.parametrize("ends", [False, True])
 @pytest.mark.parametrize("memories", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", list(TrainableCell))
-def test_pooled_states_equal_their_slow_twin(tiny_genome, cell, layers, memories, device):
+def test_pooled_states_equal_their_slow_twin(tiny_genome, cell, layers, memories, ends, device):
     model = NextSymbolModel(ModelSettings(cell=cell, layers=layers, hidden=5, forget_bias="1"), seed=3).eval()
     windows = tiled(tiny_genome, 30, contigs={"III", "MT"})
-    expected = pooled_slowly(model, tiny_genome, windows, memories=memories)
-    found = pooled_states(GenomeReader(model.to(device), tiny_genome, STREAM), windows, memories=memories)
-    assert (
-        found.shape
-        == (len(windows), pooled_width(GenomeReader(model, tiny_genome, STREAM), memories=memories))
-        == expected.shape
-    )
+    expected = pooled_slowly(model, tiny_genome, windows, memories=memories, ends=ends)
+    reader = GenomeReader(model.to(device), tiny_genome, STREAM)
+    found = pooled_states(reader, windows, memories=memories, ends=ends)
+    assert found.shape == (len(windows), pooled_width(reader, memories=memories, ends=ends)) == expected.shape
     np.testing.assert_allclose(found, expected, atol=HALF * max(1, np.abs(expected).max()))
 
 
@@ -93,8 +96,9 @@ def model():
 def test_windows_of_any_length_meet_chunks_of_any_length(tiny_genome, model, width, chunk, lanes):
     settings = dataclasses.replace(STREAM, chunk=chunk, lanes=lanes, burn_in=8 * chunk)
     windows = tiled(tiny_genome, width, contigs={"I", "III", "IV"})
-    expected = pooled_slowly(model, tiny_genome, windows)
-    np.testing.assert_allclose(pooled_states(GenomeReader(model, tiny_genome, settings), windows), expected, atol=HALF)
+    expected = pooled_slowly(model, tiny_genome, windows, ends=True)
+    found = pooled_states(GenomeReader(model, tiny_genome, settings), windows, ends=True)
+    np.testing.assert_allclose(found, expected, atol=HALF)
 
 
 def test_some_windows_are_pooled_as_among_all(tiny_genome, model):

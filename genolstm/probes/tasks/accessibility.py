@@ -53,7 +53,7 @@ from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import AccessibilitySettings, States, parse_kmers
-from genolstm.states.windows import POOLS
+from genolstm.states.windows import pools_of
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -108,7 +108,9 @@ def probe_accessibility(
         gates[name] = ForgetAtEdges(reader.model, genome, edges)
         return gates[name]
 
-    source = window_states(counted.windows, memories=settings.states is States.BOTH, beside=beside)
+    source = window_states(
+        counted.windows, memories=settings.states is States.BOTH, ends=settings.ends, beside=beside
+    )  # fmt: skip
     results = run_tasks([task], source, reader, settings, log)
     if results:
         edge_rows, profiles = forgetting(gates, settings, task.definition["block_bp"])
@@ -194,7 +196,7 @@ def _task(
     return ProbeTask(
         sites=sites_of(counted, label, genome.names, block_bp), targets=(peaks, signal), controls=controls,
         homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
-        pooling=POOLS, width=counted.windows.width,
+        pooling=pools_of(ends=settings.ends), width=counted.windows.width, nn=settings.nn,
         definition={"window_bp": counted.windows.width, "block_bp": block_bp},
     )  # fmt: skip
 

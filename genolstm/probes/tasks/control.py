@@ -20,6 +20,7 @@ from genolstm.readers.labelled_sites import LabelledSites, WindowMeans
 from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.settings.control import ControlSettings
+from genolstm.settings.site_reading import SiteReading
 from genolstm.settings.sites import LabelKind
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -61,8 +62,11 @@ def judge_table(
     tables = _matched([table, *twins], _places(labels, every, genome), rows.row, log)
     definition = hygiene(rows, truth, asked, log) | _definition(tables, twins)
     log(str(definition["held_out"]))
-    task, _ = (of_points if rows.width == 1 else of_windows)(genome, rows, truth, split, asked, definition)
-    task = replace(task, offset_sets=((),), pooling=())
+    if rows.width == 1:
+        task, _ = of_points(genome, rows, truth, split, asked, definition, None)
+    else:
+        task, _ = of_windows(genome, rows, truth, split, asked, definition)
+    task = replace(task, readings=(SiteReading(),), components=0, pooling=())
     results = judge_states([task], _states(tables, log), settings, log)
     return results, Records(read=rows.read, used=len(rows), skipped=dict(rows.skipped))
 

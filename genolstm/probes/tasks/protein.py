@@ -35,6 +35,7 @@ from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.probe import States
 from genolstm.settings.protein import ProteinProbeSettings
+from genolstm.settings.site_reading import SiteReading
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
@@ -115,7 +116,7 @@ def _task(chains: Chains, places: Places, settings: ProteinProbeSettings, defini
         targets=tuple(_target(name, places) for name in places.truth),
         controls=lambda: _controls(chains, places, settings),
         homology=lambda: float(definition["largest_identity"]),
-        offset_sets=((0,),),
+        readings=(SiteReading((0,)),),
         definition=definition,
         places={"chain": places.chain, "residues": places.residues},
         chains={"name": chains.names, "part": chains.part, "cluster": chains.cluster, "residues": chains.lengths},

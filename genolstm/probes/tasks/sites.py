@@ -21,6 +21,7 @@ from genolstm.probes.controls import (
 )
 from genolstm.probes.labelled_rows import LabelledRows, rows_of_file, rows_of_signal, that_can_be_read
 from genolstm.probes.matched_negatives import points_like, windows_like
+from genolstm.probes.natural_ratio import LONGEST, NaturalRatio, kmers_of_positives, shared_kmer
 from genolstm.probes.run import run_tasks
 from genolstm.probes.site_truth import SiteTruth, truth_of
 from genolstm.probes.splits import check_named_parts, probe_split
@@ -42,8 +43,9 @@ from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import States, parse_kmers
+from genolstm.settings.site_reading import merged_reading
 from genolstm.settings.sites import DEFAULT_GRID, LabelColumn, LabelKind, SitesSettings
-from genolstm.states.windows import POOLS, Windows
+from genolstm.states.windows import Windows, pools_of
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -113,8 +115,8 @@ def probe_sites(
     genome = reader.genome
     every = rows_of(labels, genome, settings, log)
     rows, split = _in_parts(every, labels, checkpoint, genome, settings, model_name)
-    reach = max(abs(offset) for each in settings.offset_sets for offset in each) if rows.width == 1 else 0
-    rows = that_can_be_read(rows.once(genome.names), genome, reach)
+    reach = merged_reading(settings.readings).reach if rows.width == 1 else 0
+    readable = rows = that_can_be_read(rows.once(genome.names), genome, reach)
     rows = rows.at_most(settings.max_sites, spawn(settings.seed, "sites"))
     definition: dict[str, Any] = {}
     if labels.matched:
@@ -129,7 +131,13 @@ def probe_sites(
     truth = truth_of(rows.label.tolist(), kind, positive, labels.source)
     truth.require_parts(rows.part, labels.source)
     definition |= hygiene(rows, truth, settings, log)
-    task, source = (of_points if rows.width == 1 else of_windows)(genome, rows, truth, split, settings, definition)
+    natural = None
+    if rows.width == 1 and truth.type is BINARY and split is not None:
+        natural = _natural_ratio(genome, readable, rows, truth, split, labels, settings, log)
+    if rows.width == 1:
+        task, source = of_points(genome, rows, truth, split, settings, definition, natural)
+    else:
+        task, source = of_windows(genome, rows, truth, split, settings, definition)
     results = run_tasks([task], source, reader, settings, log)
     return results, Records(read=rows.read, used=int(rows.of_file.sum()), skipped=dict(rows.skipped))
 
@@ -227,6 +235,32 @@ def _with_matched(
     return rows.beside(more).once(genome.names), definition
 
 
+def _natural_ratio(
+    genome: Genome, readable: LabelledRows, rows: LabelledRows, truth: SiteTruth, split: Stretches, labels: Labels,
+    settings: SitesSettings, log: Log,
+) -> NaturalRatio | None:  # fmt: skip
+    """Fraction of the test part's candidates that are positives, or None where nothing says what a candidate is.
+
+    Candidates share the k-mer at the site: that by which negatives were drawn, else the one that all sites have.
+    readable : sites of the file, also those beyond --max-sites.
+    """
+    if labels.matched:
+        first, length = -(settings.match_kmer // 2), settings.match_kmer
+    else:
+        codes = around_sites(genome, rows.sites(genome.names), LONGEST)
+        if (shared := shared_kmer(codes, genome.alphabet.n_known)) is None:
+            return None
+        first, length = shared
+    positive = readable.kept(readable.label == truth.classes[1], "").sites(genome.names)
+    kind = kmers_of_positives(genome, positive, first, length)
+    test = split.of(Part.TEST)
+    candidates = kind.places_in(genome, test.only(np.isin(test.contig, np.unique(positive.contig))))
+    true = int((positive.part == Part.TEST).sum())
+    ratio = NaturalRatio(true / max(candidates, true), kind.described())
+    log(f"{true:,} of {candidates:,} places of the test part {ratio.what} are positives ({ratio.prevalence:.2g})")
+    return ratio
+
+
 def hygiene(rows: LabelledRows, truth: SiteTruth, settings: SitesSettings, log: Log) -> dict[str, Any]:
     """What is odd about labels and places, logged, and as it stands in the file."""
     counts = truth.counts(rows.part)
@@ -268,7 +302,7 @@ def _sites(rows: LabelledRows, truth: SiteTruth, contigs: tuple[str, ...], block
 
 def of_points(
     genome: Genome, rows: LabelledRows, truth: SiteTruth, split: Stretches | None, settings: SitesSettings,
-    definition: dict[str, Any],
+    definition: dict[str, Any], natural: NaturalRatio | None,
 ) -> tuple[ProbeTask, StateSource]:  # fmt: skip
     """What is asked at points, with controls of the sequence around them; and what reads their states."""
     sites = _sites(rows, truth, genome.names, block_length(settings.block_bp, _tested_bases(rows, split)))
@@ -285,14 +319,16 @@ def of_points(
         fraction = float(sites.label[train].mean())
         drawn[CONTROL_TASK] = control_labels(codes, fraction, n_known, spawn(settings.seed, "control task"))
     target = ProbeTarget(
-        name=LABELS if truth.classes else VALUES, type=truth.type, truth=truth.truth, label_controls=drawn
+        name=LABELS if truth.classes else VALUES, type=truth.type, truth=truth.truth, label_controls=drawn,
+        **(natural.of_target() if natural else {}),
     )  # fmt: skip
     task = ProbeTask(
-        sites=sites, targets=(target,), offset_sets=settings.offset_sets, controls=controls, definition=definition,
+        sites=sites, targets=(target,), readings=settings.readings, components=settings.components, nn=settings.nn,
+        controls=controls, definition=definition,
         homology=lambda: shared_with_training(codes, train, test, n_known),
     )  # fmt: skip
-    offsets = tuple(sorted({offset for each in settings.offset_sets for offset in each}))
-    return task, point_states([sites], offsets, memories=settings.states is States.BOTH)
+    reading = merged_reading(settings.readings)
+    return task, point_states([sites], reading, memories=settings.states is States.BOTH)
 
 
 def of_windows(
@@ -332,6 +368,7 @@ def of_windows(
     task = ProbeTask(
         sites=_sites(rows, truth, genome.names, block_bp), targets=(target,), controls=controls,
         homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
-        pooling=POOLS, width=rows.width, definition={**definition, "block_bp": block_bp},
+        pooling=pools_of(ends=settings.ends), width=rows.width, nn=settings.nn,
+        definition={**definition, "block_bp": block_bp},
     )  # fmt: skip
-    return task, window_states(windows, memories=settings.states is States.BOTH)
+    return task, window_states(windows, memories=settings.states is States.BOTH, ends=settings.ends)

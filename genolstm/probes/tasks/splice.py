@@ -23,6 +23,7 @@ from genolstm.regions import Part, Sites
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
 from genolstm.settings.probe import ProbeSettings, States
+from genolstm.settings.site_reading import merged_reading
 from genolstm.states.sites import readable
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.genome import Genome
@@ -51,14 +52,14 @@ def probe_splice(
         )
     genome = reader.genome
     split = probe_split(checkpoint, genome, settings, model_name)
-    offsets = settings.offsets_to_read
+    reading = merged_reading(settings.readings)
     skipped: dict[str, int] = {}
     tasks = []
     for target in Target:
         found = splice_sites(
             target, genome, transcripts, split, settings, spawn(settings.seed, f"decoys of {target}")
         )  # fmt: skip
-        inside = readable(found.sites, genome, max(map(abs, offsets)))
+        inside = readable(found.sites, genome, reading.reach)
         if lost := int((found.sites.label[~inside] == 1).sum()):
             skipped[f"{target} at a contig's end"] = lost
         skipped |= found.skipped
@@ -66,7 +67,7 @@ def probe_splice(
         log(f"{target}: {_counted(sites)}")
         _require_both_classes(target, sites)
         tasks.append(splice_task(target, genome, sites, found.prevalence, settings))
-    source = point_states([task.sites for task in tasks], offsets, memories=settings.states is States.BOTH)
+    source = point_states([task.sites for task in tasks], reading, memories=settings.states is States.BOTH)
     return run_tasks(tasks, source, reader, settings, log), skipped
 
 
@@ -90,7 +91,8 @@ def splice_task(target: str, genome: Genome, sites: Sites, prevalence: float, se
         more_scores={"auprc_natural": partial(auprc_at_prevalence, prevalence=prevalence)},
     )  # fmt: skip
     return ProbeTask(
-        sites=sites, targets=(probed,), offset_sets=settings.offset_sets, controls=controls,
+        sites=sites, targets=(probed,), readings=settings.readings, components=settings.components, nn=settings.nn,
+        controls=controls,
         homology=lambda: shared_with_training(codes, train, test, n_known),
     )  # fmt: skip
 
