@@ -46,9 +46,11 @@ def splice(
 ) -> None:
     """Test whether hidden states distinguish splice donors and acceptors from decoys with the same GT or AG.
 
-    Sites follow the model's own split unless contigs are named. Controls are random-init models, the sequence window,
-    k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when the interval of the
-    paired difference from the strongest control lies above zero; where it lies below, the states do worse.
+    States are read around each site, from 40 bases before it to 50 beyond, on both strands, and reduced to principal
+    components. Sites follow the model's own split unless contigs are named. Controls are random-init models, the
+    sequence window, k-mer counts, composition, shuffled labels and a control task. The verdict is a gain only when the
+    interval of the paired difference from the strongest control lies above zero; where it lies below, the states do
+    worse.
     torchrun -m genolstm probe splice ... divides contigs and strands over its processes, each on a GPU of its own.
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5

@@ -46,7 +46,7 @@ def sites(
         Path | None, typer.Option("--labels", help="Of windows: table with the columns name, label[, part].")
     ] = None,
 ) -> None:
-    """Ask whether hidden states tell any labels: points (offsets swept) or windows (mean and maximum of the states).
+    """Ask whether hidden states tell any labels: points (states around each) or windows (their mean and maximum).
 
     Labels are two classes, several, or values. Sites follow the model's own split unless contigs are named, or the
     table has a column 'part'. Beside the trained states stand random-init models, features of the sequence, and labels

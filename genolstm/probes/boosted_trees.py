@@ -59,14 +59,19 @@ def boosted_trees(
     return _after(trees, inputs, rounds)
 
 
+def few_of_each(blocks: int) -> int:
+    """Components that the trees see of each of so many blocks of states."""
+    return max(1, INPUTS // blocks)
+
+
 def few_inputs(features: Features | Components, train: Mask) -> NDArray[np.float32]:
     """About `INPUTS` features: the first components of each block of states, or of every thousand features."""
     if isinstance(features, Components):
-        return features.leading(max(1, INPUTS // len(features.axes)))
+        return features.leading
     if features.shape[1] <= INPUTS:
         return features.astype(np.float32)
     slabs = np.array_split(np.arange(features.shape[1]), -(-features.shape[1] // WIDTH_AT_ONCE))
-    kept = max(1, INPUTS // len(slabs))
+    kept = few_of_each(len(slabs))
     columns = []
     for slab in slabs:
         block = features[:, slab].astype(np.float32)

@@ -57,9 +57,12 @@ def fit_coarsely(
     type_: TargetType, features: AnyFeatures, truth: Truth, *, train: NDArray[np.bool_], valid: NDArray[np.bool_]
 ) -> tuple[LinearProbe, Floats]:
     """A probe that is enough to rank features, and what it predicts at the validation rows."""
-    whole = features.values if isinstance(features, Components) else features
-    probe = type_.fit_coarsely(whole, truth, train=train, valid=valid, rescale=not isinstance(features, Components))
-    return probe, probe.decision(whole[valid])
+    if isinstance(features, Components):
+        truth, train, valid = (each[features.fitted] for each in (truth, train, valid))
+        probe = type_.fit_coarsely(features.values, truth, train=train, valid=valid, rescale=False)
+        return probe, probe.decision(features.values[valid])
+    probe = type_.fit_coarsely(features, truth, train=train, valid=valid)
+    return probe, probe.decision(features[valid])
 
 
 class ProbeComparison:
@@ -95,7 +98,8 @@ class ProbeComparison:
         """
         truth = self.truth if truth is None else truth
         if isinstance(features, Components):
-            of_components = self.type.fit(features.values, truth, train=self.train, valid=self.valid, rescale=False)
+            truth_there, train, valid = (each[features.fitted] for each in (truth, self.train, self.valid))
+            of_components = self.type.fit(features.values, truth_there, train=train, valid=valid, rescale=False)
             probe = features.unfolded(of_components)
             predicted = features.source.decision(probe)
         else:

@@ -93,26 +93,27 @@ class StateBlocks:
 class Components:
     """Components of some blocks at the rows of a task, as features of a probe.
 
-    source : the blocks.   values : float32 [N, blocks * K], as many of each.   axes : of each block.
+    source : the blocks.   fitted : bool [N], rows that a probe is fitted to or chosen on.   values : float32 [fitted
+    rows, blocks * K], as many of each block; all others are judged by what the probe says of their states.
+    leading : float32 [N, blocks * n], the first few of each block at every row.   axes : of each block.
     """
 
     source: StateBlocks
+    fitted: Mask
     values: Float32s
+    leading: Float32s
     axes: Sequence[BlockAxes]
 
     def of_blocks(self, numbers: Sequence[int]) -> "Components":
         """Only these blocks, in this order."""
-        width = self.values.shape[1] // len(self.axes)
-        columns = (np.array(numbers)[:, None] * width + np.arange(width)).ravel()
         if list(numbers) == list(range(len(self.axes))):
             return self
+        values, leading = (
+            each.reshape(len(each), len(self.axes), -1)[:, list(numbers)].reshape(len(each), -1)
+            for each in (self.values, self.leading)
+        )
         axes = [self.axes[number] for number in numbers]
-        return Components(self.source.of_blocks(numbers), self.values[:, columns], axes)
-
-    def leading(self, n: int) -> Float32s:
-        """First n components of each block, or all where there are fewer; float32 [N, blocks * n]."""
-        values = self.values.reshape(len(self.values), len(self.axes), -1)[:, :, :n]
-        return values.reshape(len(self.values), -1)
+        return Components(self.source.of_blocks(numbers), self.fitted, values, leading, axes)
 
     def unfolded(self, probe: LinearProbe) -> LinearProbe:
         """A probe of these components as one of the states: the same decisions.
@@ -134,18 +135,24 @@ class Components:
         )
 
 
-def block_components(source: StateBlocks, train: Mask, components: int) -> Components:
-    """Components of every block at all rows. train : bool [N]; the axes are learned on these rows alone."""
-    kept = min(components, source.width)
-    values = np.empty((len(source.rows), len(source.blocks), kept), dtype=np.float32)
+def block_components(source: StateBlocks, components: int, *, train: Mask, valid: Mask, leading: int = 0) -> Components:
+    """Components of every block. train, valid : bool [N]; the axes are learned on the training rows alone.
+
+    leading : components of each block that are taken at every row.
+    """
+    kept, fitted = min(components, source.width), train | valid
+    few = min(leading, kept)
+    values = np.empty((int(fitted.sum()), len(source.blocks), kept), dtype=np.float32)
+    first_few = np.empty((len(fitted), len(source.blocks), few), dtype=np.float32)
     axes = []
     for number in range(len(source.blocks)):
         block = source.block(number)
         axes.append(principal_axes(block, train, kept))
-        step = rows_in_memory(source.width)
-        for first in range(0, len(block), step):
-            values[first : first + step, number] = axes[-1].components(block[first : first + step])
-    return Components(source, values.reshape(len(values), -1), axes)
+        values[:, number] = axes[-1].components(block[fitted])
+        if few:
+            axes_of_few = replace(axes[-1], axes=axes[-1].axes[:, :few])
+            first_few[:, number] = axes_of_few.components(block)
+    return Components(source, fitted, values.reshape(len(values), -1), first_few.reshape(len(fitted), -1), axes)
 
 
 def principal_axes(block: Float32s, train: Mask, components: int) -> BlockAxes:

@@ -171,6 +171,7 @@ class _Whitening:
         span = SPAN if self.wide else 1.0
         if not self.of_strength / span <= c <= self.of_strength * span:
             self.of_strength = c * span if c > self.of_strength else c
+            self.factor = np.zeros((0, 0))  # before the next one is made: they are large
             penalty = 1 / (self.of_strength * self.n_rows)
             hessian = self.gram * self.gram.dtype.type(self.curvature / self.n_rows)
             if self.wide:  # the rounding of float32 must not turn the smallest eigenvalue below 0

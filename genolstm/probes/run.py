@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from genolstm.model import NextSymbolModel
+from genolstm.probes.boosted_trees import few_of_each
 from genolstm.probes.comparison import AnyFeatures, ProbeComparison, fit_coarsely, verdict_of
 from genolstm.probes.components import block_components
 from genolstm.probes.state_sources import ModelStates, StateSource
@@ -156,7 +157,10 @@ class ProbeEvaluation:
         if source is None:
             return lambda _: states.states
         if 0 < self.task.components < source.width:
-            components = block_components(source, self.comparison.train, self.task.components)
+            components = block_components(
+                source, self.task.components, train=self.comparison.train, valid=self.comparison.valid,
+                leading=few_of_each(whole.n_blocks) if self.task.nn and states.name == TRAINED else 0,
+            )  # fmt: skip
             return lambda reading: components.of_blocks(blocks_of(reading, whole))
         return lambda reading: source.of_blocks(blocks_of(reading, whole)).together()
 

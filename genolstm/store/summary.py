@@ -67,6 +67,8 @@ def _bits(group: h5py.Group) -> dict[str, str]:
 def _verdict(group: h5py.Group) -> dict[str, str]:
     """Verdict of one target of a probe, and every score of every feature set with its interval."""
     summary = {name: str(_plain(group.attrs[name])) for name in ("verdict", "offsets", "best_control")}
+    if pools := str(group.attrs.get("pools", "")):
+        summary["pools"] = pools
     if "prevalence" in group.attrs:
         summary["prevalence in nature"] = f"{group.attrs['prevalence']:.5f}"
     summary |= {name: str(value) for name, value in json.loads(group.attrs.get("definition", "{}")).items()}

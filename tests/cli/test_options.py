@@ -14,6 +14,11 @@ from typer.utils import get_params_from_function
 from genolstm.cli.app import app
 
 RELEASED = Path(__file__).with_name("options_0.1.0.txt")
+# defaults that a later version changed on purpose: line of the release -> line now
+CHANGED = {
+    # a window around the site reads acceptors far better than the best of narrow offsets, at less cost than the sweep
+    "genolstm probe splice\t--offsets\tstr\t'sweep'": "genolstm probe splice\t--offsets\tstr\t'wide'",
+}
 
 
 def kind_of(annotation, info):
@@ -51,7 +56,8 @@ def rows():
 
 
 def test_every_option_of_the_release_is_as_it_was():
-    missing = sorted(set(RELEASED.read_text().splitlines()) - set(rows()))
+    expected = {CHANGED.get(row, row) for row in RELEASED.read_text().splitlines()}
+    missing = sorted(expected - set(rows()))
     assert not missing, "changed or gone since 0.1.0:\n" + "\n".join(missing)
 
 

@@ -11,8 +11,8 @@ from genolstm.cli.probe_output import summary
 from genolstm.estimate import Estimate
 
 KEYS = {
-    "verdict", "close", "best_control", "difference", "n_test", "n_positive", "offsets", "pooling", "selectivity",
-    "natural_prevalence", "definition", "homology", "seams", "fraction_of_ceiling", "standing", "scores",
+    "verdict", "close", "best_control", "difference", "n_test", "n_positive", "offsets", "pools", "pooling",
+    "selectivity", "natural_prevalence", "definition", "homology", "seams", "fraction_of_ceiling", "standing", "scores",
 }  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from genolstm.regions import Sites
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.probe import ProbeSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.site_reading import SiteReading
-from genolstm.states.windows import POOLS, Windows
+from genolstm.settings.site_reading import SiteReading, merged_reading, parse_pools
+from genolstm.states.windows import Windows, pools_of
 from genolstm.store.files import Records, content_sha256
 from genolstm.store.results import read_probe, write_probe
 from genolstm.stream.reader import GenomeReader
@@ -94,13 +94,49 @@ def test_a_probe_of_sites_says_of_fresh_states_what_its_file_says(of_points, rea
         assert np.isnan(sweep["valid_auprc"][()]).all() == (target != "two")
 
 
-def test_a_probe_of_windows_says_of_fresh_states_what_its_file_says(reader, sites, provenance, tmp_path):
+def test_a_probe_of_components_with_pools_is_told_over_the_states(reader, sites, provenance, tmp_path):
+    """Its file needs no projection: one dot product of what is read at each site; trees beside judge nothing."""
+    pools = parse_pools("mean:-12:-3,max:-6:2")
+    readings = (SiteReading((0, 3)), SiteReading((-5, 0, 3), pools))
+    target = ProbeTarget(name="two", type=BINARY, truth=sites.label)
+    task = task_of(sites, (target,), readings=readings, components=3, nn=True)
+    source = point_states([sites], merged_reading(readings), memories=True)
+    results = run_tasks([task], source, reader, SETTINGS, lambda _: None)
+    path = written(results, tmp_path / "p.h5", provenance)
+    result = read_probe(path)["two"]
+    assert [(fit.offsets, fit.pools) for fit in result.sweep] == [(each.offsets, each.pools) for each in readings] * 2
+    chosen = SiteReading(result.offsets, result.pools)
+    assert chosen in readings
+    for features in ("trained", "shuffled"):
+        probe = read_fitted(path, "two", features)
+        assert probe.reading == chosen
+        assert len(probe.linear.mean) == chosen.n_blocks * 8
+        said = probe.at_sites(reader, sites).astype(np.float32)
+        np.testing.assert_allclose(said, result.features[features].log_odds, rtol=1e-6, atol=1e-7)
+    assert set(result.features) - set(result.differences) == {"trained", "shuffled", "nn"}
+    assert (len(result.features["nn"].coefficients), result.best_control == "nn") == (0, False)
+    assert result.features["nn"].scores.keys() == result.features["trained"].scores.keys()
+
+
+def test_states_are_the_same_kept_on_disk_as_in_memory(reader, sites, monkeypatch):
+    reading = SiteReading((-5, 2), parse_pools("max:-6:2"))
+
+    def read():
+        return [each.blocks(reading).together() for each in point_states([sites], reading, memories=False)(reader, "t")]
+
+    in_memory = read()
+    monkeypatch.setattr("genolstm.probes.state_sources.STATES_IN_MEMORY", 0)
+    np.testing.assert_array_equal(read(), in_memory)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_probe_of_windows_says_of_fresh_states_what_its_file_says(ends, reader, sites, provenance, tmp_path):
     windows = Windows(sites.contig.astype(np.int64), sites.position, WIDTH)
     target = ProbeTarget(name="open", type=BINARY, truth=sites.label)
-    task = task_of(sites, (target,), pooling=POOLS, width=WIDTH)
-    results = run_tasks([task], window_states(windows, memories=True), reader, SETTINGS, lambda _: None)
+    task = task_of(sites, (target,), pooling=pools_of(ends=ends), width=WIDTH)
+    results = run_tasks([task], window_states(windows, memories=True, ends=ends), reader, SETTINGS, lambda _: None)
     probe = read_fitted(written(results, tmp_path / "p.h5", provenance), "open")
-    assert (probe.pooling, probe.width, probe.offsets) == (POOLS, WIDTH, ())
+    assert (probe.pooling, probe.width, probe.offsets) == (pools_of(ends=ends), WIDTH, ())
     said = probe.in_windows(reader, windows)
     np.testing.assert_array_equal(said.astype(np.float32), results["open"].features["trained"].log_odds)
     with pytest.raises(ValueError, match="holds no probe of windows of 30 bp"):
@@ -137,8 +173,12 @@ def test_file_of_version_3_says_which_states_by_its_settings(of_points, tmp_path
         file.attrs["schema_version"] = 3
         file.attrs["settings"] = json.dumps({"states": "h+c"})
         del file["two"].attrs["states"], file["two"].attrs["pooling"]
+        for target in ("two", "three", "value"):  # version 5 added pools
+            del file[target].attrs["pools"], file[target]["sweep/pools"]
         file["two"].attrs["standing"] = np.array([0.5, 0.25, 0.75])
         file.attrs["content_sha256"] = content_sha256(file)
     result = read_probe(path)["two"]
     assert (result.states, result.pooling) == ("h+c", ())
+    assert (result.pools, {fit.pools for fit in result.sweep}) == ((), {()})
+    assert read_fitted(path, "two").reading == SiteReading(result.offsets)
     assert tuple(result.fraction_of_ceiling) == (0.5, 0.25, 0.75)

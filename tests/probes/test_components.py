@@ -35,8 +35,8 @@ def parts():
 
 
 def test_components_are_those_of_scikit_learn_on_the_training_rows(source, parts):
-    train, _ = parts
-    found = block_components(source, train, KEPT)
+    train, valid = parts
+    found = block_components(source, KEPT, train=train, valid=valid)
     for number, block in enumerate((2, 0)):
         rows = source.states[block][1::2].astype(np.float64)
         scaler = StandardScaler().fit(rows[train])
@@ -70,7 +70,7 @@ def test_a_unit_that_never_changes_has_no_part_in_any_component():
 @pytest.mark.parametrize("kind", ["logistic", "ridge", "multinomial"])
 def test_a_probe_of_components_says_the_same_of_the_states(source, parts, kind):
     train, valid = parts
-    rng, found = np.random.default_rng(5), block_components(source, train, KEPT)
+    rng, found = np.random.default_rng(5), block_components(source, KEPT, train=train, valid=valid)
     value = found.values[:, 0] + found.values[:, 5] + 0.5 * rng.standard_normal(N)
     if kind == "ridge":
         probe = fit_ridge(found.values, value, train=train, valid=valid, rescale=False)
@@ -93,7 +93,7 @@ def test_all_components_together_are_as_good_as_the_states(source, parts):
     label = np.random.default_rng(2).random(N) < 1 / (1 + np.exp(-source.block(0)[:, 0]))
     grid = {"train": train, "valid": valid, "grid": (1e-2,)}
     of_states = fit_logistic(source.together(), label, **grid)
-    all_of_them = block_components(source, train, 10 * WIDTH)
+    all_of_them = block_components(source, 10 * WIDTH, train=train, valid=valid)
     assert all_of_them.values.shape == (N, 2 * WIDTH)
     probe = all_of_them.unfolded(fit_logistic(all_of_them.values, label, **grid, rescale=False))
     np.testing.assert_allclose(probe.coefficients, of_states.coefficients, atol=1e-4)
@@ -101,13 +101,16 @@ def test_all_components_together_are_as_good_as_the_states(source, parts):
 
 
 def test_blocks_are_chosen_with_their_axes(source, parts):
-    found = block_components(source, parts[0], KEPT)
+    train, valid = parts
+    few = valid & (np.arange(N) < 420)
+    found = block_components(source, KEPT, train=train, valid=few, leading=1)
     second = found.of_blocks([1])
     assert isinstance(second, Components)
     np.testing.assert_array_equal(second.values, found.values[:, KEPT:])
     np.testing.assert_array_equal(second.source.together(), source.together()[:, WIDTH:])
     assert found.of_blocks([0, 1]) is found
-    np.testing.assert_array_equal(found.leading(1), found.values[:, ::KEPT])
-    np.testing.assert_array_equal(found.leading(99), found.values)
+    assert (found.values.shape, found.leading.shape, second.leading.shape) == ((420, 2 * KEPT), (N, 2), (N, 1))
+    np.testing.assert_allclose(found.leading[:420], found.values[:, ::KEPT], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(second.leading, found.leading[:, 1:])
     with pytest.raises(ValueError, match="no block of states was read"):
         replace(source, blocks=[]).decision(None)
