@@ -139,7 +139,7 @@ def _sites(result: ProbeResult) -> str:
         parts.append(f"{100 * result.homology:.1f} % of them share a 31-mer with training")
     if result.pooling:
         parts.insert(-1, f"{' and '.join(result.pooling)} of the states")
-    elif result.offsets and not result.chains:
+    elif (result.offsets or result.pools) and not result.chains:
         pools = f" and {len(result.pools)} pools" if result.pools else ""
         parts.insert(-1, f"offsets {','.join(map(str, result.offsets))}{pools}")
     return "; ".join(parts)

@@ -10,10 +10,10 @@ from genolstm.states.sequences import pooled_in_sequences
 from genolstm.stream.reader import GenomeReader
 
 
-def record_states(windows: Sequence[Codes], *, memories: bool) -> StateSource:
+def record_states(windows: Sequence[Codes], *, memories: bool, ends: bool = False) -> StateSource:
     """Pooled states [N, 2 * 2 * D] of windows of DNA, for one task: forward, then the reverse complement.
 
-    windows : codes of each.   memories : c beside h.
+    windows : codes of each.   memories : c beside h.   ends : each pass's first and last state too, [N, 2 * 4 * D].
     """
     assert DNA.complement is not None
     complement = DNA.complement
@@ -26,6 +26,7 @@ def record_states(windows: Sequence[Codes], *, memories: bool) -> StateSource:
                 reader.model,
                 each,
                 memories=memories,
+                ends=ends,
                 on_progress=lambda read, before=before: reader.report(before + read, 2 * symbols),  # type: ignore[misc]
             )
             for before, each in ((0, windows), (symbols, flipped))

@@ -32,8 +32,8 @@ STATES_IN_MEMORY = 1 << 30  # bytes; more are kept on disk
 class ModelStates:
     """States of one model at the sites of a task, and how well its lanes' seams agreed.
 
-    states : features as they are, float16 [N, F], those of another program may be float32; of points the blocks of
-    `reading`, [blocks, M, D].   rows : int64 [N], of the task's sites among M.
+    states : features as they are, float16 [N, F], of another program float32 too; of points the blocks of `reading`,
+    [blocks, M, D].   rows : int64 [N], of the task's sites among M.
     """
 
     name: str

@@ -22,6 +22,7 @@ class ControlSettings(Settings):
     labels_as: LabelKind = option_of(SitesSettings, "labels_as")
     positive: str = option_of(SitesSettings, "positive")
     window: int = option_of(SitesSettings, "window")
+    nn: bool = option_of(SitesSettings, "nn")
     flank: int = option_of(SitesSettings, "flank")
     kmer: int = option_of(SitesSettings, "kmer")
     kmers: str = option_of(SitesSettings, "kmers")

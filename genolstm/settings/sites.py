@@ -44,8 +44,8 @@ class SitesSettings(Settings):
     of that, the k-mer control, and bases on each side that sequence controls see.   ends, kmers, bin_bp, matches :
     of windows, as in `AccessibilitySettings`.   ratio, margin, match_kmer : negatives drawn for each positive, bp that
     they keep from positives, and bases around a point that they share with one.   valid_share, test_share : of windows
-    of a FASTA that names no parts, in whole clusters; the first also of training contigs that are named.   Others as in
-    `ProbeSettings`.
+    of a FASTA that names no parts, in whole clusters; the first also of training contigs that are named.   Others as
+    in `ProbeSettings`.
     """
 
     label: LabelColumn = option(LabelColumn.NAME, "Column of a BED file that holds the labels.")

@@ -62,14 +62,16 @@ def pooled_in_sequences(
     sequences: Sequence[Codes],
     *,
     memories: bool = False,
+    ends: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float16]:
     """Mean, then maximum of the states after every symbol of each sequence, float16 [N, 2 * D]; read as above.
 
-    sequences : codes [L] of each, L > 0.   D, memories, on_progress : as in `states_in_sequences`.
+    sequences : codes [L] of each, L > 0.   D, memories, on_progress : as in `states_in_sequences`.   ends : the first
+    and the last state too, [N, 4 * D].
     """
     width = model.settings.layers * model.settings.hidden * (2 if memories else 1)
-    found = np.zeros((len(sequences), 2 * width), dtype=np.float16)
+    found = np.zeros((len(sequences), (4 if ends else 2) * width), dtype=np.float16)
     longest_first = np.argsort([-len(each) for each in sequences], kind="stable")
     read = 0
     for start in range(0, len(sequences), LANES):
@@ -77,12 +79,18 @@ def pooled_in_sequences(
         lanes = _Lanes(model, [sequences[each] for each in group])
         total = torch.zeros((len(group), width), device=lanes.device)
         highest = torch.full((len(group), width), -torch.inf, device=lanes.device)
+        first, last = torch.zeros_like(total), torch.zeros_like(total)
         while left := lanes.left:
+            begins = lanes.place == 0
             states, there = lanes.states(memories=memories)  # [left, T, D], [left, T, 1]
+            if begins:
+                first = states[:, 0]
+            last[:left] = states[torch.arange(left), there[:, :, 0].sum(dim=1) - 1]
             total[:left] += torch.where(there, states, 0.0).sum(dim=1)
             highest[:left] = torch.maximum(highest[:left], torch.where(there, states, -torch.inf).amax(dim=1))
         lengths = torch.from_numpy(lanes.lengths).to(lanes.device)[:, None]
-        found[group] = torch.cat([total / lengths, highest], dim=1).half().cpu().numpy()
+        pools = [total / lengths, highest, *((first, last) if ends else ())]
+        found[group] = torch.cat(pools, dim=1).half().cpu().numpy()
         read += int(lanes.lengths.sum())
         if on_progress:
             on_progress(read)

@@ -25,7 +25,7 @@ from genolstm.stream.reader import GenomeReader
 
 LENGTHS = {"I": 15_000, "II": 9_000, "III": 6_000}
 HERE = ("-t", "1", "-q")
-QUICK = ("--resamples", "40", "--flank", "16", "--kmer", "1")
+QUICK = ("--resamples", "40", "--flank", "16", "--kmer", "1", "--no-nn")
 MOTIF = "GTATGT"
 OFFSETS = (2, 4)
 PARTS = ("--train-contigs", "I", "--valid-contigs", "III", "--test-contigs", "II")
@@ -78,7 +78,7 @@ def folder(tmp_path_factory):
     assert code == 0, err
     code, _, err = called(
         "probe", "sites", where / "m.h5", "--genome", where / "g.h5", "--sites", where / "s.bed", "-o",
-        where / "sites.h5", "--offsets", ",".join(map(str, OFFSETS)), "--twins", "1", *PARTS,
+        where / "sites.h5", "--offsets", ",".join(map(str, OFFSETS)), "--components", "0", "--twins", "1", *PARTS,
         "--device", "cpu", *QUICK, *HERE,
     )  # fmt: skip
     assert code == 0, err
@@ -184,8 +184,10 @@ def drawn_labels(folder):
 
 def test_features_that_hold_the_label_gain(control, drawn_labels, tmp_path):
     sites, path = drawn_labels
-    code, told, err, _ = control(saved(tmp_path, of_class(sites, 1.0, np.random.default_rng(4))), sites=path)
+    table = saved(tmp_path, of_class(sites, 1.0, np.random.default_rng(4)))
+    code, told, err, _ = control(table, "--nn", sites=path)
     assert code == 0, err
+    assert told["scores"]["nn"]["auroc"][0] > 0.7  # boosted trees on the same features, beside the verdict
     assert told["definition"]["rows_matched_by"] == "order"
     assert told["verdict"] == "gain"
 
@@ -300,7 +302,7 @@ def test_python_says_what_the_command_says(control, folder, tmp_path):
     features = of_class(sites, 3.0, np.random.default_rng(4)).astype(np.float32)
     _, told, _, _ = control(saved(tmp_path, features))
     result = gl.control(
-        features, gl.open_genome(folder / "g.h5"), folder / "s.bed", resamples=40, flank=16, kmer=1,
+        features, gl.open_genome(folder / "g.h5"), folder / "s.bed", resamples=40, flank=16, kmer=1, nn=False,
         test_contigs="II", valid_contigs="III",
     )  # fmt: skip
     assert result.task == "control"

@@ -19,7 +19,7 @@ from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.results import read_probe
 
 HERE = ("-t", "1", "--device", "cpu", "-q")
-QUICK = ("--twins", "1", "--resamples", "40", "--kmers", "1,2")
+QUICK = ("--twins", "1", "--resamples", "40", "--kmers", "1,2", "--no-nn")
 MOTIF = "GTATGTGT"
 WIDTH = 60
 
@@ -153,6 +153,14 @@ def test_labels_that_mean_nothing_give_no_gain(probe):
     assert told["verdict"] == "no gain"
 
 
+def test_ends_add_the_first_and_last_state_of_each_pass(probe, probed, folder):
+    code, _, err, path = probe(folder / "w.fa", "--ends")
+    assert code == 0, err
+    result = read_probe(path)["labels"]
+    assert result.pooling == ("mean", "max", "first", "last")
+    assert len(result.features["trained"].mean) == 2 * len(probed[1].features["trained"].mean)
+
+
 def test_windows_that_overlap_are_kept_in_one_part(probe):
     rng = np.random.default_rng(4)
     rows = []
@@ -198,7 +206,7 @@ def test_a_table_gives_what_headers_give(probe, probed, folder, tmp_path):
     assert code == 0, err
     assert told["scores"] == probed[0]["scores"]
     result = gl.probe_sites(
-        gl.load(folder / "m.h5"), windows=folder / "w.fa", labels=table, twins=1, resamples=40, kmers="1,2"
+        gl.load(folder / "m.h5"), windows=folder / "w.fa", labels=table, twins=1, resamples=40, kmers="1,2", nn=False
     )
     at = result.table()
     assert at["value"][0] == told["scores"]["trained"][at["score"][0]][0]

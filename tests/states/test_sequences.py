@@ -89,13 +89,14 @@ def test_nothing_wanted_gives_nothing(device):
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("cell", TrainableCell)
 @pytest.mark.parametrize("memories", [False, True])
-def test_pools_are_those_of_a_plain_reading(device, drawn_codes, cell, memories):
+@pytest.mark.parametrize("ends", [False, True])
+def test_pools_are_those_of_a_plain_reading(device, drawn_codes, cell, memories, ends):
     model = model_of(device, cell)
     sequences = [drawn_codes(seed, n, unknown=0.05) for seed, n in enumerate([1, 7, 8, 30, 14, 5, 21, 3])]
     read = []
-    found = pooled_in_sequences(model, sequences, memories=memories, on_progress=read.append)
+    found = pooled_in_sequences(model, sequences, memories=memories, ends=ends, on_progress=read.append)
     for row, codes in enumerate(sequences):
         states = np.stack([state_after(model, codes[: last + 1], memories=memories) for last in range(len(codes))])
-        wanted = np.concatenate([states.mean(axis=0), states.max(axis=0)])
-        np.testing.assert_allclose(found[row], wanted, rtol=HALF, atol=1e-4)
+        wanted = [states.mean(axis=0), states.max(axis=0), *((states[0], states[-1]) if ends else ())]
+        np.testing.assert_allclose(found[row], np.concatenate(wanted), rtol=HALF, atol=1e-4)
     assert read[-1] == sum(map(len, sequences))

@@ -158,7 +158,7 @@ def probe_windows(
     task, _ = of_windows(genome, rows, truth, None, settings, definition)
     codes = window_codes(genome, Windows(rows.contig, rows.start, rows.width))
     task = _of_records(task, codes, cluster, settings)
-    states = record_states(list(codes), memories=settings.states is States.BOTH)
+    states = record_states(list(codes), memories=settings.states is States.BOTH, ends=settings.ends)
     results = run_tasks([task], states, reader, settings, log)
     return results, Records(read=rows.read, used=len(rows), skipped=dict(rows.skipped))
 
