@@ -179,6 +179,25 @@ def test_saved_pools_and_layers_are_those_of_the_command():
         gl.embed(model, genome, "sites.bed", pool="sum")
 
 
+def test_scores_compared_by_class_are_those_of_the_command():
+    model, genome = gl.load("model.h5", device="cpu"), gl.Genome.from_fasta("small.fa")
+    gl.score(model, genome).save("one.h5")
+    other = gl.train(genome, hidden=8, bases="5k", test_contigs="chrC", device="cpu")
+    gl.score(other, genome).save("two.h5")
+    app(
+        ["compare", "one.h5", "two.h5", "-o", "command.h5", "--annotation", "genes.gff3", "--resamples", "500", "-q"],
+        standalone_mode=False,
+    )
+    found = gl.compare(["one.h5", "two.h5"], annotation="genes.gff3", resamples=500)
+    found.save("call.h5")
+    assert datasets("call.h5") == datasets("command.h5")
+    assert {"CDS", "intergenic"} <= set(found.table()["target"])
+    assert found.records.skipped == gl.open_result("command.h5").records.skipped
+    assert found.provenance.inputs == gl.open_result("command.h5").provenance.inputs
+    with pytest.raises(gl.UsageError, match="--annotation is for the bits of score files"):
+        gl.compare(["model.h5", "model.h5"], annotation="genes.gff3")
+
+
 def test_saved_scores_are_those_of_the_command_and_a_region_is_part_of_them():
     app(
         ["score", "model.h5", "small.h5", "-o", "command.h5", "--device", "cpu", "-t", "1", "-q"], standalone_mode=False
