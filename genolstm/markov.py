@@ -416,7 +416,7 @@ def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
     run = 1 << 12
     step = max(1, 2 * symbols // FIT_SYMBOLS) * run
     found = [
-        each
+        _compact(each)
         for piece in held
         for start in range(piece.start, piece.end, step)
         for each in _evidence(counts, Piece(piece.codes, start, min(start + run, piece.end)))
@@ -424,10 +424,13 @@ def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
     if not found:
         nothing, none = np.zeros((counts.max_order + 1, 0)), np.zeros(0, dtype=np.int64)
         return Evidence(nothing, nothing, nothing.astype(np.int64), none, none)
-    # half the memory of the longer types: a fit needs no more digits
+    return Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
+
+
+def _compact(evidence: Evidence) -> Evidence:
+    """The same in less than half the memory: a fit needs no more digits."""
     types = (np.float32, np.float32, np.int16, np.int16, np.int64)
-    columns = zip(zip(*found, strict=True), types, strict=True)
-    return Evidence(*(np.concatenate(column, axis=-1, dtype=each, casting="unsafe") for column, each in columns))
+    return Evidence(*(column.astype(each) for column, each in zip(evidence, types, strict=True)))
 
 
 def _unfitted(counts: MarkovCounts) -> MarkovModel:

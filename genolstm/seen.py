@@ -22,6 +22,7 @@ K = {"dna": 31, "protein": 10}  # symbols of a k-mer: a number of 62 bits or few
 SAMPLE = 1 << 14  # k-mers kept of the training part: 128 KiB of a model file
 # 95 % identity bounds a species (Jain et al. 2018): 0.95 ** 31 of the 31-mers are then the same
 NEAR_DUPLICATE_FRACTION = 0.2
+WITHIN_FRACTION = 0.5  # of the k-mers of one slab: that much of it was trained on, whatever lies around
 NAMES_SHOWN = 6
 FEWEST_KMERS = 20  # sampled k-mers of a contig from which a fraction is estimated
 SLAB = 1 << 18  # symbols hashed at a time
@@ -136,7 +137,8 @@ class Seen:
     split : the model's split, as far as its contigs and stretches are in this genome, whatever they are called.
     complete : all that it was trained on is in this genome; of several genomes, all of one of them.
     recognised : contigs that are in the model's split.
-    near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates.
+    near : contig index -> fraction of its k-mers that the training part shares, for near-duplicates, and for contigs
+    that hold a trained one among much else.
     known : False where the model file has no hashes and another genome was given, so that nothing can be known.
     unchecked : contigs of which too few k-mers were sampled to find a near-duplicate.
     """
@@ -164,7 +166,7 @@ class Seen:
             shown = list(self.near.items())[:NAMES_SHOWN]
             names = ", ".join(f"{self.split.contigs[contig]} ({100 * fraction:.0f} %)" for contig, fraction in shown)
             return (
-                f"near-duplicates of what {model} was trained on, by their common k-mers: {names}"
+                f"near-duplicates of what {model} was trained on, or holding some, by their common k-mers: {names}"
                 f"{', ...' if len(self.near) > NAMES_SHOWN else ''}; nothing on them is held out"
             )
         if not self.recognised.any():
@@ -347,10 +349,19 @@ def _near_duplicates(seen: Seen, training: TrainingSequence, genome: Genome) -> 
         parts = [_hashes(codes[at : at + SLAB + k - 1], genome, training.below) for at in slabs]
         hashed = np.unique(np.concatenate(parts))
         genome.release()
+        # a contig of another assembly may hold a trained one whole, and much else
+        within = not seen.recognised[contig] and any(
+            len(part) >= FEWEST_KMERS and _shared(part, training) >= WITHIN_FRACTION for part in parts
+        )
         if len(hashed) < FEWEST_KMERS:
             unchecked += 1
             continue
-        fraction = float(np.isin(hashed, training.kmers, assume_unique=True).mean())
-        if fraction >= NEAR_DUPLICATE_FRACTION:
+        fraction = _shared(hashed, training)
+        if within or fraction >= NEAR_DUPLICATE_FRACTION:
             near[contig] = fraction
     return near, unchecked
+
+
+def _shared(hashed: Hashes, training: TrainingSequence) -> float:
+    """Fraction of distinct sampled k-mers that the training part has."""
+    return float(np.isin(hashed, training.kmers, assume_unique=True).mean())

@@ -83,6 +83,17 @@ def test_near_duplicates_are_known_by_their_kmers_on_either_strand(own, genome_o
     assert "near-duplicates" in str(seen_in(checkpoint, genome_of({"n": codes[10:]})).sentence("o.h5", "m.h5"))
 
 
+def test_a_trained_contig_within_a_longer_one_is_found(own, genome_of, drawn_codes, monkeypatch):
+    """An eighth of the contig: too little for a near-duplicate as a whole."""
+    monkeypatch.setattr("genolstm.seen.SLAB", 4000)
+    _, checkpoint = own
+    longer = np.concatenate([drawn_codes(11, 14_000), drawn_codes(1, 5000), drawn_codes(12, 21_000)])
+    seen = seen_in(checkpoint, genome_of({"longer": longer, "other": drawn_codes(13, 40_000)}))
+    assert list(seen.near) == [0]
+    assert seen.near[0] == pytest.approx(0.125, abs=0.02)
+    assert "or holding some, by their common k-mers: longer (12 %)" in str(seen.sentence("o.h5", "m.h5"))
+
+
 def test_files_of_0_1_0_know_their_own_genome_file_and_say_that_they_know_no_other(own, genome_of, drawn_codes):
     genome, checkpoint = own
     old = replace(checkpoint, training=None)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from genolstm.readers.gff_drafts import Declared, Draft, Gathered, Part, Piece
+from genolstm.readers.gff_drafts import Declared, Draft, Gathered, Key, Part, Piece
 
 PARENT_DEPTH = 8  # gene > transcript > exon is 3; deeper than 8 is a circle of parents
 # children of a transcript that stand for what it codes, not for a transcript
@@ -258,7 +258,8 @@ def _give_to_transcripts(gathered: Gathered) -> None:
     TAIR writes ``Parent=T.1,T.1-Protein`` on every CDS. A parent that has no line, no exon, and nothing that another
     one does not have, is such a protein too.
     """
-    products, unknown = [], []
+    products: list[Key] = []
+    unknown: list[Key] = []
     for key, draft in gathered.drafts.items():
         if draft.biotype is None:
             line = gathered.declared.get(draft.name)

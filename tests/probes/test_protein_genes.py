@@ -199,3 +199,32 @@ def test_the_proteins_of_fission_yeast_are_those_of_its_database(real_data, tmp_
     known = [gene for gene in found if gene.name in theirs]
     assert len(known) > 5_000
     assert all(decode(gene.protein, PROTEIN) == theirs[gene.name] for gene in known)
+
+
+def tair10_lines(gene, start, length):
+    """A gene of two isoforms as TAIR10 writes it: a protein of each, and both parents on every CDS line."""
+    first, last = start + 5, start + length - 5  # of the CDS, 0-based, half open
+    rows = [f"I\tTAIR10\tgene\t{start + 1}\t{start + length}\t.\t+\t.\tID={gene};Note=protein_coding_gene;Name={gene}"]
+    for isoform in (f"{gene}.1", f"{gene}.2"):
+        protein = f"{isoform}-Protein"
+        rows += [
+            f"I\tTAIR10\tmRNA\t{start + 1}\t{start + length}\t.\t+\t.\tID={isoform};Parent={gene};Index=1",
+            f"I\tTAIR10\tprotein\t{first + 1}\t{last}\t.\t+\t.\tID={protein};Name={isoform};Derives_from={isoform}",
+            f"I\tTAIR10\texon\t{start + 1}\t{start + length}\t.\t+\t.\tParent={isoform}",
+            f"I\tTAIR10\tCDS\t{first + 1}\t{last}\t.\t+\t0\tParent={isoform},{protein};",
+        ]
+    return "\n".join(rows) + "\n"
+
+
+def test_tair10_gives_one_protein_a_gene(genome_of, tmp_path):
+    """Ninety genes of two isoforms, two genes without a stop: 88 proteins; the isoforms are no genes of their own."""
+    whole, endless = "CCCCC" + CDS + "TTTTT", "CCCCC" + CDS[:-3] + "TGG" + "TTTTT"
+    letters, text = "", ""
+    for number in range(90):
+        letters += "G" * 20
+        text += tair10_lines(f"AT1G{number:05d}", len(letters), len(whole))
+        letters += endless if number in (10, 50) else whole
+    genes, skipped = genes_of(genome_of({"I": letters + "G" * 20}), text, tmp_path)
+    assert len(genes) == 88
+    assert len({gene.gene for gene in genes}) == 88
+    assert skipped == {SHORTER: 88, "CDS without a stop codon": 4}
