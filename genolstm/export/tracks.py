@@ -77,12 +77,21 @@ def _scores(file: TableFile) -> tuple[TrackSource, ...]:
     score = ScoreFile(file.file, len(file.file["bits"]))
     strands = STRAND_NAMES[: score.strands]
     mean = [TrackSource(f"bits/{MEAN}", lambda _: score.mean_runs())]
-    return (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
+    return (
+        *mean,
+        *(TrackSource(f"bits/{name}", partial(_of_table, file, None, name)) for name in strands),
+        *([TrackSource(f"recall/gain/{MEAN}", lambda _: score.mean_gain_runs())] if score.recall_tracks else ()),
+        *(
+            TrackSource(f"recall/{track}/{name}", partial(_of_table, file, f"recall/{track}", name))
+            for track in score.recall_tracks
+            for name in strands
+        ),
+    )
 
 
-def _of_table(file: TableFile, name: str, _: list[str]) -> Iterator[Runs]:
-    """Runs of one column of the main table, a base a row."""
-    yield from column_runs(file.table(None), name)
+def _of_table(file: TableFile, table: str | None, name: str, _: list[str]) -> Iterator[Runs]:
+    """Runs of one column of a table, the main one where none is named, a base a row."""
+    yield from column_runs(file.table(table), name)
 
 
 def column_runs(table: Table, name: str) -> Iterator[Runs]:

@@ -1,5 +1,6 @@
 """Scoring of a genome: tracks of bits, and their means beside those of Markov models."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from genolstm.scoring.beside_markov import (
 )
 from genolstm.scoring.blocks import Grid
 from genolstm.scoring.classes import class_bits, class_spans
+from genolstm.scoring.recall import RecallPlan, recall_along
 from genolstm.seeds import spawn
 from genolstm.seen import Seen, seen_in
 from genolstm.store.checkpoint import (
@@ -52,6 +54,7 @@ def score_genome(
     *,
     transcripts: Sequence[Transcript] = (),
     seed: int = 0,
+    recall: RecallPlan | None = None,
 ) -> ScoreTables | None:
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
@@ -59,18 +62,29 @@ def score_genome(
     models that have seen as little as the model: counted on its training stretches where the genome holds these, else
     on other blocks than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
+    recall : what recall reads, of `scoring.recall.plan_recall`; rank 0 reads all of it.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
     with (
-        write_score(output, stretches, genome.length_of, reader.strands, provenance)
+        write_score(output, stretches, genome.length_of, reader.strands, provenance, recall=recall is not None)
         if writes
-        else open_spool(output, stretches.bases)
-    ) as file:
-        calibration = score_along(reader, stretches, file, seams=seams)
+        else open_spool(output, stretches.bases) as file,
+        open_spool(output, stretches.bases, (genome.alphabet.n_known,)) as log_p,
+    ):
+        calibration = score_along(
+            reader, stretches, file, seams=seams, log_probabilities=log_p if recall is not None else None
+        )
         gather_rows(reader, stretches, file, starts_of(stretches))
+        if recall is not None:
+            gather_rows(reader, stretches, log_p, starts_of(stretches), shape=log_p.shape)
         if not isinstance(file, ScoreFile):
             return None
         tables = _tables(file, checkpoint, genome, stretches, calibration, seams, transcripts, seed)
+        if recall is not None:
+            rows = recall_along(reader, recall, stretches, log_p, beside=output, tracks=file, seed=seed)
+            spans = class_spans(transcripts, genome.names) if transcripts else None
+            gains = class_bits(file.read_gain, stretches, spans, spawn(seed, "bootstrap")) if spans else ()
+            tables = dataclasses.replace(tables, recall=rows, recall_classes=gains)
         file.finish(tables, records)
     return tables
 

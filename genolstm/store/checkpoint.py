@@ -19,6 +19,7 @@ from genolstm.settings.train import TrainSettings
 from genolstm.store.files import Provenance, open_file, strings, write_file, write_strings
 from genolstm.store.genome import Genome
 from genolstm.store.model_card import ModelCard
+from genolstm.store.recall import RecallBits, read_recall, write_recall
 from genolstm.store.schema import Kind
 
 Weights = dict[str, NDArray[np.float32]]
@@ -149,7 +150,8 @@ class Checkpoint:
     lengths : bases of each contig of the genome it was trained on.   split : what was for training, validation, test.
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
     card : of a published model; its weights are then stored as float16, see `packing`.
-    training : hashes of the training sequence; None in files of 0.1.0.
+    training : hashes of the training sequence; None in files of 0.1.0.   recall : of the held-out parts, where it was
+    asked for.
     """
 
     model: ModelSettings
@@ -165,6 +167,7 @@ class Checkpoint:
     auxiliary: AuxiliaryHeads | None = None
     card: ModelCard | None = None
     training: TrainingSequence | None = None
+    recall: tuple[RecallBits, ...] = ()
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -185,6 +188,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
         write_bits(file.create_group("bits"), checkpoint.bits)
+        if checkpoint.recall:
+            write_recall(file.create_group("recall_bits"), checkpoint.recall)
         if checkpoint.training:
             _write_training(file, checkpoint.training)
         if checkpoint.auxiliary:
@@ -298,6 +303,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             auxiliary=_read_auxiliary(file["auxiliary"]) if "auxiliary" in file else None,
             card=ModelCard.from_text(file.attrs["card"]) if "card" in file.attrs else None,
             training=_read_training(file) if "training" in file else None,
+            recall=read_recall(file["recall_bits"]) if "recall_bits" in file else (),
         )
     _check_weights(checkpoint, where)
     return checkpoint
