@@ -10,6 +10,7 @@ import typer
 from genolstm.cli.command import command
 from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
+from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
         f"licence of the data: {card.licence}",
         f"trained on {', '.join(seen)}; never seen: {', '.join(unseen) or 'none of the genome'}",
         *bits,
+        *recall_lines(checkpoint.recall, unit),
         *(_found(line) for line in card.probes),
         f"made by: {card.command}",
         f"  seed {card.seed}, {card.device}, genolstm {card.version}, {card.created[:10]}; weights rounded to float16,"
@@ -110,6 +112,7 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
         "model": checkpoint.model.to_json(),
         "trained_on": checkpoint.seen,
         "bits_per_base": {row.part: dataclasses.asdict(row) for row in checkpoint.bits},
+        "recall": recall_summary(checkpoint.recall),
         "card": card and dataclasses.asdict(card),
     }
 

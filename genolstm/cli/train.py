@@ -16,10 +16,12 @@ from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.cli.train_report import report, report_again
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.model import SIZES, ModelSettings, SizeSettings
+from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.settings.train import TrainSettings
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint, PartBits
+    from genolstm.store.recall import RecallBits
     from genolstm.training.loop import Validation
     from genolstm.training.session import TrainingSession
 
@@ -31,6 +33,7 @@ def train(
     model: ModelSettings,
     size: SizeSettings,
     settings: TrainSettings,
+    recall: RecallSettings,
     given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -43,9 +46,12 @@ def train(
     SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on.
     On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
     differently, and trains another model of about the same bits.
+    With --recall the test part is scored once more, by the network mixed with copies and counts of what was read
+    before; the model file records it, and 'genolstm score' tells what recall is.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
+    from genolstm.bench.memory_check import check_recall_memory
     from genolstm.ranks import together
     from genolstm.store.genome import open_genome
     from genolstm.training.session import begin, suited
@@ -70,13 +76,17 @@ def train(
         if not ranks.is_main_process:
             task.listen()
         session = begin(open_genome(genome), model, settings, device=on, saved=saved, ranks=ranks)
+        plan = session.plan_recall(recall) if recall.recall is not RecallMode.NONE else None
+        if plan:
+            check_recall_memory(plan)
         _train(session, output, task)
     if not ranks.is_main_process:
         return
     bits = session.evaluate()
-    _write(session, output, task, bits=bits)
+    recalled = session.recall(plan, output) if plan else ()
+    _write(session, output, task, bits=bits, recall=recalled)
     draw(output, run.figure)
-    report(session, output, task, bits)
+    report(session, output, task, bits, recalled)
     resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
 
 
@@ -107,7 +117,7 @@ def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path)
     wanted = {**shape, **{name: value for name, value in given.items() if name != "size"}}
     known = {**saved.train.to_json(), **saved.model.to_json()}
     for name, value in wanted.items():
-        if value != known[name]:
+        if name in known and value != known[name]:  # recall comes after the training, and may differ
             raise InputError(
                 f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {value};"
                 " resume with the same options, or remove it and start anew."
@@ -161,10 +171,13 @@ def _stop_signals() -> Iterator[list[int]]:
 
 
 def _write(
-    session: "TrainingSession", path: Path, task: Task, *, bits: "tuple[PartBits, ...]" = (), resumable: bool = False
-) -> None:
+    session: "TrainingSession", path: Path, task: Task, *, bits: "tuple[PartBits, ...]" = (),
+    recall: "tuple[RecallBits, ...]" = (), resumable: bool = False,
+) -> None:  # fmt: skip
     from genolstm.store.checkpoint import write_checkpoint
 
-    checkpoint = session.checkpoint(bits, resumable=resumable)  # every process has a part in a resumable one
+    checkpoint = session.checkpoint(
+        bits, resumable=resumable, recall=recall
+    )  # every process has a part in a resumable one
     if session.run.ranks.is_main_process:
         write_checkpoint(path, checkpoint, task.provenance(*session.provenance))

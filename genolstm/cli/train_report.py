@@ -4,10 +4,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import PartBits
+    from genolstm.store.recall import RecallBits
     from genolstm.training.session import TrainingSession
 
 
@@ -36,7 +38,9 @@ def judged(row: "PartBits") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]") -> None:
+def report(
+    session: "TrainingSession", output: Path, task: Task, bits: "tuple[PartBits, ...]", recall: "tuple[RecallBits, ...]"
+) -> None:
     """Log bits per base of each part, always beside what Markov models reach."""
     unit = session.genome.alphabet.unit
     for row in bits:
@@ -45,6 +49,8 @@ def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[Pa
             row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, len(row.by_order) - 1,
             row.interpolated, beside_best(row),
         )  # fmt: skip
+    for line in recall_lines(recall, unit):
+        log.info("%s", line)
     progress = session.run.progress
     summary = {
         "bases_seen": progress.bases,
@@ -52,6 +58,7 @@ def report(session: "TrainingSession", output: Path, task: Task, bits: "tuple[Pa
         **_bits_summary(bits, session.history.last_bits, unit),
         "homology": session.homology,
         "auxiliary_errors": session.auxiliary_errors,
+        "recall": recall_summary(recall),
     }
     message = (
         f"{bits[-1].model:.4f} bits/{unit} on {bits[-1].part}"
@@ -77,6 +84,7 @@ def report_again(output: Path, task: Task) -> None:
         **_bits_summary(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
         "homology": None,
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
+        "recall": recall_summary(kept.recall),
     }
     records = {"read": len(kept.lengths), "used": len(kept.split.names()), "skipped": {}}
     task.kept(output, records, summary)

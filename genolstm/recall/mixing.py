@@ -9,7 +9,7 @@ added up under weights that are learned on the coding loss (logistic mixing; Mah
 The bucket of an expert says how sure it is, the class how sure the surest copy expert is.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from genolstm.recall.memory import (
     LONGEST,
     Head,
     Memory,
+    Whole,
     advance,
     append,
     check_of,
@@ -134,7 +135,7 @@ def new_mixers(copies: int, counts: int) -> Mixers:
 
 
 @compiled
-def class_of(value: float, bounds: NDArray[np.float64]) -> int:
+def class_of(value: float, bounds: NDArray[Any]) -> Whole:
     """How many sorted bounds a value reaches."""
     found = 0
     for bound in bounds:
@@ -145,7 +146,7 @@ def class_of(value: float, bounds: NDArray[np.float64]) -> int:
 
 
 @compiled
-def _bits_set(word: np.uint32) -> int:
+def _bits_set(word: np.uint32) -> Whole:
     found = 0
     while word:
         word &= word - np.uint32(1)
@@ -154,7 +155,7 @@ def _bits_set(word: np.uint32) -> int:
 
 
 @compiled
-def _age_class(misses: np.uint32) -> int:
+def _age_class(misses: np.uint32) -> Whole:
     """Class of how many symbols ago the latest miss was."""
     age = 0
     while not (misses >> np.uint32(age)) & np.uint32(1):
@@ -167,7 +168,7 @@ def _age_class(misses: np.uint32) -> int:
 
 
 @compiled
-def copy_bucket(matched: int, misses: np.uint32) -> int:
+def copy_bucket(matched: Whole, misses: np.uint32) -> Whole:
     """Bucket of a copy expert: by the length of its match while without a miss, else by misses and the latest's age."""
     if misses == 0:
         return class_of(matched, MATCHED)
@@ -175,7 +176,7 @@ def copy_bucket(matched: int, misses: np.uint32) -> int:
 
 
 @compiled
-def _agreed(memory: Memory, head: Head, place: int, step: int) -> int:
+def _agreed(memory: Memory, head: Head, place: Whole, step: Whole) -> Whole:
     """How many of the last symbols, 32 at most, agree with those of the text before an expected place."""
     key, end = head.keys[0], memory.length[0]
     most = min(LONGEST, head.known[0])
@@ -213,7 +214,7 @@ def find_copies(memory: Memory, head: Head, copies: Copies) -> None:
 
 
 @compiled
-def expected_symbol(memory: Memory, copies: Copies, copy: int) -> int:
+def expected_symbol(memory: Memory, copies: Copies, copy: Whole) -> Whole:
     """Symbol that a copy expert expects, -1 where it follows nothing or stands at a break."""
     place = copies.place[copy]
     if place < 0 or memory.text[place] > 3:
@@ -223,7 +224,7 @@ def expected_symbol(memory: Memory, copies: Copies, copy: int) -> int:
 
 
 @compiled
-def follow_copies(memory: Memory, copies: Copies, symbol: int) -> None:
+def follow_copies(memory: Memory, copies: Copies, symbol: Whole) -> None:
     """Take each expert one symbol on; drop those that miss too often, and all at an unknown symbol."""
     for copy in range(len(copies.place)):
         place = copies.place[copy]
@@ -242,7 +243,7 @@ def follow_copies(memory: Memory, copies: Copies, symbol: int) -> None:
 
 
 @compiled
-def learn_rate(copies: Copies, copy: int, bucket: int, hit: bool) -> None:  # noqa: FBT001
+def learn_rate(copies: Copies, copy: Whole, bucket: Whole, hit: bool) -> None:  # noqa: FBT001
     """Count one expected symbol that came or did not."""
     if copies.trials[copy, bucket] >= MOST_TRIALS:
         copies.hits[copy, bucket] /= 2
@@ -255,7 +256,7 @@ def learn_rate(copies: Copies, copy: int, bucket: int, hit: bool) -> None:  # no
 
 
 @compiled
-def counts_after(memory: Memory, row: int, head: Head, counts: NDArray[np.int64]) -> int:
+def counts_after(memory: Memory, row: Whole, head: Head, counts: NDArray[np.int64]) -> Whole:
     """Counts of each symbol after the last ones, in place; returns their sum."""
     context = last_symbols(head.keys[0], memory.orders[row])
     if memory.dense_first[row] >= 0:
@@ -273,7 +274,7 @@ def counts_after(memory: Memory, row: int, head: Head, counts: NDArray[np.int64]
 
 
 @compiled
-def count_bucket(total: int, largest: int) -> int:
+def count_bucket(total: Whole, largest: Whole) -> Whole:
     """Bucket of a count expert: by powers of two of how often its context was met, and whether one symbol had all."""
     power = 0
     while total > 1 and power < 9:
@@ -283,7 +284,7 @@ def count_bucket(total: int, largest: int) -> int:
 
 
 @compiled
-def _agree(opinions: Opinions, expert: int, bucket: int) -> None:
+def _agree(opinions: Opinions, expert: Whole, bucket: Whole) -> None:
     """Add an expert to those that say anything."""
     opinions.bucket[expert] = bucket
     opinions.active[opinions.told[0]] = expert
@@ -323,7 +324,7 @@ def ask_copies(memory: Memory, copies: Copies, opinions: Opinions) -> None:
 
 @compiled
 def ask_counts(
-    memory: Memory, head: Head, logs: NDArray[np.float64], first: int, counts: NDArray[np.int64], opinions: Opinions
+    memory: Memory, head: Head, logs: NDArray[np.float64], first: Whole, counts: NDArray[np.int64], opinions: Opinions
 ) -> None:
     """The opinions of count experts, of which the first has number `first`. counts : int64 [4], overwritten."""
     for row in range(len(memory.orders)):
@@ -344,7 +345,7 @@ def ask_counts(
 
 
 @compiled
-def mix(mixers: Mixers, mixer: int, opinions: Opinions, p: NDArray[np.float64]) -> int:
+def mix(mixers: Mixers, mixer: Whole, opinions: Opinions, p: NDArray[np.float64]) -> Whole:
     """Probability of each symbol by one mixer, in place; returns the first of its active experts."""
     active, from_ = opinions.active, opinions.told[0]
     while from_ > 0 and active[from_ - 1] >= mixers.first[mixer]:
@@ -366,7 +367,7 @@ def mix(mixers: Mixers, mixer: int, opinions: Opinions, p: NDArray[np.float64]) 
 
 @compiled
 def learn_weights(
-    mixers: Mixers, mixer: int, opinions: Opinions, from_: int, p: NDArray[np.float64], symbol: int
+    mixers: Mixers, mixer: Whole, opinions: Opinions, from_: Whole, p: NDArray[np.float64], symbol: Whole
 ) -> None:
     """One step of Adagrad on the bits of a symbol. p : what `mix` gave, overwritten with the slope along z."""
     p[symbol] -= 1
@@ -384,7 +385,7 @@ def learn_weights(
 
 
 @compiled
-def learn_rates(memory: Memory, copies: Copies, opinions: Opinions, symbol: int) -> None:
+def learn_rates(memory: Memory, copies: Copies, opinions: Opinions, symbol: Whole) -> None:
     """Count for each copy expert whether what it expected came."""
     for copy in range(len(copies.place)):
         expected = expected_symbol(memory, copies, copy)

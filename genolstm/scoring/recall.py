@@ -88,7 +88,7 @@ class RecallPlan:
 
     @property
     def capacity(self) -> int:
-        """Symbols of text that there must be room for, breaks included; the same in every mode, and so frozen figures."""
+        """Symbols of text that there must be room for, breaks included; in either mode the same."""
         return 2 + sum(each.bases + len(each.start) for each in (self.training, self.scored))
 
     @property
@@ -249,7 +249,9 @@ class _Fitted(NamedTuple):
     mixers: Mixers
 
     def copy(self) -> "_Fitted":
-        return _Fitted(Copies(*(each.copy() for each in self.copies)), Mixers(*(each.copy() for each in self.mixers)))
+        return _Fitted(
+            Copies._make(each.copy() for each in self.copies), Mixers._make(each.copy() for each in self.mixers)
+        )
 
 
 def new_fitted(settings: RecallSettings) -> _Fitted:
@@ -397,6 +399,18 @@ def recall_along(
     return tuple(rows)
 
 
+def recall_test_part(reader: GenomeReader, plan: RecallPlan, *, beside: Path, seed: int) -> tuple[RecallBits, ...]:
+    """Bits of what a plan scores, by the network, by recall, and by both; one process reads it all.
+
+    beside, seed : as for `recall_along`.
+    """
+    alone = dataclasses.replace(reader, ranks=ALONE)
+    with open_spool(beside, plan.scored.bases, (4,)) as log_p:
+        score_along(alone, plan.scored, _Unkept(), seams=Seams(), log_probabilities=log_p)
+        rows = recall_along(alone, plan, plan.scored, log_p, beside=beside, seed=seed)
+    return tuple(row for row in rows if row.part == Part.TEST.name.lower())
+
+
 def _add(
     sums: dict[str, _Sums], text: _Text, slab: _Slab, values: NDArray[np.float32], found: Found, plan: RecallPlan,
     strand: int, tracks: RecallTracks | None,
@@ -429,7 +443,7 @@ def _row(mode: str, part: str, sums: _Sums, seed: int) -> RecallBits:
     baseline = NETWORK if total[NETWORK] <= total[WITHOUT] else WITHOUT
     block = np.arange(len(used)) // (BLOCK_BP // WINDOW_BP)
     n_blocks = int(block[-1]) + 1
-    ours, theirs = (np.bincount(block, sums.bits[:, line], n_blocks) for line in (MIXED, baseline))
+    ours, theirs = (np.bincount(block, sums.bits[:, line], n_blocks).astype(np.float64) for line in (MIXED, baseline))
     of_block = np.bincount(block, sums.symbols, n_blocks).astype(np.int64)
     difference = mean_difference(ours, theirs, of_block, spawn(seed, "bootstrap of recall"))
     means = total / symbols.sum()

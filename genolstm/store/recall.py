@@ -41,11 +41,10 @@ WHOLE = ("symbols", "windows")
 def write_recall(group: h5py.Group, rows: tuple[RecallBits, ...]) -> None:
     """Write a column for each field."""
     for place, name in enumerate(RecallBits._fields):
-        values = [row[place] for row in rows]
         if name in TEXT:
-            write_strings(group, name, values)
+            write_strings(group, name, [str(row[place]) for row in rows])
         else:
-            group[name] = np.array(values, dtype=np.int64 if name in WHOLE else np.float64)
+            group[name] = np.array([row[place] for row in rows], dtype=np.int64 if name in WHOLE else np.float64)
 
 
 def read_recall(group: h5py.Group) -> tuple[RecallBits, ...]:

@@ -103,10 +103,14 @@ class ScoreFile:
         for name, values in zip(RECALL_TRACKS, (gain, matched, distance), strict=True):
             self.file[f"recall/{name}/{STRAND_NAMES[strand]}"][first : first + len(values)] = values
 
+    def read_recall(self, name: str, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read a track of RECALL_TRACKS of some bases, float32 [end - first]; NaN where recall did not read."""
+        values: NDArray[np.float32] = self.file[f"recall/{name}/{STRAND_NAMES[strand]}"][first:end]
+        return values
+
     def read_gain(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
         """Read the bits that recall gained of some bases, float32 [end - first]; NaN where it did not read."""
-        values: NDArray[np.float32] = self.file[f"recall/gain/{STRAND_NAMES[strand]}"][first:end]
-        return values
+        return self.read_recall(RECALL_TRACKS[0], strand, first, end)
 
     def mean_gain_runs(self) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
         """Mean bits that recall gained over both strands, as runs of one base."""

@@ -1,4 +1,4 @@
-"""Recall as a reader would write it down: Python numbers, text and dictionaries. The kernels must give the same bits."""
+"""Recall as a reader would write it: Python numbers, lists and dictionaries. The kernels must give the same bits."""
 
 import math
 

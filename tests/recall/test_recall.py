@@ -86,7 +86,7 @@ def test_the_kernels_give_the_bits_of_the_slow_twin(growing, with_network, bits)
 
 
 def test_random_symbols_cost_two_bits_and_their_reverse_complement_next_to_nothing():
-    x = random_codes(300_000)
+    x = random_codes(150_000)
     reading = Reading(2 * len(x) + 2, lengths=(12, 16, 20, 32), orders=(2, 3, 4, 6, 8, 9, 10, 11, 12, 16, 20, 24))
     both = np.concatenate([x, reverse_complement(x)])
     bits = reading.read(both, uniform(len(both))).bits.astype(np.float64)
