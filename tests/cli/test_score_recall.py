@@ -130,6 +130,7 @@ def test_the_file_follows_its_layout_and_its_tracks_are_exported(repeats, run, t
         assert problems(file, Kind.SCORE) == []
     tables = read_score_tables(repeats / "online.h5")
     assert {row.mode for row in tables.recall} == {"frozen", "online"}
+    assert "online, test" in run("show", repeats / "online.h5").out
     told = run("export", repeats / "frozen.h5", "-o", tmp_path / "g.bw", "--table", "recall/gain/mean", "-q")
     assert told.code == 0, told.err
     assert (tmp_path / "g.bw").read_bytes() == (repeats / "frozen.bw").read_bytes()
