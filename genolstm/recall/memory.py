@@ -75,11 +75,12 @@ def entries_bits(symbols: int, most: int = MOST_BITS) -> int:
 
 def memory_bytes(lengths: tuple[int, ...], orders: tuple[int, ...], capacity: int, index_bits: int) -> int:
     """Bytes of a `Memory`: its text, an index for each length, and the counts of each order."""
-    dense = sum(4**order for order in orders if order <= LONGEST_DENSE)
+    dense: int = sum(4**order for order in orders if order <= LONGEST_DENSE)
     hashed = sum(order > LONGEST_DENSE for order in orders)
     slots = entries_bits(2 * capacity, index_bits)
     tables = len(lengths) * 2 ** entries_bits(capacity, index_bits) + hashed * 2**slots
-    return capacity + DENSE_BYTES * dense + SLOT_BYTES * tables
+    size: int = capacity + DENSE_BYTES * dense + SLOT_BYTES * tables
+    return size
 
 
 def empty_memory(lengths: tuple[int, ...], orders: tuple[int, ...], capacity: int, index_bits: int) -> Memory:

@@ -9,8 +9,8 @@ import numpy as np
 
 from genolstm.store.comparison import comparison_in
 from genolstm.store.files import open_any
-from genolstm.store.results import CEILING_NAMES
 from genolstm.store.recall import RecallBits, read_recall
+from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 
 SHOWN_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command", "seed", "device", "content_sha256")
