@@ -13,7 +13,7 @@ LAYERS = (
     ("readers", "store", "writers", "polypeptide"),
     ("cells",),
     ("model", "strands", "devices", "threads", "ranks"),
-    ("markov", "lanes", "stream", "homology", "seen"),
+    ("markov", "recall", "lanes", "stream", "homology", "seen"),
     ("gates", "scoring", "packing", "states", "variants"),
     ("training",),
     ("probes", "methylation", "studies"),
@@ -40,6 +40,7 @@ NO_TORCH = {
     "polypeptide",
     "homology",
     "seen",
+    "recall",
 }
 DOOR = {"api", "errors"}  # what 'import genolstm' names, and fetches when it is asked for
 HOMES = {

@@ -1,7 +1,7 @@
 """A model on a genome: bits of every base, and hidden states at sites."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,17 @@ from genolstm.api.found import as_found
 from genolstm.api.genomes import Sites, genes_of, sites_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
+from genolstm.bench.memory_check import check_recall_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import Region, Stretches, stretches_of
 from genolstm.scoring.along_genome import score_along
+from genolstm.scoring.recall import plan_recall
 from genolstm.scoring.whole import score_genome
+from genolstm.seen import seen_in
 from genolstm.settings.reading import EmbedSettings, StreamSettings, parse_pools
+from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.states.sites import embed_sites
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 SLAB = 1 << 18  # bases that are written or read at a time
+RECALL = tuple(each.name for each in fields(RecallSettings))
 
 
 class _Bits:
@@ -69,13 +74,18 @@ class Scores(Result):
     bits
         float32 [strands, bases], stretch after stretch; NaN where the base is unknown. Strand 0 is forward.
     tables
-        Sums, Markov models beside them, calibration and seams, as the file of ``genolstm score`` holds them.
+        Sums, Markov models beside them, calibration and seams, as the file of ``genolstm score`` holds them;
+        ``tables.recall`` has a row for each text that recall looked in and each part.
+    recall
+        float32 [3, strands, bases] where recall was asked for, else None: bits that it gained over the network, bases
+        matched before the base, and bases to its copy on the same contig; NaN where it did not read.
     """
 
     stretches: Stretches
     lengths: dict[str, int]
     bits: NDArray[np.float32]
     tables: ScoreTables
+    recall: NDArray[np.float32] | None = None
 
     @property
     def values(self) -> dict[str, NDArray[np.float32]]:
@@ -112,10 +122,15 @@ class Scores(Result):
         }
 
     def _write(self, path: Path) -> None:
-        with write_score(path, self.stretches, self.lengths, len(self.bits), self.provenance) as file:
+        strands, tracks = len(self.bits), self.recall
+        with write_score(
+            path, self.stretches, self.lengths, strands, self.provenance, recall=tracks is not None
+        ) as file:
             for first in range(0, self.bits.shape[1], SLAB):
-                for strand in range(len(self.bits)):
+                for strand in range(strands):
                     file.write(strand, first, self.bits[strand, first : first + SLAB])
+                    if tracks is not None:
+                        file.write_recall(strand, first, *tracks[:, strand, first : first + SLAB])
             file.finish(self.tables, self.records)
 
 
@@ -125,12 +140,16 @@ def read_scores(path: Path) -> Scores:
     with open_score(path) as file:
         stretches, lengths = file.stretches, file.lengths
         kept = _Bits(file.strands, stretches.bases)
+        tracks = [_Bits(file.strands, stretches.bases) for _ in file.recall_tracks]
         for first in range(0, stretches.bases, SLAB):
+            end = min(first + SLAB, stretches.bases)
             for strand in range(file.strands):
-                kept.write(strand, first, file.read(strand, first, min(first + SLAB, stretches.bases)))
+                kept.write(strand, first, file.read(strand, first, end))
+                for name, track in zip(file.recall_tracks, tracks, strict=True):
+                    track.write(strand, first, file.read_recall(name, strand, first, end))
     return Scores(
         provenance=provenance, records=records, stretches=stretches, lengths=lengths, bits=kept.values,
-        tables=read_score_tables(path),
+        tables=read_score_tables(path), recall=np.stack([each.values for each in tracks]) if tracks else None,
     )  # fmt: skip
 
 
@@ -160,7 +179,9 @@ def score(
     seed
         Of the bootstrap over the annotation's classes.
     **settings
-        Any field of ``genolstm.settings.reading.StreamSettings``: ``exact=True``.
+        Any field of ``genolstm.settings.reading.StreamSettings``: ``exact=True``; and of
+        ``genolstm.settings.recall.RecallSettings``: ``recall="frozen"`` also mixes the network with copies and counts
+        of its training sequence, ``recall="online"`` also, apart, with those of what has been scored so far.
 
     Returns
     -------
@@ -172,7 +193,8 @@ def score(
     InputError
         The genome is of another alphabet, or has no such contig, or a setting is not known.
     UsageError
-        The region is none, or ends past its contig.
+        The region is none, or ends past its contig; or recall is asked for of a region, of proteins, or in less memory
+        than it takes.
 
     Examples
     --------
@@ -181,10 +203,14 @@ def score(
     >>> bits.shape, bits.dtype.name
     ((2, 1000), 'float32')
     """
+    of_recall = {name: settings.pop(name) for name in RECALL if name in settings}
     stream = StreamSettings.from_json(settings, where="score")
+    recall = RecallSettings.from_json(of_recall, where="score")
     model.check_reads(genome)
     reader = GenomeReader(model.evaluated(), genome, stream)
     if region is not None:
+        if recall.recall is not RecallMode.NONE:
+            raise UsageError("recall reads whole contigs: leave the region out, or take 'genolstm score --region'.")
         stretches = stretches_of([parse_region(region, genome.length_of)], genome.names)
         kept = _Bits(reader.strands, stretches.bases)
         score_along(reader, stretches, kept, seams=Seams())
@@ -198,12 +224,19 @@ def score(
         records.read, records.used = records.read + genes.read, records.used + genes.used
         records.skipped.update(genes.skipped)
     inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"annotation": annotation})}
-    came = made_by("score", {**stream.to_json(), "regions": []}, inputs, device=model.device, seed=seed)
+    plan = None
+    if recall.recall is not RecallMode.NONE:
+        seen = seen_in(model.checkpoint, genome)
+        everywhere = stretches_of(everything, genome.names)
+        plan = plan_recall(seen, genome, everywhere, recall, genome_name=str(genome.path), model_name="the model")
+        check_recall_memory(plan)
+    made_with = {**stream.to_json(), **recall.to_json(), "regions": []}
+    came = made_by("score", made_with, inputs, device=model.device, seed=seed)
     with TemporaryDirectory() as folder:  # bits may be more than memory holds
         path = Path(folder) / "score.h5"
         score_genome(
             reader, model.checkpoint, stretches_of(everything, genome.names), path, came, records,
-            transcripts=transcripts, seed=seed,
+            transcripts=transcripts, seed=seed, recall=plan,
         )  # fmt: skip
         return read_scores(path)
 
@@ -401,5 +434,5 @@ def probabilities(model: Model, genome: Genome, region: str, **settings: Any) ->
     reader = GenomeReader(model.evaluated(), genome, stream)
     stretches = stretches_of([parse_region(region, genome.length_of)], genome.names)
     kept = _Distributions(reader.strands, stretches.bases, genome.alphabet.n_known)
-    score_along(reader, stretches, _Bits(reader.strands, stretches.bases), seams=Seams(), log_probabilities=kept)
+    score_along(reader, stretches, _Bits(reader.strands, stretches.bases), seams=Seams(), log_probabilities=[kept])
     return kept.values

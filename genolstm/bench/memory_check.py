@@ -10,7 +10,9 @@ import torch
 
 from genolstm.alphabet import ALPHABETS
 from genolstm.errors import UsageError
+from genolstm.scoring.recall import RecallPlan
 from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.recall import FEWEST_INDEX_BITS
 from genolstm.settings.train import Precision
 
 PARTS_OF_CELL = {TrainableCell.LSTM: 4, TrainableCell.GRU: 3, TrainableCell.RNN: 1, TrainableCell.TIED: 3}
@@ -71,6 +73,26 @@ def check_memory(load: Load, device: torch.device) -> None:
     most = _most(lambda units: least._replace(model=ModelSettings(**{**model, "hidden": units})).bytes <= free,
                  load.model.hidden)  # fmt: skip
     raise UsageError(f"{needed} in no number of lanes: lower --hidden to {most} at most, or --layers.")
+
+
+def check_recall_memory(plan: RecallPlan) -> None:
+    """Refuse a recall whose memory cannot fit. Raises UsageError that names the size, what fits, and the option."""
+    free = free_bytes(torch.device("cpu"))
+    if plan.bytes <= free:
+        return
+    settings = plan.settings
+    needed = (
+        f"recall of {plan.capacity:,} bases by {len(settings.recall_lengths)} window lengths and"
+        f" {len(settings.recall_orders)} context lengths needs {plan.bytes / 1e9:,.2f} GB, and {free / 1e9:,.2f} GB are"
+        " free"
+    )
+    most = _most(lambda bits: plan.bytes_with(bits) <= free, settings.recall_index_bits)
+    if most >= FEWEST_INDEX_BITS:
+        raise UsageError(f"{needed}; it fits with --recall-index-bits {most}, or fewer --recall-lengths and -orders.")
+    raise UsageError(
+        f"{needed} with any --recall-index-bits: give fewer --recall-orders (a context of k bases up to 12 takes"
+        " 8 * 4^k bytes), or '' for none."
+    )
 
 
 def _most(fits: Callable[[int], bool], above: int) -> int:

@@ -11,6 +11,7 @@ from genolstm.cli.command import command
 from genolstm.cli.help import GroupedHelp
 from genolstm.cli.options import ComputeOptions, Json, Model, Output, RunOptions, refuse_all
 from genolstm.cli.paths import PathCheckedCommand
+from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import Task, log
 from genolstm.cli.train_report import of_lineage
 
@@ -77,6 +78,7 @@ def lines_of(checkpoint: "Checkpoint") -> list[str]:
         f"trained on {', '.join(seen)}; never seen: {', '.join(unseen) or 'none of the genome'}",
         *(lineage_line(each) for each in checkpoint.ancestors),
         *bits,
+        *recall_lines(checkpoint.recall, unit),
         *(_found(line) for line in card.probes),
         f"made by: {card.command}",
         f"  seed {card.seed}, {card.device}, genolstm {card.version}, {card.created[:10]}; weights rounded to float16,"
@@ -125,6 +127,7 @@ def _plain(path: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
         "model": checkpoint.model.to_json(),
         "trained_on": checkpoint.seen,
         "bits_per_base": {row.part: dataclasses.asdict(row) for row in checkpoint.bits},
+        "recall": recall_summary(checkpoint.recall),
         "card": card and dataclasses.asdict(card),
         **of_lineage(checkpoint.genomes, checkpoint.ancestors),
     }

@@ -1,6 +1,7 @@
 """``genolstm score``: bits of every base of a genome under a trained model."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from genolstm.cli.options import (
     chosen_stretches,
     refuse_all,
 )
+from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
 from genolstm.settings.reading import StreamSettings
+from genolstm.settings.recall import RecallMode, RecallSettings
 
 if TYPE_CHECKING:
     from genolstm.readers.annotation import Transcript
@@ -44,6 +47,9 @@ class ScoreFiles:
         " strands as PREFIX.A.bw, PREFIX.C.bw, PREFIX.G.bw and PREFIX.T.bw; --figure of a region of up to 500 bases is"
         " then a sequence logo.",
     )
+    recall_track: Path | None = option(
+        None, "Also write the bits that recall gains, mean of both strands, as bigWig; with --recall."
+    )
     annotation: Path | None = option(
         None, "Genes (GTF or GFF3): also the mean bits in CDS, UTR, introns and between genes."
     )
@@ -56,6 +62,7 @@ def score(
     output: Output,
     files: ScoreFiles,
     settings: StreamSettings,
+    recall: RecallSettings,
     compute: ComputeOptions,
     run: ResultOptions,
     region: Regions = None,
@@ -66,34 +73,43 @@ def score(
     Contigs are read in pieces side by side. Where two pieces meet, their states are compared, and a piece whose state
     differs is read again; the file lists every such seam. Markov models give the baseline of every mean.
     torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
+    With --recall what was not trained on is scored again, by the network mixed with copies and counts of what was read
+    before; frozen and online are two figures, each beside copies and counts without the network.
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw; genolstm score model.h5 genome.h5
     --region I:1,001-1,200 --probabilities p -o logo.h5 --figure logo.svg
     """  # fmt: skip
+    from genolstm.bench.memory_check import check_recall_memory
     from genolstm.model import trained_model
+    from genolstm.scoring.recall import plan_recall
     from genolstm.scoring.whole import score_genome
     from genolstm.seen import seen_in
     from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
-    from genolstm.store.score import open_score
     from genolstm.stream.reader import GenomeReader
-    from genolstm.writers.bigwig import write_bigwig
 
     task = Task("score", run, seed=seed)
+    if files.recall_track and recall.recall is RecallMode.NONE:
+        raise UsageError("--recall-track is a track of recall: give --recall frozen or online too.")
     tracks = _probability_tracks(files.probabilities, task)
-    refuse_all([output, files.bigwig, *tracks], [model, genome, files.annotation], run)
+    refuse_all([output, files.bigwig, files.recall_track, *tracks], [model, genome, files.annotation], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
     stretches, records = chosen_stretches(region, opened)
     if tracks:
         _refuse_probabilities(opened, genome, stretches.bases)
+    seen = seen_in(checkpoint, opened)
+    plan = None
+    if recall.recall is not RecallMode.NONE:
+        plan = plan_recall(seen, opened, stretches, recall, genome_name=str(genome), model_name=str(model))
+        check_recall_memory(plan)
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if files.annotation and files.annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(files.annotation)
     task.refuse_stream(files.annotation)
     genes = _genes(files.annotation, opened, str(genome), records) if files.annotation else ()
-    provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
+    provenance = task.provenance({**settings.to_json(), **recall.to_json(), "regions": region or []}, inputs)
     to_read = stretches.bases * (1 if opened.alphabet.complement is None else 2)
     on = task.use_device(compute.device, compute.threads)
     task.suit(on, checkpoint.model, (settings.lanes, settings.chunk), symbols=to_read)
@@ -102,20 +118,13 @@ def score(
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
         tables = score_genome(
             reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed,
-            probabilities=bool(tracks),
+            probabilities=bool(tracks), recall=plan,
         )  # fmt: skip
     if tables is None:  # another process writes
         return
-    if files.bigwig:
-        with open_score(output) as file:
-            write_bigwig(files.bigwig, opened.length_of, file.mean_runs())
-        log.info("wrote %s", files.bigwig)
-    for code, path in enumerate(tracks):
-        with open_score(output) as file:
-            write_bigwig(path, opened.length_of, file.probability_runs(code))
-        log.info("wrote %s", path)
+    _write_tracks(files, tracks, output, opened)
     draw(output, run.figure)
-    if note := seen_in(checkpoint, opened).sentence(str(genome), str(model)):
+    if note := seen.sentence(str(genome), str(model)):
         log.warning("%s", note)
     _report(tables, opened.names, records, output, task, unit=opened.alphabet.unit)
 
@@ -131,6 +140,23 @@ def _probability_tracks(prefix: Path | None, task: Task) -> list[Path]:
             "--probabilities does not divide its work over the processes of torchrun; start it without torchrun."
         )
     return [prefix.with_name(f"{prefix.name}.{letter}.bw") for letter in DNA.letters[: DNA.n_known]]
+
+
+def _write_tracks(files: ScoreFiles, letters: list[Path], output: Path, genome: "Genome") -> None:
+    """Write the bigWigs that were asked for, from the score file. letters : those of the probabilities."""
+    from genolstm.store.score import open_score
+    from genolstm.writers.bigwig import write_bigwig
+
+    with open_score(output) as file:
+        asked = [
+            (files.bigwig, file.mean_runs),
+            *((path, partial(file.probability_runs, code)) for code, path in enumerate(letters)),
+            (files.recall_track, file.mean_gain_runs),
+        ]
+        for path, runs in asked:
+            if path:
+                write_bigwig(path, genome.length_of, runs())
+                log.info("wrote %s", path)
 
 
 def _refuse_probabilities(opened: "Genome", genome: Path, bases: int) -> None:
@@ -190,6 +216,13 @@ def _report(
             "  %s, %s: %.4f bits/base [%.4f, %.4f] over %s bases",
             each.name, each.sense, each.bits, each.low, each.high, f"{each.symbols:,}",
         )  # fmt: skip
+    for line in recall_lines(tables.recall, unit):
+        log.info("%s", line)
+    for each in tables.recall_classes:
+        log.info(
+            "  recall gains in %s, %s: %.4f bits/base [%.4f, %.4f] over %s bases",
+            each.name, each.sense, each.bits, each.low, each.high, f"{each.symbols:,}",
+        )  # fmt: skip
     seams = tables.seam_summary
     log.info(
         "%d seams: states differed by up to %.2g, %d read again (%s %ss), now by up to %.2g and %.2g bits;"
@@ -214,6 +247,8 @@ def _report(
         "markov_counted_on": tables.markov_counted_on,
         "calibration_error": tables.calibration_error,
         "classes": [row._asdict() for row in tables.classes],
+        "recall": recall_summary(tables.recall),
+        "recall_classes": [row._asdict() for row in tables.recall_classes],
         "seams": dict(seams),
     }  # fmt: skip
     message = f"{mean:.4f} bits/{unit} over {symbols:,} {unit}s" if mean is not None else f"no known {unit}"

@@ -17,11 +17,13 @@ from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.cli.train_report import Trained, report, report_again
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.model import SIZES, ModelSettings, SizeSettings
+from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.settings.train import TrainSettings
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import Checkpoint, PartBits
+    from genolstm.store.recall import RecallBits
     from genolstm.training.loop import Validation
     from genolstm.training.session import TrainingSession
 
@@ -33,6 +35,7 @@ def train(
     model: ModelSettings,
     size: SizeSettings,
     settings: TrainSettings,
+    recall: RecallSettings,
     given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -63,6 +66,8 @@ def train(
     --from, where that was given).
     On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
     differently, and trains another model of about the same bits.
+    With --recall the test part is scored once more, by the network mixed with copies and counts of what was read
+    before; the model file records it, and 'genolstm score' tells what recall is.
 
     Example: genolstm train genome.h5 -o model.h5 --hidden 256 --bases 40M --test-contigs III
     """
@@ -75,7 +80,7 @@ def train(
         raise UsageError("--keep-optimiser is for --from, which is not given; give both, or leave it out.")
     asked = _Asked(
         genomes=(genome, *(genomes or ())), model=model, size=size, given=given, compute=compute, run=run,
-        from_model=from_model, keep_optimiser=keep_optimiser, resume=resume,
+        recall=recall, from_model=from_model, keep_optimiser=keep_optimiser, resume=resume,
     )  # fmt: skip
     if settings.folds and not settings.fold:
         _train_folds(asked, settings, output, task)
@@ -93,6 +98,7 @@ class _Asked:
     given: Given
     compute: ComputeOptions
     run: ResultOptions
+    recall: RecallSettings
     from_model: Path | None
     keep_optimiser: bool
     resume: bool
@@ -137,6 +143,7 @@ def _refuse_ancestry(paths: Iterable[Path]) -> None:
 
 def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task) -> "Trained | None":
     """Train one model and write it; None where it was there already, and in all processes but the main one."""
+    from genolstm.bench.memory_check import check_recall_memory
     from genolstm.ranks import together
     from genolstm.store.genome import open_genome
     from genolstm.store.joined_genome import join_genomes
@@ -169,13 +176,17 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
             task.listen()
         genome = join_genomes([open_genome(path) for path in asked.genomes])
         session = begin(genome, model, settings, device=on, saved=saved, origin=origin, ranks=ranks)
+        plan = session.plan_recall(asked.recall) if asked.recall.recall is not RecallMode.NONE else None
+        if plan:
+            check_recall_memory(plan)
         _train(session, output, task, again="in place of --from goes on" if origin else "goes on")
     if not ranks.is_main_process:
         return None
     bits = session.evaluate()
-    _write(session, output, task, bits=bits)
+    recalled = session.recall(plan, output) if plan else ()
+    _write(session, output, task, bits=bits, recall=recalled)
     draw(output, run.figure)
-    trained = report(session, bits)
+    trained = report(session, bits, recalled)
     resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
     return trained
 
@@ -207,7 +218,7 @@ def _refuse_changes(given: Mapping[str, Any], saved: "Checkpoint", output: Path)
     wanted = {**shape, **{name: value for name, value in given.items() if name != "size"}}
     known = {**saved.train.to_json(), **saved.model.to_json()}
     for name, value in wanted.items():
-        if value != known[name]:
+        if name in known and value != known[name]:  # recall comes after the training, and may differ
             raise InputError(
                 f"{resume_path(output)} was begun with {name.replace('_', '-')} {known[name]}, not {value};"
                 " resume with the same options, or remove it and start anew."
@@ -265,10 +276,13 @@ def _stop_signals() -> Iterator[list[int]]:
 
 
 def _write(
-    session: "TrainingSession", path: Path, task: Task, *, bits: "tuple[PartBits, ...]" = (), resumable: bool = False
-) -> None:
+    session: "TrainingSession", path: Path, task: Task, *, bits: "tuple[PartBits, ...]" = (),
+    recall: "tuple[RecallBits, ...]" = (), resumable: bool = False,
+) -> None:  # fmt: skip
     from genolstm.store.checkpoint import write_checkpoint
 
-    checkpoint = session.checkpoint(bits, resumable=resumable)  # every process has a part in a resumable one
+    checkpoint = session.checkpoint(
+        bits, resumable=resumable, recall=recall
+    )  # every process has a part in a resumable one
     if session.run.ranks.is_main_process:
         write_checkpoint(path, checkpoint, task.provenance(*session.provenance))

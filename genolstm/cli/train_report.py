@@ -5,11 +5,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import Task, log
 
 if TYPE_CHECKING:
     from genolstm.store.checkpoint import PartBits
     from genolstm.store.lineage import Ancestor, GenomeRecord
+    from genolstm.store.recall import RecallBits
     from genolstm.training.session import TrainingSession
 
 
@@ -46,7 +48,7 @@ class Trained(NamedTuple):
     message: str
 
 
-def report(session: "TrainingSession", bits: "tuple[PartBits, ...]") -> Trained:
+def report(session: "TrainingSession", bits: "tuple[PartBits, ...]", recall: "tuple[RecallBits, ...]") -> Trained:
     """Log bits per base of each part, always beside what Markov models reach."""
     unit = session.genome.alphabet.unit
     for row in bits:
@@ -55,6 +57,8 @@ def report(session: "TrainingSession", bits: "tuple[PartBits, ...]") -> Trained:
             row.part, row.model, unit, row.uniform, row.best_order, row.best_bits, len(row.by_order) - 1,
             row.interpolated, beside_best(row),
         )  # fmt: skip
+    for line in recall_lines(recall, unit):
+        log.info("%s", line)
     progress = session.run.progress
     summary = {
         "bases_seen": progress.bases,
@@ -62,6 +66,7 @@ def report(session: "TrainingSession", bits: "tuple[PartBits, ...]") -> Trained:
         **_bits_summary(bits, session.history.last_bits, unit),
         "homology": session.homology,
         "auxiliary_errors": session.auxiliary_errors,
+        "recall": recall_summary(recall),
         **of_lineage(session.genomes, session.ancestors),
     }
     message = (
@@ -101,6 +106,7 @@ def report_again(output: Path, task: Task, *, as_json: bool = True) -> None:
         **_bits_summary(kept.bits, history.last_bits, ALPHABETS[kept.model.alphabet].unit),
         "homology": None,
         "auxiliary_errors": dict(zip(auxiliary.tasks, auxiliary.errors[-1].tolist(), strict=True)) if auxiliary else {},
+        "recall": recall_summary(kept.recall),
         **of_lineage(kept.genomes, kept.ancestors),
     }
     records = {"read": len(kept.lengths), "used": len(kept.split.names()), "skipped": {}}

@@ -82,14 +82,19 @@ def _scores(file: TableFile) -> tuple[TrackSource, ...]:
     score = ScoreFile(file.file, len(file.file["bits"]))
     strands = STRAND_NAMES[: score.strands]
     mean = [TrackSource(f"bits/{MEAN}", lambda _: score.mean_runs())]
-    bits = (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, name)) for name in strands))
-    if score.probabilities is None:
-        return bits
+    bits = (*mean, *(TrackSource(f"bits/{name}", partial(_of_table, file, None, name)) for name in strands))
+    letters = LETTERS if score.probabilities is not None else ""
     return (
         *bits,
+        *([TrackSource(f"recall/gain/{MEAN}", lambda _: score.mean_gain_runs())] if score.recall_tracks else ()),
+        *(
+            TrackSource(f"recall/{track}/{name}", partial(_of_table, file, f"recall/{track}", name))
+            for track in score.recall_tracks
+            for name in strands
+        ),
         *(
             TrackSource(f"{PROBABILITIES}/{letter}", partial(_probability_runs, score, code))
-            for code, letter in enumerate(LETTERS)
+            for code, letter in enumerate(letters)
         ),
     )
 
@@ -98,9 +103,9 @@ def _probability_runs(score: ScoreFile, letter: int, _: list[str]) -> Iterator[R
     return score.probability_runs(letter)
 
 
-def _of_table(file: TableFile, name: str, _: list[str]) -> Iterator[Runs]:
-    """Runs of one column of the main table, a base a row."""
-    yield from column_runs(file.table(None), name)
+def _of_table(file: TableFile, table: str | None, name: str, _: list[str]) -> Iterator[Runs]:
+    """Runs of one column of a table, the main one where none is named, a base a row."""
+    yield from column_runs(file.table(table), name)
 
 
 def column_runs(table: Table, name: str) -> Iterator[Runs]:

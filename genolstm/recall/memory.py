@@ -3,7 +3,7 @@
 Symbols are DNA codes 0..3, complement 3 - s; anything else is a break that no window and no context spans.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ GOLDEN, MIXING = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 TOP, WIDTH = np.uint64(62), np.uint64(64)
 CHECK_SHIFT = np.uint64(48)
+
+
+Whole = Any  # an int to Python, an int64 to Numba
 
 
 class Memory(NamedTuple):
@@ -72,11 +75,12 @@ def entries_bits(symbols: int, most: int = MOST_BITS) -> int:
 
 def memory_bytes(lengths: tuple[int, ...], orders: tuple[int, ...], capacity: int, index_bits: int) -> int:
     """Bytes of a `Memory`: its text, an index for each length, and the counts of each order."""
-    dense = sum(4**order for order in orders if order <= LONGEST_DENSE)
+    dense: int = sum(4**order for order in orders if order <= LONGEST_DENSE)
     hashed = sum(order > LONGEST_DENSE for order in orders)
     slots = entries_bits(2 * capacity, index_bits)
     tables = len(lengths) * 2 ** entries_bits(capacity, index_bits) + hashed * 2**slots
-    return capacity + DENSE_BYTES * dense + SLOT_BYTES * tables
+    size: int = capacity + DENSE_BYTES * dense + SLOT_BYTES * tables
+    return size
 
 
 def empty_memory(lengths: tuple[int, ...], orders: tuple[int, ...], capacity: int, index_bits: int) -> Memory:
@@ -116,19 +120,19 @@ def check_of(key: np.uint64) -> np.uint32:
 
 
 @compiled
-def last_symbols(key: np.uint64, symbols: int) -> np.uint64:
+def last_symbols(key: np.uint64, symbols: Whole) -> np.uint64:
     """The newest symbols of a forward key."""
     return key if symbols >= LONGEST else key & ((ONE << np.uint64(2 * symbols)) - ONE)
 
 
 @compiled
-def paired_symbols(key: np.uint64, symbols: int) -> np.uint64:
+def paired_symbols(key: np.uint64, symbols: Whole) -> np.uint64:
     """Reverse complement of the newest symbols, from a backward key."""
     return key >> np.uint64(64 - 2 * symbols)
 
 
 @compiled
-def advance(head: Head, symbol: int) -> None:
+def advance(head: Head, symbol: Whole) -> None:
     """Read one symbol."""
     if symbol > 3:
         head.known[0] = 0
@@ -149,7 +153,7 @@ def index_windows(memory: Memory, head: Head) -> None:
 
 
 @compiled
-def count_up(memory: Memory, row: int, context: np.uint64, symbol: int) -> None:
+def count_up(memory: Memory, row: Whole, context: np.uint64, symbol: Whole) -> None:
     """Count one symbol after one context."""
     if memory.dense_first[row] >= 0:
         counts = memory.dense[memory.dense_first[row] + np.int64(context)]
@@ -178,12 +182,12 @@ def _halved(word: np.uint32) -> np.uint32:
 
 
 @compiled
-def _ones(word: np.uint32) -> int:
+def _ones(word: np.uint32) -> Whole:
     return int((word & 1) + ((word >> 4) & 1) + ((word >> 8) & 1) + ((word >> 12) & 1))
 
 
 @compiled
-def count_contexts(memory: Memory, head: Head, symbol: int) -> None:
+def count_contexts(memory: Memory, head: Head, symbol: Whole) -> None:
     """Count a symbol after its contexts, and on the other strand what precedes them. head : before the symbol."""
     known = head.known[0]
     forward = (head.keys[0] << TWO) | np.uint64(symbol)
@@ -198,7 +202,7 @@ def count_contexts(memory: Memory, head: Head, symbol: int) -> None:
 
 
 @compiled
-def append(memory: Memory, head: Head, symbol: int) -> None:
+def append(memory: Memory, head: Head, symbol: Whole) -> None:
     """Put one symbol to the text and its counts; `index_windows` came before. head : before the symbol."""
     memory.text[memory.length[0]] = symbol
     memory.length[0] += 1

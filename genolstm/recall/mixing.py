@@ -9,7 +9,7 @@ added up under weights that are learned on the coding loss (logistic mixing; Mah
 The bucket of an expert says how sure it is, the class how sure the surest copy expert is.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from genolstm.recall.memory import (
     LONGEST,
     Head,
     Memory,
+    Whole,
     advance,
     append,
     check_of,
@@ -78,6 +79,19 @@ class Mixers(NamedTuple):
     logs: NDArray[np.float64]
 
 
+class Opinions(NamedTuple):
+    """What the experts say of the next symbol. centred : float64 [experts, 4], log probabilities less their mean.
+
+    bucket : int64 [experts].   active : int64 [experts], those that say anything, in their order.   told : int64 [3],
+    how many these are, the class of the gates, and the copy expert of the longest match, -1 without.
+    """
+
+    centred: NDArray[np.float64]
+    bucket: NDArray[np.int64]
+    active: NDArray[np.int64]
+    told: NDArray[np.int64]
+
+
 class Found(NamedTuple):
     """What is told of each symbol. bits : float32 [n, mixers], NaN where it is unknown.
 
@@ -121,7 +135,7 @@ def new_mixers(copies: int, counts: int) -> Mixers:
 
 
 @compiled
-def class_of(value: float, bounds: NDArray[np.float64]) -> int:
+def class_of(value: float, bounds: NDArray[Any]) -> Whole:
     """How many sorted bounds a value reaches."""
     found = 0
     for bound in bounds:
@@ -132,7 +146,7 @@ def class_of(value: float, bounds: NDArray[np.float64]) -> int:
 
 
 @compiled
-def _bits_set(word: np.uint32) -> int:
+def _bits_set(word: np.uint32) -> Whole:
     found = 0
     while word:
         word &= word - np.uint32(1)
@@ -141,7 +155,7 @@ def _bits_set(word: np.uint32) -> int:
 
 
 @compiled
-def _age_class(misses: np.uint32) -> int:
+def _age_class(misses: np.uint32) -> Whole:
     """Class of how many symbols ago the latest miss was."""
     age = 0
     while not (misses >> np.uint32(age)) & np.uint32(1):
@@ -154,7 +168,7 @@ def _age_class(misses: np.uint32) -> int:
 
 
 @compiled
-def copy_bucket(matched: int, misses: np.uint32) -> int:
+def copy_bucket(matched: Whole, misses: np.uint32) -> Whole:
     """Bucket of a copy expert: by the length of its match while without a miss, else by misses and the latest's age."""
     if misses == 0:
         return class_of(matched, MATCHED)
@@ -162,7 +176,7 @@ def copy_bucket(matched: int, misses: np.uint32) -> int:
 
 
 @compiled
-def _agreed(memory: Memory, head: Head, place: int, step: int) -> int:
+def _agreed(memory: Memory, head: Head, place: Whole, step: Whole) -> Whole:
     """How many of the last symbols, 32 at most, agree with those of the text before an expected place."""
     key, end = head.keys[0], memory.length[0]
     most = min(LONGEST, head.known[0])
@@ -200,26 +214,36 @@ def find_copies(memory: Memory, head: Head, copies: Copies) -> None:
 
 
 @compiled
-def follow_copies(memory: Memory, copies: Copies, symbol: int) -> None:
+def expected_symbol(memory: Memory, copies: Copies, copy: Whole) -> Whole:
+    """Symbol that a copy expert expects, -1 where it follows nothing or stands at a break."""
+    place = copies.place[copy]
+    if place < 0 or memory.text[place] > 3:
+        return -1
+    symbol = np.int64(memory.text[place])
+    return symbol if copy & 1 == 0 else 3 - symbol
+
+
+@compiled
+def follow_copies(memory: Memory, copies: Copies, symbol: Whole) -> None:
     """Take each expert one symbol on; drop those that miss too often, and all at an unknown symbol."""
     for copy in range(len(copies.place)):
         place = copies.place[copy]
         if place < 0:
             continue
-        expected, step = np.int64(memory.text[place]), 1 - 2 * (copy & 1)
-        if symbol > 3 or expected > 3:
+        expected = expected_symbol(memory, copies, copy)
+        if symbol > 3 or expected < 0:
             copies.place[copy] = -1
             continue
-        missed = (expected if step > 0 else 3 - expected) != symbol
+        missed = expected != symbol
         copies.misses[copy] = (copies.misses[copy] << np.uint32(1)) | np.uint32(missed)
         copies.matched[copy] = 0 if missed else copies.matched[copy] + 1
-        copies.place[copy] = place + step
+        copies.place[copy] = place + 1 - 2 * (copy & 1)
         if _bits_set(copies.misses[copy] & MISS_BITS) > MOST_MISSES:
             copies.place[copy] = -1
 
 
 @compiled
-def learn_rate(copies: Copies, copy: int, bucket: int, hit: bool) -> None:  # noqa: FBT001
+def learn_rate(copies: Copies, copy: Whole, bucket: Whole, hit: bool) -> None:  # noqa: FBT001
     """Count one expected symbol that came or did not."""
     if copies.trials[copy, bucket] >= MOST_TRIALS:
         copies.hits[copy, bucket] /= 2
@@ -227,12 +251,13 @@ def learn_rate(copies: Copies, copy: int, bucket: int, hit: bool) -> None:  # no
     copies.trials[copy, bucket] += 1
     if hit:
         copies.hits[copy, bucket] += 1
-    rate = min(max(copies.hits[copy, bucket] / copies.trials[copy, bucket], LEAST_RATE), LARGEST_RATE)
+    rate: float = copies.hits[copy, bucket] / copies.trials[copy, bucket]
+    rate = min(max(rate, LEAST_RATE), LARGEST_RATE)
     copies.advantage[copy, bucket] = np.log(3 * rate / (1 - rate))
 
 
 @compiled
-def counts_after(memory: Memory, row: int, head: Head, counts: NDArray[np.int64]) -> int:
+def counts_after(memory: Memory, row: Whole, head: Head, counts: NDArray[np.int64]) -> Whole:
     """Counts of each symbol after the last ones, in place; returns their sum."""
     context = last_symbols(head.keys[0], memory.orders[row])
     if memory.dense_first[row] >= 0:
@@ -250,13 +275,123 @@ def counts_after(memory: Memory, row: int, head: Head, counts: NDArray[np.int64]
 
 
 @compiled
-def count_bucket(total: int, largest: int) -> int:
+def count_bucket(total: Whole, largest: Whole) -> Whole:
     """Bucket of a count expert: by powers of two of how often its context was met, and whether one symbol had all."""
     power = 0
     while total > 1 and power < 9:
         total >>= 1
         power += 1
     return 2 * power + (1 if total and largest == 0 else 0)
+
+
+@compiled
+def _agree(opinions: Opinions, expert: Whole, bucket: Whole) -> None:
+    """Add an expert to those that say anything."""
+    opinions.bucket[expert] = bucket
+    opinions.active[opinions.told[0]] = expert
+    opinions.told[0] += 1
+
+
+@compiled
+def ask_network(log_p: NDArray[np.float32], opinions: Opinions) -> None:
+    """The network's opinion. log_p : [4]."""
+    mean = (log_p[0] + log_p[1] + log_p[2] + log_p[3]) / 4.0
+    largest = max(max(log_p[0], log_p[1]), max(log_p[2], log_p[3]))
+    for a in range(4):
+        opinions.centred[0, a] = log_p[a] - mean
+    _agree(opinions, 0, class_of(np.exp(largest), SURE))
+
+
+@compiled
+def ask_copies(memory: Memory, copies: Copies, opinions: Opinions) -> None:
+    """The opinions of copy experts, the class of the surest, and which has the longest match."""
+    surest, longest = 0.0, -1
+    for copy in range(len(copies.place)):
+        expected = expected_symbol(memory, copies, copy)
+        if expected < 0:
+            continue
+        bucket = copy_bucket(copies.matched[copy], copies.misses[copy])
+        advantage = copies.advantage[copy, bucket]
+        for a in range(4):
+            opinions.centred[1 + copy, a] = -advantage / 4
+        opinions.centred[1 + copy, expected] += advantage
+        _agree(opinions, 1 + copy, bucket)
+        surest = max(surest, advantage)
+        if longest < 0 or copies.matched[copy] > copies.matched[longest]:
+            longest = copy
+    opinions.told[1] = 0 if longest < 0 else 1 + class_of(1 - 3 / (3 + np.exp(surest)), RATE_CLASSES)
+    opinions.told[2] = longest
+
+
+@compiled
+def ask_counts(
+    memory: Memory, head: Head, logs: NDArray[np.float64], first: Whole, counts: NDArray[np.int64], opinions: Opinions
+) -> None:
+    """The opinions of count experts, of which the first has number `first`. counts : int64 [4], overwritten."""
+    for row in range(len(memory.orders)):
+        if head.known[0] < memory.orders[row]:
+            continue
+        total = counts_after(memory, row, head, counts)
+        if total == 0:
+            continue
+        kind = 0 if memory.dense_first[row] >= 0 else 1
+        mean, most = 0.0, 0
+        for a in range(4):
+            opinions.centred[first + row, a] = logs[kind, counts[a]]
+            mean += opinions.centred[first + row, a] / 4
+            most = max(most, counts[a])
+        for a in range(4):
+            opinions.centred[first + row, a] -= mean
+        _agree(opinions, first + row, count_bucket(total, total - most))
+
+
+@compiled
+def mix(mixers: Mixers, mixer: Whole, opinions: Opinions, p: NDArray[np.float64]) -> Whole:
+    """Probability of each symbol by one mixer, in place; returns the first of its active experts."""
+    active, from_ = opinions.active, opinions.told[0]
+    while from_ > 0 and active[from_ - 1] >= mixers.first[mixer]:
+        from_ -= 1
+    z0, z1, z2, z3 = 0.0, 0.0, 0.0, 0.0
+    for expert in active[from_ : opinions.told[0]]:
+        weight = mixers.weight[mixer, expert, opinions.bucket[expert]] + mixers.gate[mixer, expert, opinions.told[1]]
+        z0 += weight * opinions.centred[expert, 0]
+        z1 += weight * opinions.centred[expert, 1]
+        z2 += weight * opinions.centred[expert, 2]
+        z3 += weight * opinions.centred[expert, 3]
+    top = max(max(z0, z1), max(z2, z3))
+    p[0], p[1], p[2], p[3] = np.exp(z0 - top), np.exp(z1 - top), np.exp(z2 - top), np.exp(z3 - top)
+    total = p[0] + p[1] + p[2] + p[3]
+    for a in range(4):
+        p[a] = (1 - 4 * FLOOR) * p[a] / total + FLOOR
+    return from_
+
+
+@compiled
+def learn_weights(
+    mixers: Mixers, mixer: Whole, opinions: Opinions, from_: Whole, p: NDArray[np.float64], symbol: Whole
+) -> None:
+    """One step of Adagrad on the bits of a symbol. p : what `mix` gave, overwritten with the slope along z."""
+    p[symbol] -= 1
+    gate_class = opinions.told[1]
+    for expert in opinions.active[from_ : opinions.told[0]]:
+        c, bucket = opinions.centred[expert], opinions.bucket[expert]
+        slope = p[0] * c[0] + p[1] * c[1] + p[2] * c[2] + p[3] * c[3]
+        square = slope * slope
+        mixers.weight_squares[mixer, expert, bucket] += square
+        mixers.weight[mixer, expert, bucket] -= STEP * slope / np.sqrt(mixers.weight_squares[mixer, expert, bucket])
+        mixers.gate_squares[mixer, expert, gate_class] += square
+        mixers.gate[mixer, expert, gate_class] -= (
+            GATE_STEP * slope / np.sqrt(mixers.gate_squares[mixer, expert, gate_class])
+        )
+
+
+@compiled
+def learn_rates(memory: Memory, copies: Copies, opinions: Opinions, symbol: Whole) -> None:
+    """Count for each copy expert whether what it expected came."""
+    for copy in range(len(copies.place)):
+        expected = expected_symbol(memory, copies, copy)
+        if expected >= 0:
+            learn_rate(copies, copy, opinions.bucket[1 + copy], expected == symbol)
 
 
 @compiled
@@ -276,116 +411,34 @@ def read(
     log_p : [n, 4], the network's natural log probabilities; [0, 4] for none.   growing : the memory takes in each
     symbol once it was costed.   learning : weights and rates follow.
     """
-    n_copies, n_counts, n_mixers = len(copies.place), len(memory.orders), len(mixers.first)
-    experts = 1 + n_copies + n_counts
-    centred = np.zeros((experts, 4))
-    bucket = np.zeros(experts, dtype=np.int64)
-    active = np.zeros(experts, dtype=np.int64)
-    counts = np.zeros(4, dtype=np.int64)
-    p = np.zeros(4)
+    first_count = 1 + len(copies.place)
+    experts = first_count + len(memory.orders)
+    opinions = Opinions(
+        np.zeros((experts, 4)), np.zeros(experts, np.int64), np.zeros(experts, np.int64), np.zeros(3, np.int64)
+    )
+    counts, p = np.zeros(4, dtype=np.int64), np.zeros(4)
     for t in range(len(codes)):
         symbol = np.int64(codes[t])
         find_copies(memory, head, copies)
-        n_active, surest, longest = 0, -1.0, -1
-        # the experts' opinions
+        opinions.told[0] = 0
         if len(log_p):
-            mean = (log_p[t, 0] + log_p[t, 1] + log_p[t, 2] + log_p[t, 3]) / 4.0
-            largest = log_p[t, 0]
-            for a in range(4):
-                centred[0, a] = log_p[t, a] - mean
-                largest = max(largest, log_p[t, a])
-            bucket[0] = class_of(np.exp(largest), SURE)
-            active[0] = 0
-            n_active = 1
-        for copy in range(n_copies):
-            place = copies.place[copy]
-            if place < 0 or memory.text[place] > 3:
-                continue
-            expert = 1 + copy
-            bucket[expert] = copy_bucket(copies.matched[copy], copies.misses[copy])
-            advantage = copies.advantage[copy, bucket[expert]]
-            expected = np.int64(memory.text[place]) if copy & 1 == 0 else 3 - np.int64(memory.text[place])
-            for a in range(4):
-                centred[expert, a] = -advantage / 4
-            centred[expert, expected] += advantage
-            active[n_active] = expert
-            n_active += 1
-            if advantage > surest:
-                surest = advantage
-            if longest < 0 or copies.matched[copy] > copies.matched[longest]:
-                longest = copy
-        for row in range(n_counts):
-            if head.known[0] < memory.orders[row]:
-                continue
-            total = counts_after(memory, row, head, counts)
-            if total == 0:
-                continue
-            expert = 1 + n_copies + row
-            kind = 0 if memory.dense_first[row] >= 0 else 1
-            mean = 0.0
-            for a in range(4):
-                centred[expert, a] = mixers.logs[kind, counts[a]]
-                mean += centred[expert, a] / 4
-            most = 0
-            for a in range(4):
-                centred[expert, a] -= mean
-                most = max(most, counts[a])
-            bucket[expert] = count_bucket(total, total - most)
-            active[n_active] = expert
-            n_active += 1
-        # the surest copy's class: rates are compared by their advantage
-        gate_class = 0
-        if surest >= 0 or longest >= 0:
-            rate = 1 - 3 / (3 + np.exp(surest))
-            gate_class = 1 + class_of(rate, RATE_CLASSES)
-        # mixing, coding, learning
-        for mixer in range(n_mixers):
-            if symbol > 3:
-                found.bits[t, mixer] = np.nan
-                continue
-            from_ = n_active
-            while from_ > 0 and active[from_ - 1] >= mixers.first[mixer]:
-                from_ -= 1
-            z0, z1, z2, z3 = 0.0, 0.0, 0.0, 0.0
-            for each in range(from_, n_active):
-                expert = active[each]
-                w = mixers.weight[mixer, expert, bucket[expert]] + mixers.gate[mixer, expert, gate_class]
-                z0 += w * centred[expert, 0]
-                z1 += w * centred[expert, 1]
-                z2 += w * centred[expert, 2]
-                z3 += w * centred[expert, 3]
-            top = max(max(z0, z1), max(z2, z3))
-            p[0], p[1], p[2], p[3] = np.exp(z0 - top), np.exp(z1 - top), np.exp(z2 - top), np.exp(z3 - top)
-            total_p = p[0] + p[1] + p[2] + p[3]
-            for a in range(4):
-                p[a] = (1 - 4 * FLOOR) * p[a] / total_p + FLOOR
-            found.bits[t, mixer] = -np.log2(p[symbol])
-            if not learning:
-                continue
-            p[symbol] -= 1
-            for each in range(from_, n_active):
-                expert = active[each]
-                slope = (
-                    p[0] * centred[expert, 0] + p[1] * centred[expert, 1]
-                    + p[2] * centred[expert, 2] + p[3] * centred[expert, 3]
-                )  # fmt: skip
-                b = bucket[expert]
-                mixers.weight_squares[mixer, expert, b] += slope * slope
-                mixers.weight[mixer, expert, b] -= STEP * slope / np.sqrt(mixers.weight_squares[mixer, expert, b])
-                mixers.gate_squares[mixer, expert, gate_class] += slope * slope
-                mixers.gate[mixer, expert, gate_class] -= (
-                    GATE_STEP * slope / np.sqrt(mixers.gate_squares[mixer, expert, gate_class])
-                )
-        # what is told of the longest match
+            ask_network(log_p[t], opinions)
+        ask_copies(memory, copies, opinions)
+        ask_counts(memory, head, mixers.logs, first_count, counts, opinions)
+        longest = opinions.told[2]
         found.matched[t] = copies.matched[longest] if longest >= 0 else 0
         found.source[t] = copies.place[longest] if longest >= 0 else -1
         found.reverse[t] = longest >= 0 and longest & 1 == 1
+        for mixer in range(len(mixers.first)):
+            if symbol > 3:
+                found.bits[t, mixer] = np.nan
+                continue
+            from_ = mix(mixers, mixer, opinions, p)
+            found.bits[t, mixer] = -np.log2(p[symbol])
+            if learning:
+                learn_weights(mixers, mixer, opinions, from_, p, symbol)
         if learning and symbol <= 3:
-            for copy in range(n_copies):
-                place = copies.place[copy]
-                if place >= 0 and memory.text[place] <= 3:
-                    expected = np.int64(memory.text[place]) if copy & 1 == 0 else 3 - np.int64(memory.text[place])
-                    learn_rate(copies, copy, bucket[1 + copy], expected == symbol)
+            learn_rates(memory, copies, opinions, symbol)
         if growing:
             index_windows(memory, head)
             append(memory, head, symbol)

@@ -1,6 +1,6 @@
 """Bits of every base along stretches of a genome, both strands, written piece by piece."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -51,28 +51,29 @@ class Calibration(NamedTuple):
 
 
 def score_along(
-    reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams: Seams, log_probabilities: Sink | None = None
+    reader: GenomeReader, stretches: Stretches, sink: Sink, *, seams: Seams, log_probabilities: Sequence[Sink] = ()
 ) -> Calibration:
     """Write the bits of every base of some stretches, NaN where it is unknown, strand 0 forward and 1 reverse.
 
     Within a contig a stretch is read on from what stands before it.
-    seams : filled in.   log_probabilities : gets those of every known symbol at each base, natural, [n, n_known], in
+    seams : filled in.   log_probabilities : get those of every known symbol at each base, natural, [n, n_known], in
     reading direction: on strand 1 of the complement's symbols.   Of several processes each reads contigs and strands of
     its own, and writes the bits of these; rank 0 gets the seams and the calibration of all.
     """
     model = reader.model
     writer, tally = _Writer(reader.genome, stretches, sink), _Tally(model)
-    distributions = log_probabilities and _Writer(reader.genome, stretches, log_probabilities)
+    distributions = [_Writer(reader.genome, stretches, each) for each in log_probabilities]
     for block in read_stretches(reader, stretches, seams=seams, warmup=True):
         bits = model.nats(block.logits, block.targets) / NATS_PER_BIT
         bits[block.targets == model.alphabet.unknown] = torch.nan
         writer.add(block, bits.float().cpu().numpy())
         if distributions:
-            distributions.add(block, block.logits.float().log_softmax(-1).cpu().numpy())
+            log_p = block.logits.float().log_softmax(-1).cpu().numpy()
+            for each in distributions:
+                each.add(block, log_p)
         tally.add(block)
-    writer.flush()
-    if distributions:
-        distributions.flush()
+    for each in (writer, *distributions):
+        each.flush()
     return tally.finish(reader.ranks)
 
 

@@ -1,5 +1,6 @@
 """Scoring of a genome: tracks of bits, and their means beside those of Markov models."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.along_genome import Calibration, ContigBits, contig_bits, score_along, slabs, starts_of
+from genolstm.scoring.along_genome import Calibration, ContigBits, Sink, contig_bits, score_along, slabs, starts_of
 from genolstm.scoring.beside_markov import (
     BlockBits,
     crossfitted_by_block,
@@ -18,6 +19,7 @@ from genolstm.scoring.beside_markov import (
 )
 from genolstm.scoring.blocks import Grid
 from genolstm.scoring.classes import class_bits, class_spans
+from genolstm.scoring.recall import RecallPlan, recall_along
 from genolstm.seeds import spawn
 from genolstm.seen import Seen, seen_in
 from genolstm.store.checkpoint import (
@@ -53,6 +55,7 @@ def score_genome(
     transcripts: Sequence[Transcript] = (),
     seed: int = 0,
     probabilities: bool = False,
+    recall: RecallPlan | None = None,
 ) -> ScoreTables | None:
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
@@ -61,26 +64,34 @@ def score_genome(
     on other blocks than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     probabilities : keep the model's probability of every known symbol at every base too; of one process alone.
+    recall : what recall reads, of `scoring.recall.plan_recall`; rank 0 reads all of it.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
+    n_known = genome.alphabet.n_known
     with (
         write_score(
-            output,
-            stretches,
-            genome.length_of,
-            reader.strands,
-            provenance,
-            letters=genome.alphabet.n_known if probabilities else 0,
+            output, stretches, genome.length_of, reader.strands, provenance, letters=n_known if probabilities else 0,
+            recall=recall is not None,
         )
         if writes
-        else open_spool(output, stretches.bases)
-    ) as file:
-        kept = file.probabilities if isinstance(file, ScoreFile) else None
-        calibration = score_along(reader, stretches, file, seams=seams, log_probabilities=kept)
+        else open_spool(output, stretches.bases) as file,
+        open_spool(output, stretches.bases, (n_known,)) as log_p,
+    ):  # fmt: skip
+        sinks: list[Sink] = [log_p] if recall is not None else []
+        if isinstance(file, ScoreFile) and file.probabilities is not None:
+            sinks.append(file.probabilities)
+        calibration = score_along(reader, stretches, file, seams=seams, log_probabilities=sinks)
         gather_rows(reader, stretches, file, starts_of(stretches))
+        if recall is not None:
+            gather_rows(reader, stretches, log_p, starts_of(stretches), shape=log_p.shape)
         if not isinstance(file, ScoreFile):
             return None
         tables = _tables(file, checkpoint, genome, stretches, calibration, seams, transcripts, seed)
+        if recall is not None:
+            rows = recall_along(reader, recall, stretches, log_p, beside=output, tracks=file, seed=seed)
+            spans = class_spans(transcripts, genome.names) if transcripts else None
+            gains = class_bits(file.read_gain, stretches, spans, spawn(seed, "bootstrap")) if spans else ()
+            tables = dataclasses.replace(tables, recall=rows, recall_classes=gains)
         file.finish(tables, records)
     return tables
 

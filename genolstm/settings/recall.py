@@ -72,6 +72,10 @@ class RecallSettings(Settings):
                 raise UsageError(f"{spelled} must rise, each once, unlike {', '.join(map(str, values))}.")
             if values and not (low <= values[0] and values[-1] <= high):
                 raise UsageError(f"{spelled} must lie between {low} and {high}, unlike {', '.join(map(str, values))}.")
+        if self.recall is RecallMode.NONE:
+            for name in ("recall_lengths", "recall_orders", "recall_index_bits"):
+                if getattr(self, name) != getattr(type(self), name):
+                    raise UsageError(f"--{name.replace('_', '-')} is of --recall, which is not given; give both.")
         if not self.recall_lengths:
             raise UsageError("recall needs at least one window length: give --recall-lengths 12,16,20,32.")
         if not FEWEST_INDEX_BITS <= self.recall_index_bits <= MOST_INDEX_BITS:

@@ -32,6 +32,7 @@ from genolstm.store.lineage import (
     write_training,
 )
 from genolstm.store.model_card import ModelCard
+from genolstm.store.recall import RecallBits, read_recall, write_recall
 from genolstm.store.schema import Kind
 
 Weights = dict[str, NDArray[np.float32]]
@@ -149,7 +150,7 @@ class Checkpoint:
     history, looks : columns by name.   genome_sha256 : content hash of the genome file.
     card : of a published model; its weights are then stored as float16, see `packing`.
     training : hashes of the training sequence; None in files of 0.1.0.   genomes : of several genomes, each.
-    ancestors : models that it goes on from, the oldest first.
+    ancestors : models that it goes on from, the oldest first.   recall : of the held-out parts, where it was asked for.
     """
 
     model: ModelSettings
@@ -167,6 +168,7 @@ class Checkpoint:
     training: TrainingSequence | None = None
     genomes: tuple[GenomeRecord, ...] = ()
     ancestors: tuple[Ancestor, ...] = ()
+    recall: tuple[RecallBits, ...] = ()
 
     @property
     def bases(self) -> int:
@@ -192,6 +194,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, provenance: Provenance)
         _write_columns(file.create_group("looks"), checkpoint.looks, LOOKS)
         _write_split(file, checkpoint)
         write_bits(file.create_group("bits"), checkpoint.bits)
+        if checkpoint.recall:
+            write_recall(file.create_group("recall_bits"), checkpoint.recall)
         if checkpoint.training:
             write_training(file, checkpoint.training)
         write_genomes(file, checkpoint.genomes)
@@ -291,6 +295,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             training=read_training(file) if "training" in file else None,
             genomes=read_genomes(file),
             ancestors=read_ancestors(file),
+            recall=read_recall(file["recall_bits"]) if "recall_bits" in file else (),
         )
     _check_weights(checkpoint, where)
     return checkpoint

@@ -49,8 +49,9 @@ class Kind(StrEnum):
 # standing is called fraction_of_ceiling, states and pooling are named; 5: folds, pools beside
 # offsets, predictions that are of no linear probe; files of earlier versions are read as they are.
 # checkpoint 2: auxiliary heads; 3: a card, and then weights of float16; 4: hashes of the training sequence.
-# checkpoint 4 and score 2: the difference from the best Markov line; 6: several genomes, and ancestors
-SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 5, Kind.CHECKPOINT: 6}
+# checkpoint 4 and score 2: the difference from the best Markov line; checkpoint 6: several genomes, ancestors, recall;
+# score 3: recall, probabilities
+SCHEMA_VERSION: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 5, Kind.CHECKPOINT: 6, Kind.SCORE: 3}
 # from which on a file carries checksums of its blocks, and its content hash is of content alone
 CHECKED_SINCE: dict[Kind, int] = dict.fromkeys(Kind, 2) | {Kind.PROBE: 4, Kind.CHECKPOINT: 5}
 
@@ -122,6 +123,45 @@ def _bits(group: str) -> tuple[Dataset, ...]:
     )
 
 
+def _classes(group: str, mean: str) -> tuple[Dataset, ...]:
+    """Table of means over the bases of each class of an annotation."""
+    rows = (
+        ("name", "string", "", "CDS, UTR, intron, noncoding exon, intergenic"),
+        ("sense", "string", "", "read along the feature, against it, or both"),
+        ("symbols", "int64", "", "known bases"),
+        ("bits", "float64", "bits/base", mean),
+        ("low", "float64", "bits/base", "2.5 % point, by blocks of 100 kb"),
+        ("high", "float64", "bits/base", "97.5 % point"),
+    )
+    return tuple(
+        Dataset(f"{group}/{name}", (group,), dtype, unit, meaning, required=False)
+        for name, dtype, unit, meaning in rows
+    )
+
+
+def _recall(group: str) -> tuple[Dataset, ...]:
+    """Table of bits with and without recall."""
+    rows = (
+        ("mode", "string", "", "frozen: the text is the training sequence; online: and what was scored before"),
+        ("part", "string", "", "test; not trained on: all that was read"),
+        ("symbols", "int64", "", "known bases, both strands"),
+        ("network", "float64", "bits/base", "the network alone"),
+        ("mixed", "float64", "bits/base", "network, copies and counts"),
+        ("without_network", "float64", "bits/base", "copies and counts, in the same mode"),
+        ("counts", "float64", "bits/base", "counts alone, in the same mode"),
+        ("windows", "int64", "", "of 10 kb, with any known base"),
+        ("median_gain", "float64", "bits/base", "that the median window gains over the network alone"),
+        ("top_fraction", "float64", "", "of the whole gain in the best 5 % of windows; NaN without a gain"),
+        ("difference", "float64", "bits/base", "mixed less the better of network and without_network"),
+        ("low", "float64", "bits/base", "2.5 % point of it, by blocks of 100 kb"),
+        ("high", "float64", "bits/base", "97.5 % point"),
+    )
+    return tuple(
+        Dataset(f"{group}/{name}", (group,), dtype, unit, meaning, required=False)
+        for name, dtype, unit, meaning in rows
+    )
+
+
 def _seams(group: str, axis: str, other: str) -> tuple[Dataset, ...]:
     """Table of places where the states of two passes were compared."""
     return (
@@ -183,6 +223,7 @@ CHECKPOINT = (
     ),
     *_bits("bits"),
     *_ANCESTOR,
+    *_recall("recall_bits"),
     Dataset("auxiliary/task", ("tasks",), "string", "", "what each auxiliary head predicts", required=False),
     Dataset("auxiliary/mean", ("tasks",), "float64", "", "of the target, over the training part", required=False),
     Dataset("auxiliary/sd", ("tasks",), "float64", "", "its standard deviation there", required=False),
@@ -372,12 +413,18 @@ SCORE = (
     Dataset("calibration/sampled", ("bins",), "int64", "", "symbols x bases, of every eighth base"),
     Dataset("calibration/predicted", ("bins",), "float64", "", "mean predicted probability"),
     Dataset("calibration/observed", ("bins",), "float64", "", "fraction that came"),
-    Dataset("classes/name", ("classes",), "string", "", "CDS, UTR, intron, noncoding exon, intergenic", required=False),
-    Dataset("classes/sense", ("classes",), "string", "", "read along the feature, against it, or both", required=False),
-    Dataset("classes/symbols", ("classes",), "int64", "", "known bases", required=False),
-    Dataset("classes/bits", ("classes",), "float64", "bits/base", "their mean", required=False),
-    Dataset("classes/low", ("classes",), "float64", "bits/base", "2.5 % point, by blocks of 100 kb", required=False),
-    Dataset("classes/high", ("classes",), "float64", "bits/base", "97.5 % point", required=False),
+    *_classes("classes", "their mean"),
+    *_recall("recall_bits"),
+    *_classes("recall_classes", "mean that recall gained over the network alone"),
+    *(
+        Dataset(f"recall/{name}/{strand}", ("bases",), "float32", unit, meaning, required=False)
+        for name, unit, meaning in (
+            ("gain", "bits", "that recall gained over the network alone; NaN where it did not read"),
+            ("matched", "bp", "bases since the last miss of the longest match before the base; 0 without one"),
+            ("distance", "bp", "to the base that it was expected from, on the same contig; else NaN"),
+        )
+        for strand in ("forward", "reverse")
+    ),
     *_seams("seams", "seams", "burned-in against true state"),
     *_seams("leads", "leads", "after the whole warm-up against half of it"),
 )

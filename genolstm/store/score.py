@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from genolstm.regions import STRAND_NAMES, Part, Stretches
 from genolstm.store.checkpoint import PartBits, read_bits, write_bits
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.recall import RecallBits, read_recall, write_recall
 from genolstm.store.schema import Kind
 
 SLAB = 1 << 18  # bases of a track that are read at a time
 PROBABILITIES = "probabilities"
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+RECALL_TRACKS = ("gain", "matched", "distance")
 
 
 class ClassBits(NamedTuple):
@@ -46,7 +48,8 @@ class ScoreTables:
     markov_counted_on : stretches that the Markov models were counted on.
     calibration : columns by name.   calibration_error : expected calibration error.
     seams : columns by name.   leads : the same of warm-ups.   seam_summary : plain numbers.
-    classes : where there was an annotation.
+    classes : where there was an annotation.   recall : where it was asked for.   recall_classes : mean bits gained by
+    it, where there was an annotation too.
     """
 
     symbols: NDArray[np.int64]
@@ -60,6 +63,8 @@ class ScoreTables:
     leads: Mapping[str, NDArray[Any]]
     seam_summary: Mapping[str, float]
     classes: tuple[ClassBits, ...] = ()
+    recall: tuple[RecallBits, ...] = ()
+    recall_classes: tuple[ClassBits, ...] = ()
 
 
 class Probabilities:
@@ -91,6 +96,7 @@ class ScoreFile:
         self.file, self.strands = file, strands
         self.tracks = [file[f"bits/{name}"] for name in STRAND_NAMES[:strands]]
         self.probabilities = Probabilities(file[PROBABILITIES], strands) if PROBABILITIES in file else None
+        self.recall_tracks = tuple(name for name in RECALL_TRACKS if f"recall/{name}" in file)
 
     @property
     def stretches(self) -> Stretches:
@@ -114,11 +120,30 @@ class ScoreFile:
         values: NDArray[np.float32] = self.tracks[strand][first:end]
         return values
 
+    def write_recall(
+        self, strand: int, first: int, gain: NDArray[np.float32], matched: NDArray[np.float32],
+        distance: NDArray[np.float32],
+    ) -> None:  # fmt: skip
+        """Write what recall found of some bases, float32 [n] each."""
+        for name, values in zip(RECALL_TRACKS, (gain, matched, distance), strict=True):
+            self.file[f"recall/{name}/{STRAND_NAMES[strand]}"][first : first + len(values)] = values
+
+    def read_recall(self, name: str, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read a track of RECALL_TRACKS of some bases, float32 [end - first]; NaN where recall did not read."""
+        values: NDArray[np.float32] = self.file[f"recall/{name}/{STRAND_NAMES[strand]}"][first:end]
+        return values
+
+    def read_gain(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read the bits that recall gained of some bases, float32 [end - first]; NaN where it did not read."""
+        return self.read_recall(RECALL_TRACKS[0], strand, first, end)
+
+    def mean_gain_runs(self) -> Iterator[Runs]:
+        """Mean bits that recall gained over both strands, as `mean_runs`."""
+        return self._runs(self._mean_of(self.read_gain))
+
     def mean_runs(self) -> Iterator[Runs]:
         """Mean bits of the strands as runs of equal value: contig, starts, ends, values, a slab at a time."""
-        return self._runs(
-            lambda first, end: np.mean([self.read(strand, first, end) for strand in range(self.strands)], axis=0)
-        )
+        return self._runs(self._mean_of(self.read))
 
     def probability_runs(self, letter: int) -> Iterator[Runs]:
         """Mean probability of one letter, by its code, as `mean_runs`. Raises ValueError where the file has none."""
@@ -126,6 +151,12 @@ class ScoreFile:
             raise ValueError("this score file holds no probabilities")
         held = self.probabilities
         return self._runs(lambda first, end: held.mean(first, end)[:, letter])
+
+    def _mean_of(
+        self, read: Callable[[int, int, int], NDArray[np.float32]]
+    ) -> Callable[[int, int], NDArray[np.floating]]:
+        """Mean over the strands of what is read of a strand's places [first, end)."""
+        return lambda first, end: np.mean([read(strand, first, end) for strand in range(self.strands)], axis=0)
 
     def _runs(self, read: Callable[[int, int], NDArray[np.floating]]) -> Iterator[Runs]:
         """Runs of what is read of places [first, end), a slab at a time."""
@@ -149,32 +180,33 @@ class ScoreFile:
         for name, columns in (("calibration", tables.calibration), ("seams", tables.seams), ("leads", tables.leads)):
             for column, values in columns.items():
                 file[f"{name}/{column}"] = values
-        if tables.classes:
-            group = file.create_group("classes")
-            names, senses, *numbers = zip(*tables.classes, strict=True)
-            write_strings(group, "name", names)
-            write_strings(group, "sense", senses)
-            for column, row in zip(ClassBits._fields[2:], numbers, strict=True):
-                group[column] = np.array(row, dtype=np.int64 if column == "symbols" else np.float64)
+        for name, classes in (("classes", tables.classes), ("recall_classes", tables.recall_classes)):
+            if classes:
+                _write_classes(file.create_group(name), classes)
+        if tables.recall:
+            write_recall(file.create_group("recall_bits"), tables.recall)
         file.attrs["markov_counted_on"] = tables.markov_counted_on
         file.attrs["calibration_error"] = tables.calibration_error
         file.attrs["seams"] = json.dumps(dict(tables.seam_summary), sort_keys=True)
         write_records(file, records)
 
 
+def _write_classes(group: h5py.Group, classes: tuple[ClassBits, ...]) -> None:
+    names, senses, *numbers = zip(*classes, strict=True)
+    write_strings(group, "name", names)
+    write_strings(group, "sense", senses)
+    for column, row in zip(ClassBits._fields[2:], numbers, strict=True):
+        group[column] = np.array(row, dtype=np.int64 if column == "symbols" else np.float64)
+
+
 @contextmanager
 def write_score(
-    path: Path,
-    stretches: Stretches,
-    lengths: Mapping[str, int],
-    strands: int,
-    provenance: Provenance,
-    *,
-    letters: int = 0,
-) -> Iterator[ScoreFile]:
+    path: Path, stretches: Stretches, lengths: Mapping[str, int], strands: int, provenance: Provenance, *,
+    letters: int = 0, recall: bool = False,
+) -> Iterator[ScoreFile]:  # fmt: skip
     """Open a score file for its tracks and tables; it appears when complete, whole or not at all.
 
-    letters : of which it keeps the probabilities; 0 keeps none.
+    letters : of which it keeps the probabilities; 0 keeps none.   recall : whether it has the tracks of recall too.
     """
     with write_file(path, Kind.SCORE, provenance) as file:
         group = file.create_group("contigs")
@@ -186,7 +218,8 @@ def write_score(
         spans = stretches.end - stretches.start
         group["first"] = np.cumsum(spans) - spans
         for name in STRAND_NAMES[:strands]:
-            file.create_dataset(f"bits/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
+            for track in ("bits", *(f"recall/{each}" for each in RECALL_TRACKS if recall)):
+                file.create_dataset(f"{track}/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
             if letters:
                 shape = (int(spans.sum()), letters)
                 file.create_dataset(f"{PROBABILITIES}/{name}", shape=shape, dtype=np.float16, fillvalue=np.nan)
@@ -215,15 +248,17 @@ def read_score_tables(path: Path) -> ScoreTables:
             markov_counted_on=str(file.attrs["markov_counted_on"]),
             calibration_error=float(file.attrs["calibration_error"]),
             seam_summary=json.loads(file.attrs["seams"]),
-            classes=_read_classes(file),
+            classes=_read_classes(file, "classes"),
+            recall=read_recall(file["recall_bits"]) if "recall_bits" in file else (),
+            recall_classes=_read_classes(file, "recall_classes"),
             **columns,
         )
 
 
-def _read_classes(file: h5py.File) -> tuple[ClassBits, ...]:
-    if "classes" not in file:
+def _read_classes(file: h5py.File, name: str) -> tuple[ClassBits, ...]:
+    if name not in file:
         return ()
-    group = file["classes"]
-    text = [strings(group[name]) for name in ("name", "sense")]
-    numbers = [group[name][()].tolist() for name in ClassBits._fields[2:]]
+    group = file[name]
+    text = [strings(group[column]) for column in ("name", "sense")]
+    numbers = [group[column][()].tolist() for column in ClassBits._fields[2:]]
     return tuple(ClassBits(*row) for row in zip(*text, *numbers, strict=True))

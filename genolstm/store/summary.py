@@ -11,6 +11,7 @@ from genolstm.store.comparison import comparison_in
 from genolstm.store.files import open_any
 from genolstm.store.lineage import read_ancestors, read_genomes
 from genolstm.store.prediction import Judged, PredictedTarget, Prediction, met, prediction_in
+from genolstm.store.recall import RecallBits, read_recall
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
 from genolstm.store.variants import LETTERS, VariantsFile, snv_summary
@@ -40,6 +41,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _lineage(file)
         if file.attrs["kind"] == Kind.SCORE:
             summary["bits/base"] = _bits(file["parts"])
+        if "recall_bits" in file:
+            summary["recall, bits/base"] = _recall(read_recall(file["recall_bits"]))
         if file.attrs["kind"] == Kind.PROBE:
             summary |= {target: _verdict(file[target]) for target in file if target != "contigs"}
         if file.attrs["kind"] == Kind.COUNTS:
@@ -60,6 +63,14 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (HDF5 attributes of any type)
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _recall(rows: tuple[RecallBits, ...]) -> dict[str, str]:
+    return {
+        f"{row.mode}, {row.part}": f"network {row.network:.4f}, network + recall {row.mixed:.4f}, without the network"
+        f" {row.without_network:.4f}; the median 10-kb window gains {row.median_gain:.4f}"
+        for row in rows
+    }
 
 
 def _bits(group: h5py.Group) -> dict[str, str]:

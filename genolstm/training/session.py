@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from genolstm.errors import InputError, UsageError
@@ -19,15 +21,18 @@ from genolstm.lanes import BatchSource, WeightedLanes, batches_of
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.regions import Part, Stretches
-from genolstm.seen import seen_in, training_sequence
+from genolstm.scoring.recall import RecallPlan, plan_recall, recall_test_part
+from genolstm.seen import Seen, seen_in, training_sequence
 from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
+from genolstm.settings.recall import RecallSettings
 from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
 from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
 from genolstm.store.joined_genome import members_of
 from genolstm.store.lineage import Ancestor, GenomeRecord, TrainingSequence
+from genolstm.store.recall import RecallBits
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import mean_bits
 from genolstm.training.evaluation import held_out_bits
@@ -189,8 +194,33 @@ class TrainingSession:
             log.warning("%s", told)
         return seen.near
 
-    def checkpoint(self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False) -> Checkpoint:
-        """The model as it is now. bits : of `evaluate`.
+    def plan_recall(self, settings: RecallSettings) -> RecallPlan:
+        """What recall will read to judge the test part.
+
+        Raises UsageError where there is none, or nothing to fit its weights on, and as `scoring.recall.plan_recall`.
+        """
+        missing = [name for name in ("valid", "test") if Part[name.upper()] not in self.held_out]
+        if missing:
+            raise UsageError(
+                f"--recall fits its weights on the validation part and is judged on the test part, and there is no"
+                f" {' and no '.join(missing)} part with a known base: name contigs for both, or leave --recall out."
+            )
+        everything = np.ones(len(self.genome.names), dtype=np.bool_)
+        seen = Seen(split=self.split, complete=True, recognised=everything, near={})
+        return plan_recall(
+            seen, self.genome, self.split.of(Part.TEST), settings, genome_name=str(self.genome.path),
+            model_name="the model",
+        )  # fmt: skip
+
+    def recall(self, plan: RecallPlan, beside: Path) -> tuple[RecallBits, ...]:
+        """Bits of the test part with and without recall. beside : an output, in whose folder scratch may lie."""
+        self.run.model.eval()
+        return recall_test_part(self._reader, plan, beside=beside, seed=self.run.settings.seed)
+
+    def checkpoint(
+        self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False, recall: tuple[RecallBits, ...] = ()
+    ) -> Checkpoint:
+        """The model as it is now. bits : of `evaluate`.   recall : of `recall`.
 
         resumable : with all that the training needs to go on to the same bits; of several processes all must ask.
         """
@@ -210,6 +240,7 @@ class TrainingSession:
             training=None if resumable else self._training_sequence,
             genomes=self.genomes,
             ancestors=self.ancestors,
+            recall=recall,
         )
 
     @cached_property

@@ -39,7 +39,7 @@ def test_both_strands_are_by_the_letter_of_the_forward_one(tiny_genome, stretche
         ) as file,
     ):
         reader = GenomeReader(model, tiny_genome, EXACT)
-        score_along(reader, stretches, file, seams=Seams(), log_probabilities=file.probabilities)
+        score_along(reader, stretches, file, seams=Seams(), log_probabilities=[file.probabilities])
         found = [track[()].astype(float) for track in file.probabilities.tracks]
         mean = file.probabilities.mean(0, stretches.bases)
         bits = file.read(0, 0, stretches.bases)

@@ -1,0 +1,56 @@
+"""Lines and JSON of what recall gained, wherever it is told: each text that it looked in apart from the other."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genolstm.store.recall import RecallBits
+
+WHAT_IT_IS = (
+    "with recall: the model plus copies and counts of sequence that was read before; not a better model of ordinary"
+    " sequence, see the median window"
+)
+TEXTS = {
+    "frozen": "frozen (looks in the training sequence alone)",
+    "online": "online, a figure apart (also looks in, and learns from, what was scored before)",
+}
+
+
+def recall_lines(rows: "Sequence[RecallBits]", unit: str = "base") -> Iterator[str]:
+    """Lines that tell the bits with and without recall, and where its gain lies."""
+    for row in rows:
+        yield (
+            f"{row.part}, recall {TEXTS[row.mode]}: network {row.network:.4f}, network + recall {row.mixed:.4f}"
+            f" bits/{unit}; without the network: copies + counts {row.without_network:.4f}, counts {row.counts:.4f};"
+            f" {_difference(row)}"
+        )
+        yield (
+            f"  the median 10-kb window gains {row.median_gain:.4f} bits/{unit}; {_concentration(row)} (of"
+            f" {row.windows:,} windows)"
+        )
+    if rows:
+        yield WHAT_IT_IS
+
+
+def _difference(row: "RecallBits") -> str:
+    better = "network" if row.network <= row.without_network else "copies + counts"
+    if not math.isfinite(row.low):
+        return f"{row.difference:+.4f} from the better of the two ({better}), and too few blocks for an interval"
+    interval = f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]"
+    word = "below" if row.high < 0 else "above" if row.low > 0 else "no difference from"
+    return f"{word} the better of the two ({better}): {interval}"
+
+
+def _concentration(row: "RecallBits") -> str:
+    if math.isnan(row.top_fraction):
+        return "there is no gain in all"
+    return f"{100 * row.top_fraction:.0f} % of the gain lies in the best 5 %"
+
+
+def recall_summary(rows: "Sequence[RecallBits]") -> list[dict[str, Any]]:
+    """The same as --json prints it."""
+    return [
+        {name: value if not isinstance(value, float) or math.isfinite(value) else None for name, value in row.items()}
+        for row in (each._asdict() for each in rows)
+    ]
