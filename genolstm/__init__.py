@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
+    from genolstm.api.explaining import Dependencies, dependencies
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compared",
+    "Dependencies",
     "Embedding",
     "GenolstmError",
     "Genome",
@@ -38,6 +40,7 @@ __all__ = [
     "__version__",
     "all_snvs",
     "compare",
+    "dependencies",
     "embed",
     "fit_methylation",
     "load",
@@ -55,6 +58,7 @@ __all__ = [
 _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
+    "api.explaining": ("Dependencies", "dependencies"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

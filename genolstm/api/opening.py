@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.api.comparing import read_comparison_file
+from genolstm.api.explaining import read_dependencies
 from genolstm.api.fitting import read_fit
 from genolstm.api.genomes import open_genome
 from genolstm.api.models import load
@@ -31,6 +32,7 @@ READERS: dict[Kind, Callable[[Path], Any]] = {
     Kind.STUDY: read_studies,
     Kind.COMPARISON: read_comparison_file,
     Kind.VARIANTS: read_snvs,
+    Kind.DEPENDENCIES: read_dependencies,
 }
 
 
@@ -44,7 +46,7 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
 
     Returns
     -------
-    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Snvs, or a record of ``genolstm.store``
+    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Snvs, Dependencies, or a record of the store
         What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 

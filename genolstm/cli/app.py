@@ -14,6 +14,7 @@ from genolstm.cli import (
     bench,
     compare,
     demo,
+    dependencies,
     doctor,
     embed,
     export,
@@ -69,6 +70,7 @@ app.command(cls=PathCheckedCommand)(score.score)
 app.command(cls=PathCheckedCommand)(embed.embed)
 app.command(cls=PathCheckedCommand)(gates.gates)
 app.command(cls=PathCheckedCommand)(variants.variants)
+app.command(cls=PathCheckedCommand)(dependencies.dependencies)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")

@@ -7,6 +7,7 @@ from genolstm.figures import (
     changes,
     comparison,
     counted,
+    dependencies,
     gates,
     hidden,
     methylation,
@@ -31,6 +32,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.STUDY: studies.pictures_of_file,
     Kind.COMPARISON: comparison.pictures_of,
     Kind.VARIANTS: changes.pictures_of,
+    Kind.DEPENDENCIES: dependencies.pictures_of,
 }
 
 

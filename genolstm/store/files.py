@@ -273,6 +273,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.STUDY: "study",
                 Kind.COMPARISON: "compare",
                 Kind.VARIANTS: "variants --all-snvs",
+                Kind.DEPENDENCIES: "dependencies",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from genolstm.store.comparison import comparison_in
+from genolstm.store.dependencies import DependenciesFile, dependency_summary
 from genolstm.store.files import open_any
 from genolstm.store.results import CEILING_NAMES
 from genolstm.store.schema import Kind, type_name
@@ -49,6 +50,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _comparison(file)
         if file.attrs["kind"] == Kind.VARIANTS:
             summary["mean log-likelihood ratio (bits)"] = _changes(file)
+        if file.attrs["kind"] == Kind.DEPENDENCIES:
+            summary |= _dependencies(file)
         summary["datasets"] = _datasets(file)
     return summary
 
@@ -153,6 +156,23 @@ def _changes(file: h5py.File) -> dict[str, str]:
         f"{LETTERS[old]}>{LETTERS[new]}": f"{found.mean[old, new]:+.4f}, {found.changes[old, new]:,} changes"
         for old, new in zip(*np.nonzero(found.changes), strict=True)
     }
+
+
+def _dependencies(file: h5py.File) -> dict[str, dict[str, str]]:
+    """Strongest blocks, and tests of introns."""
+    found = dependency_summary(DependenciesFile(file))
+    blocks = {
+        f"{found.contigs[row.contig]}:{row.start + 1}-{row.end} with {row.other_start + 1}-{row.other_end}": (
+            f"{row.value:.4f}, matched {row.matched:.4f}, z {row.z:.1f}, p {row.p:.2g} of {row.pairs:,} pairs"
+        )
+        for row in found.blocks
+    }
+    tests = {
+        row.model: f"{_with_ends(row.difference, row.low, row.high, sign='+')} bits over {row.introns:,} introns:"
+        f" {row.verdict}"
+        for row in found.tests
+    }
+    return {name: rows for name, rows in (("blocks", blocks), ("donors and acceptors", tests)) if rows}
 
 
 def _with_ends(value: float, low: float, high: float, *, sign: str = "") -> str:
