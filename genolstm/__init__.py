@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
-    from genolstm.api.explaining import Dependencies, dependencies
+    from genolstm.api.explaining import Dependencies, Samples, dependencies, sample
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -32,6 +32,7 @@ __all__ = [
     "Methylation",
     "Model",
     "Probe",
+    "Samples",
     "Scores",
     "Sites",
     "Snvs",
@@ -51,6 +52,7 @@ __all__ = [
     "probe_protein",
     "probe_sites",
     "probe_splice",
+    "sample",
     "score",
     "train",
 ]  # fmt: skip
@@ -58,7 +60,7 @@ __all__ = [
 _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
-    "api.explaining": ("Dependencies", "dependencies"),
+    "api.explaining": ("Dependencies", "Samples", "dependencies", "sample"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

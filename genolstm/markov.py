@@ -514,6 +514,26 @@ def next_symbol_probabilities(model: MarkovModel, context: Codes) -> Floats:
     return np.array([_blend(model, _evidence_on(counts, codes, len(context)))[0] for codes in each])
 
 
+def next_symbols(model: MarkovModel, contexts: Codes) -> Floats:
+    """The blend's opinion after each of some contexts of known symbols, the nearest last: [n, n_known].
+
+    contexts : uint8 [n, m].
+    """
+    counts, n_known, (n, given) = model.counts, model.counts.alphabet.n_known, contexts.shape
+    shape = (counts.max_order + 1, n * n_known)
+    seen, total, kind = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+    context = np.zeros(n, dtype=np.int64)
+    for order in range(min(given, counts.max_order) + 1):
+        if order:
+            context = context + contexts[:, given - order] * np.int64(n_known ** (order - 1))
+        rows = counts.tables[order].rows(context)
+        of_all = rows.sum(axis=1)
+        seen[order], total[order] = rows.ravel(), np.repeat(of_all, n_known)
+        kind[order] = np.repeat(_kinds(rows.max(axis=1), of_all), n_known)
+    reach = np.full(n * n_known, min(given, counts.max_order))
+    return _blend(model, Evidence(seen, total, kind, reach)).reshape(n, n_known)
+
+
 def _blend(model: MarkovModel, evidence: Evidence) -> Floats:
     """Probability of each symbol by the blend: [n]."""
     return _mixed(model, _parts(model, evidence), evidence)

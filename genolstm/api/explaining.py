@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genolstm.alphabet import decode, encode
 from genolstm.api.found import as_found
 from genolstm.api.genomes import genes_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import InputError, UsageError
+from genolstm.explaining.sampling import sample as draw_samples
 from genolstm.explaining.whole import dependency_map, intron_couplings
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import Stretches, stretches_of
-from genolstm.settings.explaining import DependencySettings
+from genolstm.settings.explaining import DependencySettings, SampleSettings
 from genolstm.store.dependencies import DependencySummary, dependency_summary, open_dependencies
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -137,3 +139,67 @@ def dependencies(
         path = Path(folder) / "dependencies.h5"
         run(reader, stretches, chosen, path, came, Records(), transcripts=transcripts)
         return read_dependencies(path)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Sequences that a model wrote.
+
+    Attributes
+    ----------
+    sequences
+        Letters of each.
+    bits
+        Mean -log2 P of the drawn symbols under the model, in bits a symbol.
+    entropy
+        Mean entropy of its predictions at the same places, in bits.
+    """
+
+    sequences: tuple[str, ...]
+    bits: float
+    entropy: float
+
+
+@as_found()
+def sample(model: Model, number: int = 10, length: int = 1_000, *, prompt: str = "", **settings: Any) -> Samples:  # noqa: ANN401
+    """Draw sequences from a model, symbol by symbol.
+
+    Parameters
+    ----------
+    model
+        Of any alphabet.
+    number
+        Sequences to draw.
+    length
+        Symbols of each.
+    prompt
+        Letters that are read before the first symbol is drawn.
+    **settings
+        Any field of ``genolstm.settings.explaining.SampleSettings``: ``temperature=0.5, seed=2``.
+
+    Returns
+    -------
+    Samples
+        The same letters as ``genolstm sample`` writes.
+
+    Raises
+    ------
+    InputError
+        The prompt holds a letter that is none, or a setting is not known.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> drawn = gl.sample(gl.load("model.h5"), 3, 50, temperature=0)
+    >>> len(set(drawn.sequences)), len(drawn.sequences[0])
+    (1, 50)
+    """
+    chosen = SampleSettings.from_json({"number": number, "length": length, **settings}, where="sample")
+    alphabet = model.network.alphabet
+    if strange := set(prompt.upper()) - set(alphabet.letters):
+        raise InputError(f"the prompt holds '{sorted(strange)[0]}', which is none of {alphabet.letters}; correct it.")
+    found = draw_samples(model.evaluated(), chosen, prompt=encode(prompt, alphabet) if prompt else None)
+    return Samples(
+        sequences=tuple(decode(row, alphabet) for row in found.codes), bits=found.bits, entropy=found.entropy
+    )

@@ -24,6 +24,7 @@ from genolstm.cli import (
     models,
     probe,
     report,
+    sample,
     score,
     show,
     study,
@@ -71,6 +72,7 @@ app.command(cls=PathCheckedCommand)(embed.embed)
 app.command(cls=PathCheckedCommand)(gates.gates)
 app.command(cls=PathCheckedCommand)(variants.variants)
 app.command(cls=PathCheckedCommand)(dependencies.dependencies)
+app.command(cls=PathCheckedCommand)(sample.sample)
 app.add_typer(probe.app, name="probe")
 app.add_typer(methylation.app, name="methylation")
 app.add_typer(models.app, name="models")

@@ -62,16 +62,15 @@ def test_a_base_that_moves_everything_is_no_block(noise):
 
 
 def planted(kind, count, rng):
-    """Random DNA in which a fixed mark announces a stem or a tandem repeat: letters, and its pairs of places."""
-    letters, pairs, mark = [], [], "GGATCC"
-    for _ in range(count):
+    """Units of a fixed mark and a stem or a tandem repeat of random bases: letters, and its pairs of places."""
+    letters, pairs, mark = [], [], "GGATCC"  # its own reverse complement
+    loop = 0 if kind == "repeat" else 3
+    for unit in range(count):
         arm = "".join(rng.choice(list("ACGT"), 4))
         copy = arm if kind == "repeat" else "".join({"A": "T", "C": "G", "G": "C", "T": "A"}[x] for x in arm[::-1])
-        loop = "" if kind == "repeat" else "TTT"
-        at = sum(map(len, letters)) + len(mark)
-        ends = at + len(arm) + len(loop)
-        pairs += [(at + step, ends + (step if kind == "repeat" else 3 - step)) for step in range(4)]
-        letters.append(mark + arm + loop + copy + "".join(rng.choice(list("ACGT"), rng.integers(4, 9))))
+        letters.append(mark + arm + "".join(rng.choice(list("ACGT"), loop)) + copy)
+        at = unit * len(letters[0]) + len(mark)
+        pairs += [(at + step, at + 4 + loop + (step if kind == "repeat" else 3 - step)) for step in range(4)]
     return "".join(letters), pairs
 
 
