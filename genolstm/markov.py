@@ -514,6 +514,18 @@ def next_symbol_probabilities(model: MarkovModel, context: Codes) -> Floats:
     return np.array([_blend(model, _evidence_on(counts, codes, len(context)))[0] for codes in each])
 
 
+def log2_probabilities(model: MarkovModel, codes: Codes) -> Floats:
+    """log2 P of each symbol given those before it, one strand, by the blend; 0 where it is unknown: [n].
+
+    codes : uint8 [n]; no context reaches over an unknown symbol.
+    """
+    found = np.zeros(len(codes))
+    known = np.flatnonzero(codes < model.counts.alphabet.n_known)
+    if len(known):
+        found[known] = np.log2(_blend(model, _evidence_on(model.counts, codes, 0)))
+    return found
+
+
 def next_symbols(model: MarkovModel, contexts: Codes) -> Floats:
     """The blend's opinion after each of some contexts of known symbols, the nearest last: [n, n_known].
 

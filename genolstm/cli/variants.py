@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from genolstm.store.genome import Genome
     from genolstm.variants.all_snvs import SnvResult
     from genolstm.variants.annotated import AnnotationResult
+    from genolstm.variants.controls import VariantControls
 
 CONTIGS_LOGGED = 8
 HDF5 = ".h5"
@@ -65,7 +66,9 @@ def variants(
 
     Written as INFO fields LSTM_LLR (bits, negative: less likely than REF) and LSTM_SHIFT, each also by strand, to
     .vcf, .vcf.gz (with a tabix index) or .bcf. Records keep their order and all that they hold. Alleles without a
-    sequence, or whose REF is not in the genome, are counted and stay as they are.
+    sequence, or whose REF is not in the genome, are counted and stay as they are. MARKOV_LLR is the same ratio under
+    an interpolated Markov model; with --background, LSTM_PERCENTILE places a change among those of the same
+    substitution and trinucleotide context on held-out sequence.
 
     With --all-snvs no VCF is read: every single-base change of the regions is scored, exactly as it would be from a
     VCF that held them all, and written to an .h5 file. That is 2 x 3 x (window + 9) steps of the model a base.
@@ -80,8 +83,9 @@ def variants(
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.variants.annotated import annotate
+    from genolstm.variants.controls import controls_of
 
-    task = Task("variants", run)
+    task = Task("variants", run, seed=settings.seed)
     bigwigs = _outputs(vcf, output, snvs, region, run)
     refuse_all([output, *bigwigs.values()], [model, genome, vcf], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
@@ -93,8 +97,12 @@ def variants(
     if note := seen.sentence(str(genome), str(model)):
         log.warning("%s", note)
     network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+    with ProgressLine("background", unit="bases", quiet=run.quiet) as line:
+        controls = controls_of(network, opened, seen, settings, on_progress=line.show)
+    for name, text in controls.notes.items():
+        log.info("%s: %s", name.replace("_", " "), text)
     if vcf is None:
-        _all_snvs(network, opened, seen, region, settings, model, output, bigwigs, task)
+        _all_snvs(network, opened, seen, region, settings, controls, model, output, bigwigs, task)
         return
     notes = {
         "command": task.provenance({}, {}).command.encode("utf-8", "backslashreplace").decode(),
@@ -104,7 +112,7 @@ def variants(
     with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
             vcf, output, network, opened, settings,
-            trained=seen.split.of(Part.TRAIN), notes=notes, on_progress=line.show,
+            trained=seen.split.of(Part.TRAIN), notes=notes, controls=controls, on_progress=line.show,
         )  # fmt: skip
     _report(outcome, vcf, genome, output, task)
 
@@ -135,7 +143,7 @@ def _outputs(
 
 def _all_snvs(
     network: "NextSymbolModel", genome: "Genome", seen: "Seen", region: list[str] | None, settings: VariantSettings,
-    model: Path, output: Path, bigwigs: dict[str, Path], task: Task,
+    controls: "VariantControls", model: Path, output: Path, bigwigs: dict[str, Path], task: Task,
 ) -> None:  # fmt: skip
     from genolstm.regions import Part
     from genolstm.store.files import file_sha256
@@ -148,10 +156,12 @@ def _all_snvs(
     inputs = {"model": file_sha256(model), "genome": genome.sha256}
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
     with (
-        write_variants(output, genome, stretches, trained, settings.window, provenance) as file,
+        write_variants(output, genome, stretches, trained, settings, provenance, notes=controls.notes) as file,
         ProgressLine("variants", unit="bases", quiet=task.quiet) as line,
     ):
-        found = score_all_snvs(network, genome, stretches, settings, file, trained=trained, on_progress=line.show)
+        found = score_all_snvs(
+            network, genome, stretches, settings, file, trained=trained, controls=controls, on_progress=line.show
+        )
         file.finish(found.seams.to_json(), found.tally.alleles)
     for letter, path in bigwigs.items():
         with open_variants(output) as file:

@@ -508,6 +508,14 @@ VARIANTS = (
         "changes/log_ratio", ("bases", "strands", "letters"), "float64", "bits",
         "log2 P(changed) - log2 P(as it is) over the base and the window after it; NaN for the genome's own base and N",
     ),
+    Dataset(
+        "changes/markov_log_ratio", ("bases", "strands", "letters"), "float64", "bits",
+        "the same ratio by an interpolated Markov model", required=False,
+    ),
+    Dataset(
+        "changes/percentile", ("bases", "letters"), "float32", "per cent",
+        "of changes of the same substitution and trinucleotide that are less likely", required=False,
+    ),
     Dataset("changes/shift", ("bases", "strands", "letters"), "float32", "", "distance of hidden states after it"),
 )  # fmt: skip
 
