@@ -24,6 +24,7 @@ from genolstm.settings.option import option
 from genolstm.settings.reading import VariantSettings
 
 if TYPE_CHECKING:
+    from genolstm.explaining.labels import LabelledVariants
     from genolstm.model import NextSymbolModel
     from genolstm.seen import Seen
     from genolstm.store.genome import Genome
@@ -48,6 +49,18 @@ class SnvOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Labels of the variants of a VCF, by which the model is judged."""
+
+    labels: str | None = option(
+        None,
+        "INFO field of the VCF (a flag, or 1 and 0): how well the ratios tell labelled single-base changes from others,"
+        " and what they add to composition and the Markov model.",
+    )
+    block_bp: int = option(100_000, "Window of genome resampled together, for --labels.", min=1)
+
+
 @command()
 def variants(
     model: Model,
@@ -55,6 +68,7 @@ def variants(
     output: Output,
     settings: VariantSettings,
     snvs: SnvOptions,
+    judged: LabelOptions,
     compute: ComputeOptions,
     run: ResultOptions,
     vcf: Annotated[
@@ -68,7 +82,8 @@ def variants(
     .vcf, .vcf.gz (with a tabix index) or .bcf. Records keep their order and all that they hold. Alleles without a
     sequence, or whose REF is not in the genome, are counted and stay as they are. MARKOV_LLR is the same ratio under
     an interpolated Markov model; with --background, LSTM_PERCENTILE places a change among those of the same
-    substitution and trinucleotide context on held-out sequence.
+    substitution and trinucleotide context on held-out sequence. --labels judges the model by a label that the
+    records carry: it says gain only where the ratios add to substitution, trinucleotide, GC and the Markov model.
 
     With --all-snvs no VCF is read: every single-base change of the regions is scored, exactly as it would be from a
     VCF that held them all, and written to an .h5 file. That is 2 x 3 x (window + 9) steps of the model a base.
@@ -87,6 +102,7 @@ def variants(
 
     task = Task("variants", run, seed=settings.seed)
     bigwigs = _outputs(vcf, output, snvs, region, run)
+    labelled = _labelled(judged, snvs, settings)
     refuse_all([output, *bigwigs.values()], [model, genome, vcf], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
@@ -112,9 +128,11 @@ def variants(
     with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
             vcf, output, network, opened, settings,
-            trained=seen.split.of(Part.TRAIN), notes=notes, controls=controls, on_progress=line.show,
+            trained=seen.split.of(Part.TRAIN), notes=notes, controls=controls,
+            on_scored=labelled.take if labelled else None, on_progress=line.show,
         )  # fmt: skip
-    _report(outcome, vcf, genome, output, task)
+    summary = _judged(labelled, opened, judged, settings.seed) if labelled else {}
+    _report(outcome, vcf, genome, output, task, summary)
 
 
 def _outputs(
@@ -186,7 +204,45 @@ def _report_snvs(found: "SnvResult", bases: int, output: Path, task: Task) -> No
     task.done(output, tally.alleles.to_json(), summary, message=message)
 
 
-def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task) -> None:
+def _labelled(judged: LabelOptions, snvs: SnvOptions, settings: VariantSettings) -> "LabelledVariants | None":
+    """Where labelled variants are gathered; None without --labels. Raises UsageError where these have no effect."""
+    if judged.labels is None:
+        return None
+    if snvs.all_snvs:
+        raise UsageError("--labels are those of a VCF, and --all-snvs reads none: leave one of both out.")
+    if not settings.markov:
+        raise UsageError("--labels hold the model against the Markov model: leave --no-markov out.")
+    from genolstm.explaining.labels import LabelledVariants
+
+    return LabelledVariants(field_name=judged.labels)
+
+
+def _judged(found: "LabelledVariants", genome: "Genome", judged: LabelOptions, seed: int) -> dict[str, Any]:
+    """Judge the model by labels, and log it; as plain values."""
+    from genolstm.explaining.labels import judge_labels
+
+    told = judge_labels(found, genome, block_bp=judged.block_bp, seed=seed)
+    log.info(
+        "%s: %s of %s single-base changes, in %d blocks of genome", told.label, f"{told.positives:,}",
+        f"{told.variants:,}", told.blocks,
+    )  # fmt: skip
+    for row in told.scores:
+        log.info(
+            "  %-32s AUROC %.3f [%.3f, %.3f], AUPRC %.3f [%.3f, %.3f]", row.score.replace("_", " "), *row.auroc,
+            *row.auprc,
+        )  # fmt: skip
+    log.info("the model adds %+.3f [%+.3f, %+.3f] AUPRC to all controls: %s", *told.difference, told.verdict)
+    scores = {row.score: {"auroc": list(row.auroc), "auprc": list(row.auprc)} for row in told.scores}
+    return {
+        "labels": {
+            **told._asdict(), "scores": scores, "difference": list(told.difference), "unlabelled": found.unlabelled,
+        }
+    }  # fmt: skip
+
+
+def _report(
+    outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task, judged: dict[str, Any]
+) -> None:
     """Log what was skipped and where first, what is not held out, and how exact the states are."""
     from genolstm.variants.records import DISAGREES
 
@@ -217,6 +273,7 @@ def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, 
         "first_skipped": tally.first,
         "sorted": outcome.unsorted is None,
         "seams": seams,
+        **judged,
     }
     message = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
     task.done(output, alleles.to_json(), summary, message=message)

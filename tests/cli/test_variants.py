@@ -421,3 +421,34 @@ def test_controls_stand_beside_every_ratio(variants, vcf):
     assert "MARKOV_LLR" not in plain.read_text()
     assert "LSTM_PERCENTILE" not in plain.read_text()
     assert info(plain, "LSTM_LLR") == info(path, "LSTM_LLR")
+
+
+def test_labels_are_judged_and_told(variants, vcf, letters):
+    lines = [
+        f"{name}\t{at + 1}\t.\t{letters[name][at]}\t{other(letters[name][at])}\t.\t.\tGOOD={int(at % 4 == 0)}\tGT\t0|1"
+        for name, length in (("I", 1150), ("II", 480), ("III", 380))
+        for at in range(130, length, 9)
+    ]
+    ended, path = variants(vcf(lines), "--labels", "GOOD", "--block-bp", "100", "--json", name="out.vcf")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)["labels"]
+    assert told["variants"] == len(lines)
+    assert set(told["scores"]) >= {"model", "markov", "gc", "all_controls", "all_controls_and_model"}
+    assert told["verdict"] in {"gain", "no gain", "worse"}
+    assert told["difference"][1] <= told["difference"][0] <= told["difference"][2]
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--labels", "NONE"), 3, "INFO field NONE marks 0 of 9 scored single-base changes: 20 of either label are"
+         " needed to judge a model."),
+        (("--labels", "AC", "--no-markov"), 2, "--labels hold the model against the Markov model: leave"
+         " --no-markov out."),
+        (("--labels", "AC"), 3, "record I:151 has AC=07, which is no label: use a flag, or 1 and 0."),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_are_refused(variants, vcf, options, code, sentence):
+    ended, _ = variants(vcf(), *options, name="out.vcf")
+    assert (ended.code, ended.err.splitlines()[-1]) == (code, f"genolstm: {sentence}")
