@@ -84,7 +84,7 @@ def test_planted_pairs_are_found_by_a_model_that_was_trained_on_such(kind, tmp_p
     fasta.write_text(f">train\n{train}\n>test\n{test}\n")
     genome = gl.Genome.from_fasta(fasta)
     model = gl.train(
-        genome, hidden=64, bases="10M", lanes=32, chunk=68, train_contigs="train", test_contigs="test", device="cpu"
+        genome, hidden=64, bases="6M", lanes=32, chunk=68, train_contigs="train", test_contigs="test", device="cpu"
     )
     untrained = model.random_init()
     found = {}
