@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
     from genolstm.api.control import control
+    from genolstm.api.explaining import Dependencies, Samples, dependencies, sample
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compared",
+    "Dependencies",
     "Embedding",
     "GenolstmError",
     "Genome",
@@ -33,6 +35,7 @@ __all__ = [
     "Model",
     "Predictions",
     "Probe",
+    "Samples",
     "Scores",
     "Sites",
     "Snvs",
@@ -42,6 +45,7 @@ __all__ = [
     "all_snvs",
     "compare",
     "control",
+    "dependencies",
     "embed",
     "fit_methylation",
     "load",
@@ -53,6 +57,7 @@ __all__ = [
     "probe_protein",
     "probe_sites",
     "probe_splice",
+    "sample",
     "score",
     "train",
 ]  # fmt: skip
@@ -61,6 +66,7 @@ _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
     "api.control": ("control",),
+    "api.explaining": ("Dependencies", "Samples", "dependencies", "sample"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

@@ -561,6 +561,38 @@ def next_symbol_probabilities(model: MarkovModel, context: Codes) -> Floats:
     return np.array([_blend(model, _evidence_on(counts, codes, len(context)))[0] for codes in each])
 
 
+def log2_probabilities(model: MarkovModel, codes: Codes) -> Floats:
+    """log2 P of each symbol given those before it, one strand, by the blend; 0 where it is unknown: [n].
+
+    codes : uint8 [n]; no context reaches over an unknown symbol.
+    """
+    found = np.zeros(len(codes))
+    known = np.flatnonzero(codes < model.counts.alphabet.n_known)
+    if len(known):
+        found[known] = np.log2(_blend(model, _evidence_on(model.counts, codes, 0)))
+    return found
+
+
+def next_symbols(model: MarkovModel, contexts: Codes) -> Floats:
+    """The blend's opinion after each of some contexts of known symbols, the nearest last: [n, n_known].
+
+    contexts : uint8 [n, m].
+    """
+    counts, n_known, (n, given) = model.counts, model.counts.alphabet.n_known, contexts.shape
+    shape = (counts.max_order + 1, n * n_known)
+    seen, total, kind = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+    context = np.zeros(n, dtype=np.int64)
+    for order in range(min(given, counts.max_order) + 1):
+        if order:
+            context = context + contexts[:, given - order] * np.int64(n_known ** (order - 1))
+        rows = counts.tables[order].rows(context)
+        of_all = rows.sum(axis=1)
+        seen[order], total[order] = rows.ravel(), np.repeat(of_all, n_known)
+        kind[order] = np.repeat(_kinds(rows.max(axis=1), of_all), n_known)
+    reach = np.full(n * n_known, min(given, counts.max_order))
+    return _blend(model, Evidence(seen, total, kind, reach)).reshape(n, n_known)
+
+
 def _blend(model: MarkovModel, evidence: Evidence) -> Floats:
     """Probability of each symbol by the blend: [n]."""
     return _mixed(model, _parts(model, evidence), evidence)

@@ -68,7 +68,7 @@ def genolstm(*arguments):
 def made_results(folder: Path) -> dict[str, Path]:
     """Name -> path of one file of each kind, by short names."""
     names = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison",
-             "snvs", "prediction")  # fmt: skip
+         "snvs", "prediction", "dependencies")  # fmt: skip
     paths = {name: folder / f"{name}.h5" for name in names}
     fasta = folder / "genome.fa"
     rng = np.random.default_rng(5)
@@ -78,6 +78,8 @@ def made_results(folder: Path) -> dict[str, Path]:
     genolstm("score", paths["model"], paths["genome"], "-o", paths["score"], *READ, "-q")
     genolstm("gates", paths["model"], paths["genome"], "-o", paths["gates"], *READ, "--every", "10", "-q")
     changed = ("--all-snvs", "--region", "I:1-40", "-q")
+    mapped = ("--region", "I:1-60", "--window", "12", "-q")
+    genolstm("dependencies", paths["model"], paths["genome"], *mapped, "-o", paths["dependencies"], *READ)
     genolstm("variants", paths["model"], paths["genome"], *changed, "-o", paths["snvs"], *READ)
     sites = folder / "sites.bed"
     sites.write_text(f"I\t10\t20\tfirst\t0\t+\n{AWKWARD}\t30\t40\tsecond\t0\t-\n")

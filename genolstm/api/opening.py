@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.api.comparing import read_comparison_file
+from genolstm.api.explaining import read_dependencies
 from genolstm.api.fitting import read_fit
 from genolstm.api.genomes import open_genome
 from genolstm.api.models import load
@@ -33,6 +34,7 @@ READERS: dict[Kind, Callable[[Path], Any]] = {
     Kind.COMPARISON: read_comparison_file,
     Kind.VARIANTS: read_snvs,
     Kind.PREDICTION: read_prediction_file,
+    Kind.DEPENDENCIES: read_dependencies,
 }
 
 
@@ -46,7 +48,8 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
 
     Returns
     -------
-    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Predictions, Snvs, or a record of ``genolstm.store``
+    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Predictions, Snvs, Dependencies, or a record of the
+    store
         What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 

@@ -19,6 +19,7 @@ from genolstm.settings.reading import VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.store.variants import LETTERS, open_variants, write_variants
 from genolstm.variants.all_snvs import score_all_snvs
+from genolstm.variants.controls import controls_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,12 +127,15 @@ def all_snvs(model: Model, genome: Genome, region: str | None = None, **settings
         Region(contig=name, start=0, end=length) for name, length in genome.length_of.items()
     ]  # fmt: skip
     stretches = stretches_of(regions, genome.names)
-    trained = seen_in(model.checkpoint, genome).split.of(Part.TRAIN)
+    seen = seen_in(model.checkpoint, genome)
+    trained = seen.split.of(Part.TRAIN)
     inputs = {"model": model.sha256, "genome": genome.sha256}
     came = made_by("all_snvs", {**chosen.to_json(), "regions": [region or ""]}, inputs, device=model.device)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "snvs.h5"
-        with write_variants(path, genome, stretches, trained, chosen.window, came) as file:
-            found = score_all_snvs(model.evaluated(), genome, stretches, chosen, file, trained=trained)
+        network = model.evaluated()
+        controls = controls_of(network, genome, seen, chosen)
+        with write_variants(path, genome, stretches, trained, chosen, came, notes=controls.notes) as file:
+            found = score_all_snvs(network, genome, stretches, chosen, file, trained=trained, controls=controls)
             file.finish(found.seams.to_json(), found.tally.alleles)
         return read_snvs(path)

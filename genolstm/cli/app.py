@@ -15,6 +15,7 @@ from genolstm.cli import (
     compare,
     control,
     demo,
+    dependencies,
     doctor,
     embed,
     export,
@@ -26,6 +27,7 @@ from genolstm.cli import (
     predict,
     probe,
     report,
+    sample,
     score,
     show,
     study,
@@ -89,6 +91,8 @@ app.command(cls=PathCheckedCommand, rich_help_panel=CHECKS)(bench.bench)
 app.command(cls=PathCheckedCommand, rich_help_panel=DATA)(demo.demo)
 app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(predict.predict)
 app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(control.control)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(dependencies.dependencies)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(sample.sample)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
+from genolstm.cli.genes import genes_on
 from genolstm.cli.options import (
     ComputeOptions,
     GenomeFile,
@@ -26,7 +27,6 @@ from genolstm.settings.reading import StreamSettings
 from genolstm.settings.recall import RecallMode, RecallSettings
 
 if TYPE_CHECKING:
-    from genolstm.readers.annotation import Transcript
     from genolstm.store.files import Records
     from genolstm.store.genome import Genome
     from genolstm.store.score import ScoreTables
@@ -108,7 +108,7 @@ def score(
     if files.annotation and files.annotation.is_file():  # a stream cannot be read twice
         inputs["annotation"] = file_sha256(files.annotation)
     task.refuse_stream(files.annotation)
-    genes = _genes(files.annotation, opened, str(genome), records) if files.annotation else ()
+    genes = genes_on(files.annotation, opened, str(genome), records) if files.annotation else ()
     provenance = task.provenance({**settings.to_json(), **recall.to_json(), "regions": region or []}, inputs)
     to_read = stretches.bases * (1 if opened.alphabet.complement is None else 2)
     on = task.use_device(compute.device, compute.threads)
@@ -169,21 +169,6 @@ def _refuse_probabilities(opened: "Genome", genome: Path, bases: int) -> None:
             f"--probabilities of {bases:,} bases take {size:.1f} GB in the file; name --region of at most"
             f" {MOST_PROBABILITIES:,} bases in all, and score the genome in turns."
         )
-
-
-def _genes(annotation: Path, genome: "Genome", genome_name: str, records: "Records") -> "tuple[Transcript, ...]":
-    """Transcripts on the genome; records left out of the annotation are logged and counted."""
-    from genolstm.readers.annotation import clip_to_genome, read_annotation
-
-    genes, notes = clip_to_genome(
-        read_annotation(annotation), genome.length_of, annotation_name=str(annotation), genome_name=genome_name
-    )
-    for note in (*genes.warnings, *notes):
-        log.warning("%s", note)
-    records.read += genes.read
-    records.used += genes.used
-    records.skipped.update(genes.skipped)
-    return genes.transcripts
 
 
 def _report(

@@ -24,11 +24,13 @@ from genolstm.settings.option import option
 from genolstm.settings.reading import VariantSettings
 
 if TYPE_CHECKING:
+    from genolstm.explaining.labels import LabelledVariants
     from genolstm.model import NextSymbolModel
     from genolstm.seen import Seen
     from genolstm.store.genome import Genome
     from genolstm.variants.all_snvs import SnvResult
     from genolstm.variants.annotated import AnnotationResult
+    from genolstm.variants.controls import VariantControls
 
 CONTIGS_LOGGED = 8
 HDF5 = ".h5"
@@ -47,6 +49,18 @@ class SnvOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Labels of the variants of a VCF, by which the model is judged."""
+
+    labels: str | None = option(
+        None,
+        "INFO field of the VCF (a flag, or 1 and 0): how well the ratios tell labelled single-base changes from others,"
+        " and what they add to composition and the Markov model.",
+    )
+    block_bp: int = option(100_000, "Window of genome resampled together, for --labels.", min=1)
+
+
 @command()
 def variants(
     model: Model,
@@ -54,6 +68,7 @@ def variants(
     output: Output,
     settings: VariantSettings,
     snvs: SnvOptions,
+    judged: LabelOptions,
     compute: ComputeOptions,
     run: ResultOptions,
     vcf: Annotated[
@@ -65,7 +80,10 @@ def variants(
 
     Written as INFO fields LSTM_LLR (bits, negative: less likely than REF) and LSTM_SHIFT, each also by strand, to
     .vcf, .vcf.gz (with a tabix index) or .bcf. Records keep their order and all that they hold. Alleles without a
-    sequence, or whose REF is not in the genome, are counted and stay as they are.
+    sequence, or whose REF is not in the genome, are counted and stay as they are. MARKOV_LLR is the same ratio under
+    an interpolated Markov model; with --background, LSTM_PERCENTILE places a change among those of the same
+    substitution and trinucleotide context on held-out sequence. --labels judges the model by a label that the
+    records carry: it says gain only where the ratios add to substitution, trinucleotide, GC and the Markov model.
 
     With --all-snvs no VCF is read: every single-base change of the regions is scored, exactly as it would be from a
     VCF that held them all, and written to an .h5 file. That is 2 x 3 x (window + 9) steps of the model a base.
@@ -80,9 +98,11 @@ def variants(
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.variants.annotated import annotate
+    from genolstm.variants.controls import controls_of
 
-    task = Task("variants", run)
+    task = Task("variants", run, seed=settings.seed)
     bigwigs = _outputs(vcf, output, snvs, region, run)
+    labelled = _labelled(judged, snvs, settings)
     refuse_all([output, *bigwigs.values()], [model, genome, vcf], run)
     checkpoint, opened = read_checkpoint(model), open_genome(genome)
     check_alphabet(checkpoint, model, opened)
@@ -93,8 +113,12 @@ def variants(
     if note := seen.sentence(str(genome), str(model)):
         log.warning("%s", note)
     network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+    with ProgressLine("background", unit="bases", quiet=run.quiet) as line:
+        controls = controls_of(network, opened, seen, settings, on_progress=line.show)
+    for name, text in controls.notes.items():
+        log.info("%s: %s", name.replace("_", " "), text)
     if vcf is None:
-        _all_snvs(network, opened, seen, region, settings, model, output, bigwigs, task)
+        _all_snvs(network, opened, seen, region, settings, controls, model, output, bigwigs, task)
         return
     notes = {
         "command": task.provenance({}, {}).command.encode("utf-8", "backslashreplace").decode(),
@@ -104,9 +128,11 @@ def variants(
     with ProgressLine("variants", unit="bases", quiet=run.quiet) as line:
         outcome = annotate(
             vcf, output, network, opened, settings,
-            trained=seen.split.of(Part.TRAIN), notes=notes, on_progress=line.show,
+            trained=seen.split.of(Part.TRAIN), notes=notes, controls=controls,
+            on_scored=labelled.take if labelled else None, on_progress=line.show,
         )  # fmt: skip
-    _report(outcome, vcf, genome, output, task)
+    summary = _judged(labelled, opened, judged, settings.seed) if labelled else {}
+    _report(outcome, vcf, genome, output, task, summary)
 
 
 def _outputs(
@@ -135,7 +161,7 @@ def _outputs(
 
 def _all_snvs(
     network: "NextSymbolModel", genome: "Genome", seen: "Seen", region: list[str] | None, settings: VariantSettings,
-    model: Path, output: Path, bigwigs: dict[str, Path], task: Task,
+    controls: "VariantControls", model: Path, output: Path, bigwigs: dict[str, Path], task: Task,
 ) -> None:  # fmt: skip
     from genolstm.regions import Part
     from genolstm.store.files import file_sha256
@@ -148,10 +174,12 @@ def _all_snvs(
     inputs = {"model": file_sha256(model), "genome": genome.sha256}
     provenance = task.provenance({**settings.to_json(), "regions": region or []}, inputs)
     with (
-        write_variants(output, genome, stretches, trained, settings.window, provenance) as file,
+        write_variants(output, genome, stretches, trained, settings, provenance, notes=controls.notes) as file,
         ProgressLine("variants", unit="bases", quiet=task.quiet) as line,
     ):
-        found = score_all_snvs(network, genome, stretches, settings, file, trained=trained, on_progress=line.show)
+        found = score_all_snvs(
+            network, genome, stretches, settings, file, trained=trained, controls=controls, on_progress=line.show
+        )
         file.finish(found.seams.to_json(), found.tally.alleles)
     for letter, path in bigwigs.items():
         with open_variants(output) as file:
@@ -176,7 +204,45 @@ def _report_snvs(found: "SnvResult", bases: int, output: Path, task: Task) -> No
     task.done(output, tally.alleles.to_json(), summary, message=message)
 
 
-def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task) -> None:
+def _labelled(judged: LabelOptions, snvs: SnvOptions, settings: VariantSettings) -> "LabelledVariants | None":
+    """Where labelled variants are gathered; None without --labels. Raises UsageError where these have no effect."""
+    if judged.labels is None:
+        return None
+    if snvs.all_snvs:
+        raise UsageError("--labels are those of a VCF, and --all-snvs reads none: leave one of both out.")
+    if not settings.markov:
+        raise UsageError("--labels hold the model against the Markov model: leave --no-markov out.")
+    from genolstm.explaining.labels import LabelledVariants
+
+    return LabelledVariants(field_name=judged.labels)
+
+
+def _judged(found: "LabelledVariants", genome: "Genome", judged: LabelOptions, seed: int) -> dict[str, Any]:
+    """Judge the model by labels, and log it; as plain values."""
+    from genolstm.explaining.labels import judge_labels
+
+    told = judge_labels(found, genome, block_bp=judged.block_bp, seed=seed)
+    log.info(
+        "%s: %s of %s single-base changes, in %d blocks of genome", told.label, f"{told.positives:,}",
+        f"{told.variants:,}", told.blocks,
+    )  # fmt: skip
+    for row in told.scores:
+        log.info(
+            "  %-32s AUROC %.3f [%.3f, %.3f], AUPRC %.3f [%.3f, %.3f]", row.score.replace("_", " "), *row.auroc,
+            *row.auprc,
+        )  # fmt: skip
+    log.info("the model adds %+.3f [%+.3f, %+.3f] AUPRC to all controls: %s", *told.difference, told.verdict)
+    scores = {row.score: {"auroc": list(row.auroc), "auprc": list(row.auprc)} for row in told.scores}
+    return {
+        "labels": {
+            **told._asdict(), "scores": scores, "difference": list(told.difference), "unlabelled": found.unlabelled,
+        }
+    }  # fmt: skip
+
+
+def _report(
+    outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, task: Task, judged: dict[str, Any]
+) -> None:
     """Log what was skipped and where first, what is not held out, and how exact the states are."""
     from genolstm.variants.records import DISAGREES
 
@@ -207,6 +273,7 @@ def _report(outcome: "AnnotationResult", vcf: Path, genome: Path, output: Path, 
         "first_skipped": tally.first,
         "sorted": outcome.unsorted is None,
         "seams": seams,
+        **judged,
     }
     message = f"{_alleles(alleles.used)} of {tally.records:,} records scored"
     task.done(output, alleles.to_json(), summary, message=message)

@@ -7,6 +7,7 @@ from genolstm.figures import (
     changes,
     comparison,
     counted,
+    dependencies,
     gates,
     hidden,
     methylation,
@@ -33,6 +34,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.COMPARISON: comparison.pictures_of,
     Kind.VARIANTS: changes.pictures_of,
     Kind.PREDICTION: prediction.pictures_of,
+    Kind.DEPENDENCIES: dependencies.pictures_of,
 }
 
 

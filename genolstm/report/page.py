@@ -13,6 +13,7 @@ from genolstm.figures.of_file import pictures_of
 from genolstm.report.inline_svg import inline_svg
 from genolstm.report.of_changes import changes_section
 from genolstm.report.of_comparison import comparison_section
+from genolstm.report.of_dependencies import dependencies_section
 from genolstm.report.of_gates import gates_section
 from genolstm.report.of_inputs import genome_section, hidden_section, study_section, track_section
 from genolstm.report.of_methylation import counts_section, fit_section
@@ -39,6 +40,7 @@ SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
     Kind.COMPARISON: comparison_section,
     Kind.VARIANTS: changes_section,
     Kind.PREDICTION: prediction_section,
+    Kind.DEPENDENCIES: dependencies_section,
 }
 
 

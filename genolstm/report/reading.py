@@ -9,6 +9,7 @@ from genolstm.errors import InputError
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.comparison import read_comparison
 from genolstm.store.counts import read_counts
+from genolstm.store.dependencies import read_dependency_summary
 from genolstm.store.file_info import FileInfo, read_file_info
 from genolstm.store.files import file_sha256
 from genolstm.store.gates import read_gates_tables
@@ -39,6 +40,7 @@ READERS: Mapping[Kind, Any] = {
     Kind.HIDDEN: _hidden_shape,
     Kind.GATES: read_gates_tables,
     Kind.VARIANTS: read_snv_summary,
+    Kind.DEPENDENCIES: read_dependency_summary,
     Kind.PROBE: read_probe,
     Kind.PREDICTION: read_prediction,
     Kind.COUNTS: read_counts,

@@ -1,10 +1,11 @@
-"""How dependencies between bases are measured."""
+"""How dependencies between bases are measured, and how sequences are drawn."""
 
 import math
 from dataclasses import dataclass
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
+from genolstm.settings.quantities import parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.record import Settings
 
@@ -55,3 +56,27 @@ class DependencySettings(Settings):
     def stream(self) -> StreamSettings:
         """How the genome before the changes is read."""
         return StreamSettings(lanes=self.lanes, chunk=self.chunk, burn_in=self.burn_in, exact=self.exact)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings(Settings):
+    """How sequences are drawn from a model.
+
+    number : sequences.   length : symbols of each.   temperature : logits are divided by it; 0 takes the likeliest.
+    batch : sequences drawn side by side; it changes none of them.
+    """
+
+    number: int = option(10, "Sequences to draw.", "--number", "-n", min=1)
+    length: int = option(1_000, "Symbols of each sequence.", "--length", min=1, read=parse_size)
+    temperature: float = option(
+        1.0, "Above 1 more even, below 1 more of what is likely; 0 takes the likeliest symbol each time."
+    )
+    batch: int = option(256, "Sequences drawn side by side; it changes none of them.", min=1)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        for name in ("number", "length", "batch"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"temperature must be at least 0, not {self.temperature:g}.")

@@ -135,19 +135,30 @@ class VariantSettings(Settings):
     """How variants are scored.
 
     window : reference bases after an allele, in reading direction, that count beside the allele's own.   batch :
-    alleles read side by side.   lanes, chunk, burn_in, exact : how the genome before the variants is read, see
-    `StreamSettings`; an allele is read from the last chunk that begins before it, so that short chunks save work.
+    alleles read side by side.   markov : the same ratio by a Markov model beside it.   background : changes drawn for
+    each of the 96 kinds, of which percentiles are told.   seed : of these draws.
+    lanes, chunk, burn_in, exact : how the genome before the variants is read, see `StreamSettings`; an allele is read
+    from the last chunk that begins before it, so that short chunks save work.
     """
 
     window: int = option(64, "Bases after an allele that count, on either strand.", min=0)
     batch: int = option(256, "Alleles read side by side.", min=1)
+    markov: bool = option(
+        True, "Also the same ratio under the interpolated Markov model, as MARKOV_LLR.", "--markov/--no-markov"
+    )
+    background: int = option(
+        0,
+        "Changes of each substitution and trinucleotide, drawn on held-out sequence, for percentiles; 0: none.",
+        min=0,
+    )
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
     lanes: int = option_of(StreamSettings, "lanes")
     chunk: int = 16
     burn_in: int = option_of(StreamSettings, "burn_in")
     exact: bool = option_of(StreamSettings, "exact")
 
     def __post_init__(self) -> None:
-        for name, least in (("window", 0), ("batch", 1)):
+        for name, least in (("window", 0), ("batch", 1), ("background", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
         _ = self.stream  # its own checks

@@ -274,6 +274,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.COMPARISON: "compare",
                 Kind.VARIANTS: "variants --all-snvs",
                 Kind.PREDICTION: "predict",
+                Kind.DEPENDENCIES: "dependencies",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"

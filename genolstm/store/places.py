@@ -59,6 +59,7 @@ def along_stretches(file: h5py.File, kind: Kind, axis: str) -> Places | None:
     maker = {
         (Kind.SCORE, "bases"): _scored,
         (Kind.VARIANTS, "bases"): _scored,
+        (Kind.DEPENDENCIES, "bases"): _scored,
         (Kind.GATES, "samples"): _sampled,
         (Kind.GATES, "bases"): _dumped,
         (Kind.TRACK, "runs"): _runs,

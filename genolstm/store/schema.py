@@ -43,6 +43,7 @@ class Kind(StrEnum):
     COMPARISON = "comparison"
     VARIANTS = "variants"
     PREDICTION = "prediction"
+    DEPENDENCIES = "dependencies"
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
@@ -596,6 +597,14 @@ VARIANTS = (
         "changes/log_ratio", ("bases", "strands", "letters"), "float64", "bits",
         "log2 P(changed) - log2 P(as it is) over the base and the window after it; NaN for the genome's own base and N",
     ),
+    Dataset(
+        "changes/markov_log_ratio", ("bases", "strands", "letters"), "float64", "bits",
+        "the same ratio by an interpolated Markov model", required=False,
+    ),
+    Dataset(
+        "changes/percentile", ("bases", "letters"), "float32", "per cent",
+        "of changes of the same substitution and trinucleotide that are less likely", required=False,
+    ),
     Dataset("changes/shift", ("bases", "strands", "letters"), "float32", "", "distance of hidden states after it"),
 )  # fmt: skip
 
@@ -642,6 +651,58 @@ PREDICTION = (
     Dataset("*/curve/precision", ("points",), "float64", "", "the same", False),
 )  # fmt: skip
 
+DEPENDENCIES = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the genome, in its order"),
+    Dataset("contigs/length", ("contigs",), "int64", "bp", "length"),
+    Dataset("stretches/contig", ("stretches",), "int32", "index", "contig of each stretch that was read"),
+    Dataset("stretches/start", ("stretches",), "int64", "bp", "0-based start"),
+    Dataset("stretches/end", ("stretches",), "int64", "bp", "half-open end"),
+    Dataset("stretches/first", ("stretches",), "int64", "index", "where its bases begin along the others"),
+    Dataset("map/reference", ("bases",), "uint8", "code", "the genome's own base: 0 A, 1 C, 2 G, 3 T, 4 N", False),
+    Dataset("map/distance", ("window",), "int64", "bp", "from the changed base to the other one", False),
+    Dataset(
+        "map/forward", ("bases", "window"), "float32", "bits",
+        "largest change of log2 odds of any base at i + distance by any change at i; NaN past the contig, or at N",
+        required=False,
+    ),
+    Dataset(
+        "map/reverse", ("bases", "window"), "float32", "bits",
+        "the same at i - distance, from the pass over the reverse complement", required=False,
+    ),
+    Dataset("features/contig", ("features",), "int32", "index", "contig of a piece of the annotation", False),
+    Dataset("features/start", ("features",), "int64", "bp", "0-based start", False),
+    Dataset("features/end", ("features",), "int64", "bp", "half-open end", False),
+    Dataset("features/strand", ("features",), "int8", "", "+1 or -1", False),
+    Dataset("features/kind", ("features",), "string", "", "CDS, UTR, noncoding exon or intron", False),
+    Dataset("blocks/contig", ("blocks",), "int32", "index", "contig of a block off the diagonal", False),
+    Dataset("blocks/start", ("blocks",), "int64", "bp", "0-based start of its first bases", False),
+    Dataset("blocks/end", ("blocks",), "int64", "bp", "half-open end", False),
+    Dataset("blocks/other_start", ("blocks",), "int64", "bp", "0-based start of the bases it joins them with", False),
+    Dataset("blocks/other_end", ("blocks",), "int64", "bp", "half-open end", False),
+    Dataset("blocks/value", ("blocks",), "float64", "bits", "sum of the square, both directions", False),
+    Dataset("blocks/matched", ("blocks",), "float64", "bits", "median: same middle bases, about same distance", False),
+    Dataset("blocks/z", ("blocks",), "float64", "", "beyond these, in 1.4826 MAD, as corrected", False),
+    Dataset("blocks/pairs", ("blocks",), "int64", "", "pairs that it is held against", False),
+    Dataset("blocks/p", ("blocks",), "float64", "", "by rank among these; not corrected for the choice", False),
+    Dataset("introns/contig", ("introns",), "int32", "index", "contig of an intron", False),
+    Dataset("introns/donor", ("introns",), "int64", "bp", "0-based, the G of GT", False),
+    Dataset("introns/acceptor", ("introns",), "int64", "bp", "0-based, the G of AG", False),
+    Dataset("introns/strand", ("introns",), "int8", "", "+1 or -1", False),
+    Dataset("introns/value", ("introns",), "float64", "bits", "mean D between GT and AG, both directions", False),
+    Dataset("introns/matched", ("introns",), "float64", "bits", "mean of its matched GT..AG pairs; NaN: none", False),
+    Dataset("introns/random_value", ("introns",), "float64", "bits", "by the random-init model", False),
+    Dataset("introns/random_matched", ("introns",), "float64", "bits", "by the random-init model", False),
+    Dataset("tests/model", ("tests",), "string", "", "trained or random_init", False),
+    Dataset("tests/introns", ("tests",), "int64", "", "introns with matched pairs", False),
+    Dataset("tests/pairs", ("tests",), "int64", "", "matched pairs", False),
+    Dataset("tests/value", ("tests",), "float64", "bits", "mean over introns", False),
+    Dataset("tests/matched", ("tests",), "float64", "bits", "mean over their matched pairs", False),
+    Dataset("tests/difference", ("tests",), "float64", "bits", "value - matched", False),
+    Dataset("tests/low", ("tests",), "float64", "bits", "2.5 % point, block bootstrap", False),
+    Dataset("tests/high", ("tests",), "float64", "bits", "97.5 % point", False),
+    Dataset("tests/verdict", ("tests",), "string", "", "coupled, no coupling, less than matched pairs, or none", False),
+)  # fmt: skip
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -656,6 +717,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.COMPARISON: COMPARISON,
     Kind.VARIANTS: VARIANTS,
     Kind.PREDICTION: PREDICTION,
+    Kind.DEPENDENCIES: DEPENDENCIES,
 }
 
 

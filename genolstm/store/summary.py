@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from genolstm.store.comparison import comparison_in
+from genolstm.store.dependencies import DependenciesFile, dependency_summary
 from genolstm.store.files import open_any
 from genolstm.store.lineage import read_ancestors, read_genomes
 from genolstm.store.prediction import Judged, PredictedTarget, Prediction, met, prediction_in
@@ -57,6 +58,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary["mean log-likelihood ratio (bits)"] = _changes(file)
         if file.attrs["kind"] == Kind.PREDICTION:
             summary |= _prediction(prediction_in(file, path))
+        if file.attrs["kind"] == Kind.DEPENDENCIES:
+            summary |= _dependencies(file)
         summary["datasets"] = _datasets(file)
     return summary
 
@@ -205,6 +208,23 @@ def _judged(row: Judged) -> str:
         f"{row.met}; {row.positive:,} true of {row.candidates:,}; AUPRC {_with_ends(row.auprc, row.low, row.high)},"
         f" top-k {row.topk:.4f}; at probability 0.5 precision {row.precision:.4f}, recall {row.recall:.4f}"
     )
+
+
+def _dependencies(file: h5py.File) -> dict[str, dict[str, str]]:
+    """Strongest blocks, and tests of introns."""
+    found = dependency_summary(DependenciesFile(file))
+    blocks = {
+        f"{found.contigs[row.contig]}:{row.start + 1}-{row.end} with {row.other_start + 1}-{row.other_end}": (
+            f"{row.value:.4f}, matched {row.matched:.4f}, z {row.z:.1f}, p {row.p:.2g} of {row.pairs:,} pairs"
+        )
+        for row in found.blocks
+    }
+    tests = {
+        row.model: f"{_with_ends(row.difference, row.low, row.high, sign='+')} bits over {row.introns:,} introns:"
+        f" {row.verdict}"
+        for row in found.tests
+    }
+    return {name: rows for name, rows in (("blocks", blocks), ("donors and acceptors", tests)) if rows}
 
 
 def _with_ends(value: float, low: float, high: float, *, sign: str = "") -> str:

@@ -28,6 +28,7 @@ MAIN = {
     Kind.HIDDEN: "states", Kind.GATES: "tracks", Kind.COUNTS: "sites", Kind.METHYLATION: "sites",
     Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.VARIANTS: "changes",
     Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.PREDICTION: "*/candidates",
+    Kind.DEPENDENCIES: "map",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
 AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked"), "letters": tuple("ACGT")}

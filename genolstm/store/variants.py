@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
 from genolstm.regions import N_STRANDS, Part, Stretches
+from genolstm.settings.reading import VariantSettings
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.genome import Genome
 from genolstm.store.schema import Kind
@@ -19,7 +20,8 @@ from genolstm.store.schema import Kind
 SLAB = 1 << 16  # bases that are read at a time
 LETTERS = DNA.letters[: DNA.n_known]
 CHANGES, RATIO, SHIFT = "changes", "log_ratio", "shift"
-TYPES = {RATIO: np.float64, SHIFT: np.float32}
+MARKOV, PERCENTILE = "markov_log_ratio", "percentile"
+TYPES = {RATIO: np.float64, SHIFT: np.float32, MARKOV: np.float64, PERCENTILE: np.float32}
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -52,13 +54,19 @@ class VariantsFile:
         letter: NDArray[np.int64],
         log_ratio: NDArray[np.float64],
         shift: NDArray[np.float64],
+        markov: NDArray[np.float64] | None = None,
+        percentile: NDArray[np.float64] | None = None,
     ) -> None:
-        """Write the effects of some changes, float64 [n, strands], at ascending places [n] and letters [n]."""
+        """Write the effects of some changes at ascending places [n] and letters [n].
+
+        log_ratio, shift, markov : float64 [n, strands].   percentile : float64 [n].
+        """
         low, high = int(place[0]), int(place[-1]) + 1
-        for name, values in ((RATIO, log_ratio), (SHIFT, shift)):
-            block = self.changes[name][low:high]
-            block[place - low, :, letter] = values
-            self.changes[name][low:high] = block
+        for name, values in ((RATIO, log_ratio), (SHIFT, shift), (MARKOV, markov), (PERCENTILE, percentile)):
+            if values is not None:
+                block = self.changes[name][low:high]
+                block[(place - low, slice(None), letter) if values.ndim > 1 else (place - low, letter)] = values
+                self.changes[name][low:high] = block
 
     def ratio(self, first: int, end: int) -> NDArray[np.float64]:
         """Read log-likelihood ratios of some bases, [end - first, strands, letters]; NaN for the genome's own base."""
@@ -94,11 +102,19 @@ class VariantsFile:
 
 @contextmanager
 def write_variants(
-    path: Path, genome: Genome, stretches: Stretches, trained: Stretches, window: int, provenance: Provenance
+    path: Path,
+    genome: Genome,
+    stretches: Stretches,
+    trained: Stretches,
+    settings: VariantSettings,
+    provenance: Provenance,
+    *,
+    notes: Mapping[str, str],
 ) -> Iterator[VariantsFile]:
     """Open a file for the changes of some stretches; it appears when complete, whole or not at all.
 
-    trained : stretches that the model was trained on.   window : bases after a change that count.
+    trained : stretches that the model was trained on.   settings : of which the window and the controls are kept.
+    notes : name -> text on the controls.
     """
     with write_file(path, Kind.VARIANTS, provenance) as file:
         group = file.create_group("contigs")
@@ -121,10 +137,14 @@ def write_variants(
             inside = trained.part_at(np.full(end - start, contig, dtype=np.int32), positions) >= 0
             changes["seen"][first : first + end - start] = inside
             first += end - start
+        wanted = {RATIO: True, SHIFT: True, MARKOV: settings.markov, PERCENTILE: settings.background > 0}
         for name, dtype in TYPES.items():
-            shape = (bases, N_STRANDS, len(LETTERS))
-            changes.create_dataset(name, shape=shape, dtype=dtype, fillvalue=np.nan)
-        file.attrs["window"] = window
+            shape = (bases, len(LETTERS)) if name == PERCENTILE else (bases, N_STRANDS, len(LETTERS))
+            if wanted[name]:
+                changes.create_dataset(name, shape=shape, dtype=dtype, fillvalue=np.nan)
+        file.attrs["window"] = settings.window
+        for name, text in notes.items():
+            file.attrs[name] = text
         yield VariantsFile(file)
 
 

@@ -14,6 +14,7 @@ from genolstm.regions import Stretches
 from genolstm.settings.reading import VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.stream.seams import Seams
+from genolstm.variants.controls import NO_CONTROLS, VariantControls
 from genolstm.variants.effects import Effects, effects_of
 from genolstm.variants.places import Alleles
 from genolstm.variants.progress import GroupProgress
@@ -26,7 +27,8 @@ ROWS_HELD = 1 << 14  # bases whose changes are gathered before they are written
 class Sink(Protocol):
     """Where effects go. place : int64 [n], ascending, of each change among the bases of all stretches, end to end.
 
-    letter : int64 [n], code of the new base.   log_ratio, shift : float64 [n, 2], forward and reverse strand.
+    letter : int64 [n], code of the new base.   log_ratio, shift, markov : float64 [n, 2], forward and reverse strand.
+    percentile : float64 [n].   The last two are None where they are not asked for.
     """
 
     def write(  # noqa: D102
@@ -35,6 +37,8 @@ class Sink(Protocol):
         letter: NDArray[np.int64],
         log_ratio: NDArray[np.float64],
         shift: NDArray[np.float64],
+        markov: NDArray[np.float64] | None,
+        percentile: NDArray[np.float64] | None,
     ) -> None: ...
 
 
@@ -54,19 +58,21 @@ def score_all_snvs(
     sink: Sink,
     *,
     trained: Stretches,
+    controls: VariantControls = NO_CONTROLS,
     on_progress: Callable[[float, int], None] | None = None,
 ) -> SnvResult:
     """Score the three changes of every known base, in groups as `annotated.annotate` would take them from a VCF.
 
-    trained : stretches that the model was trained on.   on_progress : called with the fraction done and the symbols
-    read.
+    trained : stretches that the model was trained on.   controls : what stands beside each ratio.
+    on_progress : called with the fraction done and the symbols read.
     """
     result, taken = SnvResult(), _Counted(snv_records(genome, stretches))
     progress = GroupProgress(on_progress, lambda: taken.count / max(1, stretches.bases))
 
     def score(alleles: Alleles) -> Effects:
         progress.group()
-        return effects_of(model, genome, alleles, settings, seams=result.seams, on_progress=progress.show)
+        found = effects_of(model, genome, alleles, settings, seams=result.seams, on_progress=progress.show)
+        return controls.beside(found, genome, alleles, settings.window)
 
     place_of = _places(stretches)
     held: list[Scored] = []
@@ -132,4 +138,6 @@ def _write(held: list[Scored], place_of: Callable[[str, int], int], sink: Sink) 
             np.array(letter, dtype=np.int64),
             np.array([each.log_ratio for each in effects]),
             np.array([each.shift for each in effects]),
+            np.array([each.markov for each in effects]) if effects[0].markov else None,
+            np.array([each.percentile for each in effects]) if effects[0].percentile is not None else None,
         )

@@ -40,10 +40,15 @@ class Effects(NamedTuple):
     """What each allele changes, forward and reverse strand; float64 [A, 2].
 
     log_ratio : bits, negative where the alternative is less likely.   shift : distance of states.
+    kind : int64 [A], of single-base changes, see `kinds`.   markov : the ratio by a Markov model, float64 [A, 2].
+    percentile : of the mean ratio among changes of its kind, float64 [A].   These three as `controls` adds them.
     """
 
     log_ratio: NDArray[np.float64]
     shift: NDArray[np.float64]
+    kind: NDArray[np.int64] | None = None
+    markov: NDArray[np.float64] | None = None
+    percentile: NDArray[np.float64] | None = None
 
 
 @torch.inference_mode()

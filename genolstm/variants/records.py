@@ -35,10 +35,17 @@ _CODES = bytes(
 
 
 class Effect(NamedTuple):
-    """What one allele changes: log ratio in bits and state shift, each (forward, reverse)."""
+    """What one allele changes: log ratio in bits and state shift, each (forward, reverse).
+
+    kind : of a single-base change, else -1.   markov : the ratio by a Markov model, None without one.   percentile : of
+    the mean ratio among changes of its kind; None without a background, NaN of what is no single-base change.
+    """
 
     log_ratio: tuple[float, float]
     shift: tuple[float, float]
+    kind: int = -1
+    markov: tuple[float, float] | None = None
+    percentile: float | None = None
 
 
 class Scored(NamedTuple):
@@ -184,5 +191,12 @@ def _effects(rows: list[tuple[int, Difference]], score: Callable[[Alleles], Effe
             first=np.array([0, *accumulate(len(each.letters) for _, each in rows)], dtype=np.int64),
         )
     )
-    for ratio, shift in zip(found.log_ratio.tolist(), found.shift.tolist(), strict=True):
-        yield Effect(tuple(ratio), tuple(shift))
+    nothing = [None] * len(rows)
+    columns = (
+        found.log_ratio.tolist(), found.shift.tolist(),
+        [-1] * len(rows) if found.kind is None else found.kind.tolist(),
+        nothing if found.markov is None else [tuple(each) for each in found.markov.tolist()],
+        nothing if found.percentile is None else found.percentile.tolist(),
+    )  # fmt: skip
+    for ratio, shift, kind, markov, percentile in zip(*columns, strict=True):
+        yield Effect(tuple(ratio), tuple(shift), kind, markov, percentile)

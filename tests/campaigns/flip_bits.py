@@ -61,6 +61,7 @@ COMMANDS = {  # name of the damaged file -> commands that read it; {} is the fil
     "study": ["show {}", "export {} -o {out}.tsv", "report {} -o {out}.html -q"],
     "prediction": ["show {}", "export {} --table donor/candidates -o {out}.tsv", "report {} -o {out}.html -q"],
     "comparison": ["show {}", "export {} -o {out}.tsv", "report {} -o {out}.html -q"],
+    "dependencies": ["show {}", "export {} -o {out}.tsv", "report {} -o {out}.html -q"],
     "snvs": ["show {}", "export {} -o {out}.tsv", "report {} -o {out}.html -q"],
 }  # fmt: skip
 SILENT, TRACEBACK, CRASH, HANG, REFUSED, HARMLESS = (

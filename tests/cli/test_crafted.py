@@ -54,7 +54,7 @@ def beyond(file):
 
 
 KINDS = ("genome", "model", "score", "gates", "hidden", "track", "counts", "fit", "probe", "study", "comparison",
-         "snvs", "prediction")  # fmt: skip
+         "snvs", "prediction", "dependencies")  # fmt: skip
 DEEP = "[" * 50_000  # an attribute holds no more than 64 kB
 MODEL = {
     "a weight is missing": weight(lambda _: None),

@@ -22,7 +22,8 @@ from genolstm.variants.places import Alleles
 
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ts1"
 QUICK = ("-t", "1", "--device", "cpu", "-q")
-FLOATS = [f"LSTM_{what}{strand}" for what in ("LLR", "SHIFT") for strand in ("", "_FWD", "_REV")]
+STRANDS = ("", "_FWD", "_REV")
+FLOATS = [f"LSTM_{what}{strand}" for what in ("LLR", "SHIFT") for strand in STRANDS]
 LAYOUT = [(150, 1, "snv"), (250, 1, "snv"), (300, 3, "deletion"), (310, 1, "insertion"), (330, 4, "block")]
 HEADER = ["##fileformat=VCFv4.2", '##INFO=<ID=AC,Number=1,Type=Integer,Description="x">',
           '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">']  # fmt: skip
@@ -124,7 +125,7 @@ def test_every_other_byte_of_the_records_is_as_it_was(variants, vcf, lines):
         if line.startswith("#"):
             continue
         columns = line.split("\t")
-        columns[7] = ";".join(each for each in columns[7].split(";") if not each.startswith("LSTM")) or "."
+        columns[7] = ";".join(each for each in columns[7].split(";") if not each.startswith(("LSTM", "MARKOV"))) or "."
         kept.append("\t".join(columns))
     assert kept == lines
     text = path.read_text().splitlines()
@@ -398,3 +399,56 @@ def test_proteins_have_no_single_base_changes(run, tmp_path):
     assert run("train", genome, "-o", model, *small).code == 0
     ended = run("variants", model, genome, "--all-snvs", "-o", tmp_path / "out.h5", *QUICK)
     assert ended == (3, "", f"genolstm: {genome} holds proteins, and variants are changes of DNA; give a genome.\n")
+
+
+def test_controls_stand_beside_every_ratio(variants, vcf):
+    ended, path = variants(vcf(), "--background", "4", name="out.vcf")
+    assert ended.code == 0, ended.err
+    with pysam.VariantFile(str(path)) as file:
+        header = str(file.header)
+        records = list(file)
+    assert "##genolstm_markov_counted_on=the model's training stretches" in header
+    assert "##genolstm_percentiles_from=" in header
+    for record in records:
+        for name in ("MARKOV_LLR", "MARKOV_LLR_FWD", "MARKOV_LLR_REV", "LSTM_PERCENTILE"):
+            assert len(record.info[name]) == len(record.alts)
+        forward, reverse = (record.info[f"MARKOV_LLR_{strand}"][0] for strand in ("FWD", "REV"))
+        assert record.info["MARKOV_LLR"][0] == pytest.approx((forward + reverse) / 2, abs=1e-4)
+    told = [record.info["LSTM_PERCENTILE"][0] for record in records if len(record.ref) == len(record.alts[0]) == 1]
+    assert len(told) == 9
+    assert all(0 <= value <= 100 for value in told)
+    _, plain = variants(vcf(), "--no-markov", name="plain.vcf")
+    assert "MARKOV_LLR" not in plain.read_text()
+    assert "LSTM_PERCENTILE" not in plain.read_text()
+    assert info(plain, "LSTM_LLR") == info(path, "LSTM_LLR")
+
+
+def test_labels_are_judged_and_told(variants, vcf, letters):
+    lines = [
+        f"{name}\t{at + 1}\t.\t{letters[name][at]}\t{other(letters[name][at])}\t.\t.\tGOOD={int(at % 4 == 0)}\tGT\t0|1"
+        for name, length in (("I", 1150), ("II", 480), ("III", 380))
+        for at in range(130, length, 9)
+    ]
+    ended, path = variants(vcf(lines), "--labels", "GOOD", "--block-bp", "100", "--json", name="out.vcf")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)["labels"]
+    assert told["variants"] == len(lines)
+    assert set(told["scores"]) >= {"model", "markov", "gc", "all_controls", "all_controls_and_model"}
+    assert told["verdict"] in {"gain", "no gain", "worse"}
+    assert told["difference"][1] <= told["difference"][0] <= told["difference"][2]
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--labels", "NONE"), 3, "INFO field NONE marks 0 of 9 scored single-base changes: 20 of either label are"
+         " needed to judge a model."),
+        (("--labels", "AC", "--no-markov"), 2, "--labels hold the model against the Markov model: leave"
+         " --no-markov out."),
+        (("--labels", "AC"), 3, "record I:151 has AC=07, which is no label: use a flag, or 1 and 0."),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_are_refused(variants, vcf, options, code, sentence):
+    ended, _ = variants(vcf(), *options, name="out.vcf")
+    assert (ended.code, ended.err.splitlines()[-1]) == (code, f"genolstm: {sentence}")

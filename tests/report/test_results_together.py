@@ -27,8 +27,8 @@ def probe_of(tmp_path):
 
 def test_results_are_in_the_order_of_the_walk(results):
     names = [each.name for each in read_results(list(results.values()))]
-    walk = ("genome", "track", "model", "score", "hidden", "gates", "snvs", "probe", "prediction", "counts", "fit",
-            "study", "comparison")  # fmt: skip
+    walk = ("genome", "track", "model", "score", "hidden", "gates", "snvs", "dependencies", "probe", "prediction",
+            "counts", "fit", "study", "comparison")  # fmt: skip
     assert names == [f"{name}.h5" for name in walk]
 
 

@@ -15,7 +15,7 @@ from genolstm.variants.all_snvs import score_all_snvs, snv_records
 from genolstm.variants.effects import effects_of
 from genolstm.variants.places import Alleles
 
-SETTINGS = VariantSettings(window=9, batch=32, lanes=4, burn_in=160)
+SETTINGS = VariantSettings(window=9, batch=32, lanes=4, burn_in=160, markov=False)
 ROWS = [("I", 900, 940, Part.TEST), ("II", 490, 530, Part.TEST), ("MT", 0, 64, Part.TEST)]
 
 
@@ -30,7 +30,7 @@ def scored(tiny_genome, stretches_of, model, provenance, tmp_path_factory):
     path = tmp_path_factory.mktemp("snvs") / "snvs.h5"
     stretches = stretches_of(tiny_genome, ROWS)
     trained = stretches_of(tiny_genome, [("I", 910, 920, Part.TRAIN)])
-    with write_variants(path, tiny_genome, stretches, trained, SETTINGS.window, provenance) as file:
+    with write_variants(path, tiny_genome, stretches, trained, SETTINGS, provenance, notes={}) as file:
         found = score_all_snvs(model, tiny_genome, stretches, SETTINGS, file, trained=trained)
         file.finish(found.seams.to_json(), Records())
     return path, found
@@ -88,7 +88,7 @@ def test_groups_and_buffers_change_nothing(tiny_genome, stretches_of, model, sco
     monkeypatch.setattr(all_snvs, "ROWS_HELD", 7)
     stretches = stretches_of(tiny_genome, ROWS)
     path = tmp_path / "snvs.h5"
-    with write_variants(path, tiny_genome, stretches, stretches.of(Part.TRAIN), SETTINGS.window, provenance) as file:
+    with write_variants(path, tiny_genome, stretches, stretches.of(Part.TRAIN), SETTINGS, provenance, notes={}) as file:
         found = score_all_snvs(model, tiny_genome, stretches, SETTINGS, file, trained=stretches.of(Part.TRAIN))
         file.finish(found.seams.to_json(), Records())
     with open_variants(path) as mine, open_variants(scored[0]) as theirs:

@@ -1,0 +1,205 @@
+"""What a model's predictions depend on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genolstm.alphabet import decode, encode
+from genolstm.api.found import as_found
+from genolstm.api.genomes import genes_of
+from genolstm.api.models import Model
+from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
+from genolstm.errors import InputError, UsageError
+from genolstm.explaining.sampling import sample as draw_samples
+from genolstm.explaining.whole import dependency_map, intron_couplings
+from genolstm.readers.annotation import Transcript
+from genolstm.readers.region_text import parse_region
+from genolstm.regions import Stretches, stretches_of
+from genolstm.settings.explaining import DependencySettings, SampleSettings
+from genolstm.store.dependencies import DependencySummary, dependency_summary, open_dependencies
+from genolstm.store.files import Records
+from genolstm.store.genome import Genome
+from genolstm.stream.reader import GenomeReader
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dependencies(Result):
+    """A dependency map, or a test of introns.
+
+    Attributes
+    ----------
+    stretches
+        What was read.
+    forward, reverse
+        D of every base, float32 [bases, window]: of the base at distance 1, 2, ... after it, and before it. Empty
+        where introns were tested.
+    summary
+        Strongest blocks, tests, and how many readings ended early.
+    content
+        The bytes of the file.
+    """
+
+    stretches: Stretches
+    forward: NDArray[np.float32]
+    reverse: NDArray[np.float32]
+    summary: DependencySummary
+    content: bytes
+
+    def table(self) -> dict[str, Column]:
+        """The strongest blocks, or the tests of introns.
+
+        Returns
+        -------
+        dict of str to list
+            Columns as ``genolstm schema dependencies`` names them; ready for ``pandas.DataFrame``.
+        """
+        rows: Sequence[Any] = self.summary.tests or self.summary.blocks
+        return {name: [getattr(row, name) for row in rows] for name in (rows[0]._fields if rows else ())}
+
+    def _write(self, path: Path) -> None:
+        path.write_bytes(self.content)
+
+
+def read_dependencies(path: Path) -> Dependencies:
+    """Read a file of dependencies."""
+    provenance, records = read_provenance(path)
+    with open_dependencies(path) as file:
+        bases = file.stretches.bases
+        nothing = np.zeros((0, file.window), dtype=np.float32)
+        forward, reverse = (file.values(strand, 0, bases) if file.has_map else nothing for strand in (0, 1))
+        return Dependencies(
+            provenance=provenance, records=records, stretches=file.stretches, forward=forward, reverse=reverse,
+            summary=dependency_summary(file), content=path.read_bytes(),
+        )  # fmt: skip
+
+
+@as_found()
+def dependencies(
+    model: Model,
+    genome: Genome,
+    region: str,
+    *,
+    annotation: str | Path | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> Dependencies:
+    """Which bases the prediction of each base of a region depends on.
+
+    Parameters
+    ----------
+    model
+        Of DNA.
+    genome
+        To be read and changed.
+    region
+        As samtools writes it, counted from 1 with both ends in it: ``"III:1-1,000"``, or ``"III"``.
+    annotation
+        GTF or GFF3: drawn along the map; with ``introns=300`` its introns are tested in place of a map.
+    **settings
+        Any field of ``genolstm.settings.explaining.DependencySettings``: ``window=128``.
+
+    Returns
+    -------
+    Dependencies
+        D[i, j], largest change of the log2 odds of any base at j by any change of base i.
+
+    Raises
+    ------
+    InputError
+        The genome holds proteins or has no such contig, no intron fits, or a setting is not known.
+    UsageError
+        The region is none, ends past its contig, or introns are asked for without an annotation.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> found = gl.dependencies(model, genome, "chrC:1-60", window=16)
+    >>> found.forward.shape
+    (60, 16)
+    """
+    chosen = DependencySettings.from_json(settings, where="dependencies")
+    model.check_reads(genome)
+    if genome.alphabet.complement is None:
+        raise InputError(f"{genome.path} holds proteins, and dependencies are read on both strands of DNA.")
+    if chosen.introns and annotation is None:
+        raise UsageError("introns are tested by an annotation: give one.")
+    stretches = stretches_of([parse_region(region, genome.length_of)], genome.names)
+    transcripts: Sequence[Transcript] = genes_of(annotation, genome).transcripts if annotation is not None else ()
+    inputs = {"model": model.sha256, "genome": genome.sha256, **digests_of({"annotation": annotation})}
+    came = made_by(
+        "dependencies", {**chosen.to_json(), "regions": [region]}, inputs, device=model.device, seed=chosen.seed
+    )
+    reader = GenomeReader(model.evaluated(), genome, chosen.stream)
+    run = intron_couplings if chosen.introns else dependency_map
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "dependencies.h5"
+        run(reader, stretches, chosen, path, came, Records(), transcripts=transcripts)
+        return read_dependencies(path)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Sequences that a model wrote.
+
+    Attributes
+    ----------
+    sequences
+        Letters of each.
+    bits
+        Mean -log2 P of the drawn symbols under the model, in bits a symbol.
+    entropy
+        Mean entropy of its predictions at the same places, in bits.
+    """
+
+    sequences: tuple[str, ...]
+    bits: float
+    entropy: float
+
+
+@as_found()
+def sample(model: Model, number: int = 10, length: int = 1_000, *, prompt: str = "", **settings: Any) -> Samples:  # noqa: ANN401
+    """Draw sequences from a model, symbol by symbol.
+
+    Parameters
+    ----------
+    model
+        Of any alphabet.
+    number
+        Sequences to draw.
+    length
+        Symbols of each.
+    prompt
+        Letters that are read before the first symbol is drawn.
+    **settings
+        Any field of ``genolstm.settings.explaining.SampleSettings``: ``temperature=0.5, seed=2``.
+
+    Returns
+    -------
+    Samples
+        The same letters as ``genolstm sample`` writes.
+
+    Raises
+    ------
+    InputError
+        The prompt holds a letter that is none, or a setting is not known.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> drawn = gl.sample(gl.load("model.h5"), 3, 50, temperature=0)
+    >>> len(set(drawn.sequences)), len(drawn.sequences[0])
+    (1, 50)
+    """
+    chosen = SampleSettings.from_json({"number": number, "length": length, **settings}, where="sample")
+    alphabet = model.network.alphabet
+    if strange := set(prompt.upper()) - set(alphabet.letters):
+        raise InputError(f"the prompt holds '{sorted(strange)[0]}', which is none of {alphabet.letters}; correct it.")
+    found = draw_samples(model.evaluated(), chosen, prompt=encode(prompt, alphabet) if prompt else None)
+    return Samples(
+        sequences=tuple(decode(row, alphabet) for row in found.codes), bits=found.bits, entropy=found.entropy
+    )
