@@ -89,11 +89,12 @@ class SparseTable:
     def rows(self, contexts: Integers) -> Floats:
         """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
         self._sort()
-        if not len(self.contexts):
-            return self.counts[np.full(len(contexts), -1)].astype(np.float64)
-        place = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
-        found = self.contexts[place] == contexts
-        return self.counts[np.where(found, place, -1)].astype(np.float64)
+        place = np.full(len(contexts), -1)
+        if len(self.contexts):
+            nearest = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
+            place = np.where(self.contexts[nearest] == contexts, nearest, -1)
+        rows: Floats = self.counts[place].astype(np.float64)
+        return rows
 
     def _sort(self) -> None:
         if not self.waiting:
@@ -590,7 +591,8 @@ def next_symbols(model: MarkovModel, contexts: Codes) -> Floats:
         seen[order], total[order] = rows.ravel(), np.repeat(of_all, n_known)
         kind[order] = np.repeat(_kinds(rows.max(axis=1), of_all), n_known)
     reach = np.full(n * n_known, min(given, counts.max_order))
-    return _blend(model, Evidence(seen, total, kind, reach)).reshape(n, n_known)
+    word = np.full(n * n_known, -1)  # of the fit alone
+    return _blend(model, Evidence(seen, total, kind, reach, word)).reshape(n, n_known)
 
 
 def _blend(model: MarkovModel, evidence: Evidence) -> Floats:

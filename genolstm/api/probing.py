@@ -108,8 +108,9 @@ def _over_folds(
 def _models(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
     """The model, or those of all folds, and their hashes among the inputs. genome : None where windows stand alone."""
     models = [model] if isinstance(model, Model) else list(model)
-    for each in models if genome is not None else ():
-        each.check_reads(genome)
+    if genome is not None:
+        for each in models:
+            each.check_reads(genome)
     if len(models) == 1:
         return models, {"model": models[0].sha256}
     return models, {f"model {number}": each.sha256 for number, each in enumerate(models, 1)}

@@ -1,5 +1,6 @@
 """``genolstm score``: bits of every base of a genome under a trained model."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from genolstm.settings.recall import RecallMode, RecallSettings
 if TYPE_CHECKING:
     from genolstm.store.files import Records
     from genolstm.store.genome import Genome
-    from genolstm.store.score import ScoreTables
+    from genolstm.store.score import Runs, ScoreTables
 
 CONTIGS_LOGGED = 12
 BYTES_OF_PROBABILITIES = 16  # of a base: four letters, two strands, float16
@@ -148,7 +149,7 @@ def _write_tracks(files: ScoreFiles, letters: list[Path], output: Path, genome: 
     from genolstm.writers.bigwig import write_bigwig
 
     with open_score(output) as file:
-        asked = [
+        asked: list[tuple[Path | None, Callable[[], Iterator[Runs]]]] = [
             (files.bigwig, file.mean_runs),
             *((path, partial(file.probability_runs, code)) for code, path in enumerate(letters)),
             (files.recall_track, file.mean_gain_runs),

@@ -304,7 +304,8 @@ class _Judging:
         samples = len(self.dialect.samples)
         meant = self._meant()
         if not self.fixed:
-            fixed = _Fixed(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int8, np.bool_)))
+            none = np.empty(0, np.int64)
+            fixed = _Fixed(none, none, none.astype(np.int8), none.astype(np.bool_))
             modified, covered = np.empty((0, samples)), np.empty((0, samples))
         else:
             fixed = _Fixed(*(np.concatenate(column) for column in zip(*self.fixed, strict=True)))

@@ -26,8 +26,8 @@ from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.seen import fraction_trained_on
 from genolstm.settings.model import AlphabetName
-from genolstm.settings.probe import States, parse_kmers
-from genolstm.settings.sites import SHORTEST_WINDOW, SitesSettings
+from genolstm.settings.probe import SHORTEST_WINDOW, States, parse_kmers
+from genolstm.settings.sites import SitesSettings
 from genolstm.states.windows import Windows
 from genolstm.store.checkpoint import Checkpoint, check_alphabet
 from genolstm.store.files import Records
