@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.probes.apply import FittedProbe
-from genolstm.states.windows import POOLS
+from genolstm.states.windows import ENDS
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def terms_of(probe: FittedProbe) -> Terms:
     linear = probe.linear
     slopes = linear.coefficients.astype(np.float64).reshape(len(linear.scale), -1) / linear.scale[:, None]  # [F, K]
     intercept = np.atleast_1d(linear.intercept) - linear.mean.astype(np.float64) @ slopes
-    places = _window_places(probe.width) if probe.pooling else _point_places(probe)
+    places = _window_places(probe.width, probe.pooling) if probe.pooling else _point_places(probe)
     blocks = slopes.reshape(len(places), -1, slopes.shape[1])  # [readings, D, K]
     readings = tuple(Reading(*place, weights) for place, weights in zip(places, blocks, strict=True))
     return Terms(readings, intercept, stranded=not probe.pooling)
@@ -77,7 +77,11 @@ def _point_places(probe: FittedProbe) -> list[tuple[bool, How, int, int]]:
     return [*at_offsets, *((True, How(pool.how), pool.first, pool.last) for pool in probe.pools)]
 
 
-def _window_places(width: int) -> list[tuple[bool, How, int, int]]:
-    """In the order of the features: the pools of the forward pass, then of the reverse one, which ends at the start."""
+def _window_places(width: int, pooling: tuple[str, ...]) -> list[tuple[bool, How, int, int]]:
+    """In the order of the features: pools and ends of the forward pass, then of the reverse one, which ends at 0."""
     spans = {True: (0, width - 1), False: (1 - width, 0)}
-    return [(own, How(pool), *spans[own]) for own in (True, False) for pool in POOLS]
+    places = []
+    for own, span in spans.items():
+        at_ends = {name: (How.STATE, offset, offset) for name, offset in zip(ENDS, span, strict=True)}
+        places += [(own, *(at_ends[pool] if pool in at_ends else (How(pool), *span))) for pool in pooling]
+    return places

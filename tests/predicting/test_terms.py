@@ -14,7 +14,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.site_reading import Pool, PoolKind
 from genolstm.states.sites import readable
-from genolstm.states.windows import POOLS, Windows
+from genolstm.states.windows import Windows, pools_of
 from genolstm.store.candidates import Found, listed_candidates
 from genolstm.store.results import LinearProbe
 from genolstm.stream.reader import GenomeReader
@@ -77,9 +77,11 @@ def test_a_probe_of_points_with_pools(reader, stretches_of, tmp_path, n_classes)
     np.testing.assert_allclose(total, probe.at_sites(reader, sites), atol=0.02)  # states at sites are float16
 
 
+@pytest.mark.parametrize("ends", [False, True])
 @pytest.mark.parametrize("n_classes", [1, 3])
-def test_a_probe_of_windows(reader, stretches_of, tmp_path, n_classes):
-    probe = a_probe(tmp_path, 2 * 2 * UNITS, n_classes, pooling=POOLS, width=WIDTH)
+def test_a_probe_of_windows(reader, stretches_of, tmp_path, n_classes, ends):
+    pooling = pools_of(ends=ends)
+    probe = a_probe(tmp_path, 2 * len(pooling) * UNITS, n_classes, pooling=pooling, width=WIDTH)
     genome = reader.genome
     contig = np.repeat([0, 1], [38, 9])
     start = np.concatenate([np.arange(1, 1500 - WIDTH, 38)[:38], np.arange(1, 400 - WIDTH, 40)[:9]])
