@@ -251,8 +251,7 @@ def learn_rate(copies: Copies, copy: Whole, bucket: Whole, hit: bool) -> None:  
     copies.trials[copy, bucket] += 1
     if hit:
         copies.hits[copy, bucket] += 1
-    rate: float = float(copies.hits[copy, bucket]) / float(copies.trials[copy, bucket])
-    rate = min(max(rate, LEAST_RATE), LARGEST_RATE)
+    rate = np.minimum(np.maximum(copies.hits[copy, bucket] / copies.trials[copy, bucket], LEAST_RATE), LARGEST_RATE)
     copies.advantage[copy, bucket] = np.log(3 * rate / (1 - rate))
 
 
