@@ -124,7 +124,9 @@ def test_public_functions_say_what_they_take_give_and_raise(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["comparing", "fitting", "genomes", "models", "opening", "probing", "reading"])
+@pytest.mark.parametrize(
+    "module", ["comparing", "explaining", "fitting", "genomes", "models", "opening", "probing", "reading", "variants"]
+)
 def test_examples_are_true(module):
     home = importlib.import_module(f"genolstm.api.{module}")
     tests = [test for test in doctest.DocTestFinder().find(home, extraglobs={"gl": gl}) if test.examples]
