@@ -126,11 +126,20 @@ def test_public_functions_say_what_they_take_give_and_raise(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-<<<<<<< HEAD
-    "module", ["comparing", "control", "fitting", "genomes", "models", "opening", "predicting", "probing", "reading"]
-=======
-    "module", ["comparing", "explaining", "fitting", "genomes", "models", "opening", "probing", "reading", "variants"]
->>>>>>> explain
+    "module",
+    [
+        "comparing",
+        "control",
+        "explaining",
+        "fitting",
+        "genomes",
+        "models",
+        "opening",
+        "predicting",
+        "probing",
+        "reading",
+        "variants",
+    ],
 )
 def test_examples_are_true(module):
     home = importlib.import_module(f"genolstm.api.{module}")
