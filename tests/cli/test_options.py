@@ -18,6 +18,12 @@ RELEASED = Path(__file__).with_name("options_0.1.0.txt")
 CHANGED = {
     # a window around the site reads acceptors far better than the best of narrow offsets, at less cost than the sweep
     "genolstm probe splice\t--offsets\tstr\t'sweep'": "genolstm probe splice\t--offsets\tstr\t'wide'",
+    # shorter windows hold no 31-mer, and ended in a failure
+    "genolstm probe accessibility\t--window\tint[2,None]\t200": (
+        "genolstm probe accessibility\t--window\tint[31,None]\t200"
+    ),
+    # the same number, as it is typed
+    "genolstm train\t--bases\tstr\t'40000000'": "genolstm train\t--bases\tstr\t'40M'",
 }
 
 

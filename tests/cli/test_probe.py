@@ -252,7 +252,7 @@ EFFECTS = {  # option -> a value that is not the one of the plain run
 }
 NOT_OF_THE_PROBE = {
     "ctx", "model", "genome", "annotation", "output", "settings_file", "threads", "device", "figure",
-    "force", "quiet", "as_json",
+    "force", "quiet", "as_json", "folds",
 }  # fmt: skip
 
 

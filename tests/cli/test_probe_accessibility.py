@@ -149,7 +149,7 @@ def options_of(function):
 
 NOT_OF_THE_PROBE = {
     "ctx", "model", "genome", "track", "output", "peaks", "blacklist", "settings_file", "threads", "device", "figure",
-    "force", "quiet", "as_json",
+    "force", "quiet", "as_json", "folds",
 }  # fmt: skip
 UNEXPOSED = {
     "peak_share", "mappable_bp", "bin_bp", "valid_share", "edge_reach", "edge_step", "edge_near", "edge_word",

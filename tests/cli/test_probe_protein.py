@@ -16,6 +16,7 @@ from genolstm.cli.app import main
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
+from genolstm.seen import training_sequence
 from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.protein import ProteinProbeSettings
 from genolstm.settings.train import TrainSettings
@@ -86,6 +87,7 @@ def write_model(path, genome, alphabet, split, provenance):
     checkpoint = Checkpoint(
         model=settings, train=TrainSettings(), weights=weights, split=split, lengths=genome.lengths,
         genome_sha256=genome.sha256, history={name: [] for name in HISTORY}, looks={name: [] for name in LOOKS},
+        training=training_sequence(genome, split),
     )  # fmt: skip
     write_checkpoint(path, checkpoint, provenance)
 

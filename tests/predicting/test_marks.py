@@ -33,7 +33,12 @@ def own(genome_of, drawn_codes):
 def checkpoint(own, stretches_of):
     split = stretches_of(own, [("I", 0, 5000, Part.TRAIN), ("IV", 0, 5000, Part.TEST)])
     return SimpleNamespace(
-        genome_sha256=own.sha256, split=split, training=training_sequence(own, split), lengths=own.lengths
+        ancestors=(),
+        genomes=(),
+        genome_sha256=own.sha256,
+        split=split,
+        training=training_sequence(own, split),
+        lengths=own.lengths,
     )
 
 

@@ -15,7 +15,9 @@ def refuse(genome_of, drawn_codes, stretches_of):
     """Function: sites as (contig, start, end, part); of I, 0-1,000 and 2,000-3,000 were trained on, II was not."""
     genome = genome_of({"I": drawn_codes(1, 4000), "II": drawn_codes(2, 4000)})
     rows = [("I", 0, 1000, Part.TRAIN), ("I", 2000, 3000, Part.TRAIN), ("II", 0, 4000, Part.TEST)]
-    checkpoint = SimpleNamespace(split=stretches_of(genome, rows), genome_sha256=genome.sha256, training=None)
+    checkpoint = SimpleNamespace(
+        split=stretches_of(genome, rows), genome_sha256=genome.sha256, training=None, ancestors=(), genomes=()
+    )
 
     def refused(*sites):
         contig, start, end, part = (np.array(column) for column in zip(*sites, strict=True))
