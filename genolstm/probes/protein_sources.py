@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from genolstm.alphabet import PROTEIN, Alphabet
 from genolstm.errors import InputError
 from genolstm.probes.protein_chains import Chains, chains_of_genes, chains_of_proteins
@@ -89,7 +91,7 @@ def genome_of_fasta(path: Path, alphabet: Alphabet, stops: Stops | None = None) 
         ingested = Path(folder) / "records.h5"
         counted = write_genome(ingested, read_fasta(path, alphabet, stops=stops), alphabet, NO_PROVENANCE)
         opened = open_genome(ingested)
-        return replace(opened, path=path, mapped=opened.all_codes.copy(), check=None), counted.letters
+        return replace(opened, path=path, mapped=np.array(opened.all_codes), check=None), counted.letters
 
 
 def _begins_as_hdf5(path: Path) -> bool:

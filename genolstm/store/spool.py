@@ -21,9 +21,9 @@ BYTES = np.dtype(np.float32).itemsize
 def release_pages(array: NDArray[Any]) -> None:
     """Return to the system what was read or written of a mapped file: mapped pages count as this process's memory.
 
-    Nothing is lost: written pages go to the file. Arrays that are no mapped files are left alone.
+    Nothing is lost: written pages go to the file. Arrays that are no mapped files, or copies of one, are left alone.
     """
-    if isinstance(array, np.memmap):
+    if isinstance(array, np.memmap) and array._mmap is not None:  # type: ignore[attr-defined]
         array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
