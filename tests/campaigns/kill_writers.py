@@ -39,6 +39,10 @@ COMMANDS = (  # {out} begins the name of every output; the first that is named i
     "export {probe} --table donor/sites -o {out}.bed.gz -q",
     "variants {model} {genome} {vcf} -o {out}.vcf.gz READ",
     "variants {model} {genome} {vcf} -o {out}.bcf READ",
+    "variants {model} {genome} --all-snvs --region I:1-40 -o {out}.h5 --bigwig {out} READ",
+    "score {model} {genome} --region I:1-80 -o {out}.h5 --probabilities {out} READ",
+    "dependencies {model} {genome} --region I:1-80 --window 8 -o {out}.h5 --figure {out}.svg READ",
+    "sample {model} -n 3 --length 50 -o {out}.fa READ",
 )
 TORN, STUCK, MISSING, OTHER = "torn output", "the same command does not complete", "an output is missing", "other bytes"
 COMPLETED, DONE = "completed by the same command", "was complete already"
