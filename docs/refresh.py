@@ -14,8 +14,8 @@ ALIKE = 0.75  # of the letters: numbers are taken out first
 
 
 def shape(line: str) -> str:
-    """A line without its numbers and verdicts, by which it is found again."""
-    return re.sub(r"[+-]?\d[\d,.]*", "#", line)
+    """A line without its numbers, by which it is found again; the number of a random-init model stays."""
+    return re.sub(r"(?<![_\w])[+-]?\d[\d,.]*", "#", line)
 
 
 def refreshed(text: str, steps: dict[str, list[str]], where: str) -> str:

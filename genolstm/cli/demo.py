@@ -93,7 +93,7 @@ def demo(
         bool, typer.Option("--verbose", "-v", help="All that each step logs, and the bundled models first.")
     ] = False,
 ) -> None:
-    """Run every main command on a simulated organism of 1 Mb, ending in a report: about three minutes.
+    """Run every main command on a simulated organism of 1 Mb, ending in a report: about four minutes.
 
     Every step is an ordinary command, shown as it runs with its verdicts and its last line: the same lines work on your
     own genome.
