@@ -28,7 +28,7 @@ from genolstm.stream.seams import Seams
 Ints = NDArray[np.int64]
 
 BYTES, MOST_CARRIED = 4, 4 << 30  # of a number, and of the states that all lanes carry
-RELEASED_AFTER = 64  # blocks after which mapped pages of the candidates are given back
+RELEASED_AFTER = 32  # blocks after which mapped pages of the genome are given back
 
 
 class Decided(NamedTuple):
@@ -55,8 +55,7 @@ def decide_along(
     for number, block in enumerate(read_stretches(reader, stretches, seams=seams, warmup=True)):
         sums.add(block)
         if number % RELEASED_AFTER == 0:
-            for each in wanted:
-                each.candidates.release()
+            reader.genome.release()
 
 
 class _Carry(NamedTuple):
@@ -176,15 +175,12 @@ class _Sums:
         low = np.maximum(block.begin[lanes] - last_offset - 1, row_first - 1 - first_offset - known[lanes])
         high = np.maximum(block.end[lanes] - last_offset - 1, low)
         ends = block.address[lanes] + sign * (np.stack([low, high - 1]) - row_first)
-        keys = wanted.candidates.keys
-        begin = np.searchsorted(keys, 2 * ends.min(axis=0))
-        stop = np.where(high > low, np.searchsorted(keys, 2 * ends.max(axis=0) + 2), begin)
-        count = stop - begin
+        bounds = zip((2 * ends.min(axis=0)).tolist(), (2 * ends.max(axis=0) + 2).tolist(), high > low, strict=True)
+        found = [wanted.candidates.between(first, last if any_ else first) for first, last, any_ in bounds]
+        begin, count = [rank for rank, _ in found], np.array([len(keys) for _, keys in found], dtype=np.int64)
         if not count.any():
             return
-        lane = np.repeat(np.arange(len(lanes)), count)
-        row = np.arange(len(lane)) - np.repeat(np.cumsum(count) - count, count) + begin[lane]
-        key = keys[row]
+        lane, key = np.repeat(np.arange(len(lanes)), count), np.concatenate([keys for _, keys in found])
         step = self.carried + 1 + sign[lane] * ((key >> 1) - block.address[lanes][lane])  # of offset 0
         own = (key & 1) == (sign[lane] < 0)
         values = np.zeros((len(lane), wanted.terms.intercept.size), dtype=np.float32)
@@ -194,7 +190,7 @@ class _Sums:
                 values[mine] = self._sum(lanes[lane[mine]], step[mine], columns, read, own=side).cpu().numpy()
         for each, first, last in zip(range(len(lanes)), np.cumsum(count) - count, np.cumsum(count), strict=True):
             if last > first:
-                wanted.candidates.passes.write(int(sign[each] < 0), int(begin[each]), values[first:last])
+                wanted.candidates.passes.write(int(sign[each] < 0), begin[each], values[first:last])
 
     def _sum(
         self, lane: Ints, step: Ints, columns: _Columns, read: tuple[Tensor, list[Tensor], list[Tensor]], *, own: bool

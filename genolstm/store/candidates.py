@@ -1,6 +1,6 @@
 """Where candidates of a prediction are listed while the genome is read: sorted numbers in an unnamed file on disk."""
 
-import mmap
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,8 @@ Ints = NDArray[np.int64]
 
 SLAB = 1 << 18  # candidates that are in memory at a time
 BASES = 1 << 18  # of a slab that is read back
+STEP = 512  # candidates of which one key is in memory
+KEY, END = 8, 2**62  # bytes of a key, and a number beyond any
 
 
 class Found(NamedTuple):
@@ -29,21 +31,27 @@ class Found(NamedTuple):
 class Candidates:
     """Candidates sorted by place and strand, forward first; 0 or more values of each, by pass.
 
-    keys : int64 [n], twice the place in the genome's codes, and 1 more on the reverse strand.
+    A key is twice the place in the genome's codes, and 1 more on the reverse strand. Keys stay on disk, and only every
+    STEP-th of them is in memory: pages of a mapped file would count as this process's memory.
     passes : float32 [2, n, K] on disk, what the forward and the reverse pass add to a decision; NaN until it is read.
     """
 
-    def __init__(self, mapped: mmap.mmap | None, passes: Spool) -> None:
-        self.mapped, self.passes = mapped, passes
-        self.keys: Ints = np.frombuffer(mapped or b"", dtype=np.int64)
+    def __init__(self, descriptor: int, count: int, marks: Ints, passes: Spool) -> None:
+        self.descriptor, self.count, self.marks, self.passes = descriptor, count, marks, passes
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return self.count
 
-    def release(self) -> None:
-        """Return pages of the list that were read to the system: mapped pages count as this process's memory."""
-        if self.mapped:
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+    def between(self, low: int, high: int) -> tuple[int, Ints]:
+        """Keys from low to below high, int64 [k], and how many are below them."""
+        first = max(int(np.searchsorted(self.marks, low)) - 1, 0) * STEP
+        last = min(int(np.searchsorted(self.marks, high)) * STEP, self.count)
+        keys = np.empty(max(last - first, 0), dtype=np.int64)
+        content, done = keys.view(np.uint8).data, 0
+        while done < len(content) and (read := os.preadv(self.descriptor, [content[done:]], KEY * first + done)):
+            done += read
+        begin, stop = np.searchsorted(keys, [low, high]).tolist()
+        return first + begin, keys[begin:stop]
 
     def slabs(self, edges: Ints) -> Iterator[tuple[Found, NDArray[np.float64]]]:
         """Candidates and the sums of their passes, float64 [n, K], some at a time; no slab goes over a contig's end.
@@ -51,17 +59,16 @@ class Candidates:
         edges : int64, places in the genome's codes where contigs begin. Slabs are of the same stretches of the genome
         in any list, so that lists can be merged. Raises RuntimeError for a candidate that was not read.
         """
-        ends = np.append(edges[1:], max(int(edges[-1]), int(self.keys[-1]) >> 1 if len(self) else 0) + 1)
+        _, rest = self.between(int(self.marks[-1]) if len(self) else 0, END)
+        ends = np.append(edges[1:], max(int(edges[-1]), int(rest[-1]) >> 1 if len(rest) else 0) + 1)
         for begin, end in zip(edges.tolist(), ends.tolist(), strict=True):
             for low in range(begin, end, BASES):
-                first, last = np.searchsorted(self.keys, [2 * low, 2 * min(low + BASES, end)]).tolist()
-                keys = np.array(self.keys[first:last])
+                first, keys = self.between(2 * low, 2 * min(low + BASES, end))
                 total = np.zeros((len(keys), *self.passes.shape))
                 for strand in (0, 1):
-                    total += self.passes.read(strand, first, last)
+                    total += self.passes.read(strand, first, first + len(keys))
                 if np.isnan(total).any():
                     raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
-                self.release()
                 yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
 
 
@@ -72,19 +79,19 @@ def listed_candidates(found: Iterable[Found], n_values: int, beside: Path) -> It
     found : slabs that ascend, each of distinct candidates in any order.   n_values : K of each.
     """
     with TemporaryFile(dir=beside.parent) as listed, TemporaryFile(dir=beside.parent) as values:
-        count = 0
+        count, marks = 0, []
         with disk_errors(beside):
             for slab in found:
-                keys = np.sort(2 * slab.address + (slab.strand < 0))
-                listed.write(keys.astype(np.int64).tobytes())
+                keys = np.sort(2 * slab.address + (slab.strand < 0)).astype(np.int64)
+                listed.write(keys.tobytes())
+                marks.append(keys[-count % STEP :: STEP].copy())
                 count += len(keys)
             listed.flush()
-        mapped = mmap.mmap(listed.fileno(), 8 * count, prot=mmap.PROT_READ) if count else None
         passes = Spool(values.fileno(), count, (n_values,), beside)
         for strand in (0, 1):
             for first in range(0, count, SLAB):
                 passes.write(strand, first, _unread(min(SLAB, count - first), n_values))
-        yield Candidates(mapped, passes)
+        yield Candidates(listed.fileno(), count, np.concatenate([np.empty(0, np.int64), *marks]), passes)
 
 
 def _unread(count: int, n_values: int) -> Values:
