@@ -1,6 +1,7 @@
 """Fractions at other times, and their intervals."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,3 +142,9 @@ def test_a_site_without_gates_has_no_course():
     for column in found:
         assert np.isnan(column[2]).all()
         assert np.isfinite(np.delete(column, 2, axis=0)).all()
+
+
+@pytest.mark.parametrize(("start", "outside"), [(0.0, 0), (1.0, 0), (-1e-9, 1), (1 + 1e-9, 1)])
+def test_states_at_the_ends_of_the_range_are_inside(start, outside):
+    one = {"rate": np.array([0.5]), "steady": np.array([0.5]), "start": np.array([start]), "elapsed": np.array([0.0])}
+    assert states_outside(SimpleNamespace(**one)) == outside

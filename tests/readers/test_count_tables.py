@@ -9,6 +9,7 @@ from made_calls import SEQUENCE, reference_of
 from genolstm.errors import InputError, UsageError
 from genolstm.readers.count_tables import read_count_table
 from genolstm.readers.motifs import motif_sites, parse_motif
+from genolstm.readers.table_readings import PERCENT, agrees
 from genolstm.settings.methylation import CountSettings
 
 ELEVEN = "I\t{at}\t{end}\t{code}\t9\t{strand}\t{at}\t{end}\t255,0,0\t{covered}\t{percent}"
@@ -386,3 +387,22 @@ def test_published_time_course_is_read_whole(real_data):
     np.testing.assert_array_equal(found.position, table[:, 0])
     np.testing.assert_array_equal(found.modified, table[:, 1::2])
     np.testing.assert_array_equal(found.covered, table[:, 1::2] + table[:, 2::2])
+
+
+@pytest.mark.parametrize(
+    ("printed", "decimals", "fits"),
+    [
+        (33.3, 1, True),
+        (33.4, 1, True),
+        (33.2, 1, False),
+        (33, 0, True),
+        (34, 0, True),
+        (32, 0, False),
+        (33.33, 2, True),
+    ],
+)
+def test_a_percentage_may_be_off_by_less_than_one_unit_of_its_last_digit(printed, decimals, fits):
+    """One call of three, 33.33 %: some programs round, others cut."""
+    columns = {"percentage": np.array([float(printed)]), "decimals": np.array([float(decimals)])}
+    found = agrees(np.array([1.0]), np.array([3.0]), columns, PERCENT)
+    assert found.tolist() == [fits]
