@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import DNA, encode
 from genolstm.readers.fasta import SequenceBlock
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_blas_thread():
+    """Problems as small as those of tests are ten times slower on threads that wait for each other."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session", params=DEVICES)
