@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from genolstm.figures.axes import binomial_interval, fraction_axes
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
-from genolstm.figures.style import BLUE, GREY, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
@@ -47,8 +47,7 @@ def curves_of(labels: NDArray[np.int8], scores: NDArray[np.float32]) -> Curves:
 
 def curves(result: ProbeResult) -> Picture:
     """Draw ROC, and precision against recall, of every feature set on the test sites."""
-    figure = new_figure(10.0, 5.8)
-    roc, precision = figure.subplots(1, 2)
+    figure, (roc, precision) = in_a_row(10.0, 5.8, (1, 1), stacked=9.6)
     test = result.sites.part == Part.TEST
     styles = colours_of(result.features)
     handles, labels = [], []
@@ -69,9 +68,7 @@ def curves(result: ProbeResult) -> Picture:
     fraction = float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
     handles.append(precision.axhline(fraction, color=GREY, linewidth=1, linestyle=":"))
     labels.append(f"fraction of true sites {fraction:.3f}, the chance level")
-    figure.legend(
-        handles[-2::-1] + handles[-1:], labels[-2::-1] + labels[-1:], loc="outside lower center", ncols=2, fontsize=7.5
-    )
+    legend_below(figure, handles[-2::-1] + handles[-1:], labels[-2::-1] + labels[-1:])
     best = result.features[TRAINED].scores["auprc"]
     natural = f"; in nature {result.prevalence:.2%} of candidates are true" if result.prevalence is not None else ""
     return Picture(

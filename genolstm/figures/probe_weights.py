@@ -3,7 +3,7 @@
 import numpy as np
 
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
-from genolstm.figures.style import BLUE, GREY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, Picture, in_a_row, legend_below
 from genolstm.figures.text import shortened
 from genolstm.settings.site_reading import N_PASSES, SiteReading
 from genolstm.store.results import ProbeResult
@@ -14,8 +14,7 @@ MOST_BARS = 4_000  # drawn as lines
 
 def weights(result: ProbeResult) -> Picture:
     """Draw the weight of every feature of the trained states, and how few hold most of the squared weight."""
-    figure = new_figure(9.0, 3.4)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure, (left, right) = in_a_row(9.0, 3.6, (3, 2), stacked=5.6)
     trained = np.asarray(result.features[TRAINED].coefficients, dtype=np.float64)
     flat = np.sqrt((trained**2).sum(axis=1)) if trained.ndim > 1 else trained
     places = np.repeat(np.arange(len(flat), dtype=np.float64), 3)
@@ -45,7 +44,8 @@ def weights(result: ProbeResult) -> Picture:
     right.set(
         xlabel="fraction of features, heaviest first", ylabel="fraction of squared weight", xlim=(0, 1), ylim=(0, 1.02)
     )
-    right.legend(*[each[::-1] for each in right.get_legend_handles_labels()], loc="lower right", fontsize=8)
+    handles, labels = right.get_legend_handles_labels()
+    legend_below(figure, handles[::-1], labels[::-1])
     squared = np.sort(flat**2)[::-1]
     few = int(np.searchsorted(np.cumsum(squared), HALF * squared.sum()) + 1)
     order = "; from left to right: " + ", ".join(label for _, label in blocks) if blocks else ""

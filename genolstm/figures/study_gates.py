@@ -7,7 +7,19 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    Picture,
+    in_a_row,
+    legend_below,
+    new_figure,
+)
 from genolstm.store.study import Study, Table
 
 CELLS = {"rnn": (ORANGE, "v"), "gru": (GREEN, "^"), "lstm": (BLUE, "o")}
@@ -23,8 +35,7 @@ def half_life(study: Study) -> list[Picture]:
 
 def _half_lives(study: Study) -> Picture:
     table, decay = study.tables["half_lives"], study.tables["decay"]
-    figure = new_figure(8.0, 3.6)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = in_a_row(8.0, 4.0, (1, 1), stacked=7.0)
     bias, nominal = _numbers(table, "forget_bias"), _numbers(table, "nominal")
     left.plot(bias, nominal, color=BLACK, linewidth=1, label="ln 0.5 / ln sigmoid(b)")
     left.plot(bias, _numbers(table, "gate_alone"), color=GREY, marker="s", linestyle="", label="gate alone")
@@ -43,8 +54,8 @@ def _half_lives(study: Study) -> Picture:
     log_axis(left, "y")
     left.set_xlabel("forget bias b")
     left.set_ylabel("half-life (steps)")
-    left.legend(loc="upper left")
     _decays(right, decay)
+    legend_below(figure)
     return Picture(
         "half-life",
         "How long a memory lives behind a forget bias",
@@ -90,7 +101,7 @@ def _chrono(study: Study) -> Picture:
     )
     axes.set_xlabel("steps")
     axes.set_ylabel("fraction of units with less")
-    axes.legend(loc="upper left")
+    legend_below(figure)
     return Picture(
         "half-life-chrono",
         f"Memory of units begun with chrono:{horizon}",
@@ -104,8 +115,7 @@ def _chrono(study: Study) -> Picture:
 def vanishing(study: Study) -> list[Picture]:
     """Draw gradients against lag, before and after training, and samples needed against lag."""
     gradients, samples = study.tables["gradients"], study.tables["samples"]
-    figure = new_figure(9.0, 3.6)
-    untrained, trained, cost = figure.subplots(1, 3)
+    figure, (untrained, trained, cost) = in_a_row(9.0, 3.6, (1, 1, 1), stacked=7.8)
     for axes, when in ((untrained, "untrained"), (trained, "trained")):
         _gradients(axes, gradients, when)
         axes.set_title(when)
@@ -124,7 +134,7 @@ def vanishing(study: Study) -> list[Picture]:
     cost.set_title("to learn")
     cost.set_xlabel("lag (steps)")
     cost.set_ylabel("sequences until learned")
-    untrained.legend(loc="lower left")
+    legend_below(figure)
     return [
         Picture(
             "vanishing",
