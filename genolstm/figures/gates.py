@@ -307,10 +307,9 @@ def _units(tables: GatesTables) -> Picture:
             axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **style)
         axes.set(title=plain(name), xlabel="mean of a unit (no unit)")
         means_by_name.append(f"{name} {float(means.mean()):.3f}")
-    for axes in grid:
+    for axes in grid if widest() < WIDE_INCHES else grid[:1]:
         axes.set_ylabel("units")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.label_outer()
     layers, units = tables.units[names[0]]["mean"].shape
     if layers > 1:
         legend_below(figure)

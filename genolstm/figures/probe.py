@@ -120,7 +120,8 @@ def _sweep(result: ProbeResult) -> Picture:
     alone.set(xlabel="symbols read after the site", ylabel=f"{score} on validation", title="one offset")
     named = [f"{len(offsets)}{f'+{len(pools)}' if pools else ''}" for offsets, pools in joined]
     together.set_xticks(range(len(joined)), named)
-    together.set(xlabel="offsets (+ pools) read together", title="several")
+    together.set(xlabel="offsets (+ pools) read together", ylabel=f"{score} on validation", title="several")
+    together.label_outer()
     if not joined:
         together.set_visible(False)
     legend_below(figure)

@@ -33,9 +33,6 @@ def inline_svg(picture: Picture, prefix: str) -> str:
     width, height = (float(root.get(side, "0").removesuffix("pt")) for side in ("width", "height"))
     for side, points in (("width", width), ("height", height)):
         root.set(side, f"{points * POINT_PX:.0f}")
-    root.set(
-        "style", f"--natural: {width * POINT_PX:.0f}px"
-    )  # a narrow screen must not shrink it until it is unreadable
     root.set("role", "img")
     root.set("aria-label", picture.alt)
     return ElementTree.tostring(root, encoding="unicode")

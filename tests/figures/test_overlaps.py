@@ -21,16 +21,18 @@ def drawn_text(figure):
     with styled():
         for _ in range(2):  # as a page and a file do: the first pass only finds how much room the labels need
             figure.draw_without_rendering()
-    renderer, hidden = figure._get_renderer(), set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            labels = {label for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in
-                      (tick.label1, tick.label2)}  # fmt: skip
-            shown = {label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)}
-            hidden |= labels if not (axes.get_visible() and axes.axison) else labels - shown
-    for text in figure.findobj(Text):
-        if text not in hidden and text.get_visible() and text.get_text().strip():
-            yield text.get_text(), text.get_window_extent(renderer)
+        renderer, hidden = figure._get_renderer(), set()
+        for axis in [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]:
+            drawn = axis.axes.get_visible() and axis.axes.axison
+            hidden |= _labels(axis.get_major_ticks() + axis.get_minor_ticks())
+            hidden -= _labels(axis._update_ticks()) if drawn else set()
+        for text in figure.findobj(Text):
+            if text not in hidden and text.get_visible() and text.get_text().strip():
+                yield text.get_text(), text.get_window_extent(renderer)
+
+
+def _labels(ticks):
+    return {label for tick in ticks for label in (tick.label1, tick.label2)}
 
 
 def faults_of(figure):
