@@ -55,7 +55,7 @@ def counts_pictures(path: Path) -> list[Picture]:
         f"{len(counts):,} sites, median coverage {middle}",
         f"Sites of the motif {calling.motif} (n = {len(counts):,}), code '{calling.code}'"
         + (f", calls from probability {calling.threshold:g} on" if calling.threshold is not None else "")
-        + f". Left: reads a site; right: modified fraction of sites with reads, in bins of {1 / FRACTION_BINS:g}."
+        + f". First: reads a site; then: modified fraction of sites with reads, in bins of {1 / FRACTION_BINS:g}."
         + (f" The first {len(samples)} of {len(counts.samples)} samples are drawn."
             if len(samples) < len(counts.samples)
             else ""),

@@ -128,8 +128,8 @@ def _tests(file: DependenciesFile) -> Picture:
         "introns",
         f"donors and acceptors: {told}",
         f"Mean change of log2 odds between GT and AG, both directions, of n = {tests[0].introns:,} introns and the mean"
-        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). Left: each intron by this"
-        " model (99 % of them); right: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
+        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). First: each intron by this"
+        " model (99 % of them); then: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
         f"Scatter of introns against matched pairs, and intervals of their difference; {told}.",
         figure,
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from genolstm.figures.axes import binomial_interval, fraction_axes
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
-from genolstm.figures.style import BLUE, GREY, SKY, Picture, in_a_row, legend_below, new_figure
+from genolstm.figures.style import BLUE, GREY, SKY, WIDE_INCHES, Picture, in_a_row, legend_below, new_figure, widest
 from genolstm.figures.text import shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
@@ -48,6 +48,7 @@ def curves_of(labels: NDArray[np.int8], scores: NDArray[np.float32]) -> Curves:
 def curves(result: ProbeResult) -> Picture:
     """Draw ROC, and precision against recall, of every feature set on the test sites."""
     figure, (roc, precision) = in_a_row(10.0, 5.8, (1, 1), stacked=9.6)
+    wide = widest() >= WIDE_INCHES  # there is room for both scores
     test = result.sites.part == Part.TEST
     styles = colours_of(result.features)
     handles, labels = [], []
@@ -60,7 +61,7 @@ def curves(result: ProbeResult) -> Picture:
         handles.append(line)
         scores = [f"{title} {features.scores[score].value:.3f} [{features.scores[score].low:.3f},"
                 f" {features.scores[score].high:.3f}]" for score, title in (("auprc", "AUPRC"), ("auroc", "AUROC"))
-                if score in features.scores]  # fmt: skip
+                if score in features.scores and (wide or score == "auprc")]  # fmt: skip
         labels.append(f"{called(name)}: {', '.join(scores)}")
     roc.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
     fraction_axes(roc, "false positive rate", "true positive rate (recall)")

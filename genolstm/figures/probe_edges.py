@@ -19,8 +19,11 @@ def edges(result: ProbeResult) -> Picture:
     across = len(directions) if (width := 3.6 * len(directions) + 0.6) <= widest() else 1
     down = len(models) * len(directions) // across
     figure = new_figure(width, 2.3 * down + 0.9)
-    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey="row" if across > 1 else True)
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey="row")
     panels = grid.reshape(len(models), len(directions))
+    for first, *others in panels:  # the directions of one model have one scale
+        for axes in others if across == 1 else ():
+            axes.sharey(first)
     differences = []
     for row in range(rows):
         model, direction, layer = table["model"][row], table["direction"][row], int(table["layer"][row])

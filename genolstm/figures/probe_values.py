@@ -52,7 +52,7 @@ def agreement(result: ProbeResult) -> Picture:
     return Picture(
         f"{result.target}-values",
         f"{shortened(result.target)}: {score_name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]",
-        f"Predicted against observed {signal}, test sites (n = {int(test.sum()):,}); left the trained states, right the"
+        f"Predicted against observed {signal}, test sites (n = {int(test.sum()):,}); first the trained states, then the"
         f" strongest control; in the titles {score_name} with its 95 % interval (block bootstrap). Dotted: equality."
         + (f" {beyond:,} points lie beyond the axes." if beyond else ""),
         f"Density plots of predicted against observed values; {result.ranked} of the trained states {score.value:.3f}.",

@@ -186,7 +186,7 @@ def _seams(tables: ScoreTables) -> Picture:
             label="as left",
         )
         log_axis(axes, "y")
-        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference {unit} (log)")
+        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference\n{unit} (log)")
     if repaired.any():
         legend_below(figure)
     worst = float(tables.seams["left_bits"].max())

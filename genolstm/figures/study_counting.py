@@ -31,8 +31,8 @@ def counting(study: Study) -> list[Picture]:
         Picture(
             "counting",
             f"Counting past n = {longest}",
-            f"Left: fraction of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
-            f" units) that predict every symbol after the first b. Middle: first network, n = {2 * longest}. Right: R2"
+            f"First: fraction of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
+            f" units) that predict every symbol after the first b. Second: one network, n = {2 * longest}. Third: R2"
             " of the best cell's regression on the count, n never trained, mean and 95 % interval (t)."
             f" Seed {setting['seed']}.",
             study.conclusion,

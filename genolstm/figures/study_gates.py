@@ -59,9 +59,9 @@ def _half_lives(study: Study) -> Picture:
     return Picture(
         "half-life",
         "How long a memory lives behind a forget bias",
-        f"Left: steps until a pulse has halved; layers of {study.setting['units']} LSTM units as torch.nn draws"
+        f"First: steps until a pulse has halved; layers of {study.setting['units']} LSTM units as torch.nn draws"
         f" them, geometric mean and 95 % interval (t) of {study.setting['repeats']} layers; arrows: not halved when"
-        " reading ended, the mean is then at least so much. Right: what one layer keeps of the pulse (lines), and the"
+        " reading ended, the mean is then at least so much. Then: what one layer keeps of the pulse (lines), and the"
         " closed form (dashed).",
         study.conclusion,
         figure,
@@ -139,9 +139,9 @@ def vanishing(study: Study) -> list[Picture]:
         Picture(
             "vanishing",
             "Gradients against lag, and what lag costs",
-            f"Left and middle: ||d loss(t) / d x(t - lag)||, geometric mean and 95 % band (t, of logarithms) of"
+            f"First two: ||d loss(t) / d x(t - lag)||, geometric mean and 95 % band (t, of logarithms) of"
             f" {study.setting['repeats']} networks of about {study.setting['parameters']:,} parameters; trained ones at"
-            f" the longest lag that they learned. Right: sequences until {study.setting['right_from']:.0%} of answers"
+            f" the longest lag that they learned. Third: sequences until {study.setting['right_from']:.0%} of answers"
             " are right, mean and 95 % interval; at the dashed line training was given up."
             f" Seed {study.setting['seed']}.",
             study.conclusion,

@@ -28,7 +28,7 @@ def parsimony(study: Study) -> list[Picture]:
             "parsimony",
             "GRU and LSTM as the training set grows",
             f"Held-out error of next-symbol networks on a hidden Markov source, less the source's true entropy; means"
-            f" and 95 % intervals over {repeats} sources. Right: paired differences, below 0 the GRU is better.",
+            f" and 95 % intervals over {repeats} sources. Then: paired differences, below 0 the GRU is better.",
             "Two panels: error falls with data for all three networks; differences to the LSTM with intervals.",
             figure,
         )

@@ -25,9 +25,9 @@ def telemetry(study: Study) -> list[Picture]:
         Picture(
             "telemetry",
             "Sessions that lose their context, by the forget gate",
-            f"Left: AUROC of each score of a session, mean and 95 % interval over {study.setting['repeats']} networks,"
-            f" {study.setting['judged_sessions']} sessions each; 0.5 is chance level. Right: the gate around the loss,"
-            " with standard errors over networks.",
+            f"AUROC of each score of a session, mean and 95 % interval over {study.setting['repeats']} networks,"
+            f" {study.setting['judged_sessions']} sessions each; 0.5 is chance level. Beside it the gate around the"
+            " loss, with standard errors over networks.",
             "Four panels: intervals of AUROC for gates and controls, and the course of the mean gate around the loss in"
             " sessions that lose their topic and in those that keep it.",
             figure,

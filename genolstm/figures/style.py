@@ -112,9 +112,13 @@ def legend_below(figure: Figure, handles: Sequence[Any] = (), labels: Sequence[s
         handles = [once[label] for label in labels]
     if not handles:
         return
+    width = figure.get_figwidth()
+    fit = int((width - LEGEND_MARK_INCHES) / LEGEND_LETTER_INCHES)
     longest = max(map(len, labels)) * LEGEND_LETTER_INCHES + LEGEND_MARK_INCHES
-    columns = max(1, min(len(labels), MOST_COLUMNS, int(figure.get_figwidth() / longest)))
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+    columns = max(1, min(len(labels), MOST_COLUMNS, int(width / longest)))
+    figure.legend(
+        handles, [textwrap.fill(label, fit) for label in labels], loc="outside lower center", ncols=columns, fontsize=8
+    )
 
 
 def titled(picture: Picture) -> Figure:

@@ -18,7 +18,6 @@ def inline_svg(picture: Picture, prefix: str) -> str:
     """
     stream = io.StringIO()
     with styled():
-        picture.figure.draw_without_rendering()  # finds how much room the labels need, before the layout that is kept
         picture.figure.savefig(stream, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(stream.getvalue())
     for parent in list(root.iter()):

@@ -1,13 +1,18 @@
 """No text of any picture lies on other text or beyond the figure, and no legend on data: wide, and as on a phone."""
 
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
+from made_results import probe
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from genolstm.figures.of_file import pictures_of
+from genolstm.figures.probe_weights import weights
 from genolstm.figures.style import NARROW_INCHES, WIDE_INCHES, in_a_row, legend_below, styled
+from genolstm.settings.site_reading import Pool, PoolKind, SiteReading
 
 TOUCH = 1.0  # pixels by which boxes may meet: they include the space around letters
 KINDS = (
@@ -19,8 +24,7 @@ KINDS = (
 def drawn_text(figure):
     """Every text that is drawn, with its box; ticks beyond the ends of an axis are not."""
     with styled():
-        for _ in range(2):  # as a page and a file do: the first pass only finds how much room the labels need
-            figure.draw_without_rendering()
+        figure.draw_without_rendering()
         renderer, hidden = figure._get_renderer(), set()
         for axis in [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]:
             drawn = axis.axes.get_visible() and axis.axes.axison
@@ -63,6 +67,19 @@ def test_no_text_lies_on_other_text(results, kind, widest):
     for picture in pictures_of(results[kind], widest=widest):
         assert picture.figure.get_figwidth() <= widest
         assert faults_of(picture.figure) == [], picture.name
+
+
+@pytest.mark.parametrize("widest", [WIDE_INCHES, NARROW_INCHES])
+def test_labels_of_many_blocks_keep_clear_of_each_other(widest):
+    offsets, pools = tuple(range(-40, 45, 5)), tuple(Pool(how, -28, -15) for how in PoolKind)
+    result = probe("donor", gain=True)
+    features = dict(result.features)
+    wide = SiteReading(offsets, pools).n_blocks
+    features["trained"] = dataclasses.replace(features["trained"], coefficients=np.linspace(-1, 1, 4 * wide))
+    with styled(widest=widest):
+        picture = weights(dataclasses.replace(result, offsets=offsets, pools=pools, features=features))
+    assert faults_of(picture.figure) == []
+    assert "-40" in picture.caption
 
 
 def test_what_overlaps_is_found():
