@@ -37,8 +37,11 @@ class SpellingsCommand(TyperCommand):
 
     def _place_of(self, ctx: Any, args: list[str], wanted: int) -> int:  # noqa: ANN401
         """Where among the typed words the argument of a number belongs. wanted : arguments before it."""
-        takes = {name for each in self.get_params(ctx) if each.param_type_name == "option" and not each.is_flag
-                 for name in (*each.opts, *each.secondary_opts)}  # fmt: skip
+        valued = (
+            each for each in self.get_params(ctx)
+            if each.param_type_name == "option" and not getattr(each, "is_flag", False)
+        )  # fmt: skip
+        takes = {name for each in valued for name in (*each.opts, *each.secondary_opts)}
         met, at = 0, 0
         while at < len(args) and met < wanted:
             if args[at] in takes:
@@ -51,7 +54,7 @@ class SpellingsCommand(TyperCommand):
 
 def command_words(ctx: Any) -> str:  # noqa: ANN401  (a typer.Context)
     """Words of a command after the program's name, as 'probe splice'."""
-    words = []
+    words: list[str] = []
     while ctx.parent is not None:
         words.insert(0, ctx.info_name)
         ctx = ctx.parent

@@ -150,7 +150,7 @@ def _profiles(tables: GatesTables) -> Picture:
     extent = (offset[0] - step / 2, offset[-1] + step / 2, len(order) - 0.5, -0.5)
     both = np.concatenate([forget, matched])
     style: dict[str, Any] = {"aspect": "auto", "extent": extent, "interpolation": "nearest"}
-    gate = {"cmap": HEAT, "vmin": float(np.nanmin(both)), "vmax": float(np.nanmax(both))}
+    gate: dict[str, Any] = {"cmap": HEAT, "vmin": float(np.nanmin(both)), "vmax": float(np.nanmax(both))}
     image = grid[0].imshow(forget, **gate, **style)
     grid[1].imshow(matched, **gate, **style)
     reach = float(np.nanmax(np.abs(forget - matched))) or 1.0
@@ -303,9 +303,9 @@ def _units(tables: GatesTables) -> Picture:
         edges = np.linspace(min(low, float(means.min())), max(1.0, float(means.max())), BINS + 1)
         for layer, values in enumerate(means):
             counts, _ = np.histogram(values, edges)
-            style = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
+            style: dict[str, Any] = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
             axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **style)
-        axes.set(title=plain(name), xlabel="mean of a unit (no unit)")
+        axes.set(title=plain(name), xlabel="mean of a unit (dimensionless)")
         means_by_name.append(f"{name} {float(means.mean()):.3f}")
     for axes in grid if widest() < WIDE_INCHES else grid[:1]:
         axes.set_ylabel("units")

@@ -53,7 +53,9 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
         grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
     else:
         figure = new_figure(9.6, 2 * height)
-        grid = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=np.repeat(rows, 2)).reshape(-1, 2)
+        grid = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=np.repeat(rows, 2).tolist()).reshape(
+            -1, 2
+        )
     for (left, right), result in zip(grid, results.values(), strict=True):
         names, styles = list(result.features), colours_of(result.features)
         score = SCORE_NAMES.get(result.ranked, result.ranked)

@@ -1,6 +1,6 @@
 """ROC, precision and recall, and calibration of a probe of two classes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def curves(result: ProbeResult) -> Picture:
     for name, features in reversed(list(result.features.items())):  # the trained states on top
         drawn = curves_of(features.label[test], features.log_odds[test])
         colour, dashes = styles[name]
-        style = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
+        style: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
         roc.plot(drawn.false_positive, drawn.true_positive, gid=f"roc-{name}", **style)
         (line,) = precision.plot(drawn.recall, drawn.precision, drawstyle="steps-pre", **style)
         handles.append(line)
