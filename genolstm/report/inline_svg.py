@@ -8,7 +8,9 @@ from genolstm.figures.style import Picture, styled
 
 POINT_PX = 96 / 72  # CSS pixels of a point
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 DROPPED = {"metadata", "title"}
+DRAWN, PLACES = {"d", "x", "y", "points"}, 2  # attributes that place what is drawn: to a hundredth of a point
 
 
 def inline_svg(picture: Picture, prefix: str) -> str:
@@ -47,4 +49,6 @@ def _renamed(name: str, value: str, prefix: str) -> str | None:
         return f"{prefix}-{value}"
     if name == "href":
         return f"#{prefix}-{value[1:]}" if value.startswith("#") else (value if value.startswith("data:") else None)
+    if name in DRAWN:
+        return _LONG.sub(lambda found: f"{float(found[0]):.{PLACES}f}".rstrip("0").rstrip("."), value)
     return _REFERENCE.sub(lambda found: f"url(#{prefix}-{found[1]})", value)
