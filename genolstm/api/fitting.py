@@ -108,7 +108,7 @@ def fit_methylation(
     if how.model is FitModel.POOLED:
         check_pooled(how)
     elif states is not None:
-        raise UsageError("--states are for the pooled model: add --model pooled.")
+        raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     if states is not None:
         extra = hidden_features(both, states.as_hidden, pooled.components, "states")
     held_out: tuple[HeldOutScore, ...] = ()

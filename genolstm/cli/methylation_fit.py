@@ -33,7 +33,7 @@ TRACKS = ("rate", "steady", "half_life")  # columns of a fit that make a track
 class FitFiles:
     """Files beside the counts and the fit."""
 
-    states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.")
+    states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.", "--hidden-states")
     table: Path | None = option(None, "Also write one row a CpG as TSV.")
     bedgraph_prefix: str | None = option(None, "Also write PREFIX.rate.bedgraph, .steady, .half_life.")
     bigwig_prefix: str | None = option(None, "Also write PREFIX.rate.bw, .steady, .half_life; needs --genome.")
@@ -162,7 +162,7 @@ def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings,
     if states is None:
         return None
     if settings.model is FitModel.SITE:
-        raise UsageError("--states are for the pooled model: add --model pooled.")
+        raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     from genolstm.methylation.hidden_features import hidden_features
     from genolstm.store.hidden import read_hidden
 

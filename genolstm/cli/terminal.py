@@ -58,6 +58,8 @@ class Task:
         logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
         for handler in logging.getLogger().handlers:
             handler.setFormatter(_Formatter("%(message)s"))
+            for wanted in log.filters:  # else the loggers of single modules would pass it by
+                handler.addFilter(wanted)
         log.setLevel(logging.WARNING if quiet else logging.INFO)
         self.processes = process_count()
         if self.processes > 1 and command not in SHARED:

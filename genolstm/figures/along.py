@@ -18,6 +18,7 @@ MOST_CONTIGS = 8  # drawn, the longest ones
 FEWEST_BINS = 20  # of a contig of its own, however short
 SLIVER = 0.05  # of the longest: what is shorter is not drawn
 FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; space beyond, as a fraction
+SHADE, HELD_OUT = "#FFF6E0", " (held out)"  # of contigs that no model was trained on
 ROW_HEIGHT = 0.95  # inches of one contig
 
 
@@ -89,12 +90,19 @@ def n_bins(length: int, longest_length: int) -> int:
     return min(max(round(BINS * length / max(longest_length, 1)), FEWEST_BINS), max(length, 1))
 
 
-def contig_rows(names: list[str], longest_end: int, ylabel: str, width: float = 9.0) -> tuple[Figure, list[Axes]]:
-    """A figure with one row a contig, all of one scale. longest_end : bp that the x axis spans."""
+def contig_rows(
+    names: list[str], longest_end: int, ylabel: str, width: float = 9.0, held_out: Sequence[bool] = ()
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one row a contig, all of one scale. longest_end : bp that the x axis spans.
+
+    held_out : rows that are shaded, and named so; by default none.
+    """
     figure = new_figure(width, ROW_HEIGHT * len(names) + 0.9)
     rows = list(figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
-    for axes, name in zip(rows, names, strict=True):
-        axes.set_title(plain(name, 60), fontsize=9, pad=2)
+    for axes, name, shaded in zip(rows, names, held_out or [False] * len(names), strict=True):
+        axes.set_title(plain(name, 48) + (HELD_OUT if shaded else ""), fontsize=9, pad=2)
+        if shaded:
+            axes.set_facecolor(SHADE)
     place_axis(rows[-1], longest_end)
     figure.supylabel(ylabel, fontsize=9)
     return figure, rows

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import base_axis, interval_rows
-from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, RED, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, RED, SKY, Picture, in_a_row, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.store.dependencies import DependenciesFile, Feature, open_dependencies
 
@@ -113,8 +113,7 @@ def _draw_features(axes: Axes, features: list[Feature], start: int, end: int, *,
 
 def _tests(file: DependenciesFile) -> Picture:
     tests, introns = file.rows("tests"), file.rows("introns")
-    figure = new_figure(8.4, 3.0)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    figure, (left, right) = in_a_row(8.4, 3.0, (1, 1.2), stacked=5.2)
     drawn = [(row.value, row.matched) for row in introns if np.isfinite(row.matched)]
     values = np.array(drawn)
     left.plot(values[:, 1], values[:, 0], color=BLUE, marker="o", markersize=2, linestyle="none", alpha=0.6)
@@ -129,8 +128,8 @@ def _tests(file: DependenciesFile) -> Picture:
         "introns",
         f"donors and acceptors: {told}",
         f"Mean change of log2 odds between GT and AG, both directions, of n = {tests[0].introns:,} introns and the mean"
-        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). Left: each intron by this"
-        " model (99 % of them); right: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
+        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). First: each intron by this"
+        " model (99 % of them); then: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
         f"Scatter of introns against matched pairs, and intervals of their difference; {told}.",
         figure,
     )

@@ -14,7 +14,15 @@ from genolstm.errors import InputError, UsageError
 from genolstm.predicting.along import Decided, decide_along
 from genolstm.predicting.calibration import Calibration, calibrated
 from genolstm.predicting.candidates import SPLICE, candidates_of, read_around
-from genolstm.predicting.judged import Truth, WindowTruth, judge, point_truth, splice_truth, window_truth
+from genolstm.predicting.judged import (
+    Truth,
+    WindowTruth,
+    control_curves,
+    judge,
+    point_truth,
+    splice_truth,
+    window_truth,
+)
 from genolstm.predicting.marks import marks_of
 from genolstm.probes.apply import FittedProbe, read_fitted
 from genolstm.probes.readings import Terms, terms_of
@@ -127,7 +135,10 @@ def predicted(
         targets = [
             _target(*each, genome) for each in zip(probe.probes, probe.results.values(), terms, how, lists, strict=True)
         ]
-        targets = [_with_labels(each, wanted, genome, marks.flags, settings) for each in targets]
+        targets = [
+            _with_labels(each, result, wanted, genome, marks.flags, settings)
+            for each, result in zip(targets, probe.results.values(), strict=True)
+        ]
         records = Records(read=sum(map(len, lists)) + skipped.total(), used=sum(map(len, lists)))
         records.skipped.update({reason: count for reason, count in skipped.items() if count})
         notes = (*marks.notes, *_notes(probe, how))
@@ -196,7 +207,12 @@ def _target(
 
 
 def _with_labels(
-    target: PredictedTarget, wanted: Wanted, genome: Genome, flags: NDArray[np.uint8], settings: PredictSettings
+    target: PredictedTarget,
+    result: ProbeResult,
+    wanted: Wanted,
+    genome: Genome,
+    flags: NDArray[np.uint8],
+    settings: PredictSettings,
 ) -> PredictedTarget:
     if len(target.classes) != 2:
         return target
@@ -211,8 +227,9 @@ def _with_labels(
         found = point_truth(genome, wanted.labels, wanted.labels_name)
     told = judge(target.rows, found, genome, wanted.regions, flags, settings)
     return dataclasses.replace(
-        target, judged=told.judged, reliability=(*target.reliability, *told.reliability), curve=told.curve
-    )
+        target, judged=told.judged, reliability=(*target.reliability, *told.reliability),
+        curve=(*told.curve, *(control_curves(result, target.natural) if told.curve else ())),
+    )  # fmt: skip
 
 
 def _notes(probe: ProbeFile, how: Sequence[Calibration | None]) -> list[str]:

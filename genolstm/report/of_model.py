@@ -136,7 +136,7 @@ def _beside_markov(who: str, row: PartBits, where: str, alphabet: str = DNA.name
         return Verdict(Tone.NOTE, f"{who} reaches {reached}; the best line is {name}, {best:.4f}. No verdict{why}.")
     tone, verb, side = {
         BELOW: (Tone.YES, "reaches", "below"),
-        ABOVE: (Tone.NO, "is worse than Markov: it reaches", "above"),
+        ABOVE: (Tone.WORSE, "is worse than Markov: it reaches", "above"),
         NO_DIFFERENCE: (Tone.NO, "does not beat Markov: it reaches", "from"),
         CANNOT_TELL: (Tone.NOTE, "cannot be distinguished from Markov with so few blocks: it reaches", "from"),
     }[str(row.verdict)]

@@ -141,7 +141,7 @@ class PooledSettings(Settings):
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     draws: int = option(64, "Pooled: draws of each CpG's posterior to keep.", min=1)
-    components: int = option(16, "Pooled: principal components of --states to use.", min=1)
+    components: int = option(16, "Pooled: principal components of --hidden-states to use.", min=1)
 
     def __post_init__(self) -> None:
         for name in ("width", "epochs", "folds", "stretch", "core", "margin", "batch", "draws", "components"):

@@ -345,12 +345,12 @@ def test_hidden_states_and_their_components_have_an_effect_on_the_pooled_fit(run
     run("methylation", "simulate", "--rates", tmp_path / "rates.tsv", *TIMES, "-o", counts, "-q")
     found = [
         fitted(run, counts, "--model", "pooled", *QUICK, *options)
-        for options in ((), ("--states", hidden), ("--states", hidden, "--components", "2"))
+        for options in ((), ("--hidden-states", hidden), ("--hidden-states", hidden, "--components", "2"))
     ]
     assert not np.array_equal(found[0].rate, found[1].rate)
     assert not np.array_equal(found[1].rate, found[2].rate)
-    ended = run("methylation", "fit", counts, *TIMES, "--states", hidden, "-o", tmp_path / "x.h5", "-q")
-    assert (ended.code, ended.err) == (2, "genolstm: --states are for the pooled model: add --model pooled.\n")
+    ended = run("methylation", "fit", counts, *TIMES, "--hidden-states", hidden, "-o", tmp_path / "x.h5", "-q")
+    assert (ended.code, ended.err) == (2, "genolstm: --hidden-states are for the pooled model: add --model pooled.\n")
 
 
 def test_methylated_reads_at_age_0_are_warned_of(run, simulated, tmp_path):

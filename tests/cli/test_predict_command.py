@@ -22,7 +22,7 @@ TRAIN = (
 )  # fmt: skip
 SPLICE = (
     "--twins", "1", "--decoys", "3", "--decoys-from", "contig", "--offsets", "2,4,mean:-9:-2,max:-9:-2", "--resamples",
-    "20", "--window", "16", "--kmer", "1",
+    "20", "--control-window", "16", "--kmer", "1",
 )  # fmt: skip
 POINTS = ("--twins", "1", "--resamples", "20", "--offsets", "0,3", "--flank", "16", "--kmer", "1")
 WINDOWS = ("--twins", "1", "--resamples", "20", "--kmers", "1", "--window", "50")

@@ -26,7 +26,7 @@ TRAIN = (
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
 QUICK = (
-    "--twins", "1", "--decoys", "3", "--offsets", "2,4", "--resamples", "20", "--window", "16", "--kmer", "1",
+    "--twins", "1", "--decoys", "3", "--offsets", "2,4", "--resamples", "20", "--control-window", "16", "--kmer", "1",
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
 CONTROLS = {"nn", "untrained", "onehot", "kmer", "composition", "shuffled", "control_task"}
@@ -194,7 +194,7 @@ EFFECTS = {  # option -> a value that is not the one of the plain run
     "nn": ["--no-nn"],
     "states": ["--states", "h+c"],
     "twins": ["--twins", "2"],
-    "window": ["--window", "20"],
+    "window": ["--control-window", "20"],
     "kmer": ["--kmer", "2"],
     "block_bp": ["--block-bp", "100"],
     "resamples": ["--resamples", "30"],
@@ -320,7 +320,7 @@ def test_nonsense_for_offsets_is_wrong_usage(probe, offsets):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--decoys", "0"), ("--twins", "0"), ("--window", "15"), ("--kmer", "7"), ("--resamples", "19"),
+        ("--decoys", "0"), ("--twins", "0"), ("--control-window", "15"), ("--kmer", "7"), ("--resamples", "19"),
         ("--states", "c"), ("--decoys-from", "nowhere"), ("--min-intron", "3"), ("--max-sites", "0"),
     ],
 )  # fmt: skip

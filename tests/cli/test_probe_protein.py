@@ -143,7 +143,7 @@ def test_the_log_shows_every_control_beside_the_states(ran, made, tmp_path):
     [
         (("--positions", "3"), lambda one, two: two["n_test"] < one["n_test"]),
         (("--twins", "2"), lambda one, two: "untrained_2" in two["scores"] and "untrained_2" not in one["scores"]),
-        (("--window", "12"), lambda one, two: two["scores"]["kmer"] != one["scores"]["kmer"]),
+        (("--control-window", "12"), lambda one, two: two["scores"]["kmer"] != one["scores"]["kmer"]),
         (("--states", "h"), lambda one, two: two["scores"]["trained"] != one["scores"]["trained"]),
         (("--resamples", "60"), lambda one, two: two["difference"][1] != one["difference"][1]),
         (("--max-proteins", "8"), lambda one, two: two["n_test"] < one["n_test"]),

@@ -18,7 +18,20 @@ HERE = ("-t", "1", "--device", "cpu", "-q")
 TRAIN = (
     "--hidden", "8", "--lanes", "4", "--chunk", "64", "--bases", "60k", "--lr", "1e-2", "--test-contigs", "II", *HERE,
 )  # fmt: skip
-SPLICE = ("--twins", "1", "--decoys", "3", "--offsets", "2,4", "--resamples", "20", "--window", "16", "--kmer", "1")
+SPLICE = (
+    "--twins",
+    "1",
+    "--decoys",
+    "3",
+    "--offsets",
+    "2,4",
+    "--resamples",
+    "20",
+    "--control-window",
+    "16",
+    "--kmer",
+    "1",
+)
 POINTS = ("--twins", "1", "--offsets", "2,4", "--resamples", "20", "--flank", "16", "--kmer", "1")
 WINDOWS = ("--twins", "1", "--resamples", "20", "--kmers", "1")
 

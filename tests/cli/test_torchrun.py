@@ -164,7 +164,7 @@ def test_more_processes_than_rows_give_the_bits_of_one_and_every_seam(made, alon
 def test_splice_sites_read_by_two_processes_get_the_verdict_of_one(made, alone, shared):
     words = (
         "probe", "splice", "m.h5", "--genome", "g.h5", "--annotation", EXAMPLES / "genes.gff3", "--offsets", "2",
-        "--window", "16", "--kmer", "1", *PROBE, *ON,
+        "--control-window", "16", "--kmer", "1", *PROBE, *ON,
     )  # fmt: skip
     alone(*words, "-o", "splice1.h5", "-q")
     shared(*words, "-o", "splice2.h5")
