@@ -38,7 +38,7 @@ def read_stretches(
     Of several processes each reads rows of its own (`sharding.owners_of`), and rank 0 gets the seams of all.
     """
     model, genome, settings = reader.model, reader.genome, reader.settings
-    fetcher = SequenceFetcher(genome, reader.device)
+    fetcher = SequenceFetcher(genome, reader.device, stretches.contig)
     own = owners_of(reader, stretches, warmup=warmup) == reader.ranks.rank
     if settings.repair and not settings.exact:
         differences = burn_in_differences(model, genome, fetcher, stretches, settings)

@@ -92,7 +92,7 @@ def _to_read(
     stretches = neighbourhoods(alleles, genome, settings.window, settings.stream)
     several = len(stretches.contig) > len(np.unique(stretches.contig))
     if several and not settings.exact and not seams.in_sequence:
-        fetcher = SequenceFetcher(genome, next(model.parameters()).device)
+        fetcher = SequenceFetcher(genome, next(model.parameters()).device, stretches.contig)
         seams.trial = burn_in_differences(model, genome, fetcher, stretches, settings.stream)
         seams.in_sequence = not forgets(seams.trial, settings.stream)
     if settings.exact or not seams.in_sequence:

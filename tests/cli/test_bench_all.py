@@ -66,7 +66,7 @@ def test_all_ends_in_a_table_and_says_what_did_not_run(run, monkeypatch):
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("part")
-    assert "train not run: fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
+    assert "train not run: --precision fp16 needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
     assert "bam against samtools view -c not run: samtools is not on the PATH" in lines
     assert not any(line.startswith("train  ") for line in lines)
 

@@ -23,7 +23,9 @@ def model_of(forget_bias, layers=1):
 
 
 def differences_of(model, genome, stretches, stream=STREAM):
-    return burn_in_differences(model, genome, SequenceFetcher(genome, torch.device("cpu")), stretches, stream)
+    return burn_in_differences(
+        model, genome, SequenceFetcher(genome, torch.device("cpu"), stretches.contig), stretches, stream
+    )
 
 
 def read(model, genome, stretches, stream=STREAM):

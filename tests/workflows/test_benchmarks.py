@@ -66,7 +66,7 @@ def test_gpu_script_measures_each_case_and_says_what_it_left_out(script, tmp_pat
     rows = rows_in(out)
     cases = [(row["part"], row["shape"][:3], row["precision"]) for row in rows]
     assert cases[:3] == [("train", "1x8", "fp32"), ("train", "1x8", "bf16"), ("train", "1x8", "fp16")]
-    assert rows[2]["not_run"] == "fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32."
+    assert rows[2]["not_run"] == "--precision fp16 needs a CUDA device, not cpu; use --precision bf16 or fp32."
     assert [part for part, *_ in cases].count("score") == 4
     assert cases[-1][0] == "score, long"
     measured = [row for row in rows if not row["not_run"]]
