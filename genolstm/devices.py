@@ -28,6 +28,8 @@ def choose_device(name: DeviceName) -> torch.device:
         name = DeviceName.CUDA if torch.cuda.is_available() else DeviceName.CPU
     if name is DeviceName.CUDA and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device here; run 'genolstm doctor', or use --device cpu.")
+    if name is DeviceName.MPS:
+        raise UsageError("--device mps: sums are made in float64, which Apple GPUs do not have; use --device cpu.")
     if name is DeviceName.CPU:
         return torch.device("cpu")
     here, gpus = whole_number("LOCAL_RANK", 0), torch.cuda.device_count()
@@ -49,16 +51,17 @@ def describe_device(device: torch.device) -> str:
 def rounds_to_tf32() -> bool:
     """Whether CUDA's recurrent kernels round the operands of their float32 products to TF32."""
     newer = getattr(torch.backends.cudnn, "rnn", None)  # since torch 2.9
-    return bool(newer.fp32_precision == ROUNDED if newer else torch.backends.cudnn.allow_tf32)
+    return bool(torch.backends.cudnn.allow_tf32 if newer is None else newer.fp32_precision == ROUNDED)
 
 
 def round_to_tf32(*, wanted: bool) -> None:
     """Let CUDA's float32 products round their operands to TF32, or not: torch's own, and those of cuDNN."""
     cudnn = torch.backends.cudnn
     cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = wanted
-    if hasattr(cudnn, "rnn"):
-        # whatever is set for all of torch; conv too, for torch cannot answer by the older name while the two differ
-        cudnn.rnn.fp32_precision = cudnn.conv.fp32_precision = ROUNDED if wanted else EXACT
+    for operators in ("rnn", "conv"):  # conv too: torch cannot answer by the older name while the two differ
+        newer = getattr(cudnn, operators, None)
+        if newer is not None:
+            newer.fp32_precision = ROUNDED if wanted else EXACT
 
 
 @contextmanager

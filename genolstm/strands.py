@@ -52,7 +52,8 @@ class _CodesOnDevice:
     """A genome's codes on a GPU, as far as they were asked for: 1 byte a base of its memory, and no step waits."""
 
     def __init__(self, genome: Genome, device: torch.device) -> None:
-        self.codes = torch.empty(len(genome.mapped), dtype=torch.uint8, device=device)
+        # what is not held is unknown: a place beyond a row's end is looked up too, before it is masked
+        self.codes = torch.full((len(genome.mapped),), genome.alphabet.unknown, dtype=torch.uint8, device=device)
         self.held = np.zeros(len(genome.names), dtype=np.bool_)
 
     def hold(self, genome: Genome, contigs: NDArray[np.bool_]) -> Tensor:

@@ -19,6 +19,7 @@ class DeviceName(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+    MPS = "mps"  # of 0.1.0; refused
 
 
 class Precision(StrEnum):
