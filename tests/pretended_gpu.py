@@ -33,13 +33,13 @@ class PretendedGpu:
     """The device and what was done on it. kind : 'cuda' or 'mps'.   free : bytes of memory.   count : how many GPUs.
 
     counts : kernels, waits (of the host), uploads, downloads.   uploads : bytes of each copy to the device.
-    formats : number formats that the recurrent kernels were called in.
+    formats, widths : of each call of a recurrent kernel, its number format, and the columns of its input.
     """
 
     def __init__(self, kind="cuda", *, free=80 * GIGABYTE, count=1):
         self.device = torch.device(kind, 0) if kind == "cuda" else torch.device(kind)
         self.free, self.count = free, count
-        self.counts, self.uploads, self.formats = Counter(), [], Counter()
+        self.counts, self.uploads, self.formats, self.widths = Counter(), [], Counter(), []
         self.moving = self.inside = 0
         self.autocast = None
         self.plainly = nullcontext
@@ -97,9 +97,13 @@ class PretendedGpu:
             # no weights are laid end to end, which cuDNN's kernels want and no CPU has
             stack.enter_context(mock.patch.object(torch.backends.cudnn, "is_acceptable", return_value=False))
             stack.enter_context(mock.patch.object(torch, "autocast", self._autocast_of(torch.autocast)))
+            stack.enter_context(mock.patch.object(torch, "is_autocast_enabled", self._casts))
             stack.enter_context(_Calls(self))
             stack.enter_context(_Kernels(self))
             yield self
+
+    def _casts(self, device_type):
+        return device_type == self.device.type and self.autocast is not None
 
     def _autocast_of(self, real):
         @contextmanager
@@ -134,6 +138,7 @@ class PretendedGpu:
         """A recurrent kernel of cuDNN. arguments : input, hx, weights, has_biases, layers, dropout, train, ..."""
         signal, state, weights, _, _, _, training, *_ = arguments
         states = list(state) if isinstance(state, (list, tuple)) else [state]
+        self.widths.append(signal.shape[-1])
         if any(not each.is_contiguous() for each in states):
             raise Refused("rnn: hx is not contiguous")
         if torch.is_grad_enabled() and not training and any(weight.requires_grad for weight in weights):
