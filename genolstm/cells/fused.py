@@ -1,5 +1,6 @@
 """The same results as ``memory.py``, fast: one-layer torch.nn kernels for lstm, gru and rnn from the same weights."""
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -14,7 +15,11 @@ KERNELS: dict[CellName, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
     CellName.GRU: nn.GRU,
     CellName.RNN: nn.RNN,
 }
-FUNCTIONS = {CellName.LSTM: torch.lstm, CellName.GRU: torch.gru, CellName.RNN: torch.rnn_tanh}  # behind torch.nn
+FUNCTIONS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {  # behind torch.nn
+    CellName.LSTM: torch.lstm,
+    CellName.GRU: torch.gru,
+    CellName.RNN: torch.rnn_tanh,
+}
 _SUFFIX = "_l0"  # torch.nn's name for its first layer, the only one here
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # cuDNN's kernel that keeps the weights on the chip from step to step takes float16, and widths that are multiples of
