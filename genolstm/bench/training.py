@@ -8,10 +8,10 @@ from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_memory, check_precision, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.lanes import Lanes
-from genolstm.model import NextSymbolModel
+from genolstm.model import AUTOCAST, NextSymbolModel
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
-from genolstm.training.steps import AUTOCAST, new_run, steps
+from genolstm.training.steps import new_run, steps
 
 STEPS = 8  # of a round: one is over in milliseconds
 
