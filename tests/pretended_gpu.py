@@ -97,13 +97,16 @@ class PretendedGpu:
             # no weights are laid end to end, which cuDNN's kernels want and no CPU has
             stack.enter_context(mock.patch.object(torch.backends.cudnn, "is_acceptable", return_value=False))
             stack.enter_context(mock.patch.object(torch, "autocast", self._autocast_of(torch.autocast)))
-            stack.enter_context(mock.patch.object(torch, "is_autocast_enabled", self._casts))
+            stack.enter_context(mock.patch.object(torch, "is_autocast_enabled", self._casts(torch.is_autocast_enabled)))
             stack.enter_context(_Calls(self))
             stack.enter_context(_Kernels(self))
             yield self
 
-    def _casts(self, device_type):
-        return device_type == self.device.type and self.autocast is not None
+    def _casts(self, real):
+        def is_autocast_enabled(device_type):
+            return self.autocast is not None if device_type == self.device.type else real(device_type)
+
+        return is_autocast_enabled
 
     def _autocast_of(self, real):
         @contextmanager

@@ -7,13 +7,15 @@ from pretended_gpu import PretendedGpu, Refused, cudnn_rounds_to_tf32, rounded_r
 
 from genolstm.cells.memory import State
 from genolstm.devices import choose_device, float32_products, round_to_tf32
+from genolstm.errors import UsageError
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
 from genolstm.settings.model import ModelSettings
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import SEAM_TOLERANCE, StreamSettings
 from genolstm.settings.train import DeviceName, Precision
 from genolstm.stream.reader import GenomeReader
-from genolstm.stream.reading import read_stretches
+from genolstm.stream.reading import mean_bits, read_stretches
+from genolstm.stream.seams import Seams
 
 
 @pytest.fixture
@@ -175,3 +177,27 @@ def test_a_reading_block_never_waits_for_the_device(cuda, gpu, genome_of, drawn_
             next(blocks)
     assert counts["waits"] == counts["downloads"] == 0
     assert counts["kernels"] <= 10 * 36
+
+
+@pytest.mark.parametrize("precision", [Precision.TF32, Precision.FP16])
+def test_a_faster_format_is_read_within_its_own_tolerance(cuda, gpu, genome_of, drawn_codes, stretches_of, precision):
+    genome, model = genome_of({"a": drawn_codes(1, 600)}), model_on(cuda).eval()
+    gpu.formats.clear()
+    bits, seams = {}, Seams()
+    for each in (Precision.FP32, precision):
+        reader = GenomeReader(model, genome, StreamSettings(lanes=2, chunk=16, burn_in=32, precision=each))
+        assert reader.settings.tolerance == SEAM_TOLERANCE[each]
+        bits[each] = mean_bits(reader, stretches_of(genome))[0]
+    for _ in read_stretches(reader, stretches_of(genome), seams=seams):
+        pass
+    assert not seams.in_sequence
+    assert gpu.formats.keys() == {torch.float32, torch.float16 if precision is Precision.FP16 else "tf32"}
+    assert 0 < abs(bits[precision] - bits[Precision.FP32]) < 1e-3
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cuda", "bf16"), ("cpu", "fp16"), ("cpu", "tf32")])
+def test_a_format_that_a_device_lacks_is_refused_before_reading(gpu, genome_of, drawn_codes, device, precision):
+    on = choose_device(DeviceName(device))
+    assert on.type == device in {"cpu", gpu.device.type}
+    with pytest.raises(UsageError, match=f"--precision {precision}"):
+        GenomeReader(model_on(on), genome_of({"a": drawn_codes(1, 60)}), StreamSettings(precision=precision))

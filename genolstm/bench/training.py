@@ -9,10 +9,10 @@ from genolstm.bench.memory_check import Load, check_memory, explained_when_full,
 from genolstm.bench.timing import Baseline, Timing, beside
 from genolstm.devices import float32_products, refuse_precision
 from genolstm.lanes import Lanes
-from genolstm.model import NextSymbolModel
+from genolstm.model import AUTOCAST, NextSymbolModel
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
-from genolstm.training.steps import AUTOCAST, new_run, steps
+from genolstm.training.steps import new_run, steps
 
 STEPS = 8  # of a round: one is over in milliseconds
 

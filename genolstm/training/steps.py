@@ -15,14 +15,13 @@ from genolstm.cells.memory import State
 from genolstm.devices import float32_products, refuse_precision
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import Batch, BatchSource
-from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
+from genolstm.model import AUTOCAST, NATS_PER_BIT, ModelOutput, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.train import Precision, TrainSettings
 from genolstm.store.checkpoint import LARGEST_WEIGHT
 from genolstm.training.multitask import Auxiliary, weighted
 
 AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's
-AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
