@@ -30,14 +30,16 @@ class Refused(RuntimeError):
 
 
 class PretendedGpu:
-    """The device and what was done on it. kind : 'cuda' or 'mps'.   free : bytes of memory.   count : how many GPUs.
+    """The device and what was done on it.
+
+    kind : 'cuda' or 'mps'.   free : bytes of memory.   count : how many GPUs.   index : which of them this one is.
 
     counts : kernels, waits (of the host), uploads, downloads.   uploads : bytes of each copy to the device.
     formats, widths : of each call of a recurrent kernel, its number format, and the columns of its input.
     """
 
-    def __init__(self, kind="cuda", *, free=80 * GIGABYTE, count=1):
-        self.device = torch.device(kind, 0) if kind == "cuda" else torch.device(kind)
+    def __init__(self, kind="cuda", *, free=80 * GIGABYTE, count=1, index=0):
+        self.device = torch.device(kind, index)
         self.free, self.count = free, count
         self.counts, self.uploads, self.formats, self.widths = Counter(), [], Counter(), []
         self.moving = self.inside = 0
