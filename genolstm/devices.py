@@ -27,7 +27,10 @@ def choose_device(name: DeviceName) -> torch.device:
     if name is DeviceName.AUTO:
         name = DeviceName.CUDA if torch.cuda.is_available() else DeviceName.CPU
     if name is DeviceName.CUDA and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no CUDA device here; run 'genolstm doctor', or use --device cpu.")
+        why = "" if torch.version.cuda else ": it is a build without CUDA; install one with it,"
+        raise UsageError(
+            f"--device cuda: torch sees no CUDA device here{why or '; see what nvidia-smi says,'} or use --device cpu."
+        )
     if name is DeviceName.MPS:
         raise UsageError("--device mps: sums are made in float64, which Apple GPUs do not have; use --device cpu.")
     if name is DeviceName.CPU:

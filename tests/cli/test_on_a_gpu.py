@@ -139,3 +139,23 @@ def test_bench_and_doctor(ran, run, monkeypatch):
         told = ran("bench", part, "--hidden", "8", "--lanes", "4", "--chunk", "16", "--rounds", "1")
         assert all(np.isfinite(each["ratio"]) for each in told["timings"])
     assert run("doctor", "--device", "cuda").code == 0
+
+
+@pytest.mark.parametrize("command", ["train", "score", "bench"])
+def test_a_gpu_that_is_too_small_is_told_with_what_fits(
+    run, gpu, model_file, genome_file, tmp_path, monkeypatch, command
+):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (300_000, 300_000))
+    words = {
+        "train": ("train", genome_file, "-o", tmp_path / "out.h5", "--hidden", "8", "--lanes", "1000"),
+        "score": ("score", model_file, genome_file, "-o", tmp_path / "out.h5", "--lanes", "1000"),
+        "bench": ("bench", "train", "--hidden", "8", "--lanes", "1000"),
+    }[command]
+    ended = run(*words, *GPU)
+    assert ended.code == 2
+    assert "1000 lanes x" in ended.err
+    assert "0.0 GB are free on cuda; it fits with --lanes" in ended.err
+    assert gpu.device.type == "cuda"
+    assert not list(tmp_path.iterdir())
