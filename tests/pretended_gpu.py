@@ -100,9 +100,23 @@ class PretendedGpu:
             stack.enter_context(mock.patch.object(torch.backends.cudnn, "is_acceptable", return_value=False))
             stack.enter_context(mock.patch.object(torch, "autocast", self._autocast_of(torch.autocast)))
             stack.enter_context(mock.patch.object(torch, "is_autocast_enabled", self._casts(torch.is_autocast_enabled)))
+            grouped = self._grouped(torch._C._group_tensors_by_device_and_dtype)
+            stack.enter_context(mock.patch.object(torch._C, "_group_tensors_by_device_and_dtype", grouped))
             stack.enter_context(_Calls(self))
             stack.enter_context(_Kernels(self))
             yield self
+
+    def _grouped(self, real):
+        """What torch's optimisers ask for below Python, where no tensor tells that it is here."""
+
+        def group_tensors(lists, with_indices=False):
+            here = any(each is not None and self.holds(each) for each in lists[0])
+            return {
+                (self.device if here else device, dtype): rest
+                for (device, dtype), rest in real(lists, with_indices).items()
+            }
+
+        return group_tensors
 
     def _casts(self, real):
         def is_autocast_enabled(device_type):

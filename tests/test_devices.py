@@ -46,8 +46,8 @@ def refusal(call, *arguments):
 @pytest.mark.parametrize(
     ("gpus", "variables", "said"),
     [
-        (2, {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}, "4 processes on this machine and 2 GPUs: start one process a GPU"
-         " (torchrun --nproc-per-node 2), or use --device cpu."),
+        (2, {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}, "4 processes on this machine and 2 GPUs: start one process a"
+         " GPU (torchrun --nproc-per-node 2), or use --device cpu."),
         (1, {"LOCAL_RANK": "1"}, "2 processes on this machine and 1 GPU: start one process a GPU (torchrun"
          " --nproc-per-node 1), or use --device cpu."),
     ],

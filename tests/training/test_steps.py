@@ -301,3 +301,16 @@ def test_no_base_of_a_held_out_part_changes_the_weights(genome_of, drawn_codes, 
         weights.append(run.model.weight_arrays())
     for name, weight in weights[0].items():
         np.testing.assert_array_equal(weight, weights[1][name])
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
+def test_a_step_on_a_gpu_waits_for_nothing_and_copies_nothing(gpu, genome_of, drawn_codes, stretches_of, precision):
+    genome = genome_of({"a": drawn_codes(1, 2000)})
+    run = run_of(model_of(hidden=8).to(gpu.device), precision=precision, lanes=4, chunk=8)
+    updates = steps(run, lanes_of(run, genome, stretches_of(genome), gpu.device))
+    next(updates)
+    next(updates)
+    with gpu.counting() as counts:
+        next(updates)
+    assert counts["waits"] == counts["uploads"] == counts["downloads"] == 0
+    assert 40 < counts["kernels"] < 150
