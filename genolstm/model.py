@@ -26,6 +26,13 @@ AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 NATS_PER_BIT = math.log(2)
 
 
+def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Context in which the matrix products of a forward pass are in a number format."""
+    if precision in AUTOCAST:
+        return torch.autocast(device.type, dtype=AUTOCAST[precision])
+    return float32_products(precision)
+
+
 class ModelOutput(NamedTuple):
     """What a model makes of some symbols.
 
@@ -85,9 +92,7 @@ class NextSymbolModel(nn.Module):
     def _format(self) -> AbstractContextManager[object]:
         if self.precision is Precision.FP32:  # as it is around us: a training may have set its own
             return nullcontext()
-        if self.precision is Precision.TF32:
-            return float32_products(self.precision)
-        return torch.autocast(self.head.weight.device.type, dtype=AUTOCAST[self.precision])
+        return products_in(self.precision, self.head.weight.device)
 
     def forward(self, codes: Tensor, state: State) -> ModelOutput:
         """Read symbols on from a state.

@@ -24,7 +24,7 @@ from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import FormatSettings
 from genolstm.settings.recall import RecallMode, RecallSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def score(
     genome: GenomeFile,
     output: Output,
     files: ScoreFiles,
-    settings: StreamSettings,
+    settings: FormatSettings,
     recall: RecallSettings,
     compute: ComputeOptions,
     run: ResultOptions,
