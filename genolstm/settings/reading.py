@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
@@ -36,7 +37,9 @@ class StreamSettings(Settings):
     fp32 leaves at least its own, see SEAM_TOLERANCE.   precision : number format of the matrix products.
     """
 
-    lanes: int = option(64, "Pieces of genome read side by side.", min=1)
+    on_gpu = MappingProxyType({"lanes": 512})  # a step of one lane takes as long there as one of hundreds
+
+    lanes: int = option(64, "Pieces of genome read side by side; 512 on a GPU unless given.", min=1)
     chunk: int = option(512, "Bases that every lane reads in one step.", min=1)
     burn_in: int = option(
         16_384, "Most bases read before a piece to build its state; fewer where the model is found to forget.", min=0
@@ -178,8 +181,10 @@ class VariantSettings(Settings):
     from the last chunk that begins before it, so that short chunks save work.
     """
 
+    on_gpu = MappingProxyType({"lanes": 512, "chunk": 64, "batch": 4096})  # few long steps
+
     window: int = option(64, "Bases after an allele that count, on either strand.", min=0)
-    batch: int = option(256, "Alleles read side by side.", min=1)
+    batch: int = option(256, "Alleles read side by side; 4096 on a GPU unless given.", min=1)
     markov: bool = option(
         True, "Also the same ratio under the interpolated Markov model, as MARKOV_LLR.", "--markov/--no-markov"
     )

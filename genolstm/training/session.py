@@ -159,7 +159,7 @@ class TrainingSession:
 
     @property
     def _reader(self) -> GenomeReader:
-        return GenomeReader(self.run.model, self.genome, StreamSettings())
+        return GenomeReader(self.run.model, self.genome, StreamSettings().suited(self.run.sums.device.type))
 
     @property
     def genomes(self) -> tuple[GenomeRecord, ...]:

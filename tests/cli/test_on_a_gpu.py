@@ -87,6 +87,20 @@ def test_score_and_probabilities(ran, run, gpu, model_file, genome_file, tmp_pat
     assert told["bits_per_base"] == pytest.approx(json.loads(ended.out)["bits_per_base"], abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        ((), {"lanes": 512, "chunk": 512}),
+        (("--lanes", "64"), {"lanes": 64, "chunk": 512}),
+    ],
+)
+def test_lanes_that_were_not_given_are_those_of_a_gpu(ran, model_file, genome_file, tmp_path, words, settings):
+    ran("score", model_file, genome_file, "-o", tmp_path / "g.h5", *words)
+    with open_any(tmp_path / "g.h5") as file:
+        told = json.loads(file.attrs["settings"])
+    assert {name: told[name] for name in settings} == settings
+
+
 def test_score_of_a_region_uploads_its_contig_alone(ran, gpu, model_file, genome_file, tmp_path):
     ran("score", model_file, genome_file, "-o", tmp_path / "g.h5", "--region", "II:101-200", "--chunk", "32")
     assert codes_uploaded(gpu) == [500]
