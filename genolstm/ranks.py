@@ -201,9 +201,11 @@ def together(device: torch.device, *, patience: timedelta | None = None) -> Iter
         if name not in os.environ:
             raise UsageError(f"WORLD_SIZE is {size} but {name} is not set; start with torchrun, or unset WORLD_SIZE.")
     store, rank, size = next(rendezvous("env://"))
+    store = _of_this_start(store, rank, size)
+    _refuse_mixed(store, rank, size, device)
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=_of_this_start(store, rank, size),
+        store=store,
         rank=rank,
         world_size=size,
         timeout=patience,
@@ -233,6 +235,18 @@ def _of_this_start(store: Store, rank: int, size: int) -> Store:
         f"not all {size} processes of this run came within {MEETING_SECONDS / 60:.0f} minutes; read the"
         " others' logs, and start again."
     )
+
+
+def _refuse_mixed(store: Store, rank: int, size: int, device: torch.device) -> None:
+    """Refuse processes on devices of several kinds, which would wait for each other for ever. Raises UsageError."""
+    store.set(f"device/{rank}", device.type)
+    first, *others = (store.get(f"device/{each}").decode() for each in range(size))
+    for each, other in enumerate(others, start=1):
+        if other != first:
+            raise UsageError(
+                f"process 0 computes on {first} and process {each} of {size} on {other}: start all on machines with as"
+                " many GPUs as processes, or give all --device cpu."
+            )
 
 
 @contextmanager

@@ -201,7 +201,7 @@ def predict(
     chosen = PredictSettings.from_json(
         {name: value for name, value in settings.items() if name not in of_stream}, where="predict"
     )
-    stream = StreamSettings.from_json(of_stream, where="predict")
+    stream = StreamSettings.from_json(of_stream, where="predict").suited(model.device.type, of_stream)
     applied = read_probe_file(path)
     if model is None:
         model = load(model_of(path, None))

@@ -91,7 +91,7 @@ def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
 
 
 def _reader(model: Model, genome: Genome) -> GenomeReader:
-    return GenomeReader(model.evaluated(), genome, StreamSettings())
+    return GenomeReader(model.evaluated(), genome, StreamSettings().suited(model.device.type))
 
 
 def _over_folds(

@@ -1,4 +1,4 @@
-"""Whether a part fits a device's memory, and the device has the number format."""
+"""Whether a part fits a device's memory."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,6 @@ from genolstm.errors import UsageError
 from genolstm.scoring.recall import RecallPlan
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.recall import FEWEST_INDEX_BITS
-from genolstm.settings.train import Precision
 
 PARTS_OF_CELL = {TrainableCell.LSTM: 4, TrainableCell.GRU: 3, TrainableCell.RNN: 1, TrainableCell.TIED: 3}
 FLOAT_BYTES = 4
@@ -116,18 +115,6 @@ def free_bytes(device: torch.device) -> int:
         if Path(limit).exists() and (text := Path(limit).read_text().strip()).isdigit():
             known.append(max(0, int(text) - int(Path(used).read_text())))
     return min(known)
-
-
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse a number format that a device lacks. Raises UsageError; fp16 on a CPU is refused by the training."""
-    if precision is Precision.BF16 and device.type == "cuda" and not _multiplies_bf16():
-        raise UsageError(
-            f"{torch.cuda.get_device_name(device)} has no bf16 matrix products; use --precision fp16 or fp32."
-        )
-
-
-def _multiplies_bf16() -> bool:
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 @contextmanager

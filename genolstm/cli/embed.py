@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
@@ -22,6 +22,7 @@ def embed(
     output: Output,
     kept: EmbedSettings,
     settings: StreamSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     h5ad: Annotated[
@@ -57,7 +58,9 @@ def embed(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
-    on = task.suit(task.use_device(compute.device, compute.threads), checkpoint.model, (settings.lanes, settings.chunk))
+    on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, given.values)
+    task.suit(on, checkpoint.model, (settings.lanes, settings.chunk))
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -51,6 +51,7 @@ def gates(
     settings: GatesSettings,
     files: GatesFiles,
     stream: StreamSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     region: Regions = None,
@@ -97,13 +98,14 @@ def gates(
     wigs = _bigwigs(files.bigwig_dir, names, checkpoint.model.layers, strands)
     for path in wigs:
         refuse_existing(path, force=run.force, inputs=[model, genome, *([boundaries] if boundaries else [])])
+    on = task.use_device(compute.device, compute.threads)
+    stream = stream.suited(on.type, given.values)
     provenance = task.provenance(
         {**stream.to_json(), **settings.to_json(), "regions": region or [], "dump": files.dump or ""},
         {"model": file_sha256(model), "genome": opened.sha256,
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
     to_read = strands * stretches.bases
-    on = task.use_device(compute.device, compute.threads)
     task.suit(on, checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -61,6 +61,7 @@ def predict(
     files: PredictFiles,
     settings: PredictSettings,
     stream: StreamSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     region: Regions = None,
@@ -102,6 +103,7 @@ def predict(
     }
     log.info("the probe reads the states of %s", model)
     on = task.use_device(compute.device, compute.threads)
+    stream = stream.suited(on.type, given.values)
     to_read = 2 * wanted.regions.bases
     task.suit(on, checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read if not files.sites else 0)
     network = trained_model(checkpoint.model, checkpoint.weights).to(on)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.genes import genes_on
 from genolstm.cli.options import (
@@ -24,7 +24,7 @@ from genolstm.cli.recall_report import recall_lines, recall_summary
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import FormatSettings
 from genolstm.settings.recall import RecallMode, RecallSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def score(
     genome: GenomeFile,
     output: Output,
     files: ScoreFiles,
-    settings: StreamSettings,
+    settings: FormatSettings,
+    given: Given,
     recall: RecallSettings,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -110,9 +111,10 @@ def score(
         inputs["annotation"] = file_sha256(files.annotation)
     task.refuse_stream(files.annotation)
     genes = genes_on(files.annotation, opened, str(genome), records) if files.annotation else ()
+    on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, given.values)
     provenance = task.provenance({**settings.to_json(), **recall.to_json(), "regions": region or []}, inputs)
     to_read = stretches.bases * (1 if opened.alphabet.complement is None else 2)
-    on = task.use_device(compute.device, compute.threads)
     task.suit(on, checkpoint.model, (settings.lanes, settings.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)

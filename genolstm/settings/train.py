@@ -19,13 +19,18 @@ class DeviceName(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
-    MPS = "mps"
+    MPS = "mps"  # of 0.1.0; refused
 
 
 class Precision(StrEnum):
-    """Number format of the matrix products; weights and losses stay in float32."""
+    """Number format of the matrix products; weights and losses stay in float32.
+
+    tf32 : float32 of which a product takes 10 bits of mantissa; CUDA alone has it.   fp16 : with a scaled loss, on CUDA
+    alone.   bf16 : on a CPU alone.
+    """
 
     FP32 = "fp32"
+    TF32 = "tf32"
     BF16 = "bf16"
     FP16 = "fp16"
 
@@ -86,7 +91,9 @@ class TrainSettings(Settings):
     final_share: float = 0.02  # the cosine ends at this fraction of the peak learning rate
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    precision: Precision = option(Precision.FP32, "Of the matrix products; weights stay float32.")
+    precision: Precision = option(
+        Precision.FP32, "Of the matrix products; weights stay float32. bf16 on a CPU; tf32, fp16 on CUDA."
+    )
     valid_looks: int = 10
     valid_bases: int = 1_000_000
     early_stop: int = option(0, "Stop after this many validations without a better one; 0 never.", min=0)

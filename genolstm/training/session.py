@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from genolstm.devices import refuse_precision
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import BatchSource, WeightedLanes, batches_of
 from genolstm.model import NextSymbolModel
@@ -158,7 +159,7 @@ class TrainingSession:
 
     @property
     def _reader(self) -> GenomeReader:
-        return GenomeReader(self.run.model, self.genome, StreamSettings())
+        return GenomeReader(self.run.model, self.genome, StreamSettings().suited(self.run.sums.device.type))
 
     @property
     def genomes(self) -> tuple[GenomeRecord, ...]:
@@ -272,6 +273,7 @@ def begin(
     Raises InputError for another genome than the saved training's or one without a known symbol to train on, and for a
     part held out that the origin has seen; UsageError for what cannot be trained.
     """
+    refuse_precision(settings.precision, device)
     if origin:
         check_origin(origin, genome)
     if saved and saved.genome_sha256 != genome.sha256:

@@ -28,6 +28,13 @@ CHANGED = {
     "genolstm methylation fit\t--states\tPath\tNone": "genolstm methylation fit\t--hidden-states\tPath\tNone",
     # the same number, as it is typed
     "genolstm train\t--bases\tstr\t'40000000'": "genolstm train\t--bases\tstr\t'40M'",
+    # a choice more: what fp32 was on CUDA
+    **{
+        f"genolstm {command}\t--precision\tfp32|bf16|fp16\t'fp32'": (
+            f"genolstm {command}\t--precision\tfp32|tf32|bf16|fp16\t'fp32'"
+        )
+        for command in ("train", "bench")
+    },
 }
 
 
