@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
     from genolstm.api.control import control
-    from genolstm.api.explaining import Dependencies, Samples, dependencies, sample
+    from genolstm.api.explaining import Dependencies, Motifs, Samples, dependencies, motifs, sample
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -33,6 +33,7 @@ __all__ = [
     "InputError",
     "Methylation",
     "Model",
+    "Motifs",
     "Predictions",
     "Probe",
     "Samples",
@@ -49,6 +50,7 @@ __all__ = [
     "embed",
     "fit_methylation",
     "load",
+    "motifs",
     "open_genome",
     "open_result",
     "predict",
@@ -66,7 +68,7 @@ _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
     "api.control": ("control",),
-    "api.explaining": ("Dependencies", "Samples", "dependencies", "sample"),
+    "api.explaining": ("Dependencies", "Motifs", "Samples", "dependencies", "motifs", "sample"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
