@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genolstm.api.predicting import Predictions, predict
     from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
     from genolstm.api.reading import Embedding, Scores, embed, probabilities, score
-    from genolstm.api.variants import Snvs, all_snvs
+    from genolstm.api.variants import Snvs, Variants, all_snvs, score_variants
     from genolstm.errors import GenolstmError, InputError, UsageError
 
 __version__ = "0.1.0"
@@ -42,6 +42,7 @@ __all__ = [
     "Snvs",
     "Training",
     "UsageError",
+    "Variants",
     "__version__",
     "all_snvs",
     "compare",
@@ -61,6 +62,7 @@ __all__ = [
     "probe_splice",
     "sample",
     "score",
+    "score_variants",
     "train",
 ]  # fmt: skip
 
@@ -76,7 +78,7 @@ _HOMES = {  # module -> names that it gives
     "api.predicting": ("Predictions", "predict"),
     "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
     "api.reading": ("Embedding", "Scores", "embed", "probabilities", "score"),
-    "api.variants": ("Snvs", "all_snvs"),
+    "api.variants": ("Snvs", "Variants", "all_snvs", "score_variants"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
