@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
     from genolstm.api.control import control
-    from genolstm.api.explaining import Dependencies, Motifs, Samples, dependencies, motifs, sample
+    from genolstm.api.explaining import Dependencies, Motifs, Samples, dependencies, motifs, region_figure, sample
     from genolstm.api.fitting import Methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
@@ -60,6 +60,7 @@ __all__ = [
     "probe_protein",
     "probe_sites",
     "probe_splice",
+    "region_figure",
     "sample",
     "score",
     "score_variants",
@@ -70,7 +71,7 @@ _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
     "api.control": ("control",),
-    "api.explaining": ("Dependencies", "Motifs", "Samples", "dependencies", "motifs", "sample"),
+    "api.explaining": ("Dependencies", "Motifs", "Samples", "dependencies", "motifs", "region_figure", "sample"),
     "api.fitting": ("Methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from genolstm.store.files import Records, refuse_existing
 from genolstm.store.genome import Genome
 from genolstm.stream.reader import GenomeReader
 from genolstm.writers.motifs import Motif, write_jaspar, write_meme
+
+if TYPE_CHECKING:
+    from genolstm.figures.style import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -310,3 +313,47 @@ def motifs(source: Result | str | Path, genome: Genome, **settings: Any) -> Moti
     with TemporaryDirectory() as folder:
         path = source.save(Path(folder) / "source.h5")
         return Motifs(results=tuple(motifs_of_file(path, genome, chosen)))
+
+
+@as_found()
+def region_figure(region: str, *sources: Result | str | Path, annotation: str | Path | None = None) -> "Figure":
+    """Bits, probabilities, changes, gates, predictions and genes of a region, in panels of one x axis.
+
+    Parameters
+    ----------
+    region
+        As samtools writes it: ``"III:1,001-1,200"``; up to 250 bases show a sequence logo.
+    *sources
+        Scores, changes or predictions, or files of these or of gates.
+    annotation
+        GTF or GFF3, drawn below the panels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With title and caption; no window is opened.
+
+    Raises
+    ------
+    InputError
+        Sources are of different genomes or hold nothing of the region, or it is too long.
+    UsageError
+        The region is none.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> drawn = gl.region_figure("chrC:1-60", gl.score(model, genome, region="chrC:1-60"))
+    >>> len(drawn.axes)
+    1
+    """
+    # matplotlib takes half a second to load, and most calls draw nothing
+    from genolstm.explaining.region import picture_of_region  # noqa: PLC0415
+    from genolstm.figures.style import titled  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        paths = [
+            each.save(Path(folder) / f"{number}.h5") if isinstance(each, Result) else Path(each)
+            for number, each in enumerate(sources)
+        ]
+        return titled(picture_of_region(paths, region, Path(annotation) if annotation else None))
