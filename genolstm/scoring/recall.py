@@ -40,7 +40,7 @@ from genolstm.seeds import spawn
 from genolstm.seen import Seen
 from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.store.genome import Genome
-from genolstm.store.recall import RecallBits
+from genolstm.store.recall import BEST_WINDOWS, WINDOW_BP, RecallBits
 from genolstm.store.spool import Spool, open_spool
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
@@ -51,8 +51,6 @@ log = logging.getLogger(__name__)
 FIT_PASSES = 2
 FITTED_AT_MOST = 4_000_000  # bases of the validation part
 SLAB = 1 << 18  # bases read at a time
-WINDOW_BP = 10_000
-BEST_WINDOWS = 0.05  # the share of windows whose part of the gain is told
 PARTS = ("not trained on", Part.TEST.name.lower())  # all that was read, and what of it was held out for testing
 ALL_READ, TESTED = range(2)
 STRANDS = 2  # of DNA
