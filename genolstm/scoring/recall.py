@@ -35,12 +35,11 @@ from genolstm.recall.mixing import Copies, Found, Mixers, new_copies, new_mixers
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.along_genome import score_along, starts_of
 from genolstm.scoring.beside_markov import shared
-from genolstm.scoring.blocks import BLOCK_BP, mean_difference
-from genolstm.seeds import spawn
+from genolstm.scoring.recall_sums import ALL_READ, COLUMNS, PARTS, TESTED, RowSums, recall_bits, summed
 from genolstm.seen import Seen
 from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.store.genome import Genome
-from genolstm.store.recall import BEST_WINDOWS, WINDOW_BP, RecallBits
+from genolstm.store.recall import WINDOW_BP, RecallBits
 from genolstm.store.spool import Spool, open_spool
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
@@ -51,12 +50,8 @@ log = logging.getLogger(__name__)
 FIT_PASSES = 2
 FITTED_AT_MOST = 4_000_000  # bases of the validation part
 SLAB = 1 << 18  # bases read at a time
-PARTS = ("not trained on", Part.TEST.name.lower())  # all that was read, and what of it was held out for testing
-ALL_READ, TESTED = range(2)
 STRANDS = 2  # of DNA
 TRACKS = 3  # gain, matched symbols, distance
-NETWORK, MIXED, WITHOUT, COUNTS = range(4)  # the lines of bits
-LINES = 4
 FROZEN, ONLINE = RecallMode.FROZEN, RecallMode.ONLINE
 
 
@@ -362,59 +357,12 @@ class _Unkept:
     def write(self, strand: int, first: int, values: NDArray[np.float32], /) -> None: ...
 
 
-class _RowSums:
-    """Known bases of one row, and their bits by each line, in every window of 10 kb of its contig.
-
-    symbols : [PARTS, windows].   bits : [PARTS, windows, LINES].
-    """
-
-    def __init__(self, contig_bases: int) -> None:
-        windows = -(-contig_bases // WINDOW_BP)
-        self.symbols = np.zeros((len(PARTS), windows), dtype=np.int64)
-        self.bits = np.zeros((len(PARTS), windows, LINES))
-
-    def add(self, part: int, position: NDArray[np.int64], bits: NDArray[np.float64]) -> None:
-        """Add known bases of the contig. bits : [n, LINES]."""
-        window = position // WINDOW_BP
-        low = int(window.min(initial=self.symbols.shape[1]))
-        counted = np.bincount(window - low) if len(window) else np.zeros(0, dtype=np.int64)
-        here = slice(low, low + len(counted))
-        self.symbols[part, here] += counted
-        for line in range(LINES):
-            self.bits[part, here, line] += np.bincount(window - low, bits[:, line])
-
-    def table(self, row: int, first_window: int) -> NDArray[np.float64]:
-        """Number of the row, part, window of the genome, symbols and bits of each that has any: [n, 4 + LINES]."""
-        part, window = np.nonzero(self.symbols)
-        columns = (np.full(len(part), row), part, first_window + window, self.symbols[part, window])
-        return np.column_stack([*columns, self.bits[part, window]]).astype(np.float64)
-
-
-class _Sums(NamedTuple):
-    """Known bases of all rows, and their bits by each line, in every window. symbols : [windows].   bits : [windows,
-    LINES].
-    """  # noqa: D205
-
-    symbols: NDArray[np.int64]
-    bits: NDArray[np.float64]
-
-
-def _summed(tables: NDArray[np.float64], part: int, windows: int) -> _Sums:
-    """Sums over rows, always in the same order, whichever process read them."""
-    mine = tables[tables[:, 1] == part]
-    mine = mine[np.lexsort((mine[:, 2], mine[:, 0]))]
-    found = _Sums(np.zeros(windows, dtype=np.int64), np.zeros((windows, LINES)))
-    window = mine[:, 2].astype(np.int64)
-    np.add.at(found.symbols, window, mine[:, 3].astype(np.int64))
-    np.add.at(found.bits, window, mine[:, 4:])
-    return found
-
-
 class _Columns:
     """Tracks of recall on their way to rank 0, which writes them. held : where another process keeps its rows'."""
 
     def __init__(self, tracks: RecallTracks | None, held: Spool | None) -> None:
         self.tracks, self.held = tracks, held
+        self.wanted = tracks is not None or held is not None
 
     def write_recall(
         self, strand: int, first: int, gain: NDArray[np.float32], matched: NDArray[np.float32],
@@ -518,13 +466,13 @@ def recall_along(
             if mode is ONLINE:
                 gather_rows(reader, stretches, log_p, starts_of(stretches), shape=log_p.shape)
             tables = list(_read_rows(text, fitted, plan, own[mode], log_p, drawn, count, growing=mode is ONLINE))
-            table = ranks.gathered(np.concatenate([np.zeros((0, 4 + LINES)), *tables]))
+            table = ranks.gathered(np.concatenate([np.zeros((0, COLUMNS)), *tables]))
             if mode is FROZEN and drawn is columns:
                 gather_rows(reader, stretches, columns, starts_of(stretches), shape=(TRACKS,))
             if ranks.is_main_process:
                 windows = int(np.sum(-(-genome.lengths // WINDOW_BP)))
-                sums = {name: _summed(table, part, windows) for part, name in enumerate(PARTS)}
-                found += [_row(str(mode), name, each, seed) for name, each in sums.items() if each.symbols.any()]
+                sums = {name: summed(table, part, windows) for part, name in enumerate(PARTS)}
+                found += [recall_bits(str(mode), name, each, seed) for name, each in sums.items() if each.symbols.any()]
     return tuple(found)
 
 
@@ -563,9 +511,9 @@ def _read_and_sum(
     text: _Text, fitted: _Fitted, plan: RecallPlan, row: _Row, log_p: LogProbabilities, tracks: _Columns,
     count: _Count, *, growing: bool,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Sums of one row, as `_RowSums.table`; its gains go to the tracks."""
+    """Sums of one row, as `RowSums.table`; its gains go to the tracks."""
     genome, strand = text.genome, row.strand
-    sums = _RowSums(int(genome.lengths[row.contig]))
+    sums = RowSums(int(genome.lengths[row.contig]))
     read_ = _read_row(text, fitted, row, log_p, growing=growing, learning=growing, on_symbols=count)
     for slab, values, found in read_:
         codes = text.codes(slab.contig, slab.start, slab.end, strand)
@@ -577,31 +525,11 @@ def _read_and_sum(
         sums.add(ALL_READ, position[known], bits[known])
         in_test = plan.test.part_at(np.full(len(codes), slab.contig, dtype=np.int32), position) >= 0
         sums.add(TESTED, position[known & in_test], bits[known & in_test])
+        if not tracks.wanted:
+            continue
         gain = np.where(known, network - found.bits[:, 0], np.nan).astype(np.float32)
         distance = text.distance(found.source, slab.contig, int(genome.starts[slab.contig]) + position)
         along = slice(None) if strand == 0 else slice(None, None, -1)
         tracks.write_recall(strand, slab.first, gain[along], found.matched.astype(np.float32)[along], distance[along])
     windows = -(-genome.lengths // WINDOW_BP)
     return sums.table(row.number, int(windows[: row.contig].sum()))
-
-
-def _row(mode: str, part: str, sums: _Sums, seed: int) -> RecallBits:
-    """Means over all windows, how the gain is spread over them, and whether there is one."""
-    used = sums.symbols > 0
-    symbols, total = sums.symbols[used], sums.bits.sum(axis=0)
-    gain = sums.bits[used, NETWORK] - sums.bits[used, MIXED]
-    best = np.sort(gain)[::-1][: max(1, round(BEST_WINDOWS * len(gain)))].sum()
-    baseline = NETWORK if total[NETWORK] <= total[WITHOUT] else WITHOUT
-    block = np.arange(len(used)) // (BLOCK_BP // WINDOW_BP)
-    n_blocks = int(block[-1]) + 1
-    ours, theirs = (np.bincount(block, sums.bits[:, line], n_blocks).astype(np.float64) for line in (MIXED, baseline))
-    of_block = np.bincount(block, sums.symbols, n_blocks).astype(np.int64)
-    difference = mean_difference(ours, theirs, of_block, spawn(seed, "bootstrap of recall"))
-    means = total / symbols.sum()
-    return RecallBits(
-        mode=mode, part=part, symbols=int(symbols.sum()), network=means[NETWORK], mixed=means[MIXED],
-        without_network=means[WITHOUT], counts=means[COUNTS], windows=len(symbols),
-        median_gain=float(np.median(gain / symbols)),
-        top_fraction=float(best / gain.sum()) if gain.sum() > 0 else float("nan"),
-        difference=difference.value, low=difference.low, high=difference.high,
-    )  # fmt: skip
