@@ -93,6 +93,13 @@ class Ranks:
             dist.broadcast(agreed, src=0, group=self.control)
         return float(agreed)
 
+    def share(self, arrays: Iterable[NDArray[Any]]) -> None:
+        """Replace arrays, in place, by those of rank 0. arrays : contiguous, of the same shapes in every process."""
+        for each in arrays if self.size > 1 else ():
+            with _of_all(READER_GONE):
+                for part in _messages(each):
+                    dist.broadcast(part, src=0, group=self.control)
+
     def largest(self, number: float) -> float:
         """Largest of the numbers of all processes."""
         if self.size == 1:

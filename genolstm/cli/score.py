@@ -76,7 +76,8 @@ def score(
     differs is read again; the file lists every such seam. Markov models give the baseline of every mean.
     torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
     With --recall what was not trained on is scored again, by the network mixed with copies and counts of what was read
-    before; frozen and online are two figures, each beside copies and counts without the network.
+    before; frozen and online are two figures, each beside copies and counts without the network. Frozen recall is
+    divided over the processes too, each with a memory of its own; online one process reads all.
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw; genolstm score model.h5 genome.h5
     --region I:1,001-1,200 --probabilities p -o logo.h5 --figure logo.svg
@@ -121,7 +122,7 @@ def score(
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
         tables = score_genome(
             reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed,
-            probabilities=bool(tracks), recall=plan,
+            probabilities=bool(tracks), recall=plan, on_recall=line.then("recall"),
         )  # fmt: skip
     if tables is None:  # another process writes
         return

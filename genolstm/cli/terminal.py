@@ -5,7 +5,7 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -228,6 +228,19 @@ class ProgressLine:
         elif now - self.logged >= self.wait and known:
             log.info("%s %.0f%%: %s", self.label, 100 * fraction, text)
             self.logged, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
+
+    def then(self, label: str) -> Callable[[float, int], None]:
+        """`show` of a step that follows this one, under a label of its own."""
+
+        def show(fraction: float, done: int) -> None:
+            if self.label != label:
+                self.label, self.first_fraction, self.wait = label, None, FIRST_LINE_SECONDS
+                self.logged = time.perf_counter()
+                if self.bar:
+                    self.bar[0].update(self.bar[1], description=label)
+            self.show(fraction, done)
+
+        return show
 
     def watch(self, blocks: Iterable[B]) -> Iterator[B]:
         """The sequence blocks, passed on; shows how many symbols have gone by, since the total is not known."""

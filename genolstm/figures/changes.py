@@ -7,10 +7,8 @@ from matplotlib.colors import TwoSlopeNorm
 from numpy.typing import NDArray
 
 from genolstm.figures.along import Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
-from genolstm.figures.axes import base_axis
-from genolstm.figures.style import BLUE, Picture, fitting, new_figure
 from genolstm.figures.axes import base_axis, end_axis_at
-from genolstm.figures.style import BLUE, Picture, new_figure
+from genolstm.figures.style import BLUE, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.variants import LETTERS, SLAB, VariantsFile, open_variants, snv_summary
 

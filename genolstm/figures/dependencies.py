@@ -9,9 +9,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import base_axis, interval_rows
-from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, RED, SKY, Picture, in_a_row, new_figure
 from genolstm.figures.genes import draw_genes, gene_handles
-from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, in_a_row, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.store.dependencies import DependenciesFile, open_dependencies
 

@@ -12,10 +12,8 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.figures.axes import base_axis
-from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, fitting, new_figure
 from genolstm.figures.axes import base_axis, end_axis_at
-from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.score import ScoreFile
 

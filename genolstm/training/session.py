@@ -213,10 +213,16 @@ class TrainingSession:
             model_name="the model",
         )  # fmt: skip
 
-    def recall(self, plan: RecallPlan, beside: Path) -> tuple[RecallBits, ...]:
-        """Bits of the test part with and without recall. beside : an output, in whose folder scratch may lie."""
+    def recall(
+        self, plan: RecallPlan, beside: Path, on_progress: Callable[[float, int], None] | None = None
+    ) -> tuple[RecallBits, ...]:
+        """Bits of the test part with and without recall. beside : an output, in whose folder scratch may lie.
+
+        on_progress : called with the fraction that is done, and the symbols that were read.
+        """
         self.run.model.eval()
-        return recall_test_part(self._reader, plan, beside=beside, seed=self.run.settings.seed)
+        seed = self.run.settings.seed
+        return recall_test_part(self._reader, plan, beside=beside, seed=seed, on_progress=on_progress)
 
     def checkpoint(
         self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False, recall: tuple[RecallBits, ...] = ()
