@@ -15,9 +15,9 @@ from genolstm.store.genome import Genome
 class GenomeReader:
     """A model, the genome it reads, and how it is read; the same call in every process of several.
 
-    settings : lanes, chunk, burn-in, exactness, number format: the model is a view that reads in it.   ranks : each process reads contigs and strands of its own, and rank 0
-    gets what all have found.   on_progress : called with the fraction of a pass that is done, and the symbols that all
-    processes have read in it.
+    settings : lanes, chunk, burn-in, exactness, number format: the model is a view that reads in it.   ranks : each
+    process reads contigs and strands of its own, and rank 0 gets what all have found.   on_progress : called with the
+    fraction of a pass that is done, and the symbols that all processes have read in it.
     """
 
     model: NextSymbolModel

@@ -24,6 +24,7 @@ from genolstm.stream.sharding import own_pieces, owners_of, seams_of_all, warmup
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 ESTIMATE_BURN_IN = 1024  # of an estimate, which trades the last thousandths of a bit for speed
+BURN_INS_A_LANE = 4  # of an estimate
 
 
 @torch.inference_mode()
@@ -33,7 +34,8 @@ def read_stretches(
     """Blocks of lanes x chunk along stretches and their reverse complements.
 
     How soon the model forgets is measured first, and gives the burn-in; one that does not within the most that the
-    settings allow, at most of the places tried, is read exactly, a lane for each row. What is read again because a seam did not agree comes last, see `Block.weight`.
+    settings allow, at most of the places tried, is read exactly, a lane for each row. What is read again because a seam
+    did not agree comes last, see `Block.weight`.
     seams : filled in at the end.   warmup : a stretch inside a contig is read on from what stands before it, a burn-in
     of it, or all when exact; without, each stretch is read as if it were a contig.
     Of several processes each reads rows of its own (`sharding.owners_of`), and rank 0 gets the seams of all.
@@ -43,9 +45,7 @@ def read_stretches(
     own = owners_of(reader, stretches, warmup=warmup) == reader.ranks.rank
     if settings.repair and not settings.exact:
         trial = try_burn_in(model, genome, fetcher, stretches, settings)
-        settings = dataclasses.replace(
-            settings, burn_in=trial.burn_in, exact=not forgets(trial.differences, settings)
-        )
+        settings = dataclasses.replace(settings, burn_in=trial.burn_in, exact=not forgets(trial.differences, settings))
         if seams is not None:
             seams.trial, seams.in_sequence, seams.burn_in = trial.differences, settings.exact, trial.burn_in
     rows = rows_of(genome, stretches, warmup=warmup_of(genome, settings) if warmup else 0)
@@ -90,8 +90,10 @@ def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None
     known = torch.zeros((), dtype=torch.int64, device=nats.device)
     read = 0
     if symbols is not None:
+        # lanes that each read a few burn-ins, or little of what is read would count
+        lanes = min(reader.settings.lanes, max(1, symbols // (BURN_INS_A_LANE * ESTIMATE_BURN_IN)))
         short = dataclasses.replace(
-            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False
+            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False, lanes=lanes
         )
         reader = dataclasses.replace(reader, settings=short)
     for block in read_stretches(reader, stretches):
