@@ -19,9 +19,8 @@ from genolstm.figures.along import (
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
 from genolstm.figures.logo import logo_pictures
 from genolstm.figures.markov_lines import by_order
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.recall import recall_pictures
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import shortened
 from genolstm.regions import STRAND_NAMES
 from genolstm.store.checkpoint import PartBits

@@ -25,8 +25,6 @@ from genolstm.predicting.judged import (
     splice_truth,
     window_truth,
 )
-from genolstm.predicting.marks import marks_of
-from genolstm.predicting.judged import Truth, WindowTruth, judge, point_truth, splice_truth, window_truth
 from genolstm.predicting.marks import Marks, marks_of
 from genolstm.probes.apply import FittedProbe, read_fitted
 from genolstm.probes.folds import FoldModel

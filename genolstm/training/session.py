@@ -28,7 +28,7 @@ from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.recall import RecallSettings
-from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, Precision, TrainSettings
 from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
 from genolstm.store.joined_genome import members_of
@@ -147,15 +147,26 @@ class TrainingSession:
         """Measure of the validation part, in bits per known symbol; None where there is none."""
         if Part.VALID not in self.held_out:
             return None
-        run, valid = self.run, self.split.of(Part.VALID)
+        run, valid, symbols = self.run, self.split.of(Part.VALID), 0
+        # in the format of the training's own passes, where it is one that reading has
+        format_ = Precision.BF16 if run.settings.precision is Precision.BF16 else Precision.FP32
+        reader = GenomeReader(run.model, self.genome, StreamSettings(precision=format_))
 
         def validate() -> float:
+            nonlocal symbols
             bits = 0.0
             if run.ranks.is_main_process:
-                bits = mean_bits(self._reader, valid, symbols=run.settings.look_bases)[0]
+                symbols = symbols or run.settings.look_bases(self._expected_bases)  # all validations read the same
+                bits = mean_bits(reader, valid, symbols=symbols)[0]
             return run.ranks.from_main(bits)
 
         return validate
+
+    @property
+    def _expected_bases(self) -> int:
+        """Symbols of the whole training: as many as were asked for, or as its minutes will hold at the pace so far."""
+        settings = self.run.settings
+        return round(self.run.progress.bases / self.fraction_done) if settings.minutes else settings.bases
 
     @property
     def _reader(self) -> GenomeReader:
