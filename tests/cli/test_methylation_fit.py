@@ -268,7 +268,7 @@ def test_settings_file_stands_in_for_options(run, simulated, tmp_path):
         ((*TIMES, "--hold-out", "half"), 2, "hold-out 'half' is not none, time:T as time:4"),
         ((*TIMES, "--hold-out", "sample:9"), 2, "there are 4 samples: --hold-out sample:9 names none of them"),
         ((*TIMES, "--hold-out", "time:5"), 2, "no sample has the time of --hold-out time:5: there are 0, 1, 4, 16"),
-        ((*TIMES, "--hold-out", "region:I"), 3, "region 'I' names no contig of the counts, which have simulated"),
+        ((*TIMES, "--hold-out", "region:I"), 3, "region 'I' names no contig of the genome, which has simulated"),
         ((*TIMES, "--hold-out", "region:simulated:900M-901M"), 2, "of --hold-out holds none of the reads"),
         ((*TIMES, "--thin", "300"), 2, "--thin repeats the scores of --hold-out: give that too"),
         ((*TIMES, "--hold-out", "reads:0.2", "--thin", "0"), 2, "thin distances must be at least 1 bp, unlike 0"),

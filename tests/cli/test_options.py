@@ -23,7 +23,9 @@ CHANGED = {
         "genolstm probe accessibility\t--window\tint[31,None]\t200"
     ),
     # a model more to choose from
-    "genolstm methylation fit\t--model\tsite|pooled\t'site'": "genolstm methylation fit\t--model\tsite|pooled|kinetic\t'site'",
+    "genolstm methylation fit\t--model\tsite|pooled\t'site'": (
+        "genolstm methylation fit\t--model\tsite|pooled|kinetic\t'site'"
+    ),
     # the same number, as it is typed
     "genolstm train\t--bases\tstr\t'40000000'": "genolstm train\t--bases\tstr\t'40M'",
 }
