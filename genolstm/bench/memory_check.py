@@ -16,6 +16,7 @@ from genolstm.model import NextSymbolModel
 from genolstm.scoring.recall import RecallPlan
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.recall import FEWEST_INDEX_BITS
+from genolstm.settings.train import Precision
 
 PARTS_OF_CELL = {TrainableCell.LSTM: 4, TrainableCell.GRU: 3, TrainableCell.RNN: 1, TrainableCell.TIED: 3}
 FLOAT_BYTES = 4

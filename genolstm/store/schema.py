@@ -369,6 +369,7 @@ METHYLATION = (
     Dataset("posterior/rate", ("grid",), "float64", "1/unit", "k of each point of the pooled model's grid", False),
     Dataset("posterior/steady", ("grid",), "float64", "fraction", "g of each point", False),
     Dataset("posterior/draws", ("sites", "draws"), "uint16", "index", "equally likely grid points of each site", False),
+    Dataset("held_out/hold_out", ("scores",), "string", "", "what was held out, as time:4", False),
     Dataset("held_out/what", ("scores",), "string", "", "all, or sites by their number of training reads"),
     Dataset("held_out/model", ("scores",), "string", "", "what was fitted to the training reads"),
     Dataset("held_out/log_likelihood", ("scores",), "float64", "nats/read", "mean over held-out reads"),
