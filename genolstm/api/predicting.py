@@ -204,10 +204,10 @@ def predict(
     chosen = PredictSettings.from_json(
         {name: value for name, value in settings.items() if name not in of_stream}, where="predict"
     )
-    stream = StreamSettings.from_json(of_stream, where="predict").suited(model.device.type, of_stream)
     applied = read_probe_file(path)
     given = [load(each) for each in models_of(path, None)] if model is None else model
     models, of_models = models_and_inputs(given, genome)
+    stream = StreamSettings.from_json(of_stream, where="predict").suited(models[0].device.type, of_stream)
     if len(models) != len(applied.by_fold):
         raise UsageError(f"{path} is of {len(applied.by_fold)} models, and {len(models)} are given; give those of all.")
     for each, probes in zip(models, applied.by_fold, strict=True):
