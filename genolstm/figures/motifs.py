@@ -27,6 +27,7 @@ def motif_picture(target: str, motifs: Sequence[Motif]) -> Picture:
         at = np.arange(0, len(motif.counts), 1 if widest <= 12 else 2)
         axes.set_xticks(at + 1, [f"{first + each:+d}" if motif.offset is not None else f"{each + 1}" for each in at])
         axes.tick_params(labelsize=7)
+        axes.spines["bottom"].set_bounds(0.4, len(motif.counts) + 0.6)
         if row == rows - 1:
             axes.set_xlabel("base from the place, or of the motif where it lies anywhere")
     figure.supylabel("information (bits)", fontsize=9)
