@@ -1,6 +1,10 @@
 """MkDocs hooks: pages show the options and the Python names that the program has, so that none is missing or stale."""
 
 import html
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import typer.main
 
@@ -8,6 +12,9 @@ import genolstm
 from genolstm.cli.app import app
 from genolstm.cli.help import plain_kinds
 from genolstm.cli.manual import OPTIONS_MARK, marked_command
+
+sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads this file by its path
+from man import write_pages
 
 PYTHON_MARK = "<!-- python -->"
 
@@ -23,6 +30,11 @@ def on_page_markdown(markdown: str, **_: object) -> str:
         else:
             lines.append(line)
     return "\n".join(lines)
+
+
+def on_post_build(config: Mapping[str, Any], **_: object) -> None:
+    """Write the man pages beside the site, as man/man1: MANPATH may name that folder."""
+    write_pages(Path(config["site_dir"]) / "man" / "man1")
 
 
 def options_table(words: list[str]) -> list[str]:

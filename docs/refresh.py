@@ -49,7 +49,7 @@ def main(log: Path) -> None:
     for line in log.read_text().split("\n"):
         if line.startswith("$ genolstm "):
             current = steps.setdefault(subcommand(line), [])
-        elif line.strip():
+        elif line.strip() and not line.startswith("# "):  # the demo's words on the next step
             current.append(line.rstrip())
     for page in (TOP / "README.md", *sorted((TOP / "docs" / "pages").rglob("*.md"))):
         page.write_text(refreshed(page.read_text(), steps, page.relative_to(TOP).as_posix()))

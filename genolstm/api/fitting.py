@@ -105,14 +105,13 @@ def fit_methylation(
     tables = [each if isinstance(each, Counts) else read_counts(Path(each)) for each in several]
     names = [f"table {place + 1}" if isinstance(each, Counts) else str(each) for place, each in enumerate(several)]
     both, extra, threads = joined(tables, names), None, torch.get_num_threads()
-    if how.model is FitModel.POOLED:
-        check_pooled(how)
-    elif states is not None:
-        raise UsageError("--states are for the pooled model: add --model pooled.")
+    check_pooled(how)
+    if states is not None and how.model is not FitModel.POOLED:
+        raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     if states is not None:
         extra = hidden_features(both, states.as_hidden, pooled.components, "states")
     held_out: tuple[HeldOutScore, ...] = ()
-    if judging.fraction is not None or judging.sample is not None:
+    if judging.held:
         held_out = judged(both, how, pooled, judging, extra=extra, threads=threads)
     fit = fit_counts(both, how, pooled, extra=extra, threads=threads, held_out=held_out)
     inputs = digests_of({f"counts {place + 1}": each for place, each in enumerate(several)})

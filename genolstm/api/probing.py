@@ -91,7 +91,7 @@ def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
 
 
 def _reader(model: Model, genome: Genome) -> GenomeReader:
-    return GenomeReader(model.evaluated(), genome, StreamSettings())
+    return GenomeReader(model.evaluated(), genome, StreamSettings().suited(model.device.type))
 
 
 def _over_folds(
@@ -105,7 +105,7 @@ def _over_folds(
     return probe_folds(folds, lambda _: probe(next(in_order)), settings, log.info)
 
 
-def _models(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
+def models_and_inputs(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
     """The model, or those of all folds, and their hashes among the inputs. genome : None where windows stand alone."""
     models = [model] if isinstance(model, Model) else list(model)
     if genome is not None:
@@ -162,7 +162,7 @@ def probe_splice(
     (['trained', 'trained'], 'auprc')
     """
     chosen = ProbeSettings.from_json(listed(settings), where="probe_splice")
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     genes = genes_of(annotation, genome)
     targets, skipped = _over_folds(
         models,
@@ -230,7 +230,7 @@ def probe_accessibility(
     """
     chosen = AccessibilitySettings.from_json(listed(settings), where="probe_accessibility")
     counted = track if isinstance(track, Track) else open_track(Path(track))
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     chromatin = Chromatin(track=counted, peaks=_bed(peaks, genome), blacklist=_bed(blacklist, genome))
     targets, records = _over_folds(
         models,
@@ -376,7 +376,7 @@ def probe_sites(
     ['labels']
     """
     chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     if len(models) > 1 and windows is not None:
         raise UsageError("folds are parts of a genome, and windows stand alone; give one model.")
     files = {name: Path(path) if path is not None else None for name, path in

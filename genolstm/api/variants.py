@@ -124,7 +124,7 @@ def all_snvs(model: Model, genome: Genome, region: str | None = None, **settings
     >>> changes.log_ratio.shape, len(changes.table()["position"])
     ((20, 2, 4), 60)
     """
-    chosen = VariantSettings.from_json(settings, where="all_snvs")
+    chosen = VariantSettings.from_json(settings, where="all_snvs").suited(model.device.type, settings)
     model.check_reads(genome)
     if genome.alphabet.complement is None:
         raise InputError(f"{genome.path} holds proteins, and variants are changes of DNA; give a genome.")

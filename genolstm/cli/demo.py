@@ -22,12 +22,41 @@ KEY_LINE = re.compile(r"; trained states |^test: .* bits/|^held out for testing:
 HOURS = ("00", "01", "04", "16")  # after the label, of the methylation time course
 
 
+# main result of a step -> what it does, with every term at its first use
+WORDS = {
+    "genome.h5": "the FASTA is read once, into one file that all other commands read",
+    "model.h5": "an LSTM learns to predict the next base of chrA and chrB; chrC is held out. bits/base: what it needs"
+    " to write down a base that it never saw, 2 without any knowledge, less is better. Markov models, which count what"
+    " follows the last k bases, are what it has to beat",
+    "splice.h5": "a probe: can a linear classifier read splice sites from the model's states, which were never told of"
+    " any? AUPRC: 1 is perfect, the fraction of true sites is chance. gain: the 95 % interval of the difference to the"
+    " strongest control lies above 0; controls are random-init models (untrained_1 to _3) and the sequence itself",
+    "protein.h5": "the same for what the residues so far add up to (R2: fraction of variance that is predicted)."
+    " 'no gain' and 'worse' are printed as plainly as 'gain'",
+    "score.h5": "bits of every base of both strands; bits.bw is a track for a genome browser",
+    "gates.h5": "how long it remembers: functional memory is what emptying the state every K bases costs, a half-life"
+    " the bases after which a unit has forgotten half",
+    "variants.vcf.gz": "by how many bits each allele makes the sequence less likely",
+    "atac.h5": "ATAC-seq reads become a track of cuts at each base",
+    "access.h5": "open chromatin from the states: its peaks, and how many cuts (signal). 'cannot tell': too few true"
+    " windows for a verdict",
+    "counts.h5": "methylation: modified and covered reads of each CpG, at four times after replication",
+    "fit.h5": "how fast each CpG regains its methylation: a rate k, and the half-life ln 2 / k",
+    "report.html": "everything on one page, verdicts first",
+}
+
+
 class Step(NamedTuple):
     """One command of the demo. results : files that it writes, the main one first.   computes : takes --threads."""
 
     arguments: tuple[str, ...]
     results: tuple[Path, ...]
     computes: bool = True
+
+    @property
+    def words(self) -> str:
+        """What it does, with every term at its first use."""
+        return WORDS[self.results[0].name]
 
 
 def steps_of(folder: Path, example: Path) -> list[Step]:
@@ -95,8 +124,8 @@ def demo(
 ) -> None:
     """Run every main command on a simulated organism of 1 Mb, ending in a report: about four minutes.
 
-    Every step is an ordinary command, shown as it runs with its verdicts and its last line: the same lines work on your
-    own genome.
+    Every step is an ordinary command, shown as it runs below a line on what it does, with its verdicts and its last
+    line: the same lines work on your own genome.
 
     A demo that was stopped can be resumed: the same command again skips what is complete.
 
@@ -124,6 +153,8 @@ def demo(
     for step in ahead:
         replaced = force or any(file.exists() for file in step.results)
         resumed = step.arguments[0] == "train" and not force and _resume_path(step.results[0]).exists()
+        if not quiet:
+            typer.echo(f"\n# {step.words}", err=True)
         with nullcontext() if verbose else _key_lines():
             _run(
                 ctx, *step.arguments, *(["--resume"] if resumed else []), *(["--force"] if replaced else []),
@@ -232,7 +263,7 @@ def _example_data() -> Path:
 def _run(ctx: typer.Context, *arguments: str) -> None:
     """Run another command of the program that runs this one."""
     if "--quiet" not in arguments:
-        typer.echo(f"\n$ genolstm {shlex.join(arguments)}", err=True)
+        typer.echo(f"$ genolstm {shlex.join(arguments)}", err=True)
     with _called_as(*arguments):
         code = ctx.find_root().command.main(list(arguments), standalone_mode=False)
     if code:

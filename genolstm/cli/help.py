@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
+from genolstm.cli.spellings import SpellingsCommand
 from genolstm.settings.option import LARGEST_SEED
 
 # what typer calls a type, in any of its versions -> what a reader calls it
@@ -21,7 +22,7 @@ PANELS = (DATA, MODEL, ALONG, PROBES, METHYLATION, OUTPUT, CHECKS)
 Row = tuple[str, str]
 
 
-class PlainHelpCommand(TyperCommand):
+class PlainHelpCommand(SpellingsCommand):
     """A command whose help says FILE, INT, NUMBER or TEXT for what an option takes."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401  (a context of typer)

@@ -33,7 +33,7 @@ TRACKS = ("rate", "steady", "half_life")  # columns of a fit that make a track
 class FitFiles:
     """Files beside the counts and the fit."""
 
-    states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.")
+    states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.", "--hidden-states")
     table: Path | None = option(None, "Also write one row a CpG as TSV.")
     bedgraph_prefix: str | None = option(None, "Also write PREFIX.rate.bedgraph, .steady, .half_life.")
     bigwig_prefix: str | None = option(None, "Also write PREFIX.rate.bw, .steady, .half_life; needs --genome.")
@@ -157,12 +157,11 @@ def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings,
     """Further input of the pooled model beside neighbours: hidden states, where they are given."""
     from genolstm.methylation.fitting import check_pooled
 
-    if settings.model is FitModel.POOLED:
-        check_pooled(settings)
+    check_pooled(settings)
     if states is None:
         return None
-    if settings.model is FitModel.SITE:
-        raise UsageError("--states are for the pooled model: add --model pooled.")
+    if settings.model is not FitModel.POOLED:
+        raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     from genolstm.methylation.hidden_features import hidden_features
     from genolstm.store.hidden import read_hidden
 
@@ -194,7 +193,7 @@ def _judge(
     quiet: bool,
 ) -> "tuple[HeldOutScore, ...]":
     """Score the model and its baselines on held-out reads under --hold-out, and log the table."""
-    if judging.fraction is None and judging.sample is None:
+    if not judging.held:
         return ()
     from genolstm.methylation.held_out import judged
 
@@ -202,8 +201,9 @@ def _judge(
         scores = judged(counts, settings, pooled, judging, extra=extra, threads=threads, progress=line.show)
     for score in scores:
         log.info(
-            "%-28s %-16s %.4f nats a read of %s; %+.4f [%+.4f, %+.4f] against %s",
-            score.what, score.model, score.log_likelihood, f"{score.reads:,}", score.difference, score.low, score.high,
+            "%-14s %-28s %-23s %.4f nats a read of %s; %+.4f [%+.4f, %+.4f] against %s",
+            score.hold_out, score.what, score.model,
+            score.log_likelihood, f"{score.reads:,}", score.difference, score.low, score.high,
             score.against,
         )  # fmt: skip
     return scores
@@ -232,7 +232,8 @@ def _shared(found: "MethylationFit") -> dict[str, float]:
 def _plain(score: "HeldOutScore") -> dict[str, Any]:
     """One line of the held-out table; `difference` is [value, low, high]."""
     return {
-        "what": score.what, "model": score.model, "log_likelihood_per_read": score.log_likelihood, "reads": score.reads,
+        "hold_out": score.hold_out, "what": score.what,
+        "model": score.model, "log_likelihood_per_read": score.log_likelihood, "reads": score.reads,
         "against": score.against,
         "difference": [each if math.isfinite(each) else None for each in (score.difference, score.low, score.high)],
     }  # fmt: skip

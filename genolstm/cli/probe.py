@@ -87,7 +87,7 @@ def splice(
         results, skipped = probe_models(
             models,
             lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
+                trained_model(each.model, each.weights).to(on), opened, StreamSettings().suited(on.type), ranks=ranks,
                 on_progress=line.show,
             ),
             lambda each, reader, name: probe_splice(

@@ -77,7 +77,7 @@ def accessibility(
         results, records = probe_models(
             models,
             lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
+                trained_model(each.model, each.weights).to(on), opened, StreamSettings().suited(on.type), ranks=ranks,
                 on_progress=line.show,
             ),
             lambda each, reader, name: probe_accessibility(

@@ -95,7 +95,8 @@ def sites(
         results, records = probe_models(
             models,
             lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), source.genome, StreamSettings(), ranks=ranks,
+                trained_model(each.model, each.weights).to(on), source.genome,
+                StreamSettings().suited(on.type), ranks=ranks,
                 on_progress=line.show,
             ),
             lambda each, reader, name: source.probe(each, reader, settings=settings, model_name=name, log=log.info),

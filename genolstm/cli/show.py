@@ -10,6 +10,8 @@ from genolstm.cli.options import Json
 from genolstm.cli.terminal import printable
 from genolstm.shipped import model_path
 
+SHOWN_ROWS = 14  # of a table
+
 
 def show(
     file: Annotated[
@@ -24,9 +26,12 @@ def show(
     verify: Annotated[
         bool, typer.Option("--verify", help="Also check every byte of the content against its SHA-256.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"Every row of every table, not only the first {SHOWN_ROWS}.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Summarise a file: what it holds, how it was made, and its main numbers.
+    """Summarise a file: its verdict and the size of the effect first, then how it was made and its main numbers.
 
     Example: genolstm show model.h5
     """
@@ -36,11 +41,17 @@ def show(
     if as_json:
         typer.echo(json.dumps(summary))
         return
+    for line in summary.pop("found", ()):
+        _print_line(line)
     for title, entries in summary.items():
         _print_line(f"{title}" if isinstance(entries, dict) else f"{title}: {_spelled(entries)}")
         if isinstance(entries, dict):
-            for name, value in entries.items():
-                _print_line(f"  {name}: {_spelled(value)}")
+            rows = [f"  {name}: {_spelled(value)}" for name, value in entries.items()]
+            shown = rows if every or len(rows) <= SHOWN_ROWS else rows[:SHOWN_ROWS]
+            for row in shown:
+                _print_line(row)
+            if len(shown) < len(rows):
+                _print_line(f"  ... and {len(rows) - len(shown):,} more, with --all")
 
 
 def _print_line(line: str) -> None:

@@ -22,6 +22,7 @@ from genolstm.settings.train import TrainSettings
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
+    from genolstm.scoring.recall import RecallPlan
     from genolstm.store.checkpoint import Checkpoint, PartBits
     from genolstm.store.recall import RecallBits
     from genolstm.training.loop import Validation
@@ -183,12 +184,17 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
     if not ranks.is_main_process:
         return None
     bits = session.evaluate()
-    recalled = session.recall(plan, output) if plan else ()
+    recalled = _recall(session, plan, output, task) if plan else ()
     _write(session, output, task, bits=bits, recall=recalled)
     draw(output, run.figure)
     trained = report(session, bits, recalled)
     resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
     return trained
+
+
+def _recall(session: "TrainingSession", plan: "RecallPlan", output: Path, task: Task) -> "tuple[RecallBits, ...]":
+    with ProgressLine("recall", unit=f"{session.genome.alphabet.unit}s", quiet=task.quiet) as line:
+        return session.recall(plan, output, line.show)
 
 
 def resume_path(output: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -68,6 +68,7 @@ def variants(
     genome: GenomeFile,
     output: Output,
     settings: VariantSettings,
+    typed: Given,
     snvs: SnvOptions,
     judged: LabelOptions,
     compute: ComputeOptions,
@@ -110,6 +111,7 @@ def variants(
     if opened.alphabet.complement is None:
         raise InputError(f"{genome} holds proteins, and variants are changes of DNA; give a genome.")
     on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, typed.values)
     seen = seen_in(checkpoint, opened)
     if note := seen.sentence(str(genome), str(model)):
         log.warning("%s", note)

@@ -1,6 +1,6 @@
 """Long tracks as pictures: means of bins along contigs, gathered a slab at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ MOST_CONTIGS = 8  # drawn, the longest ones
 FEWEST_BINS = 20  # of a contig of its own, however short
 SLIVER = 0.05  # of the longest: what is shorter is not drawn
 FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; space beyond, as a fraction
+SHADE, HELD_OUT = "#FFF6E0", " (held out)"  # of contigs that no model was trained on
 ROW_HEIGHT = 0.95  # inches of one contig
 
 
@@ -50,6 +51,17 @@ class Bins:
         """The means so far."""
         with np.errstate(invalid="ignore"):
             return Binned(self.edges, np.where(self.weight > 0, self.total / self.weight, np.nan))
+
+
+def binned_stretch(
+    read: Callable[[int, int], NDArray[np.floating]], start: int, end: int, first: int, bins: int, slab: int
+) -> Binned:
+    """Means of a track over one stretch, which begins at place `first` of the track. read : values of places."""
+    found = Bins(start, end, bins)
+    for low in range(start, end, slab):
+        high = min(low + slab, end)
+        found.add(np.arange(low, high), read(first + low - start, first + high - start))
+    return found.binned()
 
 
 def longest(lengths: Iterable[tuple[int, int]]) -> list[int]:
@@ -89,12 +101,19 @@ def n_bins(length: int, longest_length: int) -> int:
     return min(max(round(BINS * length / max(longest_length, 1)), FEWEST_BINS), max(length, 1))
 
 
-def contig_rows(names: list[str], longest_end: int, ylabel: str, width: float = 9.0) -> tuple[Figure, list[Axes]]:
-    """A figure with one row a contig, all of one scale. longest_end : bp that the x axis spans."""
+def contig_rows(
+    names: list[str], longest_end: int, ylabel: str, width: float = 9.0, held_out: Sequence[bool] = ()
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one row a contig, all of one scale. longest_end : bp that the x axis spans.
+
+    held_out : rows that are shaded, and named so; by default none.
+    """
     figure = new_figure(width, ROW_HEIGHT * len(names) + 0.9)
     rows = list(figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
-    for axes, name in zip(rows, names, strict=True):
-        axes.set_title(plain(name, 60), fontsize=9, pad=2)
+    for axes, name, shaded in zip(rows, names, held_out or [False] * len(names), strict=True):
+        axes.set_title(plain(name, 48) + (HELD_OUT if shaded else ""), fontsize=9, pad=2)
+        if shaded:
+            axes.set_facecolor(SHADE)
     place_axis(rows[-1], longest_end)
     figure.supylabel(ylabel, fontsize=9)
     return figure, rows

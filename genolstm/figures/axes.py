@@ -1,5 +1,6 @@
 """Axes of several pictures: logarithmic ones in plain numbers, places on a contig, rows with intervals."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,13 +9,14 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from genolstm.figures.style import BLUE, GREY
-from genolstm.figures.text import interval, places_of, plain, short
+from genolstm.figures.style import BLUE, GREY, WIDE_INCHES, widest
+from genolstm.figures.text import ELLIPSIS, LONGEST, interval, places_of, plain, short
 
 FEW_DECADES = 1.5  # below it an axis needs ticks at 2 and 5 too
 WORTH_LOG = 30.0  # ratio of the ends from which on a logarithmic axis shows more
 UNITS = ((2e6, 1e6, "Mb"), (2e3, 1e3, "kb"), (0.0, 1.0, "bp"))  # from this length on, this many bases, called so
-ROW_INCHES = 0.24  # height of one row of a table of intervals
+ROW_INCHES = 0.26  # height of one row of a table of intervals
+NARROW_LETTERS = 22  # of a name before the rows of a narrow figure, on one line
 
 
 def log_axis(axes: Axes, which: str) -> None:
@@ -56,11 +58,12 @@ def interval_rows(
     *,
     colours: Sequence[str] | None = None,
     zero: bool = False,
+    letters: int = LONGEST,
 ) -> None:
     """Draw a row for each name, first on top: value, interval, and both in numbers at the right.
 
     estimates : value, low and high of each row; NaN leaves it empty.   zero : also a line at 0, and signs of the
-    numbers; for differences.
+    numbers; for differences.   letters : of a name that are kept; a narrow figure breaks them into two lines.
     """
     rows = np.arange(len(names))[::-1]
     widths = [high - low for _, low, high in estimates if np.isfinite(high - low)]
@@ -72,13 +75,29 @@ def interval_rows(
         axes.plot([value], [place], color=colour, marker="o", markersize=5)
         label = interval(value, low, high, signed=zero, places=places) if np.isfinite(value) else "not measured"
         axes.text(1.02, float(place), label, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
-    axes.set_yticks(rows, [plain(name) for name in names])
+    small = 8 if widest() < WIDE_INCHES else None  # by default that of the style
+    axes.set_yticks(rows, [_two_lines(plain(name, letters)) for name in names], fontsize=small)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.grid(visible=True, axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def same_ends(several: Sequence[Axes]) -> None:
+    """Give forests of one measure the same x axis, so that their rows can be held against each other."""
+    ends = np.array([axes.get_xlim() for axes in several])
+    for axes in several:
+        axes.set_xlim(float(ends[:, 0].min()), float(ends[:, 1].max()))
+
+
+def _two_lines(name: str) -> str:
+    """A name on two lines where it is too long for a narrow figure."""
+    if widest() >= WIDE_INCHES or len(name) <= NARROW_LETTERS:
+        return name
+    lines = textwrap.wrap(name, max(NARROW_LETTERS, len(name) // 2 + 4), max_lines=2, placeholder=ELLIPSIS)
+    return "\n".join(lines)
 
 
 def fraction_axes(axes: Axes, xlabel: str, ylabel: str) -> None:

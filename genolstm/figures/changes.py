@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from genolstm.figures.along import Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import base_axis, end_axis_at
-from genolstm.figures.style import BLUE, Picture, new_figure
+from genolstm.figures.style import BLUE, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.variants import LETTERS, SLAB, VariantsFile, open_variants, snv_summary
 
 DIVERGING = "PuOr"
 MOST_BASES, ROW_BASES = 600, 100  # of a stretch whose every change is drawn, and of one row of it
+ROW_WIDTH = 9.0  # inches
 ROW_INCHES = 0.95
 
 
@@ -35,16 +36,17 @@ def _every(file: VariantsFile, bases: int) -> Picture:
     ratio = file.ratio(0, bases).mean(axis=1)  # [bases, letters]
     codes = file.reference(0, bases)
     largest = float(np.nanmax(np.abs(ratio), initial=0)) or 1.0
-    rows = -(-bases // ROW_BASES)
-    figure = new_figure(9.0, ROW_INCHES * rows + 0.6)
+    across = fitting(ROW_BASES, ROW_WIDTH)
+    rows = -(-bases // across)
+    figure = new_figure(ROW_WIDTH, ROW_INCHES * rows + 0.6)
     grid = figure.subplots(rows, 1, squeeze=False)[:, 0]
     for row, axes in enumerate(grid):
-        low, high = row * ROW_BASES, min((row + 1) * ROW_BASES, bases)
+        low, high = row * across, min((row + 1) * across, bases)
         image = axes.imshow(
             ratio[low:high].T, cmap=DIVERGING, norm=TwoSlopeNorm(0, -largest, largest), aspect="auto",
             extent=(start + low + 0.5, start + high + 0.5, len(LETTERS) - 0.5, -0.5), interpolation="none",
         )  # fmt: skip
-        axes.set_xlim(start + low + 0.5, start + low + ROW_BASES + 0.5)
+        axes.set_xlim(start + low + 0.5, start + low + across + 0.5)
         axes.set_yticks(range(len(LETTERS)), LETTERS)
         axes.tick_params(length=0, labelsize=7)
         base_axis(axes)

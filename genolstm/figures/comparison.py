@@ -1,19 +1,17 @@
 """Pictures of a comparison: a forest of differences, and the groups themselves."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from genolstm.figures.axes import ROW_INCHES, interval_rows
 from genolstm.figures.feature_sets import SCORE_NAMES
 from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
-from genolstm.figures.text import plain, shortened
+from genolstm.figures.text import shortened
 from genolstm.store.comparison import Comparison, Difference, GroupValue, read_comparison
 
 COLOURS = {"better": BLUE, "worse": RED}
-LONGEST = 20  # characters of each of two names of a row
+LONGEST, NAME_LETTERS = 20, 60  # characters of each of two names of a row; of a row, for both of a pair are told
 MARGIN_INCHES = 0.9
 
 
@@ -31,8 +29,8 @@ def _differences(found: Comparison, measure: str) -> Picture:
     axes = figure.subplots()
     names = [_pair(found, row) for row in rows]
     colours = [COLOURS.get(row.verdict, GREY) for row in rows]
-    interval_rows(axes, names, [_drawn(*row.estimate) for row in rows], colours=colours, zero=True)
-    _name_rows(axes, names)
+    estimates = [_drawn(*row.estimate) for row in rows]
+    interval_rows(axes, names, estimates, colours=colours, zero=True, letters=NAME_LETTERS)
     axes.set_xlabel(f"difference in {_words(measure)}")
     told = [row.verdict for row in rows]
     counts = ", ".join(f"{told.count(word)} {word}" for word in dict.fromkeys(told))
@@ -52,8 +50,7 @@ def _groups(found: Comparison, measure: str) -> Picture:
     figure = new_figure(7.6, MARGIN_INCHES + ROW_INCHES * len(rows))
     axes = figure.subplots()
     names = [_of_target(found, row.target, shortened(row.group, 2 * LONGEST)) for row in rows]
-    interval_rows(axes, names, [_drawn(row.value, row.low, row.high) for row in rows])
-    _name_rows(axes, names)
+    interval_rows(axes, names, [_drawn(row.value, row.low, row.high) for row in rows], letters=NAME_LETTERS)
     for place, row in zip(range(len(rows))[::-1], rows, strict=True):
         values = _files(found, row)
         if len(values) > 1:
@@ -67,11 +64,6 @@ def _groups(found: Comparison, measure: str) -> Picture:
         f"Interval plot of {_words(measure)} of {len({row.group for row in rows})} groups.",
         figure,
     )
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names of the rows, longer than is usual: both of a pair have to be there."""
-    axes.set_yticks(np.arange(len(names))[::-1], [plain(name, 4 * LONGEST) for name in names])
 
 
 def _files(found: Comparison, row: GroupValue) -> list[float]:

@@ -1,5 +1,6 @@
 """Pictures of counts of modified reads, and of tracks of cuts or coverage."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLUE, HEAT, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, HEAT, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import plain, short, shortened
 from genolstm.store.counts import read_calling, read_counts
 from genolstm.store.track import SIGNAL, Track, open_track
@@ -26,8 +27,7 @@ def counts_pictures(path: Path) -> list[Picture]:
     counts = read_counts(path)
     if not len(counts):
         return []
-    figure = new_figure(8.4, 3.4)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = in_a_row(8.4, 3.4, (1, 1), stacked=5.6)
     samples = counts.samples[:MOST_SAMPLES]
     last = int(min(max(np.quantile(counts.covered, 0.995), 5), LAST_COUNT))
     edges = np.linspace(0, 1, FRACTION_BINS + 1)
@@ -47,7 +47,7 @@ def counts_pictures(path: Path) -> list[Picture]:
     left.set(xlabel=f"reads that cover a site (last bin: {last} or more)", ylabel="sites")
     right.set(xlabel="modified fraction of a site's reads", ylabel="fraction of covered sites", xlim=(0, 1))
     handles = [Line2D([], [], color=colours[row], linestyle=DASHES[row % len(DASHES)]) for row in range(len(samples))]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    legend_below(figure, handles, labels)
     calling = read_calling(path)
     middle = ", ".join(f"{np.median(counts.covered[:, column]):g}" for column in range(len(samples)))
     return [Picture(
@@ -55,7 +55,7 @@ def counts_pictures(path: Path) -> list[Picture]:
         f"{len(counts):,} sites, median coverage {middle}",
         f"Sites of the motif {calling.motif} (n = {len(counts):,}), code '{calling.code}'"
         + (f", calls from probability {calling.threshold:g} on" if calling.threshold is not None else "")
-        + f". Left: reads a site; right: modified fraction of sites with reads, in bins of {1 / FRACTION_BINS:g}."
+        + f". First: reads a site; then: modified fraction of sites with reads, in bins of {1 / FRACTION_BINS:g}."
         + (f" The first {len(samples)} of {len(counts.samples)} samples are drawn."
             if len(samples) < len(counts.samples)
             else ""),
@@ -64,14 +64,14 @@ def counts_pictures(path: Path) -> list[Picture]:
     )]  # fmt: skip
 
 
-def track_pictures(path: Path) -> list[Picture]:
+def track_pictures(path: Path, held_out: Collection[str] = ()) -> list[Picture]:
     """How often each count occurs, and the mean along contigs."""
     track = open_track(path)
     observed = [row for row in range(len(track.names)) if track.observed[row]]
     if not observed or not track.bases:
         return []
     # a signal has no counts whose number could be drawn
-    return [*([_spectrum(track, observed)] if track.origin.assay != SIGNAL else []), _along(track, observed)]
+    return [*([_spectrum(track, observed)] if track.origin.assay != SIGNAL else []), _along(track, observed, held_out)]
 
 
 def _spectrum(track: Track, observed: list[int]) -> Picture:
@@ -104,10 +104,12 @@ def _spectrum(track: Track, observed: list[int]) -> Picture:
     )
 
 
-def _along(track: Track, observed: list[int]) -> Picture:
+def _along(track: Track, observed: list[int], held_out: Collection[str]) -> Picture:
     rows = longest((row, int(track.lengths[row])) for row in observed)
     widest = int(track.lengths[rows].max())
-    figure, grid = contig_rows([track.names[row] for row in rows], widest, track.unit)
+    figure, grid = contig_rows(
+        [track.names[row] for row in rows], widest, track.unit, held_out=[track.names[row] in held_out for row in rows]
+    )
     drawn: list[Binned] = []
     for axes, row in zip(grid, rows, strict=True):
         starts, ends, values = track.signal(track.names[row])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genolstm.figures.axes import base_axis, interval_rows
 from genolstm.figures.genes import draw_genes, gene_handles
-from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, in_a_row, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.store.dependencies import DependenciesFile, open_dependencies
 
@@ -97,8 +97,7 @@ def _matrix(file: DependenciesFile, n: int) -> NDArray[np.float64]:
 
 def _tests(file: DependenciesFile) -> Picture:
     tests, introns = file.rows("tests"), file.rows("introns")
-    figure = new_figure(8.4, 3.0)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    figure, (left, right) = in_a_row(8.4, 3.0, (1, 1.2), stacked=5.2)
     drawn = [(row.value, row.matched) for row in introns if np.isfinite(row.matched)]
     values = np.array(drawn)
     left.plot(values[:, 1], values[:, 0], color=BLUE, marker="o", markersize=2, linestyle="none", alpha=0.6)
@@ -113,8 +112,8 @@ def _tests(file: DependenciesFile) -> Picture:
         "introns",
         f"donors and acceptors: {told}",
         f"Mean change of log2 odds between GT and AG, both directions, of n = {tests[0].introns:,} introns and the mean"
-        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). Left: each intron by this"
-        " model (99 % of them); right: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
+        f" of their matched pairs ({tests[0].pairs:,} in all, same strand and distance). First: each intron by this"
+        " model (99 % of them); then: mean differences with 95 % intervals of a bootstrap over blocks of genome.",
         f"Scatter of introns against matched pairs, and intervals of their difference; {told}.",
         figure,
     )

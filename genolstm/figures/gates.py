@@ -1,15 +1,29 @@
 """Pictures of a gates file: three separate measures of memory in bases, and where the network forgets."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, interval_rows, log_axis
-from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.style import (
+    BLUE,
+    GREY,
+    HEAT,
+    ORANGE,
+    SKY,
+    WIDE_INCHES,
+    Picture,
+    in_a_row,
+    legend_below,
+    new_figure,
+    widest,
+)
 from genolstm.figures.text import plain, shortened
 from genolstm.store.gates import SLAB, GatesFile, GatesTables, open_gates, read_gates_tables, read_resets
 
@@ -25,7 +39,7 @@ MOST_MARKS = 400  # resets marked on a contig; more would be one grey bar
 FACTORS = ("forget", "write", "read", "candidate")
 
 
-def pictures_of(path: Path) -> list[Picture]:
+def pictures_of(path: Path, held_out: Collection[str] = ()) -> list[Picture]:
     """Functional memory, half-lives, boundaries, the gate along contigs; what is lacking is left out."""
     tables = read_gates_tables(path)
     drawn = [_memory(tables)] if tables.memory else []
@@ -36,7 +50,7 @@ def pictures_of(path: Path) -> list[Picture]:
     if tables.edges:
         drawn.append(_edges(tables))
     with open_gates(path) as gates:
-        drawn.append(_along(gates, read_resets(path)))
+        drawn.append(_along(gates, read_resets(path), held_out))
     drawn.append(_units(tables))
     return drawn
 
@@ -54,10 +68,7 @@ def _memory(tables: GatesTables) -> Picture:
     memory = tables.summary.get("memory", {})
     flat = _flat_from(every, excess)
     axes.axvline(flat, color=GREY, linewidth=1, linestyle="--")
-    axes.annotate(
-        f"within {FLAT} bits from K = {flat:,}", (flat, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
-        textcoords="offset points", va="top", fontsize=8, color="0.3",
-    )  # fmt: skip
+    axes.set_title(f"dashed: within {FLAT} bits from K = {flat:,}", fontsize=9)
     n = (
         f"n = {memory['symbols']:,} symbols of {memory['measured_on']}"
         if "symbols" in memory
@@ -101,10 +112,11 @@ def _half_lives(tables: GatesTables) -> Picture:
             medians.append(f"{name} {middle:.3g} bp" + (f" (layer {layer})" if len(tables.half_life[name]) > 1 else ""))
         axes.set_title(HALF_LIVES[name])
         axes.set_ylabel("units")
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     log_axis(grid[-1], "x")
     grid[-1].set_xlabel("half-life (bp, log)")
     if len(tables.half_life[names[0]]) > 1:
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+        legend_below(figure)
     layers, units = tables.half_life[names[0]].shape
     return Picture(
         "half-life",
@@ -132,13 +144,13 @@ def _profiles(tables: GatesTables) -> Picture:
         for row in order
     ]
     forget, matched = columns["forget"][order], columns["matched"][order]
-    figure = new_figure(9.6, 0.26 * len(order) + 1.6)
-    grid = figure.subplots(1, 3, sharey=True)
+    height = 0.26 * len(order)
+    figure, grid = in_a_row(9.6, height + 1.6, (1, 1, 1), stacked=3 * height + 4.2, sharey=True)
     step = float(np.diff(offset).mean()) if len(offset) > 1 else 1.0
     extent = (offset[0] - step / 2, offset[-1] + step / 2, len(order) - 0.5, -0.5)
     both = np.concatenate([forget, matched])
     style: dict[str, Any] = {"aspect": "auto", "extent": extent, "interpolation": "nearest"}
-    gate = {"cmap": HEAT, "vmin": float(np.nanmin(both)), "vmax": float(np.nanmax(both))}
+    gate: dict[str, Any] = {"cmap": HEAT, "vmin": float(np.nanmin(both)), "vmax": float(np.nanmax(both))}
     image = grid[0].imshow(forget, **gate, **style)
     grid[1].imshow(matched, **gate, **style)
     reach = float(np.nanmax(np.abs(forget - matched))) or 1.0
@@ -150,8 +162,10 @@ def _profiles(tables: GatesTables) -> Picture:
     grid[0].set_yticks(range(len(names)), [plain(name, 40) for name in names])
     for axes in grid:
         axes.tick_params(axis="y", length=0)
-    figure.colorbar(image, ax=list(grid[:2]), location="bottom", shrink=0.5, label="mean forget gate", aspect=40)
-    figure.colorbar(change, ax=grid[2], location="bottom", shrink=0.9, label="boundary minus matched", aspect=25)
+    wide = widest() >= WIDE_INCHES
+    bar: dict[str, Any] = {"location": "bottom" if wide else "right", "shrink": 0.9}
+    figure.colorbar(image, ax=grid[:2], label="mean forget gate", aspect=40, **bar)
+    figure.colorbar(change, ax=grid[2], label="boundary minus matched", aspect=25, **bar)
     largest = np.unravel_index(np.nanargmax(np.abs(forget - matched)), forget.shape)
     value = float((forget - matched)[largest])
     counts = _boundary_counts(tables)
@@ -205,7 +219,7 @@ def _edges(tables: GatesTables) -> Picture:
             colours.append(BLUE if clear else GREY)
         interval_rows(axes, names, estimates, colours=colours, zero=True)
         axes.set_title(plain(measure))
-    grid[-1].set_xlabel("boundary minus matched")
+        axes.set_xlabel("boundary minus matched")
     tests = len(columns["kind"])
     return Picture(
         "boundary-tests",
@@ -218,7 +232,7 @@ def _edges(tables: GatesTables) -> Picture:
     )
 
 
-def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]]) -> Picture:
+def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]], held_out: Collection[str]) -> Picture:
     name = "forget" if "forget" in gates.names else "novelty"
     counts = np.diff([*gates.first, gates.samples])
     starts = gates.first_position
@@ -228,6 +242,7 @@ def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]]) -> Picture:
     figure, grid = contig_rows(
         [shortened(gates.contigs[gates.contig[row]], 40) for row in rows], int(gates.end[rows].max()),
         "mean forget gate" if name == "forget" else "novelty",
+        held_out=[gates.contigs[gates.contig[row]] in held_out for row in rows],
     )  # fmt: skip
     drawn: list[Binned] = []
     any_marked = False
@@ -263,7 +278,7 @@ def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]]) -> Picture:
     if any_marked:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="none"))
         labels.append("resets")
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, handles, labels)
     samples = int(counts.sum())
     return Picture(
         "forget-along",
@@ -280,8 +295,7 @@ def _along(gates: GatesFile, resets: dict[str, NDArray[np.generic]]) -> Picture:
 def _units(tables: GatesTables) -> Picture:
     names = [name for name in FACTORS if name in tables.units]
     names += [name for name in tables.units if name not in names]
-    figure = new_figure(2.3 * len(names), 2.6)
-    grid = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    figure, grid = in_a_row(2.3 * len(names), 2.6, (1,) * len(names), stacked=1.7 * len(names), sharey=True)
     means_by_name = []
     for axes, name in zip(grid, names, strict=True):
         means = tables.units[name]["mean"]
@@ -289,14 +303,16 @@ def _units(tables: GatesTables) -> Picture:
         edges = np.linspace(min(low, float(means.min())), max(1.0, float(means.max())), BINS + 1)
         for layer, values in enumerate(means):
             counts, _ = np.histogram(values, edges)
-            style = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
+            style: dict[str, Any] = {"fill": True, "alpha": 0.6} if layer == 0 else {"linewidth": 1.5}
             axes.stairs(counts, edges, color=(SKY, BLUE, ORANGE)[layer % 3], label=f"layer {layer}", **style)
-        axes.set(title=plain(name), xlabel="mean of a unit")
+        axes.set(title=plain(name), xlabel="mean of a unit (dimensionless)")
         means_by_name.append(f"{name} {float(means.mean()):.3f}")
-    grid[0].set_ylabel("units")
+    for axes in grid if widest() < WIDE_INCHES else grid[:1]:
+        axes.set_ylabel("units")
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     layers, units = tables.units[names[0]]["mean"].shape
     if layers > 1:
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+        legend_below(figure)
     return Picture(
         "units",
         f"mean of the gates: {', '.join(means_by_name)}",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genolstm.figures.style import CYCLE, Picture, new_figure
+from genolstm.figures.style import CYCLE, Picture, legend_below, new_figure
 from genolstm.figures.text import plain
 from genolstm.seeds import spawn
 from genolstm.store.hidden import HiddenSample, read_hidden_sample
@@ -38,7 +38,7 @@ def pictures_of(path: Path) -> list[Picture]:
             rasterized=True,
         )  # fmt: skip
     axes.set(xlabel=f"component 1 ({variance[0]:.1%} of variance)", ylabel=f"component 2 ({variance[1]:.1%})")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, markerscale=2)
+    legend_below(figure)
     return [Picture(
         "components",
         f"two components hold {variance[:2].sum():.0%} of the variance of the states",

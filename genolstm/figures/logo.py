@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
 from genolstm.figures.axes import base_axis, end_axis_at
-from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.score import ScoreFile
 
 LETTERS = DNA.letters[: DNA.n_known]
 COLOURS = dict(zip(LETTERS, (GREEN, BLUE, ORANGE, RED), strict=True))
 MOST_BASES, ROW_BASES = 500, 100  # of a logo, and of one row of it
+ROW_WIDTH = 9.0  # inches
 ROW_INCHES = 1.1
 LETTER_WIDTH = 0.92  # of a base
 HIGHEST = float(np.log2(len(LETTERS)))  # bits
@@ -47,13 +48,14 @@ def logo_pictures(scores: ScoreFile) -> list[Picture]:
     probabilities = held.mean(0, bases)
     bits = information(probabilities)
     heights = probabilities * bits[:, None]
-    rows = -(-bases // ROW_BASES)
-    figure = new_figure(9.0, ROW_INCHES * rows + 0.5)
+    across = fitting(ROW_BASES, ROW_WIDTH)
+    rows = -(-bases // across)
+    figure = new_figure(ROW_WIDTH, ROW_INCHES * rows + 0.5)
     grid = figure.subplots(rows, 1, sharey=True, squeeze=False)[:, 0]
     for row, axes in enumerate(grid):
-        low, high = row * ROW_BASES, min((row + 1) * ROW_BASES, bases)
+        low, high = row * across, min((row + 1) * across, bases)
         draw_logo(axes, heights[low:high], start + low + 1)
-        axes.set_xlim(start + low + 0.5, start + low + ROW_BASES + 0.5)
+        axes.set_xlim(start + low + 0.5, start + low + across + 0.5)
         base_axis(axes)
         end_axis_at(axes, start + high + 0.5)
     grid[0].set_ylim(0, float(np.nanmax(heights.sum(axis=1), initial=0.1)) * 1.05)

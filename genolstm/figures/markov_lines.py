@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, Picture, legend_below, new_figure
 from genolstm.store.checkpoint import PartBits
 
 Line = tuple[float, str, str, str]  # bits/base, what it is, colour, dashes
@@ -40,7 +40,7 @@ def by_order(parts: Sequence[PartBits], counted_on: str) -> Picture:
     axes.set_ylim(lowest - 0.1 * (top - lowest), top + 0.15 * (top - lowest))
     axes.set(xlabel="order k of the Markov model (preceding bases)", ylabel="bits/base")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    legend_below(figure)
     first = min(parts, key=lambda part: TITLE_ORDER.index(part.part) if part.part in TITLE_ORDER else len(TITLE_ORDER))
     symbols = ", ".join(f"{part.part} n = {part.symbols:,}" for part in parts)
     return Picture(

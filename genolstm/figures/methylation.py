@@ -1,5 +1,6 @@
 """Pictures of a methylation fit: courses of single sites, rates and half-lives of all, scores on held-out reads."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,43 @@ from numpy.typing import NDArray
 
 from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, longest, n_bins, note_of_drawn
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
-from genolstm.figures.style import BLACK, BLUE, GREY, HEAT, ORANGE, SKY, Picture, new_figure
-from genolstm.figures.text import plain, shortened
+from genolstm.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    HEAT,
+    ORANGE,
+    SKY,
+    Picture,
+    in_a_row,
+    legend_below,
+    new_figure,
+    widest,
+)
+from genolstm.figures.text import plain
+from genolstm.methylation.kinetic_form import Course, course_of
 from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-SITES_SHOWN, SITES_ACROSS = 12, 4
+SITES_SHOWN, SITES_ACROSS, PANEL_INCHES = 12, 4, 2.3
 BINS, CELLS, POINTS = 40, 45, 120  # of a histogram; hexagons across; points of a curve
 OPEN_RATE = ("rate_unidentifiable", "rate_open_above", "rate_open_below", "rate_at_low_bound", "rate_at_high_bound")
 NO_FIT = ("no_reads",)
+SINGLE = Course()
+ALL_SITES = "all"  # of held-out scores, beside groups of sites by their reads
 UNIT_SHORT = {"hours": "h", "divisions": "divisions"}
 EMPTY: dict[str, Any] = {"fontsize": 9, "color": "0.4", "ha": "center", "va": "center"}
 
 
-def pictures_of(path: Path) -> list[Picture]:
+def pictures_of(path: Path, held_out: Collection[str] = ()) -> list[Picture]:
     """Courses of some sites, distributions, the map of rates, held-out scores; what is lacking is left out."""
     fit = read_methylation(path)
     drawn = []
     if np.isfinite(fit.rate).any():
-        drawn += [_trajectories(fit), _distributions(fit), _rates_and_fractions(fit), _map(fit)]
-    if fit.held_out:
+        drawn += [_trajectories(fit), _distributions(fit), _rates_and_fractions(fit), _map(fit, held_out)]
+    if any(score.what == ALL_SITES and score.model != score.against for score in fit.held_out):
         drawn.append(_held_out(fit.held_out))
     return drawn
 
@@ -55,22 +71,22 @@ def shown_sites(fit: MethylationFit) -> Rows:
     return ranked[np.unique(places.astype(np.intp))]
 
 
-def course(rate: Floats, steady: Floats, start: Floats, times: Floats) -> Floats:
-    """Fraction at some times, m(t) = g + (m0 - g) exp(-k t) (Busto-Moner et al. 2020); broadcast."""
-    return np.asarray(steady + (start - steady) * np.exp(-rate * times))
+def course(rate: Floats, steady: Floats, start: Floats, times: Floats, form: Course = SINGLE) -> Floats:
+    """Fraction at some times, m(t) = g + (m0 - g) S(t); broadcast."""
+    return np.asarray(steady + (start - steady) * form.missing(rate, times))
 
 
 def _trajectories(fit: MethylationFit) -> Picture:
     rows = shown_sites(fit)
-    across = min(SITES_ACROSS, len(rows))
+    across = min(SITES_ACROSS, len(rows), max(1, int(widest() / PANEL_INCHES)))
     down = -(-len(rows) // across)
-    figure = new_figure(2.3 * across + 0.4, 1.75 * down + 0.8)
+    figure = new_figure(PANEL_INCHES * across + 0.4, 1.75 * down + 0.8)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     times = np.linspace(0, float(fit.elapsed.max()) * 1.03, POINTS)
-    unit = UNIT_SHORT.get(fit.unit, fit.unit)
+    unit, form = UNIT_SHORT.get(fit.unit, fit.unit), course_of(fit)
     for axes, row in zip(grid.ravel(), rows.tolist(), strict=False):
         ends = [
-            course(np.array(rate[row]), np.array(steady[row]), np.array(fit.start[row]), times)
+            course(np.array(rate[row]), np.array(steady[row]), np.array(fit.start[row]), times, form)
             for rate, steady in (
                 (fit.rate_low, fit.steady),
                 (fit.rate_high, fit.steady),
@@ -78,7 +94,7 @@ def _trajectories(fit: MethylationFit) -> Picture:
                 (fit.rate, fit.steady_high),
             )
         ]
-        best = course(fit.rate[row], fit.steady[row], fit.start[row], times)
+        best = course(fit.rate[row], fit.steady[row], fit.start[row], times, form)
         with np.errstate(invalid="ignore"):
             axes.fill_between(
                 times, np.fmin.reduce([*ends, best]), np.fmax.reduce([*ends, best]), color=SKY, alpha=0.4, linewidth=0
@@ -107,7 +123,7 @@ def _trajectories(fit: MethylationFit) -> Picture:
         Line2D([], [], color=BLACK, marker="o", markersize=3.5, linewidth=1),
     ]
     labels = ["fit", "at the ends of the intervals of k and g", "reads, binomial 95 % interval"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend_below(figure, handles, labels)
     closed = np.isfinite(fit.rate) & ~flagged(fit, OPEN_RATE)
     return Picture(
         "trajectories",
@@ -124,8 +140,7 @@ def _trajectories(fit: MethylationFit) -> Picture:
 
 
 def _distributions(fit: MethylationFit) -> Picture:
-    figure = new_figure(9.2, 3.1)
-    grid = figure.subplots(1, 3)
+    figure, grid = in_a_row(9.2, 3.1, (1, 1, 1), stacked=6.2)
     known = np.isfinite(fit.rate)
     vague = flagged(fit, OPEN_RATE) & known
     unit = fit.unit.removesuffix("s")
@@ -149,11 +164,11 @@ def _distributions(fit: MethylationFit) -> Picture:
     grid[2].stairs(sure, edges, fill=True, color=BLUE)
     grid[2].set(xlabel="g, steady fraction", ylabel="sites")
     vague_part = float(vague.sum() / known.sum())
-    figure.legend(
+    legend_below(
+        figure,
         [Patch(color=BLUE), Patch(color=GREY, alpha=0.5)],
         [f"interval of k closed ({1 - vague_part:.0%})", f"k open to one side or at its bound ({vague_part:.0%})"],
-        loc="outside lower center", ncols=2, fontsize=8,
-    )  # fmt: skip
+    )
     counts = ", ".join(
         f"{name.replace('_', ' ')} {int(((fit.flags.astype(np.int64) & bit) > 0).sum()):,}"
         for name, bit in fit.flag_names.items()
@@ -211,25 +226,28 @@ def _rates_and_fractions(fit: MethylationFit) -> Picture:
     )
 
 
-def _map(fit: MethylationFit) -> Picture:
+def _map(fit: MethylationFit, held_out: Collection[str]) -> Picture:
     known = np.isfinite(fit.rate) & (fit.rate > 0)
     spans = [
         (contig, int(fit.position[fit.contig == contig].max()) + 1) for contig in np.unique(fit.contig[known]).tolist()
     ]
     rows = longest(spans)
     ends = dict(spans)
-    widest = max(ends[row] for row in rows)
-    figure, grid = contig_rows([fit.contigs[row] for row in rows], widest, f"k (1/{fit.unit.removesuffix('s')}, log)")
+    longest_end = max(ends[row] for row in rows)
+    figure, grid = contig_rows(
+        [fit.contigs[row] for row in rows], longest_end, f"k (1/{fit.unit.removesuffix('s')}, log)",
+        held_out=[fit.contigs[row] in held_out for row in rows],
+    )  # fmt: skip
     for axes, row in zip(grid, rows, strict=True):
         here = known & (fit.contig == row)
-        bins = Bins(0, ends[row], n_bins(ends[row], widest) // 2 or 1)
+        bins = Bins(0, ends[row], n_bins(ends[row], longest_end) // 2 or 1)
         bins.add(fit.position[here], np.log(fit.rate[here]))
         mean = bins.binned()
         draw_steps(axes, Binned(mean.edges, np.exp(mean.mean)), BLUE)
     log_axis(grid[0], "y")
     for axes in grid[1:]:
         log_axis(axes, "y")
-    width = widest / (n_bins(widest, widest) // 2 or 1)
+    width = longest_end / (n_bins(longest_end, longest_end) // 2 or 1)
     middle = float(np.exp(np.log(fit.rate[known & np.isin(fit.contig, rows)]).mean()))
     unit = fit.unit.removesuffix("s")
     return Picture(
@@ -244,23 +262,29 @@ def _map(fit: MethylationFit) -> Picture:
 
 
 def _held_out(scores: tuple[HeldOutScore, ...]) -> Picture:
-    figure = new_figure(8.0, ROW_INCHES * len(scores) + 1.0)
+    """What the fit's model gains over every other, hold-out by hold-out, the nearest rival of each on top."""
+    place = {name: row for row, name in enumerate(dict.fromkeys(score.hold_out for score in scores))}
+    shown = [score for score in scores if score.what == ALL_SITES and score.model != score.against]
+    shown.sort(key=lambda score: (place[score.hold_out], -score.difference))
+    figure = new_figure(8.0, ROW_INCHES * len(shown) + 1.0)
     axes = figure.subplots()
-    names = [f"{score.what}: {score.model} less {score.against}" for score in scores]
-    estimates = [(score.difference, score.low, score.high) for score in scores]
-    colours = [BLUE if score.low > 0 else ORANGE if score.high < 0 else GREY for score in scores]
-    interval_rows(axes, [shortened(name, 60) for name in names], estimates, colours=colours, zero=True)
+    names = [f"{score.hold_out}: {score.model}" if score.hold_out else score.model for score in shown]
+    estimates = [(-score.difference, -score.high, -score.low) for score in shown]
+    colours = [BLUE if low > 0 else ORANGE if high < 0 else GREY for _, low, high in estimates]
+    interval_rows(axes, names, estimates, colours=colours, zero=True, letters=60)
     axes.set_yticks(range(len(names))[::-1], [plain(name, 60) for name in names])
-    axes.set_xlabel("nats a held-out read, paired")
-    better = sum(score.low > 0 for score in scores)
-    n = max(score.reads for score in scores)
+    fitted = scores[0].against
+    axes.set_xlabel(f"gain of the {fitted} model, nats a held-out read, paired")
+    better = sum(low > 0 for _, low, _ in estimates)
+    n = max(score.reads for score in shown)
     return Picture(
         "held-out",
-        f"{better} of {len(scores)} comparisons on held-out reads favour the first model",
-        f"Mean log likelihood of held-out reads, less that of the other model on the same reads (n = {n:,} reads in the"
-        " largest group); bars: 95 % intervals of a block bootstrap; blue above zero, orange below, grey neither.",
+        f"the {fitted} model is ahead in {better} of {len(shown)} comparisons on held-out reads",
+        f"Mean log likelihood of held-out reads under the {fitted} model, less that of each other on the same reads"
+        f" (n = {n:,} reads at most); bars: 95 % intervals of a block bootstrap; blue above zero, orange below, grey"
+        " neither.",
         "Rows of differences with intervals: "
-        + "; ".join(f"{name} {score.difference:+.4f}" for name, score in zip(names, scores, strict=True))
+        + "; ".join(f"{name} {value:+.4f}" for name, (value, _, _) in zip(names, estimates, strict=True))
         + ".",
         figure,
     )

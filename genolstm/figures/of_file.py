@@ -1,6 +1,6 @@
 """The pictures of any result file, whatever its kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from genolstm.figures import (
@@ -17,7 +17,7 @@ from genolstm.figures import (
     studies,
     training,
 )
-from genolstm.figures.style import Picture, styled
+from genolstm.figures.style import WIDE_INCHES, Picture, styled
 from genolstm.store.files import kind_of
 from genolstm.store.schema import Kind
 
@@ -25,10 +25,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.CHECKPOINT: training.pictures_of,
     Kind.PROBE: probe.pictures_of,
     Kind.SCORE: score.pictures_of,
-    Kind.GATES: gates.pictures_of,
-    Kind.METHYLATION: methylation.pictures_of,
     Kind.COUNTS: counted.counts_pictures,
-    Kind.TRACK: counted.track_pictures,
     Kind.HIDDEN: hidden.pictures_of,
     Kind.STUDY: studies.pictures_of_file,
     Kind.COMPARISON: comparison.pictures_of,
@@ -36,13 +33,23 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.PREDICTION: prediction.pictures_of,
     Kind.DEPENDENCIES: dependencies.pictures_of,
 }
+# files that hold tracks along contigs and do not know what a model was trained on
+TRACKS: dict[Kind, Callable[[Path, Collection[str]], list[Picture]]] = {
+    Kind.GATES: gates.pictures_of,
+    Kind.METHYLATION: methylation.pictures_of,
+    Kind.TRACK: counted.track_pictures,
+}
 
 
-def pictures_of(path: Path) -> list[Picture]:
+def pictures_of(path: Path, *, widest: float = WIDE_INCHES, held_out: Collection[str] = ()) -> list[Picture]:
     """Draw all pictures of a result file, the most informative first; none where there is nothing to draw.
 
-    Names are unique within the file. Raises InputError as `store.files.open_any`.
+    widest : inches of a figure; panels that have no room side by side stand below each other.   held_out : contigs that
+    tracks mark as held out, where their file does not say. Names are unique within the file. Raises InputError as
+    `store.files.open_any`.
     """
-    draw = DRAWERS.get(kind_of(path))
-    with styled():
-        return draw(path) if draw else []
+    kind = kind_of(path)
+    with styled(widest=widest):
+        if kind in TRACKS:
+            return TRACKS[kind](path, held_out)
+        return DRAWERS[kind](path) if kind in DRAWERS else []

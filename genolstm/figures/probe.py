@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.figures import probe_curves, probe_edges, probe_values, probe_weights
-from genolstm.figures.axes import ROW_INCHES, interval_rows
+from genolstm.figures.axes import ROW_INCHES, interval_rows, same_ends
 from genolstm.figures.feature_sets import SCORE_NAMES, TRAINED, called, colours_of
-from genolstm.figures.style import GREY, Picture, new_figure
+from genolstm.figures.style import GREY, WIDE_INCHES, Picture, in_a_row, legend_below, new_figure, widest
 from genolstm.figures.text import plain, shortened
 from genolstm.probes.verdicts import spelled_verdict
 from genolstm.regions import Part
@@ -47,8 +47,15 @@ def _of_target(result: ProbeResult) -> list[Picture]:
 def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
     """Draw the ranked score of every feature set and its difference from the trained states, a row of axes a target."""
     rows = [len(result.features) for result in results.values()]
-    figure = new_figure(9.6, sum(rows) * ROW_INCHES + 1.0 * len(rows) + 0.2)
-    grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
+    height = sum(rows) * ROW_INCHES + 1.0 * len(rows) + 0.2
+    if widest() >= WIDE_INCHES:
+        figure = new_figure(9.6, height)
+        grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
+    else:
+        figure = new_figure(9.6, 2 * height)
+        grid = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=np.repeat(rows, 2).tolist()).reshape(
+            -1, 2
+        )
     for (left, right), result in zip(grid, results.values(), strict=True):
         names, styles = list(result.features), colours_of(result.features)
         score = SCORE_NAMES.get(result.ranked, result.ranked)
@@ -59,7 +66,7 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
         if result.prevalence is not None and result.ranked == "auprc":
             fraction = _true_fraction(result)
             left.axvline(fraction, color=GREY, linestyle=":", linewidth=1.2)
-            left.text(fraction, len(names) - 0.4, " fraction of true sites", color="0.4", fontsize=7, va="top")
+            left.set_xlabel(f"{score}, {_test_sites(result):,} test sites; dotted: fraction of true ones")
         controls = list(result.differences)
         interval_rows(
             right, [called(name) for name in controls], [tuple(result.differences[name]) for name in controls],
@@ -67,7 +74,10 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
         )  # fmt: skip
         right.set_ylim(len(controls) - len(names) - 0.6, len(controls) - 0.4)  # rows as high as on the left
         right.set_xlabel(f"{score} of the trained states minus the control's, paired")
-        right.set_title(plain(f"verdict: {_verdict(result)}"))
+        right.set_title(plain(f"{result.target}: {_verdict(result)}", 48))
+    for measure in {result.ranked for result in results.values()}:
+        for column in range(2):
+            same_ends([grid[row, column] for row, each in enumerate(results.values()) if each.ranked == measure])
     verdicts = "; ".join(f"{shortened(name)}: {_verdict(result)}" for name, result in results.items())
     differences = "; ".join(
         f"{shortened(name)}: {_estimate(result)} against {called(result.best_control)}, {_verdict(result)}"
@@ -77,7 +87,7 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
     return Picture(
         "verdict",
         verdicts if len(verdicts) < 80 else f"verdicts on {len(results)} targets",
-        f"Left: score of linear probes on each feature set; right: trained states minus each control, paired; bars are"
+        f"First the score of linear probes on each feature set, then trained states minus each control, paired; bars:"
         f" 95 % intervals of a block bootstrap over test sites (n = {n}). A gain needs the interval over the strongest"
         " control to lie above zero.",
         f"Rows of scores with intervals. Difference from the strongest control: {differences}.",
@@ -87,8 +97,8 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
 
 def _sweep(result: ProbeResult) -> Picture:
     """Draw the validation score of every offset, read alone (lines) or together (marks at the right)."""
-    figure, score = new_figure(6.8, 3.2), result.ranked.upper()
-    alone, together = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    score = result.ranked.upper()
+    figure, (alone, together) = in_a_row(6.8, 3.2, (3, 2), stacked=4.8, sharey=True)
     styles = colours_of(dict.fromkeys(fit.model for fit in result.sweep))
     joined = list(dict.fromkeys((fit.offsets, fit.pools) for fit in result.sweep if len(fit.offsets) > 1))
     for name, (colour, dashes) in styles.items():
@@ -112,10 +122,11 @@ def _sweep(result: ProbeResult) -> Picture:
     alone.set(xlabel="symbols read after the site", ylabel=f"{score} on validation", title="one offset")
     named = [f"{len(offsets)}{f'+{len(pools)}' if pools else ''}" for offsets, pools in joined]
     together.set_xticks(range(len(joined)), named)
-    together.set(xlabel="offsets (+ pools) read together", title="several")
+    together.set(xlabel="offsets (+ pools) read together", ylabel=f"{score} on validation", title="several")
+    together.label_outer()
     if not joined:
         together.set_visible(False)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    legend_below(figure)
     best = max((fit for fit in result.sweep if fit.model == TRAINED), key=lambda fit: fit.ranked, default=None)
     chosen = ", ".join(map(str, result.offsets))
     pooled = f", and {len(result.pools)} pools," if result.pools else ""

@@ -1,13 +1,13 @@
 """ROC, precision and recall, and calibration of a probe of two classes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import binomial_interval, fraction_axes
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
-from genolstm.figures.style import BLUE, GREY, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, SKY, WIDE_INCHES, Picture, in_a_row, legend_below, new_figure, widest
 from genolstm.figures.text import shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
@@ -47,21 +47,21 @@ def curves_of(labels: NDArray[np.int8], scores: NDArray[np.float32]) -> Curves:
 
 def curves(result: ProbeResult) -> Picture:
     """Draw ROC, and precision against recall, of every feature set on the test sites."""
-    figure = new_figure(10.0, 5.8)
-    roc, precision = figure.subplots(1, 2)
+    figure, (roc, precision) = in_a_row(10.0, 5.8, (1, 1), stacked=9.6)
+    wide = widest() >= WIDE_INCHES  # there is room for both scores
     test = result.sites.part == Part.TEST
     styles = colours_of(result.features)
     handles, labels = [], []
     for name, features in reversed(list(result.features.items())):  # the trained states on top
         drawn = curves_of(features.label[test], features.log_odds[test])
         colour, dashes = styles[name]
-        style = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
+        style: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 2.2 if name == TRAINED else 1.1}
         roc.plot(drawn.false_positive, drawn.true_positive, gid=f"roc-{name}", **style)
         (line,) = precision.plot(drawn.recall, drawn.precision, drawstyle="steps-pre", **style)
         handles.append(line)
         scores = [f"{title} {features.scores[score].value:.3f} [{features.scores[score].low:.3f},"
                 f" {features.scores[score].high:.3f}]" for score, title in (("auprc", "AUPRC"), ("auroc", "AUROC"))
-                if score in features.scores]  # fmt: skip
+                if score in features.scores and (wide or score == "auprc")]  # fmt: skip
         labels.append(f"{called(name)}: {', '.join(scores)}")
     roc.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
     fraction_axes(roc, "false positive rate", "true positive rate (recall)")
@@ -69,9 +69,7 @@ def curves(result: ProbeResult) -> Picture:
     fraction = float((result.features[TRAINED].label[test] > 0).mean()) if test.any() else 0.0
     handles.append(precision.axhline(fraction, color=GREY, linewidth=1, linestyle=":"))
     labels.append(f"fraction of true sites {fraction:.3f}, the chance level")
-    figure.legend(
-        handles[-2::-1] + handles[-1:], labels[-2::-1] + labels[-1:], loc="outside lower center", ncols=2, fontsize=7.5
-    )
+    legend_below(figure, handles[-2::-1] + handles[-1:], labels[-2::-1] + labels[-1:])
     best = result.features[TRAINED].scores["auprc"]
     natural = f"; in nature {result.prevalence:.2%} of candidates are true" if result.prevalence is not None else ""
     return Picture(

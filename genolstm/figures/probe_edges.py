@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.figures.style import BLUE, GREY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, Picture, legend_below, new_figure, widest
 from genolstm.figures.text import interval, plain, shortened
 from genolstm.store.results import ProbeResult
 
@@ -16,12 +16,18 @@ def edges(result: ProbeResult) -> Picture:
     rows = len(table["model"])
     models = list(dict.fromkeys(zip(table["model"], np.asarray(table["layer"]).tolist(), strict=True)))
     directions = list(dict.fromkeys(table["direction"]))
-    figure = new_figure(3.6 * len(directions) + 0.6, 2.3 * len(models) + 0.7)
-    grid = figure.subplots(len(models), len(directions), squeeze=False, sharex=True, sharey="row")
+    across = len(directions) if (width := 3.6 * len(directions) + 0.6) <= widest() else 1
+    down = len(models) * len(directions) // across
+    figure = new_figure(width, 2.3 * down + 0.9)
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey="row")
+    panels = grid.reshape(len(models), len(directions))
+    for first, *others in panels:  # the directions of one model have one scale
+        for axes in others if across == 1 else ():
+            axes.sharey(first)
     differences = []
     for row in range(rows):
         model, direction, layer = table["model"][row], table["direction"][row], int(table["layer"][row])
-        axes = grid[models.index((model, layer)), directions.index(direction)]
+        axes = panels[models.index((model, layer)), directions.index(direction)]
         axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
         axes.plot(offset, result.profiles["matched"][row], color=GREY, linewidth=1.4, label="matched positions")
         axes.plot(offset, result.profiles["forget"][row], color=BLUE, label="edges of peaks")
@@ -39,8 +45,7 @@ def edges(result: ProbeResult) -> Picture:
         axes.set_ylabel("mean forget gate")
     for axes in grid[-1]:
         axes.set_xlabel("bases after the edge, as read")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    legend_below(figure)
     n = _span(table["edges"])
     return Picture(
         f"{result.target}-edges",

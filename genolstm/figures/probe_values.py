@@ -6,20 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.figures.feature_sets import SCORE_NAMES, TRAINED, called
-from genolstm.figures.style import BLACK, HEAT, Picture, new_figure
+from genolstm.figures.style import BLACK, HEAT, Picture, in_a_row, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
 
 CELLS = 40  # hexagons across
+MOST_NUMBERED = 20  # classes of a matrix whose cells hold numbers
 FAR_FRACTION, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; space beyond, as a fraction
 
 
 def agreement(result: ProbeResult) -> Picture:
     """Draw predictions of the trained states and of the strongest control against the values, test sites."""
     names = list(dict.fromkeys([TRAINED, result.best_control]))
-    figure = new_figure(3.9 * len(names) + 0.6, 3.8)
-    grid = figure.subplots(1, len(names), squeeze=False, sharex=True, sharey=True)[0]
+    figure, grid = in_a_row(
+        3.9 * len(names) + 0.6, 3.8, (1,) * len(names), stacked=2.9 * len(names), sharex=True, sharey=True
+    )
     test = result.sites.part == Part.TEST
     observed = np.asarray(result.features[TRAINED].label[test], dtype=np.float64)
     ends = np.array([observed.min(), observed.max()]) if observed.size else np.array([0.0, 1.0])
@@ -50,7 +52,7 @@ def agreement(result: ProbeResult) -> Picture:
     return Picture(
         f"{result.target}-values",
         f"{shortened(result.target)}: {score_name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]",
-        f"Predicted against observed {signal}, test sites (n = {int(test.sum()):,}); left the trained states, right the"
+        f"Predicted against observed {signal}, test sites (n = {int(test.sum()):,}); first the trained states, then the"
         f" strongest control; in the titles {score_name} with its 95 % interval (block bootstrap). Dotted: equality."
         + (f" {beyond:,} points lie beyond the axes." if beyond else ""),
         f"Density plots of predicted against observed values; {result.ranked} of the trained states {score.value:.3f}.",
@@ -80,6 +82,10 @@ def confusion(result: ProbeResult) -> Picture:
     figure = new_figure(1.8 + 0.42 * kinds + 1.2, 1.4 + 0.42 * kinds)
     axes = figure.subplots()
     image = axes.imshow(fraction, cmap=HEAT, vmin=0, vmax=1)
+    for true, predicted in np.ndindex(fraction.shape) if kinds <= MOST_NUMBERED else ():
+        shade = "white" if fraction[true, predicted] < 0.5 else "black"
+        told = f"{fraction[true, predicted]:.2f}".removeprefix("0")
+        axes.text(predicted, true, told, color=shade, ha="center", va="center", fontsize=7)
     axes.set_xticks(range(kinds), [plain(name) for name in names], rotation=90 if kinds > 4 else 0)
     axes.set_yticks(
         range(kinds), [f"{plain(name)} (n = {count:,})" for name, count in zip(names, table.sum(axis=1), strict=True)]

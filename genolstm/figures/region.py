@@ -210,9 +210,9 @@ def _predictions(path: Path, region: Region) -> list[Panel]:
             highest = shown if shown.ndim == 1 else shown[:, 1:].max(axis=1)
             signs = np.where(rows.strand < 0, -1, 1)
             parts.append(((rows.position + (target.width + 1) // 2)[here], (highest * signs)[here]))
-        place, value = (np.concatenate(columns) for columns in zip(*parts, strict=True)) if parts else ((), ())
-        if len(place):
-            panels[target.name] = place, value
+        if sum(len(place) for place, _ in parts):
+            places, values = zip(*parts, strict=True)
+            panels[target.name] = np.concatenate(places), np.concatenate(values)
     if not panels:
         return []
     colours = dict(zip(panels, TARGET_COLOURS * len(panels), strict=False))

@@ -1,20 +1,34 @@
 """Pictures of a score file: bits along contigs and by class, calibration, and differences at the seams."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
+from genolstm.figures.along import (
+    Binned,
+    binned_stretch,
+    contig_rows,
+    draw_steps,
+    limit,
+    longest,
+    n_bins,
+    note_of_drawn,
+)
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
 from genolstm.figures.logo import logo_pictures
 from genolstm.figures.markov_lines import by_order
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.recall import recall_pictures
+from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import shortened
 from genolstm.regions import STRAND_NAMES
+from genolstm.store.checkpoint import PartBits
 from genolstm.store.score import SLAB, ScoreFile, ScoreTables, open_score, read_score_tables
 
-SEEN = {1: "trained on", 0: "held out", -1: "of another genome"}
+TRAINED_ON = 1
+PARTS = {"test": "held-out bases", "scored": "all that was scored"}
+SEEN = {TRAINED_ON: "trained on", 0: "held out", -1: "of another genome"}
 STRAND_COLOURS = (BLUE, ORANGE)
 
 
@@ -22,7 +36,7 @@ def pictures_of(path: Path) -> list[Picture]:
     """Bits along contigs, by class, beside Markov models, calibration, seams; what the file lacks is left out."""
     tables = read_score_tables(path)
     with open_score(path) as scores:
-        drawn = [*logo_pictures(scores), _along(scores, tables)]
+        drawn = [*logo_pictures(scores), _along(scores, tables), *recall_pictures(scores, tables)]
     if tables.classes:
         drawn.append(_classes(tables))
     measured = [part for part in tables.parts if np.isfinite(part.model)]
@@ -40,35 +54,30 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
     spans = stretches.end - stretches.start
     first = np.cumsum(spans) - spans
     rows = longest(enumerate(spans.tolist()))
+    seen = [int(tables.seen[stretches.contig[row]]) for row in rows]
     names = [
-        f"{shortened(stretches.contigs[stretches.contig[row]], 40)} ({SEEN[int(tables.seen[stretches.contig[row]])]})"
-        for row in rows
+        shortened(stretches.contigs[stretches.contig[row]], 40) + (f" ({SEEN[of]})" if of else "")
+        for row, of in zip(rows, seen, strict=True)
     ]
-    figure, grid = contig_rows(names, int(stretches.end[rows].max()), "bits/base")
+    figure, grid = contig_rows(names, int(stretches.end[rows].max()), "bits/base", held_out=[of == 0 for of in seen])
     widest = int(spans[rows].max())
-    reference = next(
-        (part for part in tables.parts if part.part == "scored"), tables.parts[0] if tables.parts else None
-    )
+    reference = _reference(tables) if set(seen) != {TRAINED_ON} else None
     drawn: list[Binned] = []
-    for axes, row in zip(grid, rows, strict=True):
+    for axes, row, of in zip(grid, rows, seen, strict=True):
         start, end, place = int(stretches.start[row]), int(stretches.end[row]), int(first[row])
         for strand in range(scores.strands):
-            bins = Bins(start, end, n_bins(end - start, widest))
-            for slab in range(start, end, SLAB):
-                stop = min(slab + SLAB, end)
-                bits = scores.read(strand, place + slab - start, place + stop - start)
-                bins.add(np.arange(slab, stop), bits)
-            drawn.append(bins.binned())
+            read = partial(scores.read, strand)
+            drawn.append(binned_stretch(read, start, end, place, n_bins(end - start, widest), SLAB))
             draw_steps(axes, drawn[-1], STRAND_COLOURS[strand])
-        if reference:
+        if reference and of != TRAINED_ON:
             axes.axhline(reference.interpolated, color=BLACK, linewidth=0.9, linestyle="-.")
     beyond = limit(grid, drawn, [reference.interpolated] if reference else [])
     labels = [f"{name} strand" for name in STRAND_NAMES[: scores.strands]]
     handles = [Line2D([], [], color=colour) for colour in STRAND_COLOURS[: scores.strands]]
     if reference:
         handles.append(Line2D([], [], color=BLACK, linewidth=0.9, linestyle="-."))
-        labels.append(f"interpolated Markov, all that was scored: {reference.interpolated:.3f}")
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        labels.append(f"interpolated Markov, {PARTS[reference.part]}: {reference.interpolated:.3f}")
+    legend_below(figure, handles, labels)
     n = int(tables.symbols.sum())
     means = "; ".join(f"{label} {bits:.3f} bits/base" for label, bits in _means(tables).items())
     width = widest / n_bins(widest, widest)
@@ -76,12 +85,23 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
         "bits",
         f"bits along contigs: {means}",
         f"Mean bits per base in bins of about {width:,.0f} bp, known bases of both strands, n = {n:,}."
-        f" In brackets whether the model was trained on any base of the contig."
+        f" In brackets whether the model was trained on any base of the contig; held-out contigs are shaded."
+        + (
+            " Where it was, there is no Markov line: that model has counted these bases."
+            if reference and TRAINED_ON in seen
+            else ""
+        )
         + note_of_drawn(len(rows), len(spans))
         + beyond,
         f"Steps of bits per base along {len(rows)} contigs; {means}.",
         figure,
     )
+
+
+def _reference(tables: ScoreTables) -> PartBits | None:
+    """Bits beside which held-out contigs stand: of what was held out, else of all where none was trained on."""
+    parts = {part.part: part for part in tables.parts}
+    return parts.get("test", None if (tables.seen == TRAINED_ON).any() else parts.get("scored"))
 
 
 def _means(tables: ScoreTables) -> dict[str, float]:
@@ -144,8 +164,7 @@ def _calibration(tables: ScoreTables) -> Picture:
 
 
 def _seams(tables: ScoreTables) -> Picture:
-    figure = new_figure(6.8, 3.0)
-    grid = figure.subplots(1, 2)
+    figure, grid = in_a_row(6.8, 3.0, (1, 1), stacked=4.8)
     repaired = tables.seams["repaired"] > 0
     floors = []
     for axes, name, unit in zip(grid, ("state", "bits"), ("of a state", "in bits"), strict=True):
@@ -174,9 +193,9 @@ def _seams(tables: ScoreTables) -> Picture:
             label="as left",
         )
         log_axis(axes, "y")
-        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference {unit} (log)")
+        axes.set(xlabel="seam, smallest difference first", ylabel=f"largest difference\n{unit} (log)")
     if repaired.any():
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+        legend_below(figure)
     worst = float(tables.seams["left_bits"].max())
     return Picture(
         "seams",

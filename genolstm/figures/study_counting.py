@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, in_a_row, legend_below
 from genolstm.store.study import Study, Table
 
 WIDTH = 0.38
@@ -14,8 +14,7 @@ def counting(study: Study) -> list[Picture]:
     """Draw the fraction of networks that predict a^n b^n, one counter's course, and where counters are."""
     table, course, setting = study.tables["by_n"], study.tables["course"], study.setting
     longest = int(setting["longest"])
-    figure = new_figure(9.0, 3.4)
-    by_n, along, layers = figure.subplots(1, 3, width_ratios=(1.3, 1.2, 1))
+    figure, (by_n, along, layers) = in_a_row(9.0, 3.6, (1.3, 1.2, 1), stacked=7.2)
     by_n.axvspan(0.5, longest + 0.5, color=GREY, alpha=0.15, linewidth=0)
     by_n.text((longest + 1) / 2, 1.06, "trained", ha="center", color=GREY, fontsize=8)
     by_n.step(_numbers(table, "n"), _numbers(table, "right"), where="mid", color=BLUE)
@@ -26,14 +25,14 @@ def counting(study: Study) -> list[Picture]:
     along.plot(_numbers(course, "fitted"), color=BLACK, linestyle="--", linewidth=1, label="linear in the count")
     along.set_xlabel("symbols read")
     along.set_ylabel("best cell of layer 2")
-    along.legend(loc="upper right", bbox_to_anchor=(1.0, 1.16), fontsize=8, ncols=1)
     _layers(layers, study.tables["layers"])
+    legend_below(figure)
     return [
         Picture(
             "counting",
             f"Counting past n = {longest}",
-            f"Left: fraction of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
-            f" units) that predict every symbol after the first b. Middle: first network, n = {2 * longest}. Right: R2"
+            f"First: fraction of {setting['repeats']} networks ({setting['layers']} layers of {setting['units']} LSTM"
+            f" units) that predict every symbol after the first b. Second: one network, n = {2 * longest}. Third: R2"
             " of the best cell's regression on the count, n never trained, mean and 95 % interval (t)."
             f" Seed {setting['seed']}.",
             study.conclusion,
@@ -57,7 +56,6 @@ def _layers(axes: Axes, table: Table) -> None:
     axes.set_xticks([1, 2], ["layer 1", "layer 2"])
     axes.set_ylim(0, 1.25)
     axes.set_ylabel("R2 on the count, best cell")
-    axes.legend(loc="upper left", ncols=2, fontsize=8)
 
 
 def _numbers(table: Table, name: str) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Picture, legend_below, new_figure
 from genolstm.store.study import Study
 
 HOUR, DAY = 60.0, 1440.0
@@ -46,7 +46,7 @@ def _curves(study: Study) -> Picture:
     axes.set_xticks([minutes for minutes, _ in TIMES], [label for _, label in TIMES])
     axes.minorticks_off()
     axes.set(xlabel="time since learning", ylabel="work saved in relearning", ylim=(0, 1))
-    axes.legend(fontsize=8)
+    legend_below(figure)
     return Picture(
         "forgetting",
         "Ebbinghaus's savings and what cells of constant forget gates keep",
@@ -75,7 +75,7 @@ def _criteria(study: Study) -> Picture:
     axes.set_xlim(0, left_out.max() * 1.15)
     axes.barh([0], [0], color=BLUE, label="cells of constant forget gates")
     axes.barh([0], [0], color=GREY, label="other laws")
-    axes.legend(fontsize=8)
+    legend_below(figure)
     return Picture(
         "left-out",
         "Forgetting laws at points that they were not fitted to",

@@ -7,7 +7,19 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    Picture,
+    in_a_row,
+    legend_below,
+    new_figure,
+)
 from genolstm.store.study import Study, Table
 
 CELLS = {"rnn": (ORANGE, "v"), "gru": (GREEN, "^"), "lstm": (BLUE, "o")}
@@ -23,8 +35,7 @@ def half_life(study: Study) -> list[Picture]:
 
 def _half_lives(study: Study) -> Picture:
     table, decay = study.tables["half_lives"], study.tables["decay"]
-    figure = new_figure(8.0, 3.6)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = in_a_row(8.0, 4.0, (1, 1), stacked=7.0)
     bias, nominal = _numbers(table, "forget_bias"), _numbers(table, "nominal")
     left.plot(bias, nominal, color=BLACK, linewidth=1, label="ln 0.5 / ln sigmoid(b)")
     left.plot(bias, _numbers(table, "gate_alone"), color=GREY, marker="s", linestyle="", label="gate alone")
@@ -43,14 +54,14 @@ def _half_lives(study: Study) -> Picture:
     log_axis(left, "y")
     left.set_xlabel("forget bias b")
     left.set_ylabel("half-life (steps)")
-    left.legend(loc="upper left")
     _decays(right, decay)
+    legend_below(figure)
     return Picture(
         "half-life",
         "How long a memory lives behind a forget bias",
-        f"Left: steps until a pulse has halved; layers of {study.setting['units']} LSTM units as torch.nn draws"
+        f"First: steps until a pulse has halved; layers of {study.setting['units']} LSTM units as torch.nn draws"
         f" them, geometric mean and 95 % interval (t) of {study.setting['repeats']} layers; arrows: not halved when"
-        " reading ended, the mean is then at least so much. Right: what one layer keeps of the pulse (lines), and the"
+        " reading ended, the mean is then at least so much. Then: what one layer keeps of the pulse (lines), and the"
         " closed form (dashed).",
         study.conclusion,
         figure,
@@ -90,7 +101,7 @@ def _chrono(study: Study) -> Picture:
     )
     axes.set_xlabel("steps")
     axes.set_ylabel("fraction of units with less")
-    axes.legend(loc="upper left")
+    legend_below(figure)
     return Picture(
         "half-life-chrono",
         f"Memory of units begun with chrono:{horizon}",
@@ -104,8 +115,7 @@ def _chrono(study: Study) -> Picture:
 def vanishing(study: Study) -> list[Picture]:
     """Draw gradients against lag, before and after training, and samples needed against lag."""
     gradients, samples = study.tables["gradients"], study.tables["samples"]
-    figure = new_figure(9.0, 3.6)
-    untrained, trained, cost = figure.subplots(1, 3)
+    figure, (untrained, trained, cost) = in_a_row(9.0, 3.6, (1, 1, 1), stacked=7.8)
     for axes, when in ((untrained, "untrained"), (trained, "trained")):
         _gradients(axes, gradients, when)
         axes.set_title(when)
@@ -124,14 +134,14 @@ def vanishing(study: Study) -> list[Picture]:
     cost.set_title("to learn")
     cost.set_xlabel("lag (steps)")
     cost.set_ylabel("sequences until learned")
-    untrained.legend(loc="lower left")
+    legend_below(figure)
     return [
         Picture(
             "vanishing",
             "Gradients against lag, and what lag costs",
-            f"Left and middle: ||d loss(t) / d x(t - lag)||, geometric mean and 95 % band (t, of logarithms) of"
+            f"First two: ||d loss(t) / d x(t - lag)||, geometric mean and 95 % band (t, of logarithms) of"
             f" {study.setting['repeats']} networks of about {study.setting['parameters']:,} parameters; trained ones at"
-            f" the longest lag that they learned. Right: sequences until {study.setting['right_from']:.0%} of answers"
+            f" the longest lag that they learned. Third: sequences until {study.setting['right_from']:.0%} of answers"
             " are right, mean and 95 % interval; at the dashed line training was given up."
             f" Seed {study.setting['seed']}.",
             study.conclusion,

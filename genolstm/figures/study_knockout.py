@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Picture, in_a_grid, legend_below
 from genolstm.store.study import Study, Table
 
 COLOURS = {"intact": BLACK, "write 0": BLUE, "forget 1": RED, "forget 0": ORANGE, "read 0": GREEN}
@@ -11,8 +11,8 @@ COLOURS = {"intact": BLACK, "write 0": BLUE, "forget 1": RED, "forget 0": ORANGE
 
 def knockout(study: Study) -> list[Picture]:
     """The loss, the state and the gradient under each knockout."""
-    figure = new_figure(7.2, 5.4)
-    (bits, size), (reach, gradient) = figure.subplots(2, 2)
+    figure, panels = in_a_grid(7.2, 5.8)
+    bits, size, reach, gradient = panels
     _bits(bits, study.tables["bits"])
     _lines(size, study.tables["sizes"], "step")
     size.set(xlabel="symbols read", ylabel="mean |c|")
@@ -21,6 +21,7 @@ def knockout(study: Study) -> list[Picture]:
     _lines(reach, study.tables["reach"], "lag")
     reach.set(xlabel="symbols since one was changed", ylabel="mean change of h", ylim=(0, None))
     _gradient(gradient, study.tables["gradients"])
+    legend_below(figure)
     return [
         Picture(
             "knockout",
@@ -62,4 +63,3 @@ def _gradient(axes: Axes, table: Table) -> None:
     axes.plot(bias[shown], norm[shown], "o", color=BLUE, markersize=4, label="gradient norm")
     axes.set(xlabel="bias of the write gate")
     axes.set_yscale("log")
-    axes.legend(fontsize=8)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLUE, GREY, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, ORANGE, RED, Picture, in_a_row, legend_below
 from genolstm.store.study import Study, Table
 
 COLOURS = {"lstm": BLUE, "gru": RED, "gru, equal parameters": ORANGE}
@@ -12,24 +12,23 @@ COLOURS = {"lstm": BLUE, "gru": RED, "gru, equal parameters": ORANGE}
 
 def parsimony(study: Study) -> list[Picture]:
     """Error against training set size, and the GRUs' less the LSTM's."""
-    figure = new_figure(6.8, 3.4)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = in_a_row(6.8, 3.4, (1, 1), stacked=5.6)
     _lines(left, study.tables["errors"], "excess")
     left.set(xlabel="symbols trained on", ylabel="bits per symbol above the truth")
     log_axis(left, "x")
     log_axis(left, "y")
-    left.legend(fontsize=8)
     right.axhline(0, color=GREY, linewidth=1, linestyle="--")
     _lines(right, study.tables["differences"], "difference")
     right.set(xlabel="symbols trained on", ylabel="bits per symbol less the LSTM's")
     log_axis(right, "x")
+    legend_below(figure)
     repeats = study.setting["repeats"]
     return [
         Picture(
             "parsimony",
             "GRU and LSTM as the training set grows",
             f"Held-out error of next-symbol networks on a hidden Markov source, less the source's true entropy; means"
-            f" and 95 % intervals over {repeats} sources. Right: paired differences, below 0 the GRU is better.",
+            f" and 95 % intervals over {repeats} sources. Then: paired differences, below 0 the GRU is better.",
             "Two panels: error falls with data for all three networks; differences to the LSTM with intervals.",
             figure,
         )

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Picture, legend_below, new_figure
 from genolstm.store.study import Study, Table
 
 MARKS = {
@@ -54,7 +54,7 @@ def _picture(study: Study, word: str, label: str, title: str) -> Picture:
     axes.text(
         reach, 1.01, "reach of the windows", transform=axes.get_xaxis_transform(), color=RED, ha="center", fontsize=8
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1.12, 0.62))
+    legend_below(figure)
     sizes = _numbers(table, "parameters")
     dotted = " Dotted: symbols known, their order not." if "order_unknown" in setting else ""
     return Picture(

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from genolstm.figures.axes import interval_rows
-from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, RED, Picture, in_a_grid, legend_below
 from genolstm.store.study import Study, Table
 
 OF_GATES = {"mean forget gate", "best unit"}
@@ -13,21 +13,21 @@ TITLES = {"silent": "context lost in silence", "announced": "lost, and announced
 
 def telemetry(study: Study) -> list[Picture]:
     """AUROCs of all scores, and the gate around the loss."""
-    figure = new_figure(7.4, 5.2)
-    rows = figure.subplots(2, 2, width_ratios=[1, 1.1])
+    figure, panels = in_a_grid(7.4, 5.6)
+    rows = [panels[:2], panels[2:]]
     for (scores, course), way in zip(rows, TITLES, strict=True):
         _scores(scores, study.tables["auroc"], way)
         _course(course, study.tables[f"course_{way}"])
-    rows[1][1].legend(fontsize=8, loc="lower right", title="sessions that")
+    legend_below(figure)
     rows[1][0].set_xlabel("AUROC; 0.5 is chance level")
     rows[1][1].set_xlabel("actions since the loss")
     return [
         Picture(
             "telemetry",
             "Sessions that lose their context, by the forget gate",
-            f"Left: AUROC of each score of a session, mean and 95 % interval over {study.setting['repeats']} networks,"
-            f" {study.setting['judged_sessions']} sessions each; 0.5 is chance level. Right: the gate around the loss,"
-            " with standard errors over networks.",
+            f"AUROC of each score of a session, mean and 95 % interval over {study.setting['repeats']} networks,"
+            f" {study.setting['judged_sessions']} sessions each; 0.5 is chance level. Beside it the gate around the"
+            " loss, with standard errors over networks.",
             "Four panels: intervals of AUROC for gates and controls, and the course of the mean gate around the loss in"
             " sessions that lose their topic and in those that keep it.",
             figure,
@@ -51,7 +51,7 @@ def _scores(axes: Axes, table: Table, way: str) -> None:
 
 def _course(axes: Axes, table: Table) -> None:
     action = np.asarray(table["action"].values)
-    for name, colour, label in (("lost", RED, "lose it"), ("kept", BLUE, "keep it")):
+    for name, colour, label in (("lost", RED, "sessions that lose it"), ("kept", BLUE, "sessions that keep it")):
         mean, error = np.asarray(table[name].values), np.asarray(table[f"{name}_error"].values)
         mean = mean - mean[action < 0].mean()
         axes.plot(action, mean, color=colour, label=label)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator
 
 from genolstm.figures.axes import interval_rows
-from genolstm.figures.style import BLUE, GREY, ORANGE, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, ORANGE, RED, Picture, legend_below, new_figure
 from genolstm.store.study import Study, Table
 
 BASELINE = "GARCH"
@@ -60,7 +60,7 @@ def _days(days: Table) -> Picture:
         axes.plot(dates, np.asarray(days[name].values), color=colour, linewidth=1.1, label=name)
     axes.set(ylabel="percent a day", ylim=(0, None))
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=7))  # type: ignore[no-untyped-call]
-    axes.legend(fontsize=8, ncols=2)
+    legend_below(figure)
     return Picture(
         "forecasts",
         f"One-step forecasts over the last {len(dates)} days",

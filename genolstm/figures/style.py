@@ -1,13 +1,14 @@
 """Style of every picture, and how it becomes a file: the same input gives the same bytes."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Figure
 
 from genolstm.figures.formats import check_ending
@@ -30,6 +31,9 @@ STYLE: Any = {
     "svg.hashsalt": "genolstm", "svg.fonttype": "path", "path.simplify": True, "path.simplify_threshold": 0.3,
 }  # fmt: skip
 
+WIDE_INCHES, NARROW_INCHES = 10.0, 4.8  # of a figure: for a page or a screen, and for what a phone shows unscrolled
+LEGEND_LETTER_INCHES, LEGEND_MARK_INCHES, MOST_COLUMNS = 0.067, 0.55, 4  # of a legend's text, and of the line before it
+
 TITLE_LETTERS, CAPTION_LETTERS = 10.5, 16.0  # to an inch, so that no line is cut off
 TITLE_INCHES, CAPTION_INCHES, MARGIN_INCHES = 0.19, 0.14, 0.16  # heights of lines, and around them
 
@@ -50,15 +54,71 @@ class Picture(NamedTuple):
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw in the house style, and leave matplotlib's own settings as they were."""
-    with mpl.rc_context(STYLE):
+def styled(*, widest: float = WIDE_INCHES) -> Iterator[None]:
+    """Draw in the house style, and leave matplotlib's own settings as they were. widest : inches of a figure."""
+    with mpl.rc_context({**STYLE, "figure.figsize": (widest, 0.6 * widest)}):
         yield
+
+
+def widest() -> float:
+    """Inches that a figure may be wide in the style that is drawn in."""
+    return float(mpl.rcParams["figure.figsize"][0])
 
 
 def new_figure(width: float = 6.4, height: float = 3.6) -> Figure:
     """An empty figure, no window behind it. width, height : inches. Call it and draw within `styled`."""
-    return Figure(figsize=(width, height))
+    return Figure(figsize=(min(width, widest()), height))
+
+
+def fitting(number: int, width: float) -> int:
+    """How many of the things that are drawn in a row of some inches the style has room for."""
+    return max(1, int(number * min(1.0, widest() / width)))
+
+
+def in_a_row(
+    width: float, height: float, ratios: Sequence[float], *, stacked: float, sharex: bool = False, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side; where the style has no room for that, below each other.
+
+    width, height : inches of the row.   ratios : widths of the panels, one each.   stacked : height of all, in inches,
+    where they stand below each other.
+    """
+    if width <= widest():
+        figure = new_figure(width, height)
+        grid = figure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios, sharex=sharex, sharey=sharey)
+        return figure, list(grid[0])
+    figure = new_figure(width, stacked)
+    return figure, list(figure.subplots(len(ratios), 1, squeeze=False, sharex=sharex, sharey=sharey)[:, 0])
+
+
+def in_a_grid(width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of two by two panels, row by row; below each other where the style has no room for two."""
+    if width <= widest():
+        figure = new_figure(width, height)
+        return figure, list(figure.subplots(2, 2).flat)
+    figure = new_figure(width, 1.8 * height)
+    return figure, list(figure.subplots(4, 1))
+
+
+def legend_below(figure: Figure, handles: Sequence[Any] = (), labels: Sequence[str] = ()) -> None:
+    """Put one legend below all panels, never over data, in as many columns as fit.
+
+    handles, labels : by default those of every panel, each label once.
+    """
+    if not handles:
+        found = [each for axes in figure.axes for each in zip(*axes.get_legend_handles_labels(), strict=True)]
+        once = {label: handle for handle, label in reversed(found)}
+        labels = list(dict.fromkeys(label for _, label in found))
+        handles = [once[label] for label in labels]
+    if not handles:
+        return
+    width = figure.get_figwidth()
+    fit = int((width - LEGEND_MARK_INCHES) / LEGEND_LETTER_INCHES)
+    longest = max(map(len, labels)) * LEGEND_LETTER_INCHES + LEGEND_MARK_INCHES
+    columns = max(1, min(len(labels), MOST_COLUMNS, int(width / longest)))
+    figure.legend(
+        handles, [textwrap.fill(label, fit) for label in labels], loc="outside lower center", ncols=columns, fontsize=8
+    )
 
 
 def titled(picture: Picture) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from genolstm.figures.axes import WORTH_LOG, log_axis
 from genolstm.figures.markov_lines import by_order, markov_lines
-from genolstm.figures.style import BLACK, BLUE, ORANGE, SKY, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, ORANGE, SKY, Picture, legend_below, new_figure
 from genolstm.figures.text import plain, short, shortened
 from genolstm.settings.model import AlphabetName
 from genolstm.store.checkpoint import Checkpoint, PartBits, read_checkpoint
@@ -28,7 +28,7 @@ def pictures_of(path: Path) -> list[Picture]:
 
 def _course(checkpoint: Checkpoint) -> Picture:
     heads = checkpoint.auxiliary
-    figure = new_figure(7.2, 5.6 if heads else 4.6)
+    figure = new_figure(7.2, 6.2 if heads else 5.2)
     panels = list(
         figure.subplots(4 if heads else 3, 1, sharex=True, height_ratios=(4, 1, 1, 1.2) if heads else (4, 1, 1))
     )
@@ -49,7 +49,6 @@ def _course(checkpoint: Checkpoint) -> Picture:
         for task, errors, dashes in zip(heads.tasks, heads.errors.T, DASHES, strict=False):
             panels[3].plot(history["bases"], errors, color=ORANGE, linestyle=dashes, linewidth=1, label=plain(task))
         panels[3].set_ylabel("squared error\nof heads")
-        panels[3].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     bottom = panels[-1]
     label = "symbols read" if checkpoint.model.alphabet == AlphabetName.PROTEIN else "symbols read, both strands"
     positive = [each for each in [*history["bases"], *validations["bases"]] if each > 0]
@@ -59,7 +58,7 @@ def _course(checkpoint: Checkpoint) -> Picture:
     else:
         bottom.set_xlabel(label)
     figure.align_ylabels(panels)
-    top.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    legend_below(figure)
     settings, protein = checkpoint.model, checkpoint.model.alphabet == AlphabetName.PROTEIN
     shape = f"{settings.layers} x {settings.hidden} {settings.cell.value}"
     return Picture(

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
-from genolstm.predicting.calibration import reliability
+from genolstm.predicting.calibration import natural_weights, reliability
 from genolstm.probes.scores import auprc, block_bootstrap, expected_calibration_error, score_interval, topk
 from genolstm.probes.splice_sites import Target, true_places
+from genolstm.probes.task import TRAINED
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import Bed
-from genolstm.regions import Stretches, block_numbers
+from genolstm.regions import Part, Stretches, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.predict import PredictSettings
 from genolstm.store.genome import Genome
 from genolstm.store.prediction import Bin, CurvePoint, Judged, PredictionRows, met
+from genolstm.store.results import ProbeResult
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -26,6 +28,7 @@ Floats = NDArray[np.float64]
 OPEN_SHARE = 0.5  # of a window that lies in a labelled interval when it is true, as for peaks of a probe
 CALLED = 0.5  # probability from which on a candidate is called
 CURVE_POINTS = 200
+PROBE_ROWS = "probe's test sites"
 HELD_OUT_TOGETHER, MET_TOGETHER = TOGETHER = "all held out", "all met by the model or the probe"
 
 
@@ -146,6 +149,29 @@ def judge(
     return Judgement(tuple(judged), tuple(bins), tuple(curve))
 
 
+def control_curves(result: ProbeResult, natural: float) -> tuple[CurvePoint, ...]:
+    """Precision and recall of a probe's test sites at the ratio of nature: the trained states, and the best control.
+
+    natural : true sites among all candidates. The probability of these points is NaN: log odds of two feature sets have
+    no common scale.
+    """
+    test = result.sites.part == Part.TEST
+    points: list[CurvePoint] = []
+    for name, told in ((TRAINED, "trained states"), (result.best_control, f"strongest control, {result.best_control}")):
+        features = result.features.get(name)
+        if features is None or features.log_odds.ndim > 1 or not 0 < natural < 1:
+            continue
+        label = features.label[test] > 0
+        if not 0 < label.sum() < len(label):
+            continue
+        weights = natural_weights(label, natural)
+        points += [
+            point._replace(probability=np.nan)
+            for point in _curve(f"{PROBE_ROWS}: {told}", label, features.log_odds[test].astype(np.float32), weights)
+        ]
+    return tuple(points)
+
+
 def _by_contig(
     slabs: Iterator[PredictionRows], truth: Truth | WindowTruth, genome: Genome, regions: Stretches, block_bp: int
 ) -> Iterator[_Contig]:
@@ -211,19 +237,24 @@ def _judged(group: str, who: str, contigs: list[_Contig], settings: PredictSetti
     )  # fmt: skip
 
 
-def _curve(group: str, label: NDArray[np.bool_], probability: NDArray[np.float32]) -> list[CurvePoint]:
-    """Precision and recall at some of the thresholds that find more true sites, evenly spread over recall."""
+def _curve(
+    group: str, label: NDArray[np.bool_], probability: NDArray[np.float32], weights: Floats | None = None
+) -> list[CurvePoint]:
+    """Precision and recall at some of the thresholds that find more true sites, evenly spread over recall.
+
+    weights : how often each row counts; once by default.
+    """
     if not label.any():
         return []
     order = np.argsort(-probability, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(probability[order]) != 0, True))
-    found = np.cumsum(label[order])[ends]
+    counted = np.ones(len(label)) if weights is None else weights[order]
+    found, called = np.cumsum(label[order] * counted)[ends], np.cumsum(counted)[ends]
     gained = np.flatnonzero(np.diff(found, prepend=0) > 0)
     chosen = np.unique(gained[np.linspace(0, len(gained) - 1, min(CURVE_POINTS, len(gained))).astype(np.int64)])
-    total = int(label.sum())
     return [
         CurvePoint(
-            group, float(probability[order][ends[at]]), float(found[at] / total), float(found[at] / (ends[at] + 1))
+            group, float(probability[order][ends[at]]), float(found[at] / found[-1]), float(found[at] / called[at])
         )
         for at in chosen.tolist()
     ]

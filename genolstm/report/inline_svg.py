@@ -8,7 +8,9 @@ from genolstm.figures.style import Picture, styled
 
 POINT_PX = 96 / 72  # CSS pixels of a point
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 DROPPED = {"metadata", "title"}
+DRAWN, PLACES = {"d", "x", "y", "points"}, 2  # attributes that place what is drawn: to a hundredth of a point
 
 
 def inline_svg(picture: Picture, prefix: str) -> str:
@@ -32,9 +34,6 @@ def inline_svg(picture: Picture, prefix: str) -> str:
     width, height = (float(root.get(side, "0").removesuffix("pt")) for side in ("width", "height"))
     for side, points in (("width", width), ("height", height)):
         root.set(side, f"{points * POINT_PX:.0f}")
-    root.set(
-        "style", f"--natural: {width * POINT_PX:.0f}px"
-    )  # a narrow screen must not shrink it until it is unreadable
     root.set("role", "img")
     root.set("aria-label", picture.alt)
     return ElementTree.tostring(root, encoding="unicode")
@@ -50,4 +49,6 @@ def _renamed(name: str, value: str, prefix: str) -> str | None:
         return f"{prefix}-{value}"
     if name == "href":
         return f"#{prefix}-{value[1:]}" if value.startswith("#") else (value if value.startswith("data:") else None)
+    if name in DRAWN:
+        return _LONG.sub(lambda found: f"{float(found[0]):.{PLACES}f}".rstrip("0").rstrip("."), value)
     return _REFERENCE.sub(lambda found: f"url(#{prefix}-{found[1]})", value)

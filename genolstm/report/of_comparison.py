@@ -7,7 +7,7 @@ from genolstm.report.reading import Result
 from genolstm.report.wording import interval, number, score_name
 from genolstm.store.comparison import Comparison, Difference
 
-TONES = {"better": Tone.YES, "worse": Tone.NO}
+TONES = {"better": Tone.YES, "worse": Tone.WORSE}
 ROWS = {"probe": "test sites", "score": "known bases"}
 DIGITS = 4
 

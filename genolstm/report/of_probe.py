@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from genolstm.probes.verdicts import CANNOT_TELL, GAIN, WORSE, lacking, positives_of, spelled_verdict
+from genolstm.probes.verdicts import CANNOT_TELL, GAIN, NO_GAIN, WORSE, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
@@ -42,6 +42,7 @@ TERMS = (  # the first pattern that fits a feature set's name gives its meaning
     (r"shifted", "the trained states with labels moved along the genome: expected at chance level"),
     (r"control_task", "the trained states with labels drawn by k-mer (Hewitt & Liang): what a probe memorises"),
 )  # fmt: skip
+TONES = {GAIN: Tone.YES, NO_GAIN: Tone.NO, WORSE: Tone.WORSE}
 EDGE_TESTS = 24  # rows of a table of edges
 
 
@@ -82,7 +83,7 @@ def _verdict(task: str, result: ProbeResult) -> Verdict:
         text = f"The states are worse for {about}: {against}; the interval lies below zero"
     else:
         text = f"No gain for {about}: {against}; the interval does not lie above zero"
-    return Verdict(Tone.YES if verdict == GAIN else Tone.NO, f"{text} ({sides}), on {_sites(result)}.")
+    return Verdict(TONES[verdict], f"{text} ({sides}), on {_sites(result)}.")
 
 
 def _sites(result: ProbeResult) -> str:

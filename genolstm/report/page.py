@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from genolstm import __version__
 from genolstm.figures.of_file import pictures_of
+from genolstm.figures.style import NARROW_INCHES
+from genolstm.regions import Part
 from genolstm.report.inline_svg import inline_svg
 from genolstm.report.of_changes import changes_section
 from genolstm.report.of_comparison import comparison_section
@@ -22,10 +24,12 @@ from genolstm.report.of_prediction import prediction_section
 from genolstm.report.of_probe import probe_section
 from genolstm.report.parts import Section
 from genolstm.report.reading import Result, warnings_of
+from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import growing_file
 from genolstm.store.schema import Kind
 
 TEMPLATE = "page.html.j2"
+LEADING = 1  # figures of a result that are not folded away
 SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
     Kind.GENOME: genome_section,
     Kind.TRACK: track_section,
@@ -45,12 +49,16 @@ SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
 
 
 class Shown(NamedTuple):
-    """A figure on the page. number : it is figure 1, 2, ..."""
+    """A figure on the page. number : it is figure 1, 2, ...   narrow : drawn for the width of a phone.
+
+    wide : the same drawn for a screen; empty where it is only shown narrow.
+    """
 
     number: int
     title: str
     caption: str
-    svg: Markup
+    narrow: Markup
+    wide: Markup
 
 
 class Entry(NamedTuple):
@@ -74,21 +82,41 @@ def write_page(path: Path, results: Sequence[Result], sections: Sequence[Section
     Raises InputError when the disk refuses.
     """
     entries: list[Entry] = []
-    count = 0
+    count, held_out = 0, _held_out(results)
     for place, (result, section) in enumerate(zip(results, sections, strict=True)):
-        shown = []
-        for picture in pictures_of(result.path):
-            count += 1
-            svg = Markup(inline_svg(picture, f"f{count}"))
-            shown.append(Shown(count, picture.title, picture.caption, svg))
+        shown = _drawn(result, section, held_out, count)
+        count += len(shown)
         entries.append(Entry(f"result-{place + 1}", result, section, shown, _flat(result.about.settings)))
     made = environment().get_template(TEMPLATE).render(
-        title=title, version=__version__, entries=entries, warnings=warnings_of(results)
+        title=title, version=__version__, entries=entries, warnings=warnings_of(results), leading=LEADING
     )  # fmt: skip
     with growing_file(path) as growing:
         # a file name may hold bytes that are not UTF-8
         growing.write_text(made, encoding="utf-8", errors="backslashreplace")
     return count
+
+
+def _drawn(result: Result, section: Section, held_out: frozenset[str], before: int) -> list[Shown]:
+    """Figures of a result: all narrow, and the one that leads its section wide too."""
+    narrow = pictures_of(result.path, widest=NARROW_INCHES, held_out=held_out)
+    wide = pictures_of(result.path, held_out=held_out)[:LEADING] if section.judged else []
+    shown = []
+    for place, picture in enumerate(narrow):
+        number = before + place + 1
+        also = place < len(wide) and wide[place].figure.get_figwidth() > NARROW_INCHES
+        shown.append(Shown(
+            number, picture.title, picture.caption, Markup(inline_svg(picture, f"f{number}")),
+            Markup(inline_svg(wide[place], f"f{number}w")) if also else Markup(),
+        ))  # fmt: skip
+    return shown
+
+
+def _held_out(results: Sequence[Result]) -> frozenset[str]:
+    """Contigs that the one model on the page was tested on and has not met; none where there are several models."""
+    models: list[Checkpoint] = [result.content for result in results if result.kind == Kind.CHECKPOINT]
+    if len(models) != 1:
+        return frozenset()
+    return frozenset(models[0].split.of(Part.TEST).names()) - frozenset(models[0].seen)
 
 
 def environment() -> Environment:

@@ -11,6 +11,7 @@ class Tone(StrEnum):
 
     YES = "yes"
     NO = "no"
+    WORSE = "worse"
     NOTE = "note"
 
 

@@ -76,7 +76,7 @@ class ProbeSettings(Settings):
     nn: bool = option(True, "Also boosted trees on the same states: what a linear probe leaves unread.", "--nn/--no-nn")
     states: States = option(States.HIDDEN, "Hidden state h, or h and the memory c.")
     twins: int = option(3, "Random-init models of the same shape.", min=1)
-    window: int = option(50, "Bases on each side that sequence controls see.", min=16)
+    window: int = option(50, "Bases on each side that sequence controls see.", "--control-window", min=16)
     kmer: int = option(4, "Length of k-mers of the k-mer control.", min=1, max=6)
     block_bp: int = option(100_000, "Window of genome resampled together.", min=1)
     resamples: int = option(1_000, "Bootstrap resamples.", min=20)

@@ -63,7 +63,7 @@ class ProteinProbeSettings(Settings):
     ahead: int = 30
     states: States = option(States.BOTH, "Hidden state h, or h and the memory c.")
     twins: int = option_of(ProbeSettings, "twins")
-    window: int = option(30, "Symbols up to the place that k-mer controls see.", min=4)
+    window: int = option(30, "Symbols up to the place that k-mer controls see.", "--control-window", min=4)
     near: int = 10
     genetic_code: int = option(1, "Number of NCBI's translation table.", min=1)
     resamples: int = option_of(ProbeSettings, "resamples")

@@ -45,7 +45,7 @@ class Block(Protocol):
     def read_as(self) -> dict[str, int]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # one open file is one genome, whatever else holds the same codes
 class Genome:
     """Read-only view of a genome file; codes are mapped from disk: one copy for all processes, none loaded.
 

@@ -10,6 +10,7 @@ import numpy as np
 from genolstm.store.comparison import comparison_in
 from genolstm.store.dependencies import DependenciesFile, dependency_summary
 from genolstm.store.files import open_any
+from genolstm.store.headlines import headlines
 from genolstm.store.lineage import read_ancestors, read_genomes
 from genolstm.store.prediction import Judged, PredictedTarget, Prediction, met, prediction_in
 from genolstm.store.recall import RecallBits, read_recall
@@ -21,18 +22,17 @@ SHOWN_FIRST = ("kind", "schema_version", "genolstm_version", "created", "command
 
 
 def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
-    """Title -> text, or title -> {name: value}: provenance, settings, records, key numbers and datasets of a file.
+    """Title -> text, or title -> {name: value}: what was found, provenance, settings, key numbers, datasets of a file.
 
+    'found' holds the verdicts and sizes of effects as sentences, where a file has any.
     verify : also check the content hash. Raises InputError as `files.open_any`.
     """
     with open_any(path, verify=verify) as file:
-        summary: dict[str, Any] = {"file": str(path)}
+        summary: dict[str, Any] = {"found": found} if (found := headlines(file, path)) else {}
+        summary["file"] = str(path)
         summary |= {name: _plain(file.attrs[name]) for name in SHOWN_FIRST}
         if verify:
             summary["content"] = "agrees with its SHA-256"
-        for name in sorted(set(file.attrs) - set(SHOWN_FIRST) - {"format"}):
-            value = _plain(file.attrs[name])
-            summary[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
         if file.attrs["kind"] == Kind.GENOME:
             summary["contigs"] = dict(
                 zip(file["contigs/name"].asstr()[()], file["contigs/length"][()].tolist(), strict=True)
@@ -60,6 +60,9 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _prediction(prediction_in(file, path))
         if file.attrs["kind"] == Kind.DEPENDENCIES:
             summary |= _dependencies(file)
+        for name in sorted(set(file.attrs) - set(SHOWN_FIRST) - {"format"}):
+            value = _plain(file.attrs[name])
+            summary[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
         summary["datasets"] = _datasets(file)
     return summary
 

@@ -46,7 +46,12 @@ def test_demo_ends_with_a_file_of_each_step_and_a_verdict_for_each_target(progra
             assert file.attrs["kind"] == kind
     lines = err.splitlines()
     assert [line.split()[2] for line in lines if line.startswith("$ genolstm ")] == COMMANDS
-    assert len(lines) < 60
+    assert len(lines) < 70
+    words = [line for line in lines if line.startswith("# ")]
+    assert words == [f"# {step.words}" for step in command.steps_of(tmp_path / "demo", command._example_data())]
+    for term in ("bits/base: ", "AUPRC: ", "gain: ", "'cannot tell': "):
+        (first,) = [line for line in words if term in line]
+        assert lines.index(first) == next(at for at, line in enumerate(lines) if term.rstrip(": ").strip("'") in line)
     results = read_probe(tmp_path / "demo" / "splice.h5")
     for target in ("donor", "acceptor"):
         assert any(line.startswith(f"{target}: {results[target].verdict}; trained states ") for line in lines)

@@ -1,6 +1,8 @@
 """The manual: a page for every command, and every option of the program on it."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,36 @@ def test_refresh_takes_lines_of_the_same_shape():
     )
     steps = {"score": ["other words", "wrote s.h5: 1.75 bits in 12 s"]}
     assert module.refreshed(page, steps, "page") == page.replace("1.8 bits in 3 s", "1.75 bits in 12 s", 1)
+
+
+@pytest.fixture
+def hooks():
+    """The hooks of the documentation's build."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_documentation_brings_a_man_page_of_every_command(hooks, run, tmp_path):
+    hooks.on_post_build({"site_dir": str(tmp_path)})
+    pages = {page.name: page.read_text() for page in (tmp_path / "man" / "man1").iterdir()}
+    assert pages.keys() >= {"genolstm.1", *(f"genolstm-{each.replace(' ', '-')}.1" for each in commands())}
+    flags = re.findall(r"(--[\w-]+)", run("probe", "splice", "--help").out.split("Options:")[1])
+    plain = pages["genolstm-probe-splice.1"].replace("\\-", "-")
+    assert flags
+    assert not [flag for flag in flags if flag not in plain]
+    assert "genolstm\\-probe\\-splice(1)" in pages["genolstm-probe.1"]
+
+
+@pytest.mark.slow
+def test_man_finds_nothing_wrong_with_the_pages(hooks, tmp_path):
+    if shutil.which("man") is None:
+        pytest.skip("no man here to read the pages with")
+    hooks.on_post_build({"site_dir": str(tmp_path)})
+    for page in sorted((tmp_path / "man" / "man1").iterdir()):
+        read = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, check=True)
+        assert read.stderr == "", page.name
+        assert "NAME" in read.stdout

@@ -1,6 +1,7 @@
 """`genolstm show` and `genolstm schema`: what a file holds, and what it must hold."""
 
 import json
+import re
 
 import pytest
 
@@ -84,3 +85,29 @@ def test_schema_of_nonsense_names_the_kinds(run):
         "",
         f"genolstm: there is no kind of file 'nonsense'; there are {', '.join(Kind)}.\n",
     )
+
+
+def test_verdict_and_size_of_the_effect_come_first(run, results):
+    told = run("show", results["probe"]).out.splitlines()
+    leading = {line.split(":")[0]: line for line in told[: told.index(f"file: {results['probe']}")]}
+    assert leading["donor"] == (
+        "donor: gain; +0.123 [+0.057, +0.200] AUPRC of the trained states against the strongest control (untrained_1):"
+        " 0.800 against 0.700"
+    )
+    assert leading["acceptor"].startswith("acceptor: no gain; +0.010 [-0.050, +0.070] AUPRC")
+    model = run("show", results["model"]).out.splitlines()[0]
+    assert re.fullmatch(r"test: \d\.\d{4} bits/base, \d\.\d{4} (above|below) the best line \(.*, \d\.\d{4}\)", model)
+    (study,) = json.loads(run("show", results["study"], "--json").out)["found"]
+    assert study == "made-up: Half of it."
+    prediction = run("show", results["prediction"]).out.splitlines()[0]
+    assert re.match(r"donor: AUPRC \d\.\d{3}.* on held-out contigs, \d+ true of \d+ candidates", prediction)
+    for kind in ("genome", "track"):
+        assert run("show", results[kind]).out.startswith("file: ")
+
+
+def test_long_tables_fold_and_all_shows_them(run, results):
+    short, whole = (run("show", results["probe"], *more).out.splitlines() for more in ((), ("--all",)))
+    folded = [int(found[1]) for line in short if (found := re.search(r"and (\d+) more, with --all", line))]
+    assert folded
+    assert len(whole) == len(short) + sum(folded) - len(folded)
+    assert not [line for line in whole if "--all" in line]

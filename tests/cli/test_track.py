@@ -10,6 +10,7 @@ import numpy as np
 import pysam
 import pytest
 
+import genolstm
 from genolstm.store.files import open_file
 from genolstm.store.genome import open_genome
 from genolstm.store.schema import Kind
@@ -55,7 +56,7 @@ def test_json_holds_the_fixed_keys_and_the_cuts(track, bam, tmp_path):
     assert (told["cuts"], told["form"], told["shifted_already"]) == (3, "BAM", False)
     assert places == [104, 245, 504]
     assert ended.err.splitlines() == [
-        "genolstm 0.1.0 track",
+        f"genolstm {genolstm.__version__} track",
         f"1 contig of {bam} not in {ended_genome(ended)}, left out: M.",
         "BAM: ends of reads shifted by +4/-5",
         "skipped: 1 duplicate; 1 mapping quality below 10",

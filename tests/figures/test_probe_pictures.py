@@ -127,7 +127,7 @@ def test_verdict_rows_are_the_stored_differences_with_their_ends(drawn):
     result = made_probe()
     picture = drawn(result)["verdict"]
     axes = picture.figure.axes[1]
-    assert axes.get_title(loc="left") == "verdict: no gain"
+    assert axes.get_title(loc="left") == "donor: no gain"
     assert picture.title == "donor: no gain"
     spans = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
     values = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1]

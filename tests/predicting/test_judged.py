@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from genolstm.errors import InputError
 from genolstm.predicting.judged import (
     HELD_OUT_TOGETHER,
     MET_TOGETHER,
     Truth,
+    control_curves,
     judge,
     point_truth,
     splice_truth,
@@ -16,6 +17,7 @@ from genolstm.predicting.judged import (
 )
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import read_bed
+from genolstm.regions import Part
 from genolstm.settings.predict import PredictSettings
 from genolstm.store.prediction import FITTED, MODEL, PredictionRows
 
@@ -116,3 +118,32 @@ def test_labels_of_points_and_windows(tiny_genome, tmp_path):
     address = np.arange(0, 4000)
     expected = [covered[at : at + 20].sum() >= 10 for at in address]
     np.testing.assert_array_equal(truth.of(address), expected)
+
+
+def test_curves_of_the_probe_are_of_its_test_rows_at_the_ratio_of_nature():
+    from made_results import probe
+
+    result = probe("donor", gain=True)
+    natural = 0.02
+    points = control_curves(result, natural)
+    groups = list(dict.fromkeys(point.group for point in points))
+    assert groups == [
+        "probe's test sites: trained states",
+        f"probe's test sites: strongest control, {result.best_control}",
+    ]
+    test = result.sites.part == Part.TEST
+    for group, name in zip(groups, ("trained", result.best_control), strict=True):
+        label, log_odds = result.features[name].label[test] > 0, result.features[name].log_odds[test]
+        weights = np.where(label, 1.0, label.sum() * (1 - natural) / natural / (~label).sum())
+        precision, recall, _ = precision_recall_curve(label, log_odds, sample_weight=weights)
+        for point in points:
+            if point.group == group:
+                at = np.flatnonzero(np.isclose(recall, point.recall))
+                assert np.isclose(precision[at], point.precision).any()
+                assert np.isnan(point.probability)
+
+
+def test_a_probe_without_the_ratio_of_nature_has_no_such_curves():
+    from made_results import probe
+
+    assert control_curves(probe("donor", gain=True), float("nan")) == ()

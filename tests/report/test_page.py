@@ -116,8 +116,8 @@ def test_text_stands_out_from_its_background(page_file):
     """Contrast of at least 4.5 (WCAG 2.1, 1.4.3) of every colour of text on white and on the wash."""
     style = page_file.read_text(encoding="utf-8").split("</style>")[0]
     colours = dict(re.findall(r"--(ink|soft|link|wash): (#[0-9a-f]{6})", style))
-    signs = re.findall(r"strong\.\w+ \{ color: (#[0-9a-f]{6})", style)
-    assert len(signs) == 2
+    signs = re.findall(r"verdicts strong\.\w+ \{ color: (#[0-9a-f]{6})", style)
+    assert len(signs) == 3
     for text in [colours["ink"], colours["soft"], colours["link"], *signs]:
         for behind in ("#ffffff", colours["wash"]):
             assert contrast(text, behind) >= 4.5

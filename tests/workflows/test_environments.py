@@ -43,6 +43,15 @@ def test_recipe_has_every_dependency_and_the_version(workflows, needed):
     assert asked == needed
 
 
+def test_citation_and_changelog_name_the_version():
+    import genolstm
+
+    cited = yaml.safe_load((TOP / "CITATION.cff").read_text())
+    assert cited["version"] == genolstm.__version__
+    heading = re.search(r"^## (\S+)", (TOP / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1]
+    assert heading == genolstm.__version__
+
+
 def built_from():
     """What the wheel is made of, by pyproject.toml."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text())

@@ -1,0 +1,103 @@
+"""What a file says first: its verdict and the size of the effect, a sentence each."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from genolstm.store.comparison import comparison_in
+from genolstm.store.prediction import PredictedTarget, prediction_in
+from genolstm.store.schema import Kind
+
+FIRST_PART = ("test", "scored", "valid")  # whose bits lead: the first that was measured
+
+
+def headlines(file: h5py.File, path: Path) -> list[str]:
+    """Sentences on what was found, the most important first; [] for files that only hold data."""
+    match file.attrs["kind"]:
+        case Kind.CHECKPOINT | Kind.SCORE as kind:
+            found = _bits(file["bits" if kind == Kind.CHECKPOINT else "parts"])
+        case Kind.PROBE:
+            found = [_probed(target, file[target]) for target in file if target != "contigs"]
+        case Kind.PREDICTION:
+            found = [_predicted(each) for each in prediction_in(file, path).targets]
+        case Kind.METHYLATION:
+            found = _half_life(file)
+        case Kind.STUDY:
+            found = [f"{name}: {file[name].attrs['conclusion']}" for name in file]
+        case Kind.COMPARISON:
+            found = _compared(file)
+        case _:
+            found = []
+    return found
+
+
+def _bits(parts: h5py.Group) -> list[str]:
+    names = list(parts["part"].asstr()[()])
+    row = next((names.index(name) for name in FIRST_PART if name in names), None)
+    if row is None or not np.isfinite(parts["model"][row]):
+        return []
+    model, orders = parts["model"][row], parts["markov_by_order"][row]
+    lines = {
+        f"Markov of order {orders.argmin()}": orders.min(),
+        "interpolated Markov": parts["markov_interpolated"][row],
+    }
+    best = min(lines, key=lambda name: lines[name])
+    side = "below" if model < lines[best] else "above"
+    return [
+        f"{names[row]}: {model:.4f} bits/base, {abs(model - lines[best]):.4f} {side} the best line ({best},"
+        f" {lines[best]:.4f})"
+    ]
+
+
+def _probed(target: str, group: h5py.Group) -> str:
+    """Verdict of a target, 'worse' where the whole interval of its difference lies below zero."""
+    verdict, control = str(group.attrs["verdict"]), str(group.attrs["best_control"])
+    ranked = str(group.attrs.get("ranked", "auprc"))
+    differences = list(group["differences/control"].asstr()[()])
+    if control not in differences:
+        return f"{target}: {verdict}"
+    value, low, high = (group[f"differences/{end}"][differences.index(control)] for end in ("value", "low", "high"))
+    features, scores = (list(group[f"scores/{name}"].asstr()[()]) for name in ("features", "score"))
+    sides = [group["scores/value"][features.index(name), scores.index(ranked)] for name in ("trained", control)]
+    word = "worse" if verdict == "no gain" and high < 0 else verdict
+    return (
+        f"{target}: {word}; {value:+.3f} [{low:+.3f}, {high:+.3f}] {ranked.upper()} of the trained states against the"
+        f" strongest control ({control}): {sides[0]:.3f} against {sides[1]:.3f}"
+    )
+
+
+def _predicted(target: PredictedTarget) -> str:
+    """AUPRC over all candidates of the contigs that nothing was fitted to; their number where there are no labels."""
+    row = next((each for each in target.judged if each.group == "all held out"), None)
+    if row is None:
+        return f"{target.name}: {target.count:,} candidates, not held against labels"
+    ends = f" [{row.low:.3f}, {row.high:.3f}]" if np.isfinite(row.low) else ""
+    return (
+        f"{target.name}: AUPRC {row.auprc:.3f}{ends} on held-out contigs, {row.positive:,} true of"
+        f" {row.candidates:,} candidates ({row.positive / row.candidates:.2%}, the chance level)"
+    )
+
+
+def _half_life(file: h5py.File) -> list[str]:
+    unit = str(file.attrs["unit"])
+    values = file[f"sites/half_life_{unit}"][()]
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return ["no site has a half-life that its reads tell"] if values.size else []
+    return [f"median half-life {np.median(known):.3g} {unit} over {known.size:,} of {values.size:,} sites"]
+
+
+def _compared(file: h5py.File) -> list[str]:
+    rows = comparison_in(file).differences
+    told = [row.verdict for row in rows]
+    lines = []
+    if rows:
+        value, low, high = rows[0].estimate
+        lines.append(
+            f"{rows[0].target}, {rows[0].measure}: {rows[0].one} less {rows[0].other}"
+            f" {value:+.4f} [{low:+.4f}, {high:+.4f}], {rows[0].verdict}"
+        )
+    if len(rows) > 1:
+        lines.append("all differences: " + ", ".join(f"{told.count(word)} {word}" for word in dict.fromkeys(told)))
+    return lines
