@@ -40,9 +40,9 @@ def motif_picture(target: str, motifs: Sequence[Motif]) -> Picture:
     return Picture(
         target,
         f"{shortened(target)}: {told}",
-        "Logos, in bits of information, from sites of one half of the places, in reading direction. Enrichment is log2 of"
-        " the fraction with the motif around the places of the other half over that around places of like composition,"
-        f" with 95 % intervals of a bootstrap over blocks of genome: n = {motifs[0].seqlets:,} places,"
+        "Logos, in bits of information, from sites of one half of the places, in reading direction. Enrichment is log2"
+        " of the fraction with the motif around the places of the other half over that around places of like"
+        f" composition, with 95 % intervals of a bootstrap over blocks of genome: n = {motifs[0].seqlets:,} places,"
         f" {motifs[0].background:,} matched. All are significant after Holm's correction.",
         f"Sequence logos of {rows} motifs: {told}.",
         figure,
