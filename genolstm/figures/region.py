@@ -76,7 +76,7 @@ def region_picture(paths: Sequence[Path], region: Region, features: Sequence[Fea
     grid[-1].set_xlabel(f"position in {shortened(region.contig, 40)} (bp)")
     colours = {name: colour for panel in panels for name, colour in panel.colours.items()}
     handles = [*(Line2D([], [], color=colour, label=plain(name)) for name, colour in colours.items()),
-               *gene_handles(features)]  # fmt: skip
+               *gene_handles(features, region.start, region.end)]  # fmt: skip
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     return Picture(
         "region",
