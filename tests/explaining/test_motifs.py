@@ -133,7 +133,7 @@ def test_too_few_places_are_refused(genome_of):
 
 
 def test_evidence_of_a_probe_is_of_each_target_and_class_in_reading_direction(genome_of):
-    genome = genome_of({"c": np.arange(3_000) % 4, "d": np.zeros(900)})
+    genome = genome_of({"c": (np.arange(3_000) % 4).astype(np.uint8), "d": np.zeros(900, np.uint8)})
     rows = PredictionRows(
         np.array([0, 0, 1]), np.array([100, 200, 300]), np.array([1, -1, 1], np.int8), np.array([2.0, 1.0, -1.0]),
         np.array([0.9, 0.7, 0.2]),
@@ -159,4 +159,4 @@ def test_evidence_of_a_probe_is_of_each_target_and_class_in_reading_direction(ge
     assert classes[0].position.tolist() == [125, 225, 325]  # the middle of each window
     assert (classes[0].strand == 1).all()
     with pytest.raises(InputError, match="the predictions are on other contigs"):
-        next(evidence_of_prediction(found, genome_of({"c": np.zeros(3_000)})))
+        next(evidence_of_prediction(found, genome_of({"c": np.zeros(3_000, np.uint8)})))
