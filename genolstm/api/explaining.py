@@ -303,9 +303,10 @@ def motifs(source: Result | str | Path, genome: Genome, **settings: Any) -> Moti
 
     Examples
     --------
-    >>> found = gl.motifs(gl.score(gl.load("model.h5"), genome), genome, seqlets=200)
-    >>> [motif.consensus for motif in found.motifs]  # doctest: +SKIP
-    ['TATAAA']
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> found = gl.motifs(gl.score(model, genome), genome, seqlets=300, reach=10)
+    >>> len(found.table()["consensus"]) == len(found.motifs)
+    True
     """
     chosen = MotifSettings.from_json(settings, where="motifs")
     if not isinstance(source, Result):
@@ -343,7 +344,7 @@ def region_figure(region: str, *sources: Result | str | Path, annotation: str | 
     Examples
     --------
     >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
-    >>> drawn = gl.region_figure("chrC:1-60", gl.score(model, genome, region="chrC:1-60"))
+    >>> drawn = gl.region_figure("chrC:1-60", gl.all_snvs(model, genome, "chrC:1-60"))
     >>> len(drawn.axes)
     1
     """

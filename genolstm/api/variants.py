@@ -252,8 +252,8 @@ def score_variants(
     --------
     >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
     >>> found = gl.score_variants(model, genome, "small.vcf")
-    >>> found.labels is None
-    True
+    >>> found.table()["position"], found.labels
+    ([20], None)
     """
     chosen = VariantSettings.from_json(settings, where="score_variants")
     model.check_reads(genome)

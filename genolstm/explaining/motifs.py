@@ -46,7 +46,7 @@ ROUNDS = 5  # of aligning and making again
 LEAST_INFORMATION = 0.15  # bits of a base at either end of a matrix
 PSEUDOCOUNT = 0.5  # of a base, shared by its letters as the background has them
 FEWEST_SITES = 10
-FEWEST_SEQLETS, FEWEST_BLOCKS = 60, 10
+FEWEST_SEQLETS, FEWEST_BLOCKS = 40, 10
 SIGNIFICANT = 0.05
 LOW, HIGH = 2.5, 97.5
 N = DNA.unknown
@@ -103,7 +103,7 @@ def motifs_of_file(source: Path, genome: Genome, settings: MotifSettings) -> lis
     Raises InputError for a file of another kind or another genome, or too few places.
     """
     kind = kind_of(source)
-    if genome.alphabet is not DNA:
+    if genome.alphabet.complement is None:
         raise InputError(f"{genome.path} holds proteins, and motifs are of DNA; name a genome.")
     if kind not in (Kind.SCORE, Kind.PREDICTION):
         raise InputError(
@@ -111,7 +111,10 @@ def motifs_of_file(source: Path, genome: Genome, settings: MotifSettings) -> lis
             " predictions: name one of these."
         )
     if kind is Kind.PREDICTION:
-        return [_of(each, genome, settings) for each in evidence_of_prediction(read_prediction(source), genome)]
+        found = [_of(each, genome, settings) for each in evidence_of_prediction(read_prediction(source), genome)]
+        if not found:
+            raise InputError(f"{source} holds no candidate; predict a longer --region, or with a lower --min-score.")
+        return found
     with open_score(source) as scores:
         return [_of(each, genome, settings) for each in evidence_of_bits(scores, genome)]
 

@@ -114,8 +114,10 @@ def evidence_of_prediction(found: Prediction, genome: Genome) -> Iterator[Eviden
             for name in ("contig", "position", "strand")
         )
         value = np.concatenate([part.value for part in parts])
-        several = {f"{target.name}-{name}": value[:, at] for at, name in enumerate(target.classes) if at}
-        columns = several if value.ndim > 1 else {target.name: value}
+        if value.ndim > 1:
+            columns = {f"{target.name}-{name}": value[:, at] for at, name in enumerate(target.classes) if at}
+        else:
+            columns = {target.name: value}
         bases = int(genome.lengths[np.unique(contig)].sum())
         for name, column in columns.items():
             middle = position + target.width // 2

@@ -45,10 +45,10 @@ def base_axis(axes: Axes) -> None:
 
 def end_axis_at(axes: Axes, end: float) -> None:
     """End the x axis before its limit: no line and no ticks where a last row has no bases. Call it last."""
-    low, _ = axes.get_xlim()
+    low, high = axes.get_xlim()
     axes.spines["bottom"].set_bounds(low, end)
-    ticks = [tick for tick in axes.get_xticks() if low <= tick <= end]
-    axes.set_xticks(ticks)
+    if end < high:
+        axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= end])
 
 
 def interval_rows(

@@ -60,7 +60,7 @@ def _map(file: DependenciesFile) -> Picture:
                 Rectangle((x - side, y - side), 3 * side, 3 * side, fill=False, edgecolor=RED, linewidth=0.7)
             )
     figure.colorbar(image, ax=list(grid.flat), label="change of log2 odds (bits, log)", fraction=0.04, pad=0.02)
-    if handles := gene_handles(features):
+    if handles := gene_handles(features, start, end):
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
     bases = -(-(end - start) // PIXELS)
     drawn = f" Each point is the largest of {bases} x {bases} pairs." if bases > 1 else ""

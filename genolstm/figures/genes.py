@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
@@ -30,7 +31,13 @@ def draw_genes(
     (axes.set_ylim if along_x else axes.set_xlim)(-1, 1)
 
 
-def gene_handles(features: Sequence[Feature]) -> list[Patch]:
-    """Legend of the kinds that are there."""
-    there = {row.kind for row in features}
-    return [Patch(color=colour, label=kind) for kind, colour in COLOURS.items() if kind in there]
+def gene_handles(features: Sequence[Feature], start: int, end: int) -> list[Patch]:
+    """Legend of the kinds that can be seen in [start, end): an exon that is all coding shows no UTR."""
+    order = list(HEIGHTS)
+    seen: set[int] = set()
+    for strand in (1, -1):
+        top = np.full(end - start, -1)
+        for row in sorted((row for row in features if row.strand == strand), key=lambda row: order.index(row.kind)):
+            top[max(row.start - start, 0) : max(row.end - start, 0)] = order.index(row.kind)
+        seen |= set(np.unique(top).tolist())
+    return [Patch(color=colour, label=kind) for kind, colour in COLOURS.items() if order.index(kind) in seen]

@@ -13,7 +13,7 @@ from genolstm.errors import InputError
 from genolstm.figures.axes import base_axis
 from genolstm.figures.genes import draw_genes, gene_handles
 from genolstm.figures.logo import draw_logo, information
-from genolstm.figures.style import BLUE, GREEN, ORANGE, PURPLE, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREEN, ORANGE, PURPLE, RED, Picture, legend_below, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.regions import STRAND_NAMES, Region, Stretches
 from genolstm.store.dependencies import Feature
@@ -76,9 +76,8 @@ def region_picture(paths: Sequence[Path], region: Region, features: Sequence[Fea
     grid[-1].set_xlabel(f"position in {shortened(region.contig, 40)} (bp)")
     colours = {name: colour for panel in panels for name, colour in panel.colours.items()}
     handles = [*(Line2D([], [], color=colour, label=plain(name)) for name, colour in colours.items()),
-               *gene_handles(features)]  # fmt: skip
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8)
+               *gene_handles(features, region.start, region.end)]  # fmt: skip
+    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     return Picture(
         "region",
         f"{place}: {', '.join(panel.label.split(' (')[0] for panel in panels)}{', genes' if features else ''}",

@@ -9,8 +9,9 @@ from Bio import motifs as oracle
 from genolstm.alphabet import DNA, encode, reverse_complement
 from genolstm.errors import InputError
 from genolstm.explaining.motifs import consensus, find_motifs
-from genolstm.explaining.seqlets import Evidence, seqlets_of
+from genolstm.explaining.seqlets import Evidence, evidence_of_prediction, seqlets_of
 from genolstm.settings.explaining import MotifSettings
+from genolstm.store.prediction import PredictedTarget, Prediction, PredictionRows
 from genolstm.writers.motifs import write_jaspar, write_meme
 
 BASES, PLACES = 150_000, 600
@@ -129,3 +130,33 @@ def test_too_few_places_are_refused(genome_of):
     few = Evidence("made", 0, BASES, nothing, position, nothing + 1, rng.random(len(position)))
     with pytest.raises(InputError, match=r"made: 6 places in 1 blocks of 5,000 bases.*give more sequence"):
         found_in(genome, few)
+
+
+def test_evidence_of_a_probe_is_of_each_target_and_class_in_reading_direction(genome_of):
+    genome = genome_of({"c": (np.arange(3_000) % 4).astype(np.uint8), "d": np.zeros(900, np.uint8)})
+    rows = PredictionRows(
+        np.array([0, 0, 1]), np.array([100, 200, 300]), np.array([1, -1, 1], np.int8), np.array([2.0, 1.0, -1.0]),
+        np.array([0.9, 0.7, 0.2]),
+    )  # fmt: skip
+    several = rows._replace(
+        strand=np.zeros(3, np.int8), value=np.arange(9.0).reshape(3, 3), probability=np.full((3, 3), 1 / 3)
+    )
+    found = Prediction(
+        task="t", contigs=("c", "d"), lengths=np.array([3_000, 900]), flags=np.zeros(2, np.uint8), seams={},
+        targets=(
+            PredictedTarget(name="donor", classes=("other", "donor"), width=1, count=3, rows=lambda: iter((rows,))),
+            PredictedTarget(name="state", classes=("a", "b", "c"), width=50, count=3, rows=lambda: iter((several,))),
+            PredictedTarget(name="none", classes=("other", "x"), width=1, count=0, rows=lambda: iter(())),
+        ),
+    )  # fmt: skip
+    donor, *classes = evidence_of_prediction(found, genome)
+    assert (donor.name, donor.core, donor.bases) == ("donor", 0, 3_900)
+    assert (donor.position.tolist(), donor.strand.tolist(), donor.value.tolist()) == (
+        [100, 200, 300], [1, -1, 1], [2, 1, -1]
+    )  # fmt: skip
+    assert [each.name for each in classes] == ["state-b", "state-c"]
+    assert classes[1].value.tolist() == [2, 5, 8]
+    assert classes[0].position.tolist() == [125, 225, 325]  # the middle of each window
+    assert (classes[0].strand == 1).all()
+    with pytest.raises(InputError, match="the predictions are on other contigs"):
+        next(evidence_of_prediction(found, genome_of({"c": np.zeros(3_000, np.uint8)})))
