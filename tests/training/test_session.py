@@ -97,3 +97,18 @@ def test_settings_that_cannot_be_are_one_sentence(given, kind, sentence):
 def test_clusters_are_refused_for_dna(tiny_genome):
     with pytest.raises(UsageError, match="--clusters is for proteins"):
         begin(tiny_genome, SHAPE, dataclasses.replace(SETTINGS, clusters="x.tsv"), device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "rate"),
+    [
+        ("cpu", {"lanes": 128, "chunk": 128}, 3e-3),
+        ("cuda", {}, 4 * 3e-3),  # 128 x 128 is 16 times 16 x 64
+        ("cuda", {"lanes": 4, "chunk": 16}, 3e-3),
+        ("cuda", {"lanes": 4096}, 8 * 3e-3),
+        ("cuda", {"learning_rate": 1e-3}, 1e-3),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_on_a_gpu_unless_given(device, given, rate):
+    _, settings = settings_from(given, torch.device(device), where="a test")
+    assert settings.learning_rate == pytest.approx(rate)
