@@ -8,8 +8,8 @@ import typer
 from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, ResultOptions, refuse_all
-from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
-from genolstm.settings.reading import EmbedSettings, StreamSettings
+from genolstm.cli.terminal import ProgressLine, Task, log, report_format, report_memory
+from genolstm.settings.reading import EmbedSettings, FormatSettings
 
 
 @command()
@@ -21,7 +21,7 @@ def embed(
     ],
     output: Output,
     kept: EmbedSettings,
-    settings: StreamSettings,
+    settings: FormatSettings,
     given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -64,6 +64,7 @@ def embed(
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        report_format(reader.model)
         embedding = embed_sites(reader, bed, kept, bed_name=str(sites), folder=output.parent)
         if not ranks.is_main_process:
             hand_over(embedding, ranks, output)

@@ -197,6 +197,8 @@ def _report(findings: "Findings", records: "Records", output: Path, task: Task) 
         _log_curve(summary["memory"])
     if findings.edges:
         _log_edges(summary["edges"])
+    if findings.lyapunov:
+        _log_lyapunov(summary["lyapunov"])
     seams = findings.seams.to_json()
     log.info(
         "%d seams: states differed by up to %.2g; %d read again, then by up to %.2g", seams["count"],
@@ -229,6 +231,17 @@ def _log_curve(memory: dict[str, Any]) -> None:
         log.info(
             "  K from %s on left out: no stretch is so long, or --memory-bases is too few", f"{memory['skipped'][0]:,}"
         )
+
+
+def _log_lyapunov(found: dict[str, Any]) -> None:
+    """Log the exponent of the whole state: what a difference between two pasts shrinks to, whatever unit holds it."""
+    shrinks = (
+        "does not shrink" if found["memory_bases"] is None else f"shrinks e-fold in {found['memory_bases']:,.0f} bases"
+    )
+    log.info(
+        "Lyapunov exponent of the whole state %.3g per base (%.3g to %.3g at %d places of %s bases): a difference %s",
+        *found["exponent"], found["places"], f"{found['bases']:,}", shrinks,
+    )  # fmt: skip
 
 
 def _log_edges(edges: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from genolstm.cli.options import (
     refuse_all,
 )
 from genolstm.cli.recall_report import recall_lines, recall_summary
-from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
+from genolstm.cli.terminal import ProgressLine, Task, log, report_format, report_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
 from genolstm.settings.reading import FormatSettings
@@ -119,6 +119,7 @@ def score(
     with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        report_format(reader.model)
         tables = score_genome(
             reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed,
             probabilities=bool(tracks), recall=plan,

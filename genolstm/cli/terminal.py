@@ -20,6 +20,7 @@ from genolstm.settings.environment import process_count, whole_number
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
+    from genolstm.model import NextSymbolModel
     from genolstm.ranks import Ranks
     from genolstm.settings.model import ModelSettings
 
@@ -262,6 +263,25 @@ def _bar(label: str) -> tuple[Any, Any]:
     task = bar.add_task(label, total=1.0, text="")
     bar.start()
     return bar, task
+
+
+def report_format(model: "NextSymbolModel") -> None:
+    """Say that a number format coarser than fp32 is read in, and how fast that is here; warn where it is slower."""
+    from genolstm.bench.memory_check import speed_of_format
+    from genolstm.settings.train import Precision
+
+    if model.precision is Precision.FP32:
+        return
+    speed = speed_of_format(model)
+    if speed < 1:
+        log.warning(
+            "this processor reads in %s %.1f times slower than in fp32; leave --precision out", model.precision,
+            1 / speed,
+        )  # fmt: skip
+    log.info(
+        "reading in %s, %.1f times as fast as in fp32 here: good for means; a single base, and a unit's state, may be"
+        " off", model.precision, speed,
+    )  # fmt: skip
 
 
 def report_memory(seams: Mapping[str, float]) -> None:

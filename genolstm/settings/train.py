@@ -10,6 +10,8 @@ from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.record import Settings
 
+LOOK_FRACTION = 0.02  # of a training's symbols in one validation: reading takes a third of a step's time, or less
+LEAST_LOOK = 20_000  # symbols of a validation; the same ones each time, so that even few show which is better
 CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
 
 
@@ -130,10 +132,9 @@ class TrainSettings(Settings):
     fold: int = option(0, "With --folds: train the model of this fold alone, counted from 1; 0: of every one.", min=0)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
-    @property
-    def look_bases(self) -> int:
-        """Symbols of one validation: fewer in a short training, which validations would otherwise outlast."""
-        return min(self.valid_bases, max(100_000, self.bases // 50)) if self.bases else self.valid_bases
+    def look_bases(self, expected: int) -> int:
+        """Symbols of one validation, so that all take a small part of the training's time. expected : symbols of it."""
+        return min(self.valid_bases, max(LEAST_LOOK, round(LOOK_FRACTION * expected)))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", Precision(self.precision))

@@ -506,6 +506,11 @@ GATES = (
     Dataset("windows/contig", ("windows",), "int32", "index", "where functional memory was measured", required=False),
     Dataset("windows/start", ("windows",), "int64", "bp", "0-based start", required=False),
     Dataset("windows/end", ("windows",), "int64", "bp", "half-open end", required=False),
+    Dataset("lyapunov/contig", ("places",), "int32", "index", "contig of each place measured", required=False),
+    Dataset("lyapunov/position", ("places",), "int64", "bp", "0-based, where measuring began", required=False),
+    Dataset(
+        "lyapunov/exponent", ("places",), "float64", "1/bp", "largest, of the whole state; below 0 it forgets", False
+    ),
     Dataset("edges/kind", ("tests",), "string", "", "kind of boundary", required=False),
     Dataset("edges/direction", ("tests",), "string", "", "into or out of the feature, as it is read", required=False),
     Dataset("edges/layer", ("tests",), "int32", "", "from 0", required=False),

@@ -24,6 +24,7 @@ from genolstm.stream.sharding import own_pieces, owners_of, seams_of_all, warmup
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 ESTIMATE_BURN_IN = 1024  # of an estimate, which trades the last thousandths of a bit for speed
+BURN_INS_A_LANE = 4  # of an estimate
 
 
 @torch.inference_mode()
@@ -89,8 +90,10 @@ def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None
     known = torch.zeros((), dtype=torch.int64, device=nats.device)
     read = 0
     if symbols is not None:
+        # lanes that each read a few burn-ins, or little of what is read would count
+        lanes = min(reader.settings.lanes, max(1, symbols // (BURN_INS_A_LANE * ESTIMATE_BURN_IN)))
         short = dataclasses.replace(
-            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False
+            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False, lanes=lanes
         )
         reader = dataclasses.replace(reader, settings=short)
     for block in read_stretches(reader, stretches):

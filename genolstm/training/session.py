@@ -149,15 +149,25 @@ class TrainingSession:
         """Measure of the validation part, in bits per known symbol; None where there is none."""
         if Part.VALID not in self.held_out:
             return None
-        run, valid = self.run, self.split.of(Part.VALID)
+        run, valid, symbols = self.run, self.split.of(Part.VALID), 0
+        stream = StreamSettings(precision=run.settings.precision).suited(run.sums.device.type)
+        reader = GenomeReader(run.model, self.genome, stream)
 
         def validate() -> float:
+            nonlocal symbols
             bits = 0.0
             if run.ranks.is_main_process:
-                bits = mean_bits(self._reader, valid, symbols=run.settings.look_bases)[0]
+                symbols = symbols or run.settings.look_bases(self._expected_bases)  # all validations read the same
+                bits = mean_bits(reader, valid, symbols=symbols)[0]
             return run.ranks.from_main(bits)
 
         return validate
+
+    @property
+    def _expected_bases(self) -> int:
+        """Symbols of the whole training: as many as were asked for, or as its minutes will hold at the pace so far."""
+        settings = self.run.settings
+        return round(self.run.progress.bases / self.fraction_done) if settings.minutes else settings.bases
 
     @property
     def _reader(self) -> GenomeReader:
