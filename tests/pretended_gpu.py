@@ -16,6 +16,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from genolstm.cells.memory import MemoryCell
+
 RECURRENT = {"lstm", "gru", "rnn_tanh"}
 COPIES = {"copy_", "_to_copy"}
 INDEXING = {"index", "index_put_", "_index_put_impl_"}
@@ -102,6 +104,7 @@ class PretendedGpu:
             stack.enter_context(mock.patch.object(torch, "is_autocast_enabled", self._casts(torch.is_autocast_enabled)))
             grouped = self._grouped(torch._C._group_tensors_by_device_and_dtype)
             stack.enter_context(mock.patch.object(torch._C, "_group_tensors_by_device_and_dtype", grouped))
+            stack.enter_context(mock.patch.object(MemoryCell, "forward", self._stepped(MemoryCell.forward)))
             stack.enter_context(_Calls(self))
             stack.enter_context(_Kernels(self))
             yield self
@@ -175,7 +178,29 @@ class PretendedGpu:
             self.formats["tf32"] += 1
             return rounded_recurrence(name, signal, state, weights)
         self.formats[signal.dtype] += 1
-        return function(*arguments)
+        return function(*arguments) if torch.is_grad_enabled() else self.as_one_kernel(function, arguments)
+
+    def as_one_kernel(self, function, arguments):
+        """Run what needs no gradients without looking at each of its steps; its tensors must all be here."""
+        if any(not self.holds(each) for each in _tensors(arguments)):
+            raise Refused("expected all tensors to be on the same device")
+        with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
+            answer = function(*arguments)
+        for each in _tensors(answer):
+            self.mark(each)
+        self.counts["kernels"] += 1
+        return answer
+
+    def _stepped(self, real):
+        """A cell that reads step by step: its steps are looked at where there are gradients, which is slow."""
+
+        def forward(cell, *arguments, **options):
+            given = [*cell.parameters(), *arguments]
+            if torch.is_grad_enabled() or not any(self.holds(each) for each in _tensors(given)):
+                return real(cell, *arguments, **options)
+            return self.as_one_kernel(lambda *_: real(cell, *arguments, **options), given)
+
+        return forward
 
 
 class _Kernels(TorchDispatchMode):

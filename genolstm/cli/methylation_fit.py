@@ -74,7 +74,7 @@ def fit(
     A nascent strand gains methylation as m(t) = g (1 - exp(-k t)); its half-life is ln 2 / k. Intervals are by profile
     likelihood (site) or of the posterior (pooled); flags mark CpGs whose reads do not determine k or g. k is sought
     from --rate-low to --rate-high, by default the grid of the published chr21 fit, 0.01 to 10 per hour: widen it for
-    other clocks.
+    other clocks. Both fits are made on the CPU, with or without a GPU.
 
     Example: genolstm methylation fit counts.h5 --times 0,1,4,16 --time-offset 0.5 -o fit.h5 --table fit.tsv
     """

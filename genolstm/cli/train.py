@@ -65,8 +65,8 @@ def train(
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
     SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on (in place of
     --from, where that was given).
-    On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
-    differently, and trains another model of about the same bits.
+    On the same CPU the same command trains the same model to the bit; another CPU or number of threads, and a GPU from
+    run to run, may round differently, and train another model of about the same bits.
     With --recall the test part is scored once more, by the network mixed with copies and counts of what was read
     before; the model file records it, and 'genolstm score' tells what recall is.
 

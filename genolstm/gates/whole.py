@@ -21,7 +21,7 @@ from genolstm.gates.resets import resets_along, threshold_of
 from genolstm.gates.sums import LayerStatistics, statistics_of
 from genolstm.gates.tracks import PAGE, Pages
 from genolstm.ranks import ALONE
-from genolstm.regions import Region
+from genolstm.regions import N_STRANDS, Region
 from genolstm.seeds import spawn
 from genolstm.settings.reading import GatesSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -180,12 +180,19 @@ def _forget_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int
 
 def _reset_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int], NDArray[np.int64]]:
     """Positions of the resets of one stretch, strand and layer, ascending."""
-    columns = {name: file.reset_column(name) for name in ("layer", "contig", "start", "strand")}
+    columns = {name: file.reset_column(name).astype(np.int64) for name in ("layer", "contig", "start", "strand")}
+
+    def group(layer: Any, strand: Any, contig: Any) -> Any:  # noqa: ANN401  (numbers, or arrays of them)
+        return (layer * N_STRANDS + strand) * len(file.contigs) + contig
+
+    groups = group(columns["layer"], (1 - columns["strand"]) // 2, columns["contig"])
+    order = np.lexsort((columns["start"], groups))
+    start, groups = columns["start"][order], groups[order]
 
     def read(stretch: int, strand: int, layer: int) -> NDArray[np.int64]:
-        mine = (columns["layer"] == layer) & (columns["strand"] == 1 - 2 * strand)
-        mine &= columns["contig"] == plan.stretches.contig[stretch]
-        return np.sort(columns["start"][mine]).astype(np.int64)
+        mine = group(layer, strand, int(plan.stretches.contig[stretch]))
+        found: NDArray[np.int64] = start[slice(*np.searchsorted(groups, (mine, mine + 1)))]
+        return found
 
     return read
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.along_genome import Calibration, ContigBits, Sink, contig_bits, score_along, slabs, starts_of
+from genolstm.scoring.along_genome import (
+    Calibration,
+    ContigBits,
+    Sink,
+    contig_bits,
+    read_ahead,
+    score_along,
+    slabs,
+    starts_of,
+)
 from genolstm.scoring.beside_markov import (
     BlockBits,
     crossfitted_by_block,
@@ -171,13 +180,14 @@ def _standing(seen: Seen, where: Stretches) -> str:
 def _by_block(file: ScoreFile, scored: Stretches, wanted: Stretches, grid: Grid) -> BlockBits:
     """Sums of the bits of some of the scored stretches, both strands, in the blocks of a grid."""
     bits, symbols = np.zeros(grid.blocks), np.zeros(grid.blocks, dtype=np.int64)
+    read = read_ahead(file.read, scored.bases)
     for contig, first, start, end in slabs(scored):
-        mine = wanted.contig == contig
+        mine = slice(*np.searchsorted(wanted.contig, (contig, contig + 1)))
         for low, high in zip(wanted.start[mine].tolist(), wanted.end[mine].tolist(), strict=True):
             from_, to = max(low, start), min(high, end)
             for block, begin, stop in grid.cut(contig, from_, to) if from_ < to else ():
                 for strand in range(file.strands):
-                    values = file.read(strand, first + begin - start, first + stop - start).astype(np.float64)
+                    values = read(strand, first + begin - start, first + stop - start).astype(np.float64)
                     known = ~np.isnan(values)
                     bits[block] += values[known].sum()
                     symbols[block] += np.count_nonzero(known)

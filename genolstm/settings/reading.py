@@ -59,8 +59,6 @@ class StreamSettings(Settings):
         if not 0 < self.tolerance < math.inf:
             raise UsageError(f"tolerance must be above 0, not {self.tolerance}.")
         object.__setattr__(self, "precision", Precision(self.precision))
-        if self.precision not in SEAM_TOLERANCE:
-            raise UsageError(f"nothing is read in {self.precision}; choose one of {', '.join(SEAM_TOLERANCE)}.")
         if self.precision is not Precision.FP32:
             object.__setattr__(self, "tolerance", max(self.tolerance, SEAM_TOLERANCE[self.precision]))
 

@@ -15,6 +15,19 @@ LEAST_LOOK = 20_000  # symbols of a validation; the same ones each time, so that
 CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
 
 
+LARGEST_RATE_FACTOR = 8.0  # the largest that was tried
+
+
+def rate_factor(lanes: int, chunk: int) -> float:
+    """How many times the default learning rate suits a large batch: the root of its size over the default's.
+
+    Gradients of a larger batch are less noisy; of Adam the rate goes with the square root (Malladi et al. 2022, "On the
+    SDEs and scaling rules for adaptive gradient algorithms", NeurIPS).
+    """
+    size = lanes * chunk / (TrainSettings.lanes * TrainSettings.chunk)
+    return min(LARGEST_RATE_FACTOR, max(1.0, math.sqrt(size)))
+
+
 class DeviceName(StrEnum):
     """Where to compute."""
 
@@ -88,7 +101,9 @@ class TrainSettings(Settings):
         shown="40M",
     )
     minutes: float = option(0.0, "Stop after this long; 0 for no such limit.", min=0)
-    learning_rate: float = option(3e-3, "Peak learning rate of AdamW.", "--lr")
+    learning_rate: float = option(
+        3e-3, "Peak learning rate of AdamW; on a GPU raised with the root of lanes x chunk, unless given.", "--lr"
+    )
     warmup_share: float = 0.02
     final_share: float = 0.02  # the cosine ends at this fraction of the peak learning rate
     weight_decay: float = 0.01

@@ -104,11 +104,13 @@ class GatesFile:
                 yield self.contigs[self.contig[place]], start, end, mean
 
     def add_resets(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
-        """Add rows to the table of resets."""
+        """Add rows to the table of resets; many at a time, for each call takes a millisecond."""
         group = self.file["resets"]
         for name, values in columns.items():
-            group[name].resize(len(group[name]) + len(values), axis=0)
-            group[name][len(group[name]) - len(values) :] = values
+            column = group[name]
+            rows = len(column)
+            column.resize(rows + len(values), axis=0)
+            column[rows:] = values
 
     def reset_column(self, name: str) -> NDArray[np.generic]:
         """One column of the table of resets so far, [n]."""

@@ -28,7 +28,7 @@ from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.recall import RecallSettings
-from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, Precision, TrainSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings, rate_factor
 from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
 from genolstm.store.joined_genome import members_of
@@ -75,7 +75,7 @@ def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str)
 def suited(
     model: ModelSettings, settings: TrainSettings, size: Size | None, given: Container[str], device: torch.device
 ) -> tuple[ModelSettings, TrainSettings]:
-    """Settings of a new training: shape, lanes and chunk that were not given follow the named size and the device.
+    """Settings of a new training: shape, lanes, chunk and learning rate follow size and device where not given.
 
     given : names of the settings that were given.   Raises UsageError for a weight of tasks where there are none.
     """
@@ -94,6 +94,8 @@ def suited(
             lanes=settings.lanes if "lanes" in given else CUDA_LANES,
             chunk=settings.chunk if "chunk" in given else CUDA_CHUNK,
         )
+        factor = 1.0 if "learning_rate" in given else rate_factor(settings.lanes, settings.chunk)
+        settings = dataclasses.replace(settings, learning_rate=factor * settings.learning_rate)
     return model, settings
 
 
@@ -148,9 +150,8 @@ class TrainingSession:
         if Part.VALID not in self.held_out:
             return None
         run, valid, symbols = self.run, self.split.of(Part.VALID), 0
-        # in the format of the training's own passes, where it is one that reading has
-        format_ = Precision.BF16 if run.settings.precision is Precision.BF16 else Precision.FP32
-        reader = GenomeReader(run.model, self.genome, StreamSettings(precision=format_))
+        stream = StreamSettings(precision=run.settings.precision).suited(run.sums.device.type)
+        reader = GenomeReader(run.model, self.genome, stream)
 
         def validate() -> float:
             nonlocal symbols

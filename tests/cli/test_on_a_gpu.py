@@ -173,3 +173,12 @@ def test_a_gpu_that_is_too_small_is_told_with_what_fits(
     assert "0.0 GB are free on cuda; it fits with --lanes" in ended.err
     assert gpu.device.type == "cuda"
     assert not list(tmp_path.iterdir())
+
+
+def test_training_on_proteins_with_further_tasks(ran, run, tmp_path):
+    rng = np.random.default_rng(1)
+    chains = ("".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60 + each)) for each in range(40))
+    (tmp_path / "p.fa").write_text("".join(f">p{number}\n{chain}\n" for number, chain in enumerate(chains)))
+    assert run("ingest", tmp_path / "p.fa", "-o", tmp_path / "p.h5", "--alphabet", "protein", "-q").code == 0
+    told = ran("train", tmp_path / "p.h5", "-o", tmp_path / "m.h5", *SIZE, "--multitask", "charge,hydropathy")
+    assert np.isfinite(told["bits_per_base"]["valid"])
