@@ -17,13 +17,13 @@ def contrast_picture(compared: Compared, settings: ContrastSettings) -> Picture:
     found, (one, two) = compared.found, compared.names
     shown = np.argsort(found.p, kind="stable")[:SHOWN]
     figure = new_figure(9.6, 3.6 + ROW_INCHES * len(shown) + 1.0)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.4, ROW_INCHES * len(shown) + 1.0])
+    grid = figure.subplots(2, 2, height_ratios=[3.4, ROW_INCHES * len(shown) + 1.0])
     gates = (
         (found.rate, 1 / np.log(2), f"log2 of k, {two} over {one}"),
         (found.steady, 1.0, f"g, {two} less {one}"),
     )
     told = []
-    for axes, (gate, unit, label) in zip(upper.subplots(1, 2), gates, strict=True):
+    for axes, (gate, unit, label) in zip(grid[0], gates, strict=True):
         sure = gate.q <= settings.fdr
         height = -np.log10(np.maximum(gate.p, LEAST_P))
         for chosen, colour in ((~sure, GREY), (sure, ORANGE)):
@@ -37,7 +37,7 @@ def contrast_picture(compared: Compared, settings: ContrastSettings) -> Picture:
         told.append(int(sure.sum()))
     contigs, start = compared.place[0][1], np.asarray(compared.place[1][1])
     names = [f"{plain(str(contigs[row]), 20)}:{start[row] + 1:,}" for row in shown.tolist()]
-    for place, (axes, (gate, unit, label)) in enumerate(zip(lower.subplots(1, 2), gates, strict=True)):
+    for place, (axes, (gate, unit, label)) in enumerate(zip(grid[1], gates, strict=True)):
         rows = [(unit * gate.value[row], unit * gate.low[row], unit * gate.high[row]) for row in shown.tolist()]
         colours = [ORANGE if gate.q[row] <= settings.fdr else BLUE for row in shown.tolist()]
         interval_rows(axes, names if place == 0 else [""] * len(names), rows, colours=colours, zero=True)

@@ -90,14 +90,14 @@ def contrast(first: GroupReads, second: GroupReads, names: tuple[str, str]) -> C
     logs = [(np.log(fit.rate), np.log(fit.rate_low), np.log(fit.rate_high)) for fit in fits]
     ends = [(fit.steady, fit.steady_low, fit.steady_high) for fit in fits]
     return Contrast(
-        rows=rows, first=fits[0], second=fits[1], rate=_difference(*logs, p_rate), steady=_difference(*ends, p_steady),
+        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate), steady=_difference(ends, p_steady),
         p=p, q=false_discovery_control(p), dispersion=dispersion,
     )  # fmt: skip
 
 
-def _difference(first: tuple[Floats, Floats, Floats], second: tuple[Floats, Floats, Floats], p: Floats) -> Difference:
+def _difference(both: list[tuple[Floats, Floats, Floats]], p: Floats) -> Difference:
     """Difference with an interval from those of both (MOVER, Zou & Donner 2008)."""
-    (one, one_low, one_high), (two, two_low, two_high) = first, second
+    (one, one_low, one_high), (two, two_low, two_high) = both
     value = two - one
     return Difference(
         value,
@@ -165,4 +165,5 @@ def region_sums(
     base = intervals.contig.astype(np.int64) * wide
     begin, end = (np.searchsorted(place, base + ends) for ends in (intervals.start, intervals.end))
     sums = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(values, axis=0, dtype=np.int64)])
-    return (sums[end] - sums[begin]).astype(np.int32)
+    inside: NDArray[np.int32] = (sums[end] - sums[begin]).astype(np.int32)
+    return inside

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import genolstm as gl
 from genolstm.store.counts import read_counts
 from genolstm.store.methylation import read_methylation
 
@@ -57,6 +58,8 @@ def test_groups_are_compared_at_sites_and_over_regions(run, samples, tmp_path):
     assert np.median([float(row["log2_rate_ratio"]) for row in rows]) == pytest.approx(np.log2(10), abs=0.6)
     assert np.median([float(row["half_life_hours_old"]) for row in rows]) == pytest.approx(np.log(2) / 0.3, rel=0.3)
     assert figure.read_text().startswith("<?xml")
+    by_door = gl.compare_methylation(samples, time_offset=0.5)
+    assert [f"{value:.6g}" for value in by_door["q"]] == [row["q"] for row in rows]
     bed = tmp_path / "r.bed"
     bed.write_text("I\t0\t1000\tfirst\nI\t1000\t2000\tsecond\nI\t500\t1500\toverlapping\n")
     told = json.loads(run(*base, "-o", output, "-f", "--regions", bed, "--json").out)
