@@ -20,12 +20,13 @@ from genolstm.methylation.pooled import ReadProbabilities, SitePosterior, predic
 from genolstm.methylation.scatter import grid_log_likelihood, paired
 from genolstm.settings.methylation import KineticForm, MethylationSettings, ReadLikelihood, number_or_estimate
 
-STRETCH, OVERLAP = 10_000, 500  # CpGs whose grids are held at once, and beyond their ends
+STRETCH, OVERLAP = 4_000, 250  # CpGs whose grids are held at once, and beyond their ends
 PRIOR_SITES, PRIOR_ROUNDS = 20_000, 60  # CpGs and rounds of EM from which the prior of all CpGs is learned
 CHOSEN_SITES, CHOSEN_PIECES, CHOSEN_ROUNDS = 2_000, 5, 10  # CpGs, in so many stretches, that choose what is shared
 DISPERSIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 DISTANCES_BP = (100.0, 400.0, 1500.0)
 WEIGHTS = (0.03, 0.1, 0.3)  # of one neighbour's weight that the prior of all CpGs has beside the neighbours
+EM_ROWS = 512  # CpGs whose weights are held at once in a round of EM: they stay in the processor's cache
 Float32s = NDArray[np.float32]
 
 
@@ -84,7 +85,10 @@ def learned_prior(likely: Float32s, rounds: int) -> Float32s:
     """Weights of the grid that make the reads of all CpGs most likely, by EM from even ones; [G]."""
     prior = np.full(likely.shape[1], 1 / likely.shape[1], dtype=np.float32)
     for _ in range(rounds):
-        prior = normal(likely * prior).mean(axis=0)
+        total = np.zeros(likely.shape[1])
+        for first in range(0, len(likely), EM_ROWS):
+            total += normal(likely[first : first + EM_ROWS] * prior).sum(axis=0)
+        prior = (total / len(likely)).astype(np.float32)
     return prior
 
 
