@@ -104,7 +104,7 @@ class MethylationSettings(Settings):
     )
     form: KineticForm = option(
         KineticForm.AUTO,
-        "Course: single; lag; two-pools; ages or rates (spread over molecules); auto: by evidence, kinetic model only.",
+        "Course: single; lag; two-pools; ages or rates (of molecules); auto: rates for the kinetic model, else single.",
     )
     times: tuple[float, ...] = option(
         (), "Time of each sample, as 0,1,4,16; needed without --samples.", read=_parse_own_times
