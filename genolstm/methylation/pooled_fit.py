@@ -24,7 +24,9 @@ def summarise(
 ) -> tuple[SiteFit, Posterior]:
     """Posterior medians of k and g with their intervals, and equally likely draws that predict other times.
 
-    Every CpG has them, with reads or without. posteriors : of all CpGs, in pieces.   covered : int [N, T].   draws_kept : of each CpG.
+    Every CpG has them, with reads or without.
+
+    posteriors : of all CpGs, in pieces.   covered : int [N, T].   draws_kept : of each CpG.
     log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they predicted them.
     """
     count = len(covered)
