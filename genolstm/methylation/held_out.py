@@ -233,18 +233,17 @@ def _pooled(
 
 
 def _kinetic(training: Training, settings: MethylationSettings, *, each_form: bool) -> dict[str, Floats]:
-    """The kinetic model, its gates alone, and gates alone under every form."""
+    """The kinetic model, its gates alone, and the model under every other form."""
     reads, own_samples = training.reads, _same_ages(training)
     model = gate_model(reads, training.elapsed, settings)
     predicted = kinetic_probabilities(model, reads, training.asked, own_samples=own_samples)
-    found = {}
+    found = {"kinetic_gates": predicted.gates, "kinetic": predicted.reads}
     for form in FORMS if each_form else ():
-        other = model
         if form is not model.course.form:
             other = gate_model(reads, training.elapsed, replace(settings, form=form))
-        by_form = kinetic_probabilities(other, reads, training.asked, own_samples=False)
-        found[f"kinetic_gates {form}"] = by_form.gates
-    return {"kinetic_gates": predicted.gates, **found, "kinetic": predicted.reads}
+            by_form = kinetic_probabilities(other, reads, training.asked, own_samples=own_samples)
+            found[f"kinetic {form}"] = by_form.reads
+    return found
 
 
 def _same_ages(training: Training) -> bool:

@@ -75,12 +75,14 @@ class PooledModel:
 class SitePosterior(NamedTuple):
     """Posterior of some CpGs. rows : int64 [n].   prior, posterior : [n, G].   dispersion : rho, or None.
 
+    other_times : [n, G], weights of the grid that predict times without a sample.
     evidence : [n], log-likelihood of the CpG's own reads under the prior.
     """
 
     rows: Tensor
     prior: Tensor
     posterior: Tensor
+    other_times: Tensor
     evidence: Tensor
     dispersion: Tensor | None
 
@@ -190,13 +192,15 @@ def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> It
                 likely = grid_log_likelihood(model.counts, rows[own], model.probability, dispersion)
                 together = prior + likely
                 evidence = torch.logsumexp(together, dim=-1)
-                yield SitePosterior(rows[own], prior.exp(), torch.softmax(together, dim=-1), evidence, dispersion)
+                weights = torch.softmax(together, dim=-1)
+                yield SitePosterior(rows[own], prior.exp(), weights, weights, evidence, dispersion)
 
 
 class ReadProbabilities(NamedTuple):
-    """Probability that a read of each CpG at each age is methylated, [N, A]: by gates alone, and with overdispersion.
+    """Probability that a read of each CpG at each age is methylated, [N, A].
 
-    The two are the same for binomial reads, and at ages that are not those of the samples.
+    gates : by the posterior mean of the state.   reads : what is predicted: with overdispersion, where the ages are
+    those of the samples and reads are not binomial; by the weights for other times, where they are not.
     """
 
     gates: Floats
@@ -217,14 +221,18 @@ def predicted_reads(
     """Prediction by posteriors of all CpGs; probability : [G, A], of a methylated read at each grid point."""
     at = torch.from_numpy(probability.astype(np.float32))
     shape = (len(reads.contig), at.shape[1])
+    elsewhere = np.full(shape, np.nan)
     predicted = GatePrediction(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(reads.contig), np.inf))
     for site in posteriors:
         rows = site.rows.numpy()
         predicted.probability[rows] = _inside(site.posterior @ at)
         predicted.prior_probability[rows] = _inside(site.prior @ at)
+        elsewhere[rows] = _inside(site.other_times @ at)
         if site.dispersion is not None:
             predicted.size[rows] = float((1 - site.dispersion) / site.dispersion)
-    if not own_samples or not np.isfinite(predicted.size).all():
+    if not own_samples:
+        return ReadProbabilities(predicted.probability, elsewhere)
+    if not np.isfinite(predicted.size).all():
         return ReadProbabilities(predicted.probability, predicted.probability)
     return ReadProbabilities(predicted.probability, with_overdispersion(predicted, *reads))
 

@@ -22,7 +22,9 @@ def summarise(
     settings: MethylationSettings,
     draws_kept: int,
 ) -> tuple[SiteFit, Posterior]:
-    """Posterior medians of k and g with their intervals, and equally likely draws; every CpG, with reads or without.
+    """Posterior medians of k and g with their intervals, and equally likely draws that predict other times.
+
+    Every CpG has them, with reads or without.
 
     posteriors : of all CpGs, in pieces.   covered : int [N, T].   draws_kept : of each CpG.
     log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they predicted them.
@@ -43,7 +45,7 @@ def summarise(
             columns[f"steady{end}"][rows] = steady[place]
         columns["log_likelihood"][rows] = site.evidence.double().numpy()
         flags[rows] = _flags(log_rate, steady, grid)
-        draws[rows] = _draws(site.posterior, draws_kept)
+        draws[rows] = _draws(site.other_times, draws_kept)
     columns["start"][:] = 0.0
     reads = covered.sum(axis=1).astype(np.int64)
     few = (reads < settings.min_reads) | ((covered > 0).sum(axis=1) < len(("rate", "steady")))

@@ -84,7 +84,11 @@ def _held_out(fit: MethylationFit) -> list[Verdict]:
     verdicts = []
     for hold_out in dict.fromkeys(row.hold_out for row in fit.held_out):
         rows = [row for row in fit.held_out if (row.hold_out, row.what) == (hold_out, ALL_SITES)]
-        others = [row for row in rows if row.model != row.against and not row.model.startswith(f"{row.against}_")]
+        others = [
+            row
+            for row in rows
+            if row.model != row.against and not row.model.startswith((f"{row.against}_", f"{row.against} "))
+        ]
         if not others:
             continue
         best = max(others, key=lambda row: row.log_likelihood)

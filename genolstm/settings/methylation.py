@@ -80,6 +80,11 @@ def parse_times(text: str) -> tuple[float, ...]:
     return parse_numbers(text, "times")
 
 
+def _parse_own_times(text: str) -> tuple[float, ...]:
+    """The same; nothing where a table of samples gives the times."""
+    return parse_times(text) if text else ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
@@ -99,9 +104,11 @@ class MethylationSettings(Settings):
     )
     form: KineticForm = option(
         KineticForm.AUTO,
-        "Course: single; lag; two-pools; ages or rates (spread over molecules); auto: by evidence, kinetic model only.",
+        "Course: single; lag; two-pools; ages or rates (of molecules); auto: rates for the kinetic model, else single.",
     )
-    times: tuple[float, ...] = option((), "Time of each sample, as 0,1,4,16.", read=parse_times, required=True)
+    times: tuple[float, ...] = option(
+        (), "Time of each sample, as 0,1,4,16; needed without --samples.", read=_parse_own_times
+    )
     time_offset: float = option(0.0, "Added to every time: the age of the strands at time 0.")
     unit: TimeUnit = option(TimeUnit.HOURS, "What times are counted in; divisions also gives mu and delta.")
     start: StartState = option(StartState.ZERO, "zero: unmethylated at age 0, as a nascent strand; free: fitted.")
@@ -242,6 +249,30 @@ def _ages(times: tuple[float, ...], offset: float, *, replicates: bool = False) 
             " give a larger offset."
         )
     return times
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastSettings(Settings):
+    """How two groups of samples are compared. fdr : false discovery rate at which sites are counted as different."""
+
+    time_offset: float = option_of(MethylationSettings, "time_offset")
+    unit: TimeUnit = option_of(MethylationSettings, "unit")
+    likelihood: ReadLikelihood = option(ReadLikelihood.BETA_BINOMIAL, "How reads scatter about the methylation.")
+    conversion_error: float = option_of(MethylationSettings, "conversion_error")
+    dispersion: str = option_of(MethylationSettings, "dispersion")
+    rate_low: float = option_of(MethylationSettings, "rate_low")
+    rate_high: float = option_of(MethylationSettings, "rate_high")
+    level: float = option_of(MethylationSettings, "level")
+    min_reads: int = option(20, "Sites with fewer in a group are left out.", min=1)
+    fdr: float = option(0.05, "False discovery rate at which sites are counted as different.", min=0, max=1)
+
+    def fit_settings(self, times: tuple[float, ...]) -> MethylationSettings:
+        """Settings of the fit of one group, whose samples have these times. Raises UsageError."""
+        return MethylationSettings(
+            times=times, time_offset=self.time_offset, unit=self.unit, likelihood=self.likelihood,
+            conversion_error=self.conversion_error, dispersion=self.dispersion, rate_low=self.rate_low,
+            rate_high=self.rate_high, level=self.level, min_reads=self.min_reads,
+        )  # fmt: skip
 
 
 class HoldOut(NamedTuple):

@@ -30,6 +30,8 @@ CHANGED = {
     "genolstm methylation fit\t--model\tsite|pooled\t'site'": (
         "genolstm methylation fit\t--model\tsite|pooled|kinetic\t'site'"
     ),
+    # a table of samples may name the times instead
+    "genolstm methylation fit\t--times\tstr\trequired": "genolstm methylation fit\t--times\tstr\t''",
     # the same number, as it is typed
     "genolstm train\t--bases\tstr\t'40000000'": "genolstm train\t--bases\tstr\t'40M'",
     # a choice more: what fp32 was on CUDA
