@@ -13,7 +13,7 @@ from genolstm.figures.style import save
 from genolstm.model import NextSymbolModel
 from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.study import StudySettings
-from genolstm.studies import telemetry, telemetry_log
+from genolstm.studies import telemetry, telemetry_log, telemetry_trial
 from genolstm.studies.intervals import auroc, auroc_interval
 from genolstm.studies.next_symbols import read
 
@@ -67,7 +67,7 @@ def test_an_announced_loss_is_one_start_over_at_its_place():
 def test_the_gates_are_those_that_replay_rebuilds():
     _, log = log_of(sessions=40)
     model = model_of()
-    found = telemetry.forget_gates(model, log.codes)
+    found = telemetry_trial.gates_of(model, log.codes).forget
     longer = np.concatenate([log.codes, np.full((40, 1), telemetry_log.FILL, dtype=np.uint8)], axis=1)
     with torch.no_grad():
         reading = read(model, longer)
@@ -85,10 +85,10 @@ def test_a_gate_that_is_shut_at_the_loss_is_found():
     lost = np.flatnonzero(log.lost)
     gates[lost, log.loss[lost]] = 0.3
     gates[log.codes == telemetry_log.FILL] = np.nan
-    assert telemetry.dip(gates, log) == pytest.approx(-0.6 / telemetry.AFTER, rel=1e-4)
+    assert telemetry_trial.dip(gates, log) == pytest.approx(-0.6 / telemetry_trial.AFTER, rel=1e-4)
     score = -np.nanmean(gates, axis=(1, 2))
     assert auroc(score, log.lost) == 1
-    assert auroc(telemetry.best_column(np.nanmean(gates, axis=1), log.lost, np.arange(400) < 200), log.lost) == 1
+    assert auroc(telemetry_trial.best_column(np.nanmean(gates, axis=1), log.lost, np.arange(400) < 200), log.lost) == 1
 
 
 def test_counts_know_nothing_of_a_silent_loss_and_all_of_an_announced_one():
@@ -96,16 +96,16 @@ def test_counts_know_nothing_of_a_silent_loss_and_all_of_an_announced_one():
         _, log = log_of(seed=3, announced=announced)
         counts = np.stack([(log.codes == each).sum(axis=1) for each in range(telemetry_log.START_OVER + 1)], axis=1)
         fitted = np.arange(len(counts)) < len(counts) // 2
-        scores = telemetry.discriminant(counts / log.lengths[:, None], log.lost, fitted)
+        scores = telemetry_trial.discriminant(counts / log.lengths[:, None], log.lost, fitted)
         assert low <= auroc(scores[~fitted], log.lost[~fitted]) <= high
 
 
 def test_a_small_study_has_a_row_for_every_score_and_network_and_is_drawn(monkeypatch, tmp_path):
-    sizes = telemetry.Size(2, 3, 40, 40)
+    sizes = telemetry_trial.Size(2, 3, 40, 40)
     monkeypatch.setattr(telemetry, "size_of", lambda _: sizes)
     monkeypatch.setattr(telemetry, "auroc_interval", partial(auroc_interval, draws=20))
     found = telemetry.study(StudySettings(), lambda _: None)
-    assert len(found.tables["auroc"]["auroc"].values) == 2 * 6 * 2
+    assert len(found.tables["auroc"]["auroc"].values) == 2 * 8 * 2
     claim = next(each for each in found.claims if each.name == "silent: separates")
     assert claim.holds == (claim.low > 0.5)
     assert f"{claim.value:.2f}" in found.conclusion
