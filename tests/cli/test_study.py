@@ -147,10 +147,9 @@ def test_json_tells_claims_and_nothing_else(run, planted, tmp_path):
 def test_claims_are_counted_and_corrected_for_their_number(run, planted, tmp_path):
     assert planted == {}
     told = json.loads(run("study", "all", "-o", tmp_path / "s.h5", *QUICK, "--json").out)
-    # 14 claims of p 0.01: Holm asks the least of them for 0.05 / 14
-    assert told["tally"] == {
-        "decided": len(StudyName), "held": len(StudyName), "corrected": 0, "by_chance": round(0.025 * len(StudyName), 6),
-    }  # fmt: skip
+    # each claim has a p of 0.01, and Holm asks the least of n for 0.05 / n
+    n = len(StudyName)
+    assert told["tally"] == {"decided": n, "held": n, "corrected": 0, "by_chance": round(0.025 * n, 6)}
     assert {claim.p for each in read_studies(tmp_path / "s.h5").values() for claim in each.claims if claim.holds} == {
         0.01
     }
