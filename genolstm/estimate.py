@@ -1,4 +1,4 @@
-"""A value with its interval: what every score, difference and mean in this package is; and p of several at once."""
+"""A value with its interval: what every score, difference and mean in this package is; and p of a family of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -546,6 +546,7 @@ STUDY = (
     Dataset("*/claims/high", ("claims",), "float64", "as claims/unit", "upper end"),
     Dataset("*/claims/unit", ("claims",), "string", "", "unit of value, low and high"),
     Dataset("*/claims/because", ("claims",), "string", "", "how the number decides"),
+    Dataset("*/claims/p", ("claims",), "float64", "", "two-sided, uncorrected; NaN: no interval decides", False),
     Dataset(
         "*/tables/*/*",
         ("*",),
