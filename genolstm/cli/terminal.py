@@ -290,7 +290,7 @@ def report_format(model: "NextSymbolModel") -> None:
     speed = speed_of_format(model)
     if speed < 1:
         log.warning(
-            "this processor reads in %s %.1f times slower than in fp32; leave --precision out", model.precision,
+            "this model reads in %s %.1f times slower than in fp32 here; leave --precision out", model.precision,
             1 / speed,
         )  # fmt: skip
     log.info(

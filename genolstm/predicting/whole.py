@@ -34,6 +34,7 @@ from genolstm.readers.bed import Bed
 from genolstm.regions import Stretches
 from genolstm.scoring.beside_markov import shared
 from genolstm.settings.predict import PredictSettings
+from genolstm.settings.train import Precision
 from genolstm.store.candidates import Candidates, Found, listed_candidates
 from genolstm.store.file_info import read_file_info
 from genolstm.store.files import Records
@@ -120,10 +121,11 @@ def predicted(
     """Apply a probe along a genome; its rows are at hand while the context lasts.
 
     models : the probe's; of a probe over folds that of each, in order, and every candidate is then predicted by the
-    fold that held it out.   reader_of : the genome's, with the network of a model.   beside : an output, in the folder
-    of which the candidates are kept on disk.
+    fold that held it out.   reader_of : the genome's, with the network of a model; it is read in the number format
+    that the probe was fitted to.   beside : an output, in the folder of which the candidates are kept on disk.
     Raises InputError and UsageError for what does not fit together, before anything is read.
     """
+    read_in = Precision(str(probe.settings.get("precision", Precision.FP32)))
     _check(probe, wanted, settings)
     terms = [[terms_of(each) for each in probes] for probes in probe.by_fold]
     reach = max(each.reach for fold in terms for each in fold)
@@ -154,6 +156,7 @@ def predicted(
             if not any(map(len, lists[fold])):
                 continue
             reader, mine = reader_of(model), _of_fold(wanted, owners, fold, genome) if owners else wanted
+            reader = dataclasses.replace(reader, settings=dataclasses.replace(reader.settings, precision=read_in))
             decide_along(
                 reader, read_around(genome, mine.regions, mine.sites, reach, reader.settings.burn_in),
                 [Decided(*each) for each in zip(terms[fold], lists[fold], strict=True)],
