@@ -46,7 +46,7 @@ def options_table(words: list[str]) -> list[str]:
     rows = ["| option | meaning |", "|---|---|"]
     for parameter in command.get_params(context):
         if record := parameter.get_help_record(context):
-            name = plain_kinds(record[0]) if parameter.param_type_name == "option" else record[0].split(" ")[0].upper()
+            name = plain_kinds(*record) if parameter.param_type_name == "option" else record[0].split(" ")[0].upper()
             rows.append(f"| `{name.replace('|', chr(92) + '|')}` | {_cell(record[1])} |")
     return rows
 

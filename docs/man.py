@@ -44,7 +44,7 @@ def _page(command: Any, context: Any, words: tuple[str, ...]) -> str:  # noqa: A
         chosen = [record for of, record in rows if of == kind]
         lines += [f".SH {heading}"] if chosen else []
         for name, meaning in chosen:
-            called = name.split(" ")[0].strip("{}[]").upper() if kind == "argument" else plain_kinds(name)
+            called = name.split(" ")[0].strip("{}[]").upper() if kind == "argument" else plain_kinds(name, meaning)
             lines += [".TP", f".B {_safe(called)}", _safe(" ".join(meaning.split()))]
     lines += [".SH EXAMPLE", ".EX", _safe(" ".join(example.split())), ".EE"] if example else []
     inner = [each for each, made in getattr(command, "commands", {}).items() if not made.hidden]

@@ -146,7 +146,11 @@ def prediction() -> Prediction:
         figures={"test_calibration_error": 0.01, "test_calibration_error_uncalibrated": 0.02},
         reliability=(Bin("probe test rows", 0.0, 0.5, 0.2, 0.25, 2, 6), Bin("all held out", 0.5, 1.0, 0.8, 0.75, 3, 1)),
         judged=judged,
-        curve=(CurvePoint("all held out", 0.9, 0.5, 1.0), CurvePoint("all held out", 0.5, 1.0, 0.75)),
+        curve=(
+            CurvePoint("all held out", 0.9, 0.5, 1.0), CurvePoint("all held out", 0.5, 1.0, 0.75),
+            *(CurvePoint(f"probe's test sites: {name}", np.nan, recall, best / recall) for name, best in
+              (("trained states", 0.4), ("strongest control, untrained_1", 0.2)) for recall in (0.5, 1.0)),
+        ),
     )  # fmt: skip
     signal = PredictedTarget(name="signal", classes=(), width=1, count=8, rows=lambda: iter((rows(True),)))
     return Prediction(

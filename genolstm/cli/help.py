@@ -16,6 +16,7 @@ KINDS = {
     "str": "TEXT", "text": "TEXT", "list[str]": "TEXT",
     "path": "FILE", "list[path]": "FILE",
 }  # fmt: skip
+PATHS = ((r"\bPREFIX\b", "PREFIX"), (r"^Folder |\bthis folder\b", "FOLDER"))  # what else a path may be
 DATA, MODEL, ALONG, PROBES, METHYLATION = "Data", "Model", "Along the genome", "Probes", "Methylation"
 OUTPUT, CHECKS = "Output", "Checks and speed"
 PANELS = (DATA, MODEL, ALONG, PROBES, METHYLATION, OUTPUT, CHECKS)
@@ -35,7 +36,7 @@ class PlainHelpCommand(SpellingsCommand):
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
                 kind = parameter.param_type_name
-                name = _argument(record[0].split(" ")[0]) if kind == "argument" else plain_kinds(record[0])
+                name = _argument(record[0].split(" ")[0]) if kind == "argument" else plain_kinds(*record)
                 rows[kind].append((name, record[1].replace(f"0<=x<={LARGEST_SEED}", "x>=0")))
         for title, kind in (("Arguments", "argument"), ("Options", "option")):
             _write(formatter, title, rows[kind])
@@ -64,10 +65,15 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=\.)\s", paragraph, maxsplit=1)[0]
 
 
-def plain_kinds(name: str) -> str:
-    """Names of an option with what it takes: '--lanes <int range>' to '--lanes INT'."""
+def plain_kinds(name: str, meaning: str = "") -> str:
+    """Names of an option with what it takes: '--lanes <int range>' to '--lanes INT'.
+
+    meaning : its help; a path is called FOLDER or PREFIX where that says so.
+    """
     found = re.fullmatch(r"(.*?)\s+<?([a-z\[\] ]+)>?(\.\.\.)?", name, flags=re.IGNORECASE)
     kind = KINDS.get(found[2].lower()) if found else None
+    if kind == "FILE":
+        kind = next((word for pattern, word in PATHS if re.search(pattern, meaning)), kind)
     return f"{found[1]} {kind}" if found and kind else name
 
 

@@ -52,10 +52,9 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
         figure = new_figure(9.6, height)
         grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows)
     else:
-        figure = new_figure(9.6, 2 * height)
-        grid = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=np.repeat(rows, 2).tolist()).reshape(
-            -1, 2
-        )
+        figure = new_figure(9.6, 1.85 * height)
+        sizes = [size for result in results.values() for size in (len(result.features), len(result.differences))]
+        grid = figure.subplots(2 * len(rows), 1, squeeze=False, height_ratios=sizes).reshape(-1, 2)
     for (left, right), result in zip(grid, results.values(), strict=True):
         names, styles = list(result.features), colours_of(result.features)
         score = SCORE_NAMES.get(result.ranked, result.ranked)
@@ -72,7 +71,8 @@ def _verdicts(results: Mapping[str, ProbeResult]) -> Picture:
             right, [called(name) for name in controls], [tuple(result.differences[name]) for name in controls],
             colours=[styles[name][0] if name in styles else GREY for name in controls], zero=True,
         )  # fmt: skip
-        right.set_ylim(len(controls) - len(names) - 0.6, len(controls) - 0.4)  # rows as high as on the left
+        if widest() >= WIDE_INCHES:  # rows as high as on the left
+            right.set_ylim(len(controls) - len(names) - 0.6, len(controls) - 0.4)
         right.set_xlabel(f"{score} of the trained states minus the control's, paired")
         right.set_title(plain(f"{result.target}: {_verdict(result)}", 48))
     for measure in {result.ranked for result in results.values()}:

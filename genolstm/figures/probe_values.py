@@ -12,6 +12,7 @@ from genolstm.regions import Part
 from genolstm.store.results import ProbeResult
 
 CELLS = 40  # hexagons across
+SIGNAL_LETTERS = 44  # of a signal's description below an axis
 MOST_NUMBERED = 20  # classes of a matrix whose cells hold numbers
 FAR_FRACTION, MARGIN = 0.001, 0.1  # of values at either end that do not set an axis; space beyond, as a fraction
 
@@ -31,6 +32,7 @@ def agreement(result: ProbeResult) -> Picture:
         int(((observed < x_ends[0]) | (observed > x_ends[1]) | (each < y_ends[0]) | (each > y_ends[1])).sum())
         for each in predicted.values()
     )
+    signal = str(result.definition.get("signal", result.definition.get("target", result.target)))
     drawn = None
     for axes, name in zip(grid, names, strict=True):
         if observed.size:
@@ -41,13 +43,12 @@ def agreement(result: ProbeResult) -> Picture:
         axes.plot(ends, ends, color=BLACK, linewidth=1, linestyle=":")
         score = result.features[name].scores[result.ranked]
         axes.set_title(f"{plain(called(name), 24)}: {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
-        axes.set(xlabel="observed", xlim=x_ends, ylim=y_ends)
-    grid[0].set_ylabel("predicted")
+        axes.set(xlabel=plain(f"observed {signal}", SIGNAL_LETTERS), xlim=x_ends, ylim=y_ends)
+    grid[0].set_ylabel("predicted, same unit")
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=list(grid), label="test sites in a cell")
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     score_name = SCORE_NAMES.get(result.ranked, result.ranked)
-    signal = str(result.definition.get("signal", result.definition.get("target", result.target)))
     score = result.features[TRAINED].scores[result.ranked]
     return Picture(
         f"{result.target}-values",

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from genolstm.figures.feature_sets import TRAINED, called, colours_of
-from genolstm.figures.style import BLUE, GREY, Picture, in_a_row, legend_below
+from genolstm.figures.style import BLUE, GREY, WIDE_INCHES, Picture, in_a_row, legend_below, widest
 from genolstm.figures.text import shortened
 from genolstm.settings.site_reading import N_PASSES, SiteReading
 from genolstm.store.results import ProbeResult
 
 HALF = 0.5
-LETTERS_ACROSS = 52  # of the labels above the bars, in a narrow figure
+LETTERS_ACROSS = 70, 58  # of the labels above the bars, in a wide and in a narrow figure
 MOST_BARS = 4_000  # drawn as lines
 
 
@@ -66,9 +66,9 @@ def weights(result: ProbeResult) -> Picture:
 
 def _with_room(blocks: Iterable[tuple[float, str]], features: int) -> Iterator[tuple[float, str]]:
     """Labels that do not run into the one before or over the end; the caption has the order of all."""
-    free = -np.inf
+    free, across = -np.inf, LETTERS_ACROSS[widest() < WIDE_INCHES]
     for place, label in blocks:
-        end = place + (len(label) + 2) * features / LETTERS_ACROSS
+        end = place + (len(label) + 1) * features / across
         if place >= free and end <= features:
             yield place, label
             free = end

@@ -26,6 +26,14 @@ def test_kinds_are_plain(typed, plain):
     assert plain_kinds(typed) == plain
 
 
+def test_a_path_that_is_no_file_is_called_what_it_is(run):
+    for words, shown in (
+        (("demo",), "--output FOLDER"), (("report",), "--multiqc FOLDER"), (("gates",), "--bigwig-dir FOLDER"),
+        (("predict",), "--bigwig PREFIX"), (("variants",), "--bigwig PREFIX"), (("score",), "--bigwig FILE"),
+    ):  # fmt: skip
+        assert f" {shown} " in " ".join(run(*words, "--help").out.split()), words
+
+
 def test_first_sentence_is_one_line():
     assert first_sentence("Do this,\nof that (0.5). More.\n\nExample: x") == "Do this, of that (0.5)."
 

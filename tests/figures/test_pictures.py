@@ -16,6 +16,7 @@ from genolstm.store.checkpoint import HISTORY, Checkpoint, PartBits, write_check
 from genolstm.store.counts import Counts, write_counts
 from genolstm.store.files import Records
 from genolstm.store.methylation import COLUMNS, HeldOutScore, MethylationFit, write_methylation
+from genolstm.store.prediction import read_prediction
 from genolstm.store.score import ClassBits, ScoreTables, open_score, read_score_tables, write_score
 
 AWKWARD = ("$x^2$", "_hidden<b>", "cost $5", "a" * 300, "line\nend", "\u67d3\u8272\u4f53", "\\frac{1}{2} $")
@@ -264,3 +265,16 @@ def test_awkward_names_are_drawn_as_they_are_and_break_nothing(score_file, tmp_p
         boxes = [axes.title if axes.get_title() else axes._left_title for axes in picture.figure.axes]
         assert all(box.get_window_extent(renderer).x1 < picture.figure.bbox.x1 for box in boxes)
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+
+
+def test_precision_of_predictions_stands_beside_chance_and_the_strongest_control(results):
+    axes = named(results["prediction"])["donor-precision-recall"].figure.axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    (held_out,) = [line for label, line in lines.items() if label.startswith("all held out: AUPRC")]
+    np.testing.assert_array_equal(held_out.get_xydata(), [[0.5, 1.0], [1.0, 0.75]])
+    (chance,) = [line for label, line in lines.items() if "fraction of true" in label]
+    (target,) = read_prediction(results["prediction"]).targets[:1]
+    row = next(row for row in target.judged if row.group == "all held out")
+    assert set(chance.get_ydata()) == {row.positive / row.candidates}
+    control = lines["probe's test sites: strongest control, untrained_1"]
+    np.testing.assert_allclose(control.get_ydata(), [0.4, 0.2])
