@@ -1,8 +1,12 @@
 """One picture of a region from several results: their panels share one x axis, with the genes below."""
 
+import numpy as np
 import pytest
 
 from genolstm.errors import InputError
+from genolstm.store.gates import open_gates
+from genolstm.store.score import open_score
+from genolstm.store.variants import open_variants
 
 QUICK = ("-t", "1", "--device", "cpu", "-q")
 REGION = "I:301-420"
@@ -46,7 +50,17 @@ def test_panels_share_the_axis_of_the_region(results):
     assert (310.5, 340.5) in boxes
     assert (340.5, 370.5) in boxes  # the intron
     steps = figure.axes[0].patches[0]
-    assert len(steps.get_data().values) == 120
+    with open_score(folder / "score.h5") as file:
+        np.testing.assert_array_equal(steps.get_data().values, file.read(0, 0, 120))
+    assert (steps.get_data().edges == np.arange(300.5, 421)).all()
+    with open_gates(folder / "gates.h5") as file:
+        first, step, values = int(file.first_position[0]), file.every, file.track("forget", 1, 0, 0, file.samples)
+    line = figure.axes[3].lines[1]  # of the reverse strand
+    np.testing.assert_array_equal(line.get_xdata(), first + 1 + step * np.arange(len(values)))
+    np.testing.assert_allclose(line.get_ydata(), values)
+    with open_variants(folder / "variants.h5") as file:
+        lowest = np.nanmin(file.ratio(0, 120).mean(axis=1), axis=1)
+    np.testing.assert_array_equal(figure.axes[2].patches[0].get_data().values, lowest)
     with pytest.raises(InputError, match=r"none of the results holds bits, changes, gates or predictions of II:1-50"):
         gl.region_figure("II:1-50", folder / "score.h5")
 
