@@ -23,6 +23,7 @@ from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import AnyProbeSettings, ProteinProbeSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
+from genolstm.settings.train import Precision
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, read_probe, read_probe_task, write_probe
@@ -90,8 +91,8 @@ def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
     return {str(target): targets[target] for target in sorted(targets)}  # the order in which files are read
 
 
-def _reader(model: Model, genome: Genome) -> GenomeReader:
-    return GenomeReader(model.evaluated(), genome, StreamSettings().suited(model.device.type))
+def _reader(model: Model, genome: Genome, precision: Precision = Precision.FP32) -> GenomeReader:
+    return GenomeReader(model.evaluated(), genome, StreamSettings(precision=precision).suited(model.device.type))
 
 
 def _over_folds(
@@ -167,7 +168,12 @@ def probe_splice(
     targets, skipped = _over_folds(
         models,
         lambda each: _probe_splice(
-            each.checkpoint, _reader(each, genome), genes.transcripts, chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, genome, chosen.precision),
+            genes.transcripts,
+            chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )
@@ -235,7 +241,12 @@ def probe_accessibility(
     targets, records = _over_folds(
         models,
         lambda each: _probe_accessibility(
-            each.checkpoint, _reader(each, genome), chromatin, chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, genome, chosen.precision),
+            chromatin,
+            chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )
@@ -393,7 +404,11 @@ def probe_sites(
     targets, records = _over_folds(
         models,
         lambda each: source.probe(
-            each.checkpoint, _reader(each, source.genome), settings=chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, source.genome, chosen.precision),
+            settings=chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )

@@ -22,6 +22,7 @@ from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import Bed
 from genolstm.regions import Stretches
 from genolstm.settings.predict import PredictSettings
+from genolstm.settings.train import Precision
 from genolstm.store.candidates import Candidates, listed_candidates
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.file_info import read_file_info
@@ -97,10 +98,13 @@ def predicted(
 ) -> Iterator[tuple[Prediction, Records]]:
     """Apply a probe along a genome; its rows are at hand while the context lasts.
 
-    reader : with the probe's model.   beside : an output, in the folder of which the candidates are kept on disk.
+    reader : with the probe's model; states are read in the number format that the probe was fitted to.
+    beside : an output, in the folder of which the candidates are kept on disk.
     Raises InputError and UsageError for what does not fit together, before anything is read.
     """
     genome = reader.genome
+    read_in = Precision(str(probe.settings.get("precision", Precision.FP32)))  # the states that the probe was fitted to
+    reader = dataclasses.replace(reader, settings=dataclasses.replace(reader.settings, precision=read_in))
     _check(probe, wanted, settings)
     terms = [terms_of(each) for each in probe.probes]
     reach = max(each.reach for each in terms)

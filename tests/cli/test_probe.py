@@ -233,6 +233,7 @@ def options_of(function):
 
 
 EFFECTS = {  # option -> a value that is not the one of the plain run
+    "precision": ["--precision", "bf16"],
     "decoys": ["--decoys", "2"],
     "decoys_from": ["--decoys-from", "contig"],
     "offsets": ["--offsets", "4,max:-3:2"],
@@ -286,7 +287,10 @@ def seen_in(path):
 
 
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option):
+def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+    monkeypatch.setattr(
+        "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
+    )  # of a model as small as this less
     ended, path = probe(*EFFECTS[option])
     assert (ended.code, ended.err) == (0, "")
     assert seen_in(path) != seen_in(plain[1])

@@ -156,6 +156,7 @@ UNEXPOSED = {
     "edge_matches",
 }  # fmt: skip
 EFFECTS = {
+    "precision": ("--precision", "bf16"),
     "ends": ["--ends"],
     "nn": ["--no-nn"],
     "window": ("--window", "60"),
@@ -201,7 +202,10 @@ def seen_in(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option):
+def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+    monkeypatch.setattr(
+        "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
+    )  # of a model as small as this less
     (code, _, err), path = probe(*EFFECTS[option])
     assert (code, err) == (0, "")
     assert seen_in(path) != seen_in(plain[1])
