@@ -35,7 +35,7 @@ def states_reader(
     from genolstm.stream.reader import GenomeReader
 
     model = trained_model(checkpoint.model, checkpoint.weights).to(device)
-    stream = StreamSettings(precision=precision)
+    stream = StreamSettings(precision=precision).suited(device.type)
     reader = GenomeReader(model, genome, stream, ranks=ranks, on_progress=on_progress)
     report_format(reader.model)
     return reader
