@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from genolstm.bench import bounds
 from genolstm.bench.gates import time_gates
 from genolstm.cli.app import main
 from genolstm.settings.model import ModelSettings, TrainableCell
@@ -12,7 +13,8 @@ from genolstm.settings.reading import StreamSettings
 
 
 @pytest.mark.parametrize("cell", [TrainableCell.LSTM, TrainableCell.GRU, TrainableCell.RNN])
-def test_gates_are_timed_beside_kernel_and_reading(cell, device):
+def test_gates_are_timed_beside_kernel_and_reading(cell, device, monkeypatch):
+    monkeypatch.setattr(bounds, "LARGE_GPU", 64)  # a CPU is slow in float16
     timings = time_gates(ModelSettings(cell=cell, hidden=8), StreamSettings(lanes=2, chunk=16), device, rounds=1)
     kernel = f"nn.{cell.upper()} forward"
     assert [(timing.part, timing.baseline) for timing in timings] == [

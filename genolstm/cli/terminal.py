@@ -307,7 +307,7 @@ def report_memory(seams: Mapping[str, float]) -> None:
             " contig and strand was read from its end in one lane",
             seams["trial_max_state"],
         )
-    if seams["lead_max_state"] > WARMUP_TOLERANCE:
+    if seams["lead_max_state"] > max(WARMUP_TOLERANCE, seams["tolerance"]):
         log.warning(
             "where reading began within a contig the state still depends on how much was read before (by up to %.2g,"
             " %.2g bits): give a longer --burn-in, or --exact",

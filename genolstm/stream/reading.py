@@ -43,12 +43,16 @@ def read_stretches(
     model, genome, settings = reader.model, reader.genome, reader.settings
     fetcher = SequenceFetcher(genome, reader.device, stretches.contig)
     own = owners_of(reader, stretches, warmup=warmup) == reader.ranks.rank
+    lead = settings.burn_in
     if settings.repair and not settings.exact:
         trial = try_burn_in(model, genome, fetcher, stretches, settings)
+        # before a stretch twice as much: a witness reads half of it, and shows whether that was enough
+        lead = min(2 * trial.burn_in, settings.burn_in)
         settings = dataclasses.replace(settings, burn_in=trial.burn_in, exact=not forgets(trial.differences, settings))
         if seams is not None:
             seams.trial, seams.in_sequence, seams.burn_in = trial.differences, settings.exact, trial.burn_in
-    rows = rows_of(genome, stretches, warmup=warmup_of(genome, settings) if warmup else 0)
+    led = dataclasses.replace(settings, burn_in=lead)
+    rows = rows_of(genome, stretches, warmup=warmup_of(genome, led) if warmup else 0)
     keeper = SeamKeeper(model, fetcher, rows, settings)
     work = ActiveLanes(model, fetcher, rows, settings.chunk)
     step_lanes = STEP_LANES if reader.device.type == "cpu" else GPU_STEP_LANES
@@ -74,6 +78,7 @@ def read_stretches(
     if settings.repair:
         yield from keeper.repair()
     if seams is not None:
+        seams.tolerance = settings.tolerance
         keeper.report(seams)
         seams_of_all(seams, reader, stretches)
 

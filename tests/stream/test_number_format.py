@@ -73,7 +73,7 @@ def test_a_format_leaves_seams_at_least_its_own_tolerance():
 
 
 def test_a_format_that_is_slower_here_is_warned_of_with_the_slowdown(model, monkeypatch, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="genolstm")
     terminal.report_format(model)
     assert not caplog.records
     assert speed_of_format(model.read_in(Precision.BF16)) > 0
