@@ -29,6 +29,7 @@ CHOSEN_SITES, CHOSEN_PIECES, CHOSEN_ROUNDS = 2_000, 5, 10  # CpGs, in so many st
 DISPERSIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 DISTANCES_BP = (100.0, 400.0, 1500.0)
 WEIGHTS = (0.03, 0.1, 0.3)  # of one neighbour's weight that the prior of all CpGs has beside the neighbours
+EVEN_SITES = 40.0  # CpGs' worth of even weights in the prior of all: that of few CpGs alone would be spikes
 EM_ROWS = 512  # CpGs whose weights are held at once in a round of EM: they stay in the processor's cache
 Float32s = NDArray[np.float32]
 
@@ -118,7 +119,10 @@ def gate_model(reads: SiteReads, elapsed: Floats, settings: MethylationSettings)
     usable = np.flatnonzero(reads.covered.sum(axis=1) > 0)
     spread = reads.of(usable[:: max(1, len(usable) // PRIOR_SITES)])
     likely, _ = likelihoods(spread, model.at(elapsed), model.dispersion)
-    return _with_reach(model._replace(prior=learned_prior(likely, PRIOR_ROUNDS)), chosen)
+    prior = (len(likely) * learned_prior(likely, PRIOR_ROUNDS) + EVEN_SITES / likely.shape[1]) / (
+        len(likely) + EVEN_SITES
+    )
+    return _with_reach(model._replace(prior=prior.astype(np.float32)), chosen)
 
 
 def _pieces(reads: SiteReads) -> NDArray[np.intp]:
