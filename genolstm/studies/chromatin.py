@@ -35,7 +35,7 @@ KEYS = (
 )  # before it: the first says that a border comes, the second that none does
 BETWEEN = 2  # random bases between key and element
 DOMAIN = (30, 60)  # bases between two elements, half open
-ROWS, LENGTH, TEST_ROWS = 1500, 256, 400
+ROWS, LENGTH, TEST_ROWS = 1000, 256, 400
 UNITS, BATCH, RATE, STEPS, QUICK_STEPS, NETWORKS, QUICK_NETWORKS = 32, 32, 1e-2, 300, 150, 3, 2
 LAST_BASES = 3  # of the element, over which the gate is averaged: the next base does not yet tell of the new state
 SHOWN = 12  # bases shown on either side of the element's end
