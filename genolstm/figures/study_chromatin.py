@@ -1,6 +1,7 @@
 """Pictures of the study of borders of open chromatin."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from genolstm.figures.axes import interval_rows
 from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
@@ -28,6 +29,7 @@ def chromatin(study: Study) -> list[Picture]:
             names = [f"{real['kind'].values[row]}, {real['direction'].values[row]}" for row in chosen]
             ends = [np.asarray(real[each].values, dtype=np.float64)[chosen] for each in ("difference", "low", "high")]
             interval_rows(panel, names, np.stack(ends, axis=1).tolist(), zero=True, colours=[BLUE] * len(names))
+            panel.xaxis.set_major_locator(MaxNLocator(3))
             panel.set_title(f"real borders: {measure}")
     return [
         Picture(

@@ -35,7 +35,7 @@ class StudyName(StrEnum):
 class StudySettings(Settings):
     """How the studies are run.
 
-    quick : smaller sizes, fewer steps and seeds: all studies in five minutes on two cores.   repeats : networks trained
+    quick : smaller sizes, fewer steps and seeds: all studies in three minutes on one core.   repeats : networks trained
     from seeds of their own behind each interval, where not quick.
     prices : CSV of date and close for `volatility`, in place of its own series; exogenous : CSV of date and columns of
     either sign beside them.   log : CSV of session, time and action for `telemetry`.   scores, genome, annotation :
@@ -49,7 +49,7 @@ class StudySettings(Settings):
     sees in one layer, its own included.   longest : largest n of a^n b^n that `counting` trains on.
     """
 
-    quick: bool = option(False, "Smaller sizes, fewer steps and seeds: all of them in five minutes.")
+    quick: bool = option(False, "Smaller sizes, fewer steps and seeds: all of them in three minutes.")
     repeats: int = option(5, "Networks trained from seeds of their own behind each interval.")
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
     prices: str = option(

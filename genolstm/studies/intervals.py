@@ -132,8 +132,8 @@ def _p(found: Estimate, null: float, sign: int, repeats: int) -> float:
     if not math.isfinite(reach):
         return math.nan if math.isnan(reach) else 1.0
     distance = sign * (found.value - null)
-    if reach == 0:
-        return float(distance <= 0)
+    if reach == 0:  # equal repeats say nothing of how far others may lie
+        return math.nan if distance > 0 else 1.0
     return min(1.0, 2 * float(law.sf(distance / reach * law.ppf(TAILS[1]))))
 
 

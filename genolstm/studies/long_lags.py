@@ -50,7 +50,7 @@ class Size(NamedTuple):
 def size_of(settings: StudySettings) -> Size:
     """Sizes of a quick run, or of a full one."""
     if settings.quick:
-        return Size(QUICK_LAGS, QUICK_CHUNKS, 32_768, 2, 64, 1000)
+        return Size(QUICK_LAGS, QUICK_CHUNKS, 24_576, 2, 64, 1000)
     return Size(LAGS, CHUNKS, 131_072, min(settings.repeats, 3), 64, 10_000)
 
 

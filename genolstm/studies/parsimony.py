@@ -43,7 +43,7 @@ def size_of(settings: StudySettings) -> Size:
     """Sizes of a quick run, or of a full one."""
     if settings.quick:
         return Size((16, 512), 2, 200, 9)
-    return Size((8, 32, 128, 512, 2048), settings.repeats, 500, 21)
+    return Size((8, 32, 128, 512, 2048), settings.repeats, 500, 41)
 
 
 def contenders() -> dict[str, ModelSettings]:

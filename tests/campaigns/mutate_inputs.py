@@ -24,6 +24,7 @@ import pysam
 
 from genolstm.alphabet import DNA, PROTEIN, decode, encode
 from genolstm.errors import GenolstmError
+from genolstm.readers.action_log import read_actions
 from genolstm.readers.alignments import count_reads
 from genolstm.readers.annotation import clip_to_genome, read_annotation
 from genolstm.readers.bed import read_bed
@@ -33,7 +34,7 @@ from genolstm.readers.count_tables import read_count_table
 from genolstm.readers.fasta import read_fasta
 from genolstm.readers.modifications import count_calls
 from genolstm.readers.motifs import Reference, motif_sites, parse_motif
-from genolstm.readers.price_table import read_prices
+from genolstm.readers.price_table import read_exogenous, read_prices
 from genolstm.readers.rate_tables import read_rates
 from genolstm.readers.tally import Tally, no_stretches
 from genolstm.readers.variants import check_contigs, difference, read_variants
@@ -271,7 +272,8 @@ def cases(folder: Path) -> dict[str, Case]:
         "BEDPE, 6 columns": (lines("I\t{0}\t{1}\tI\t{2}\t{3}"), cuts),
         "VCF": (VCF, variants), "rates": (times + lines("I\t{0}\t0.5\t0.25"), rates),
         "clusters": ("p1\tp1\np1\tp2\np3\tp3\np3\tp9\n", clusters),
-        "prices": ("Date,Open,Close\n" + closes, read_prices),
+        "prices": ("Date,Open,Close\n" + closes, read_prices), "exogenous": ("Date,Mood,Posts\n" + closes, read_exogenous),
+        "actions": ("session,time,action\n" + lines("s1,{0},open\ns2,{1},look"), read_actions),
         **{name: (text, counts) for name, text in tables().items()},
     }  # fmt: skip
     found = {name: Case(text.encode(), read) for name, (text, read) in texts.items()}

@@ -12,13 +12,14 @@ import pytest
 
 from genolstm.alphabet import DNA
 from genolstm.errors import InputError
+from genolstm.readers.action_log import read_actions
 from genolstm.readers.alignments import count_reads
 from genolstm.readers.annotation import read_annotation
 from genolstm.readers.bed import read_bed
 from genolstm.readers.clusters import read_clusters
 from genolstm.readers.fasta import read_fasta
 from genolstm.readers.gzipped import decompressed
-from genolstm.readers.price_table import read_prices
+from genolstm.readers.price_table import read_exogenous, read_prices
 from genolstm.readers.rate_tables import read_rates
 from genolstm.readers.tally import Tally, no_stretches
 from genolstm.readers.variants import read_variants
@@ -60,6 +61,8 @@ READERS = {
     "clusters": (lambda path: read_clusters(path, ["a1"])[1], "", "x\ta{1}\n"),
     "fasta": (lambda path: [block.codes.tolist() for block in read_fasta(path, DNA)], "", ">a{1}\nACGT\n"),
     "fragments": (fragments, "", "I\t{}\t99\n"),
+    "actions": (lambda path: read_actions(path).time.tolist(), "session,time,action\n", "a,{},do{}\n"),
+    "exogenous": (lambda path: read_exogenous(path).values.tolist(), "date,a\n", "2020-01-0{},-1.5\n"),
     "prices": (lambda path: read_prices(path).close.tolist(), "date,close\n", "2020-01-0{1},1.5\n"),
     "rates": (rates, "contig\tposition\trate_per_hour\tsteady_fraction\n", "I\t{}\t1\t0.5\n"),
     "variants": (variants, VCF, "I\t{}\ta{}\tA\tC\t.\t.\t.\n"),

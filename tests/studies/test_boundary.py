@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genolstm.alphabet import DNA
-from genolstm.errors import UsageError
+from genolstm.errors import InputError, UsageError
 from genolstm.figures.studies import pictures_of
 from genolstm.figures.style import save
 from genolstm.markov import count_markov
@@ -90,3 +90,61 @@ def test_a_quick_study_finds_the_announced_acceptor_alone_and_is_drawn(monkeypat
     assert [claim.holds for claim in found.claims] == [True, True]
     for picture in pictures_of(found):
         save(picture.figure, tmp_path / f"{picture.name}.png")
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A genome of made introns on both strands, its genes, and its scores by a model of another genome."""
+    from typer.testing import CliRunner
+
+    from genolstm.cli.app import app
+
+    where = tmp_path_factory.mktemp("scored")
+    rng = np.random.default_rng(5)
+    bases = np.array(list("ACGT"))[rng.integers(4, size=24_000)]
+    lines = []
+    for place in range(200, 23_000, 300):
+        sign = "+-"[place // 300 % 2]
+        ends = ("GT", "AG") if sign == "+" else ("CT", "AC")  # the reverse strand's AG and GT, as the forward one reads
+        bases[place : place + 2], bases[place + 58 : place + 60] = list(ends[0]), list(ends[1])
+        about = f'gene_id "g{place}"; transcript_id "t{place}";'
+        for kind in ("exon", "CDS"):
+            for first, last in ((place - 80, place), (place + 61, place + 140)):
+                lines.append(f"c\tmade\t{kind}\t{first}\t{last}\t.\t{sign}\t0\t{about}")
+    (where / "g.fa").write_text(">c\n" + "".join(bases) + "\n>other\n" + "ACGT" * 500 + "\n")
+    (where / "genes.gtf").write_text("\n".join(lines) + "\n")
+    runner = CliRunner()
+    for arguments in (
+        ("ingest", where / "g.fa", "-o", where / "g.h5"),
+        ("score", "pombe-256", where / "g.h5", "-o", where / "s.h5", "--region", "c", "-t", "1", "--device", "cpu"),
+    ):
+        ended = runner.invoke(app, [*map(str, arguments), "-q"])
+        assert ended.exit_code == 0, ended.output
+    return where
+
+
+def test_sites_of_the_users_files_have_their_letters_on_both_strands(scored):
+    paths = {"scores": scored / "s.h5", "genome": scored / "g.h5", "annotation": scored / "genes.gtf"}
+    given = boundary.given_genome(StudySettings(**{name: str(path) for name, path in paths.items()}))
+    assert given.name == "c"
+    assert len(given.strands) == 2
+    for strand in given.strands:
+        assert len(strand.sites[DONOR]) == len(strand.sites[ACCEPTOR]) == 38
+        for kind, places in strand.sites.items():
+            assert (strand.codes[places[:, None] + np.arange(2)] == DINUCLEOTIDE[kind]).all()
+        assert (np.diff(np.stack([strand.sites[DONOR], strand.sites[ACCEPTOR]]), axis=0) == 58).all()
+    assert 1.5 < np.nanmean(given.strands[1].bits) < 3
+
+
+def test_scores_of_another_genome_and_too_few_sites_are_refused(scored, tmp_path):
+    short = tmp_path / "short.gtf"
+    short.write_text("\n".join((scored / "genes.gtf").read_text().splitlines()[:40]) + "\n")
+    paths = {"scores": str(scored / "s.h5"), "genome": str(scored / "g.h5"), "annotation": str(short)}
+    with pytest.raises(InputError, match="has 10 donors and 10 acceptors of GT"):
+        boundary.given_genome(StudySettings(**paths))
+
+    class Other:
+        path, length_of, names = "other.h5", {"c": 7}, ("c",)
+
+    with pytest.raises(InputError, match="is of another genome than other"):
+        boundary._strands(str(scored / "s.h5"), Other, {})

@@ -24,11 +24,11 @@ def test_the_key_tells_of_a_border_only_where_it_is_announced(announced):
     assert shares == ([1.0, 0.0] if announced else [pytest.approx(0.5, abs=0.06)] * 2)
 
 
-def test_a_fall_is_the_difference_over_the_last_bases_of_the_element():
+def test_a_fall_is_the_difference_over_the_bases_of_the_element():
     rng = np.random.default_rng(2)
     shape = 200, 2 * chromatin.SHOWN + 1
     border, other = 0.9 + 0.01 * rng.normal(size=shape), 0.9 + 0.01 * rng.normal(size=shape)
-    border[:, chromatin.SHOWN - 2 : chromatin.SHOWN + 1] -= 0.1
+    border[:, chromatin.SHOWN - 6 : chromatin.SHOWN + 1] -= 0.1
     blocks = np.arange(200) // 2
     found = chromatin.fall(chromatin.Pooled(border, other, blocks, blocks), rng)
     assert found.value == pytest.approx(-0.1, abs=0.003)

@@ -75,3 +75,13 @@ def test_the_interval_of_a_median_covers_it():
     inside = [low <= 0 <= high for _, low, high in (median_interval(rng.standard_cauchy(15)) for _ in range(2000))]
     assert np.mean(inside) > 0.95
     assert np.isnan(median_interval(np.arange(4.0)).low)
+
+
+def test_equal_repeats_have_no_p_and_are_not_counted():
+    same = over_repeats([1.0, 1.0, 1.0])
+    above, below = (claimed("", "", same, "", "", **{side: 0.0}, repeats=3) for side in ("above", "below"))
+    assert above.holds
+    assert np.isnan(above.p)
+    assert not below.holds
+    assert below.p == 1
+    assert tally([above, below]).decided == 1
