@@ -9,6 +9,7 @@ import pytest
 from in_process import called
 
 from genolstm.alphabet import DNA, decode
+from genolstm.predicting.along import decide_along
 from genolstm.probes.apply import read_fitted
 from genolstm.regions import STRAND_LETTERS, Part
 from genolstm.store.genome import open_genome
@@ -246,6 +247,25 @@ def test_points_need_candidates_and_take_labels(predict, folder):
     (held,) = (row for row in told["targets"]["labels"]["judged"] if row["group"] == "all held out")
     assert held["candidates"] == 2 * (6000 - 2 * 4)
     assert told["targets"]["labels"]["natural_ratio"] == 0.01
+
+
+def test_states_are_read_in_the_number_format_of_the_probe(predict, folder, monkeypatch):
+    coarse, formats = folder / "coarse.h5", []
+    code, _, err = called(
+        "probe", "splice", folder / "m.h5", "--annotation", folder / "g.gff3", "-o", coarse, *SPLICE, "--genome",
+        folder / "g.h5", *HERE, "--precision", "bf16",
+    )  # fmt: skip
+    assert code == 0, err
+
+    def spied(reader, *words, **more):
+        formats.append(str(reader.model.precision))
+        decide_along(reader, *words, **more)
+
+    monkeypatch.setattr("genolstm.predicting.whole.decide_along", spied)
+    for probe in ("splice", "coarse"):
+        code, _, err, _ = predict(probe, "--region", "III")
+        assert code == 0, err
+    assert formats == ["fp32", "bf16"]
 
 
 def test_another_genome_is_read_and_known_contigs_are_known_by_their_sequence(predict, tmp_path):

@@ -101,3 +101,15 @@ def test_gpu_script_without_a_gpu_says_so_and_writes_nothing(ran, workflows, env
         "gpu.py: torch sees no CUDA device here; run this on a machine with one, or try it with --device cpu.\n"
     )
     assert not (tmp_path / "gpu.tsv").exists()
+
+
+@pytest.mark.slow
+def test_growth_script_measures_each_command_on_each_genome(script, tmp_path):
+    out = tmp_path / "growth.tsv"
+    small = ("--bases", "20k", "--times", "1", "--contigs", "40", "--hidden", "4", "--only", "gates")
+    assert script("growth", "-o", out, *small) == 0
+    rows = rows_in(out)
+    assert [(row["command"], row["contigs"]) for row in rows] == [
+        (name, contigs) for contigs in ("4", "40") for name in ("ingest", "train", "gates")
+    ]
+    assert all(row["exit"] == "0" and float(row["cpu_seconds"]) > 0 and float(row["peak_mb"]) > 10 for row in rows)
