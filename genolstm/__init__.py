@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
     from genolstm.api.control import control
-    from genolstm.api.explaining import Dependencies, Samples, dependencies, sample
-    from genolstm.api.fitting import Methylation, fit_methylation
+    from genolstm.api.explaining import Dependencies, Motifs, Samples, dependencies, motifs, region_figure, sample
+    from genolstm.api.fitting import Methylation, compare_methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
     from genolstm.api.predicting import Predictions, predict
     from genolstm.api.probing import Probe, probe_accessibility, probe_protein, probe_sites, probe_splice
     from genolstm.api.reading import Embedding, Scores, embed, probabilities, score
-    from genolstm.api.variants import Snvs, all_snvs
+    from genolstm.api.variants import Snvs, Variants, all_snvs, score_variants
     from genolstm.errors import GenolstmError, InputError, UsageError
 
 __version__ = "0.2.0"
@@ -33,6 +33,7 @@ __all__ = [
     "InputError",
     "Methylation",
     "Model",
+    "Motifs",
     "Predictions",
     "Probe",
     "Samples",
@@ -41,14 +42,17 @@ __all__ = [
     "Snvs",
     "Training",
     "UsageError",
+    "Variants",
     "__version__",
     "all_snvs",
     "compare",
+    "compare_methylation",
     "control",
     "dependencies",
     "embed",
     "fit_methylation",
     "load",
+    "motifs",
     "open_genome",
     "open_result",
     "predict",
@@ -57,8 +61,10 @@ __all__ = [
     "probe_protein",
     "probe_sites",
     "probe_splice",
+    "region_figure",
     "sample",
     "score",
+    "score_variants",
     "train",
 ]  # fmt: skip
 
@@ -66,15 +72,15 @@ _HOMES = {  # module -> names that it gives
     "errors": ("GenolstmError", "InputError", "UsageError"),
     "api.comparing": ("Compared", "compare"),
     "api.control": ("control",),
-    "api.explaining": ("Dependencies", "Samples", "dependencies", "sample"),
-    "api.fitting": ("Methylation", "fit_methylation"),
+    "api.explaining": ("Dependencies", "Motifs", "Samples", "dependencies", "motifs", "region_figure", "sample"),
+    "api.fitting": ("Methylation", "compare_methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),
     "api.predicting": ("Predictions", "predict"),
     "api.probing": ("Probe", "probe_accessibility", "probe_protein", "probe_sites", "probe_splice"),
     "api.reading": ("Embedding", "Scores", "embed", "probabilities", "score"),
-    "api.variants": ("Snvs", "all_snvs"),
+    "api.variants": ("Snvs", "Variants", "all_snvs", "score_variants"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -9,9 +9,9 @@ they count against it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from Bio.Align import PairwiseAligner, substitution_matrices
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -19,6 +19,9 @@ from scipy.sparse.csgraph import connected_components
 from genolstm.alphabet import PROTEIN, Codes, decode
 from genolstm.readers.compiled import compiled
 from genolstm.settings.protein import HomologySettings
+
+if TYPE_CHECKING:
+    from Bio.Align import PairwiseAligner
 
 Integers = NDArray[np.int64]
 
@@ -102,14 +105,16 @@ def largest_identity(
     return best if best is not none else LargestIdentity(**{**vars(none), "aligned_pairs": len(across)})
 
 
-def _aligner() -> PairwiseAligner:
+def _aligner() -> "PairwiseAligner":
+    from Bio.Align import PairwiseAligner, substitution_matrices  # noqa: PLC0415  (only proteins need it)
+
     aligner = PairwiseAligner(mode="local")  # type: ignore[no-untyped-call]
     aligner.substitution_matrix = substitution_matrices.load("BLOSUM62")  # type: ignore[no-untyped-call]
     aligner.open_gap_score, aligner.extend_gap_score = GAP_OPEN, GAP_EXTEND
     return aligner
 
 
-def _identical(aligner: PairwiseAligner, one: Codes, other: Codes) -> tuple[int, int]:
+def _identical(aligner: "PairwiseAligner", one: Codes, other: Codes) -> tuple[int, int]:
     """Count identical residues, and residues that stand opposite each other, in the best alignment of two chains."""
     alignments = aligner.align(decode(one, PROTEIN), decode(other, PROTEIN))  # type: ignore[no-untyped-call]
     best = next(iter(alignments), None)
@@ -155,6 +160,8 @@ def _groups(text: str) -> NDArray[np.int64]:
 
 def _scores() -> NDArray[np.int64]:
     """BLOSUM62 by code, int64 [n_symbols, n_symbols]; Henikoff & Henikoff 1992, PNAS 89, 10915-10919."""
+    from Bio.Align import substitution_matrices  # noqa: PLC0415
+
     matrix = substitution_matrices.load("BLOSUM62")  # type: ignore[no-untyped-call]
     scores = np.array([[int(matrix[a, b]) for b in PROTEIN.letters] for a in PROTEIN.letters], dtype=np.int64)
     scores[PROTEIN.unknown], scores[:, PROTEIN.unknown] = AGAINST, AGAINST

@@ -84,7 +84,7 @@ class Lanes:
 
     def __init__(self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device) -> None:
         self.chunk, self.n_lanes, self.device = chunk, n_lanes, device
-        self.fetcher = SequenceFetcher(genome, device)
+        self.fetcher = SequenceFetcher(genome, device, stretches.contig)
         rows = rows_of(genome, stretches)
         chunks = (rows.length + chunk - 1) // chunk  # [R]
         self.ends = torch.cumsum(chunks, 0)
@@ -195,7 +195,7 @@ class ChainLanes:
         self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, seed: int
     ) -> None:
         self.n_lanes, self.chunk, self.device, self.seed = n_lanes, chunk, device, seed
-        self.fetcher = SequenceFetcher(genome, device)
+        self.fetcher = SequenceFetcher(genome, device, stretches.contig)
         rows = rows_of(genome, stretches)
         length = rows.length.numpy()
         self._sorted = np.argsort(length, kind="stable")  # slot -> row

@@ -10,7 +10,7 @@ fitted to stretches of the training text that the tables have not counted yet: d
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from genolstm.alphabet import Alphabet, Codes
 from genolstm.errors import InputError
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -275,6 +276,66 @@ def _evidence(counts: MarkovCounts, piece: Piece) -> Iterator[Evidence]:
             yield _evidence_on(counts, complement[piece.codes[start:after]][::-1], after - stop)
 
 
+def _evidence_of_all(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[Iterable[Evidence]]:
+    """For each of some pieces, in order, what `_evidence` yields; short ones are looked up many at a time."""
+    for group in _gathered(pieces, lambda piece: piece.end - piece.start):
+        if len(group) == 1:
+            yield _evidence(counts, group[0])
+        else:
+            yield from _evidence_together(counts, group)
+
+
+def _gathered(items: Sequence[T], symbols: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items that follow each other in groups of at most CHUNK symbols together; a longer one alone."""
+    group: list[T] = []
+    total = 0
+    for item in items:
+        if group and total + symbols(item) > CHUNK:
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += symbols(item)
+    if group:
+        yield group
+
+
+def _evidence_together(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[list[Evidence]]:
+    """Evidence of some short pieces: forward strand, and the reverse complement where there is one."""
+    complement, longest = counts.alphabet.complement, counts.max_order
+    windows = [(each.codes[max(0, each.start - longest) : each.end], min(each.start, longest)) for each in pieces]
+    strands = [_split_evidence(counts, windows)]
+    if complement is not None:
+        windows = []
+        for codes, start, end in pieces:
+            after = min(len(codes), end + longest)
+            windows.append((complement[codes[start:after]][::-1], after - end))
+        strands.append(_split_evidence(counts, windows))
+    for each in zip(*strands, strict=True):
+        yield list(each)
+
+
+def _split_evidence(counts: MarkovCounts, windows: Sequence[tuple[Codes, int]]) -> list[Evidence]:
+    """Evidence on the known symbols of each window past its warm-up; no context reaches from one into the next."""
+    joined, starts = _joined([codes for codes, _ in windows], counts.alphabet)
+    evidence = _evidence_on(counts, joined, 0)
+    known = np.flatnonzero(joined < counts.alphabet.n_known)
+    begins = np.searchsorted(known, [start + warmup for start, (_, warmup) in zip(starts, windows, strict=True)])
+    ends = np.searchsorted(known, [start + len(codes) for start, (codes, _) in zip(starts, windows, strict=True)])
+    seen, total, kind, reach, word = evidence
+    mine = [slice(*each) for each in zip(begins.tolist(), ends.tolist(), strict=True)]
+    return [Evidence(seen[:, own], total[:, own], kind[:, own], reach[own], word[own]) for own in mine]
+
+
+def _joined(texts: Sequence[Codes], alphabet: Alphabet) -> tuple[Codes, list[int]]:
+    """Texts end to end with an unknown symbol after each, and where each begins."""
+    ends = np.cumsum([len(codes) + 1 for codes in texts])
+    joined = np.full(int(ends[-1]), alphabet.unknown, dtype=np.uint8)
+    starts = [0, *ends[:-1].tolist()]
+    for start, codes in zip(starts, texts, strict=True):
+        joined[start : start + len(codes)] = codes
+    return joined, starts
+
+
 def _evidence_on(counts: MarkovCounts, codes: Codes, warmup: int) -> Evidence:
     """Evidence on the known symbols of one strand past the first ``warmup``."""
     run = _known_run(codes, warmup, counts.alphabet)
@@ -359,10 +420,10 @@ def fit_markov(
     counts = MarkovCounts(alphabet, max_order=max_order, expected_symbols=strands * symbols)
     blocks = _blocks(stretches)
     held = [block for block in blocks if block.held]
-    for block in blocks:
-        if not block.held:
-            counts.add(stretches[block.stretch][block.start : block.end])
-            _release(release)
+    counted = [stretches[block.stretch][block.start : block.end] for block in blocks if not block.held]
+    for group in _gathered(counted, len):
+        counts.add(group[0] if len(group) == 1 else _joined(group, alphabet)[0])
+        _release(release)
     evidence = _sample(counts, [_middle(stretches[each.stretch], each) for each in held])
     _release(release)
     for block in held:  # its k-mers, and those that reach from it into the next block
@@ -416,12 +477,12 @@ def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
     symbols = sum(piece.end - piece.start for piece in held)
     run = 1 << 12
     step = max(1, 2 * symbols // FIT_SYMBOLS) * run
-    found = [
-        _compact(each)
+    runs = [
+        Piece(piece.codes, start, min(start + run, piece.end))
         for piece in held
         for start in range(piece.start, piece.end, step)
-        for each in _evidence(counts, Piece(piece.codes, start, min(start + run, piece.end)))
     ]
+    found = [_compact(each) for of_run in _evidence_of_all(counts, runs) for each in of_run]
     if not found:
         nothing, none = np.zeros((counts.max_order + 1, 0)), np.zeros(0, dtype=np.int64)
         return Evidence(nothing, nothing, nothing.astype(np.int64), none, none)
@@ -605,15 +666,19 @@ def _mixed(model: MarkovModel, parts: Floats, evidence: Evidence) -> Floats:
     return mixed
 
 
-def piece_bits(model: MarkovModel, piece: Piece) -> tuple[int, Floats]:
-    """Known symbols of a piece, both strands, and their bits by every order-k model and by the blend: [orders + 1]."""
-    symbols, bits = 0, np.zeros(len(model.pseudocounts) + 1)
-    for evidence in _evidence(model.counts, piece):
-        parts = _parts(model, evidence)
-        bits[:-1] -= np.log2(parts[1:-1]).sum(axis=1)
-        bits[-1] -= np.log2(_mixed(model, parts, evidence)).sum()
-        symbols += len(evidence.reach)
-    return symbols, bits
+def bits_of_pieces(model: MarkovModel, pieces: Sequence[Piece]) -> Iterator[tuple[int, Floats]]:
+    """For each piece its known symbols, both strands, and their bits by every order-k model and the blend [orders + 1].
+
+    Many short pieces cost little more than one long one.
+    """
+    for of_piece in _evidence_of_all(model.counts, pieces):
+        symbols, bits = 0, np.zeros(len(model.pseudocounts) + 1)
+        for evidence in of_piece:
+            parts = _parts(model, evidence)
+            bits[:-1] -= np.log2(parts[1:-1]).sum(axis=1)
+            bits[-1] -= np.log2(_mixed(model, parts, evidence)).sum()
+            symbols += len(evidence.reach)
+        yield symbols, bits
 
 
 def markov_bits(model: MarkovModel, stretches: Iterable[Codes]) -> MarkovBits:
@@ -621,7 +686,7 @@ def markov_bits(model: MarkovModel, stretches: Iterable[Codes]) -> MarkovBits:
 
     Raises InputError where there is nothing to score.
     """
-    scored = [piece_bits(model, Piece(codes, 0, len(codes))) for codes in stretches]
+    scored = list(bits_of_pieces(model, [Piece(codes, 0, len(codes)) for codes in stretches]))
     bits = sum((bits for _, bits in scored), np.zeros(len(model.pseudocounts) + 1))
     return summed_bits(model.counts.alphabet, sum(symbols for symbols, _ in scored), bits)
 

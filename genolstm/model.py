@@ -1,8 +1,10 @@
 """The next-symbol model: a table of rows for the symbols, a stack of memory cells, a linear head."""
 
+import copy
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -14,11 +16,21 @@ from genolstm.cells.fused import KERNELS, FusedCell
 from genolstm.cells.initial import initialise
 from genolstm.cells.memory import MemoryCell, State
 from genolstm.cells.rules import FAMILY
+from genolstm.devices import float32_products
 from genolstm.errors import InputError
 from genolstm.seeds import spawn_seed
 from genolstm.settings.model import CellName, ModelSettings
+from genolstm.settings.train import Precision
 
+AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 NATS_PER_BIT = math.log(2)
+
+
+def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Context in which the matrix products of a forward pass are in a number format."""
+    if precision in AUTOCAST:
+        return torch.autocast(device.type, dtype=AUTOCAST[precision])
+    return float32_products(precision)
 
 
 class ModelOutput(NamedTuple):
@@ -42,6 +54,7 @@ class NextSymbolModel(nn.Module):
     """
 
     table: Tensor
+    precision = Precision.FP32  # of the cells' products in a pass without gradients, see `read_in`
 
     def __init__(self, settings: ModelSettings, *, seed: int, index: int = 0) -> None:
         super().__init__()
@@ -65,6 +78,22 @@ class NextSymbolModel(nn.Module):
         empty = self.head.weight.new_zeros(self.settings.layers, lanes, self.settings.hidden)
         return State(hidden=empty, memory=empty)
 
+    def read_in(self, precision: Precision) -> Self:
+        """Make a view of this model, with the same weights, whose cells read in a number format; the head stays fp32.
+
+        Training chooses its own format: a view is for passes without gradients. The model itself stays as it is.
+        """
+        if precision is self.precision:
+            return self
+        view = copy.copy(self)
+        view.precision = precision
+        return view
+
+    def _format(self) -> AbstractContextManager[object]:
+        if self.precision is Precision.FP32:  # as it is around us: a training may have set its own
+            return nullcontext()
+        return products_in(self.precision, self.head.weight.device)
+
     def forward(self, codes: Tensor, state: State) -> ModelOutput:
         """Read symbols on from a state.
 
@@ -74,7 +103,10 @@ class NextSymbolModel(nn.Module):
         layers, inputs, states = [], [], []
         for place, cell in enumerate(self.cells):
             inputs.append(signal)
-            signal, last = cell(signal, State(state.hidden[place], state.memory[place]))
+            with self._format():
+                signal, last = cell(signal, State(state.hidden[place], state.memory[place]))
+            if self.precision is not Precision.FP32:
+                signal, last = signal.float(), State(last.hidden.float(), last.memory.float())
             layers.append(signal)
             states.append(last)
         carried = State(torch.stack([s.hidden for s in states]), torch.stack([s.memory for s in states]))

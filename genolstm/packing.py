@@ -49,7 +49,7 @@ def packed(
         )
     weights = rounded(checkpoint.weights, model_path)
     network = trained_model(checkpoint.model, weights).to(device)
-    reader = GenomeReader(network, genome, StreamSettings())
+    reader = GenomeReader(network, genome, StreamSettings().suited(device.type))
     bits = tuple(
         _measured_again(row, mean_bits(reader, _stretches_of(row, checkpoint, genome))[0]) for row in checkpoint.bits
     )

@@ -93,6 +93,13 @@ class Ranks:
             dist.broadcast(agreed, src=0, group=self.control)
         return float(agreed)
 
+    def share(self, arrays: Iterable[NDArray[Any]]) -> None:
+        """Replace arrays, in place, by those of rank 0. arrays : contiguous, of the same shapes in every process."""
+        for each in arrays if self.size > 1 else ():
+            with _of_all(READER_GONE):
+                for part in _messages(each):
+                    dist.broadcast(part, src=0, group=self.control)
+
     def largest(self, number: float) -> float:
         """Largest of the numbers of all processes."""
         if self.size == 1:
@@ -201,9 +208,11 @@ def together(device: torch.device, *, patience: timedelta | None = None) -> Iter
         if name not in os.environ:
             raise UsageError(f"WORLD_SIZE is {size} but {name} is not set; start with torchrun, or unset WORLD_SIZE.")
     store, rank, size = next(rendezvous("env://"))
+    store = _of_this_start(store, rank, size)
+    _refuse_mixed(store, rank, size, device)
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=_of_this_start(store, rank, size),
+        store=store,
         rank=rank,
         world_size=size,
         timeout=patience,
@@ -233,6 +242,18 @@ def _of_this_start(store: Store, rank: int, size: int) -> Store:
         f"not all {size} processes of this run came within {MEETING_SECONDS / 60:.0f} minutes; read the"
         " others' logs, and start again."
     )
+
+
+def _refuse_mixed(store: Store, rank: int, size: int, device: torch.device) -> None:
+    """Refuse processes on devices of several kinds, which would wait for each other for ever. Raises UsageError."""
+    store.set(f"device/{rank}", device.type)
+    first, *others = (store.get(f"device/{each}").decode() for each in range(size))
+    for each, other in enumerate(others, start=1):
+        if other != first:
+            raise UsageError(
+                f"process 0 computes on {first} and process {each} of {size} on {other}: start all on machines with as"
+                " many GPUs as processes, or give all --device cpu."
+            )
 
 
 @contextmanager

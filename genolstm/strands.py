@@ -1,9 +1,11 @@
 """Stretches of a genome as they are read: forward, and as the reverse complement."""
 
-from typing import NamedTuple
+import weakref
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.regions import Stretches
@@ -46,15 +48,44 @@ def rows_of(genome: Genome, stretches: Stretches, *, warmup: int = 0) -> Rows:
     return Rows(*(torch.from_numpy(column.astype(np.int64)) for column in columns))
 
 
-class SequenceFetcher:
-    """Picks symbols of rows out of a genome's codes, on the device that holds them."""
+class _CodesOnDevice:
+    """A genome's codes on a GPU, as far as they were asked for: 1 byte a base of its memory, and no step waits."""
 
     def __init__(self, genome: Genome, device: torch.device) -> None:
+        # what is not held is unknown: a place beyond a row's end is looked up too, before it is masked
+        self.codes = torch.full((len(genome.mapped),), genome.alphabet.unknown, dtype=torch.uint8, device=device)
+        self.held = np.zeros(len(genome.names), dtype=np.bool_)
+
+    def hold(self, genome: Genome, contigs: NDArray[np.bool_]) -> Tensor:
+        """The codes, uint8 [symbols]: those of some contigs, bool [contigs], and of all that were asked for before."""
+        missing = np.flatnonzero(contigs & ~self.held)
+        for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else ():
+            start, end = int(genome.starts[run[0]]), int(genome.starts[run[-1]] + genome.lengths[run[-1]])
+            self.codes[start:end] = torch.from_numpy(genome.symbols(start, end)).to(self.codes.device)
+        self.held |= contigs
+        return self.codes
+
+
+_on_devices: weakref.WeakKeyDictionary[Genome, dict[torch.device, _CodesOnDevice]] = weakref.WeakKeyDictionary()
+
+
+class SequenceFetcher:
+    """Picks symbols of rows out of a genome's codes, on the device that holds them.
+
+    contigs : numbers of those that will be read, which alone are copied to a GPU, once for all fetchers of a genome.
+    """
+
+    def __init__(self, genome: Genome, device: torch.device, contigs: NDArray[np.integer[Any]]) -> None:
         self.alphabet = genome.alphabet
-        held = torch.from_numpy(genome.all_codes)
-        # small beside any GPU's memory (1 byte a base), and no step then waits for the host; the CPU reads the
-        # mapped file
-        self.codes = held.to(device) if device.type != "cpu" else held
+        if device.type == "cpu":  # the mapped file
+            self.codes = torch.from_numpy(genome.all_codes)
+        else:
+            held = _on_devices.setdefault(genome, {})
+            if device not in held:
+                held[device] = _CodesOnDevice(genome, device)
+            wanted = np.zeros(len(genome.names), dtype=np.bool_)
+            wanted[contigs] = True
+            self.codes = held[device].hold(genome, wanted)
         letters = np.arange(genome.alphabet.n_symbols, dtype=np.uint8)
         pairing = letters if genome.alphabet.complement is None else genome.alphabet.complement
         self.pairing = torch.from_numpy(np.stack([letters, pairing])).to(device)

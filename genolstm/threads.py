@@ -8,12 +8,11 @@ What was measured is logged, for whoever wants to give --threads.
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from genolstm.errors import UsageError
@@ -42,7 +41,10 @@ def set_threads(threads: int | None) -> int:
         )
     chosen = threads or allotted_threads()
     torch.set_num_threads(chosen)
-    threadpool_limits(limits=chosen)  # the BLAS under NumPy and SciPy
+    with suppress(ImportError):  # as on a machine that has torch and little else; the network does not need it
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        threadpool_limits(limits=chosen)  # the BLAS under NumPy and SciPy
     return chosen
 
 

@@ -9,10 +9,14 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from pretended_gpu import PretendedGpu
+from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import DNA, encode
+from genolstm.devices import choose_device
 from genolstm.readers.fasta import SequenceBlock
 from genolstm.regions import Part, Stretches
+from genolstm.settings.train import DeviceName
 from genolstm.store.checksums import append_checksums
 from genolstm.store.files import Provenance
 from genolstm.store.genome import open_genome, write_genome
@@ -22,7 +26,9 @@ hypothesis.settings.register_profile("genolstm", deadline=None)
 hypothesis.settings.load_profile("genolstm")
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-DEVICES = ["cpu", *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]
+PRETENDED = "pretended"
+DEVICES = ["cpu", PRETENDED, *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]
+GPU = PretendedGpu()  # one for all tests: models that are made once for many of them stay on it
 
 
 def pytest_collection_modifyitems(items):
@@ -30,15 +36,38 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A test of the pretended device, its fixtures included, is run where torch sees that device."""
+    if getattr(item, "callspec", None) is None or item.callspec.params.get("device") != PRETENDED:
+        return (yield)
+    with GPU.present():
+        return (yield)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_blas_thread():
+    """Problems as small as those of tests are ten times slower on threads that wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="session", params=DEVICES)
 def device(request):
-    """Every device that is here."""
-    return torch.device(request.param)
+    """Every device that is here, and a pretended GPU, as a command would choose it."""
+    return choose_device(DeviceName.CUDA if request.param == PRETENDED else DeviceName(request.param))
+
+
+@pytest.fixture
+def gpu():
+    """A pretended GPU that torch sees for as long as the test lasts; it counts what is done on it."""
+    with GPU.present():
+        yield GPU
 
 
 @pytest.fixture(scope="session")

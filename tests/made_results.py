@@ -102,7 +102,7 @@ def made_results(folder: Path) -> dict[str, Path]:
         paths["probe"], "splice", {"donor": probe("donor", gain=True), "acceptor": probe("acceptor", gain=False)},
         Records(read=60, used=40, skipped={"too <short>": 20}), about,
     )  # fmt: skip
-    write_studies(paths["study"], {"made-up": study()}, Records(), about)
+    write_studies(paths["study"], {"made-up": study()}, about)
     write_prediction(paths["prediction"], prediction(), 0.0, Records(read=9, used=8, skipped={"at an <end>": 1}), about)
     write_comparison(paths["comparison"], comparison(file_sha256(paths["probe"])), Records(), about)
     return paths

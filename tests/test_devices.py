@@ -5,6 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from pretended_gpu import PretendedGpu
+
+from genolstm.devices import choose_device, refuse_precision
+from genolstm.errors import UsageError
+from genolstm.settings.train import DeviceName, Precision
 
 # pages that the system has to hand out (and zero) while 64 MiB are taken, written and freed thirty times over
 TAKING = """
@@ -29,3 +35,52 @@ def test_memory_that_was_freed_is_taken_again_without_asking_the_system():
         for how in ("give", "keep")
     )
     assert kept < given / 4
+
+
+def refusal(call, *arguments):
+    with pytest.raises(UsageError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "variables", "said"),
+    [
+        (2, {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}, "4 processes on this machine and 2 GPUs: start one process a"
+         " GPU (torchrun --nproc-per-node 2), or use --device cpu."),
+        (1, {"LOCAL_RANK": "1"}, "2 processes on this machine and 1 GPU: start one process a GPU (torchrun"
+         " --nproc-per-node 1), or use --device cpu."),
+    ],
+)  # fmt: skip
+def test_more_processes_than_gpus_are_refused_in_every_one_of_them(monkeypatch, gpus, variables, said):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with PretendedGpu(count=gpus).present():
+        assert refusal(choose_device, DeviceName.AUTO) == said
+
+
+def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):
+    with PretendedGpu(count=2).present():
+        assert choose_device(DeviceName.CUDA) == torch.device("cuda")
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        assert choose_device(DeviceName.CUDA) == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("built_with", "why"),
+    [(None, ": it is a build without CUDA; install one with it,"), ("12.8", "; see what nvidia-smi says,")],
+)
+def test_no_gpu_is_told_with_why(monkeypatch, built_with, why):
+    monkeypatch.setattr(torch.version, "cuda", built_with)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    said = refusal(choose_device, DeviceName.CUDA)
+    assert said == f"--device cuda: torch sees no CUDA device here{why} or use --device cpu."
+
+
+def test_an_old_gpu_has_no_tf32(monkeypatch):
+    with PretendedGpu().present():
+        refuse_precision(Precision.TF32, torch.device("cuda"))
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 5))
+        said = refusal(refuse_precision, Precision.TF32, torch.device("cuda"))
+    assert said == "pretended has no TF32; use --precision fp16 or fp32."

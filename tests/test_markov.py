@@ -15,13 +15,14 @@ from genolstm.alphabet import DNA, PROTEIN, encode, reverse_complement
 from genolstm.errors import InputError
 from genolstm.markov import (
     SIDES,
+    MarkovCounts,
     Piece,
+    bits_of_pieces,
     count_markov,
     fit_markov,
     largest_order,
     markov_bits,
     next_symbol_probabilities,
-    piece_bits,
 )
 
 POMBE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "pombe" / "genome.fa.gz"
@@ -173,10 +174,32 @@ def test_pieces_of_a_stretch_add_up_to_it_and_are_read_in_its_context():
     codes = random_stretches(5, [700], unknown=0.01)[0]
     model = fitted([repetitive_dna(1, 5000)], max_order=5)
     cuts = [0, 3, 100, 101, 650, 700]
-    parts = [piece_bits(model, Piece(codes, start, end)) for start, end in itertools.pairwise(cuts)]
-    symbols, bits = piece_bits(model, Piece(codes, 0, 700))
+    parts = list(bits_of_pieces(model, [Piece(codes, start, end) for start, end in itertools.pairwise(cuts)]))
+    symbols, bits = next(bits_of_pieces(model, [Piece(codes, 0, 700)]))
     assert sum(n for n, _ in parts) == symbols == 2 * int((codes < 4).sum())
     np.testing.assert_allclose(sum(each for _, each in parts), bits, rtol=1e-12)
+
+
+def test_pieces_scored_together_have_the_very_bits_that_each_has_alone():
+    model = fitted([repetitive_dna(1, 5000)], max_order=7)
+    texts = random_stretches(7, [700, 40, 1, 5, 300, 80_000, 60, 12], unknown=0.02)
+    pieces = [Piece(codes, 0, len(codes)) for codes in texts] + [Piece(texts[0], 3, 90), Piece(texts[4], 290, 300)]
+    alone = [next(bits_of_pieces(model, [piece])) for piece in pieces]
+    for (symbols, bits), (of_it, bits_of_it) in zip(bits_of_pieces(model, pieces), alone, strict=True):
+        assert symbols == of_it
+        np.testing.assert_array_equal(bits, bits_of_it)
+
+
+def test_many_short_stretches_are_counted_as_each_by_itself():
+    texts = random_stretches(9, [400] * 20 + [1, 2, 7], unknown=0.02)
+    found = fit_markov(texts, DNA, max_order=6).counts
+    alone = MarkovCounts(DNA, max_order=6, expected_symbols=2 * sum(map(len, texts)))
+    for codes in texts:
+        alone.add(codes)
+    contexts = np.arange(4**6)
+    for order in range(7):
+        asked = contexts[: 4**order]
+        np.testing.assert_array_equal(found.tables[order].rows(asked), alone.tables[order].rows(asked))
 
 
 @settings(max_examples=20, deadline=None)

@@ -52,7 +52,7 @@ def test_settings_that_differ_from_the_defaults_survive_json():
 def test_an_unknown_key_is_named_beside_those_that_exist():
     with pytest.raises(InputError) as caught:
         StreamSettings.from_json({"lanes": 3, "chunks": 4}, where="settings file a.toml")
-    known = "burn_in, chunk, exact, lanes, repair, tolerance"
+    known = "burn_in, chunk, exact, lanes, least_burn_in, precision, repair, tolerance"
     assert str(caught.value) == f"settings file a.toml has the unknown key 'chunks'; known are {known}."
 
 

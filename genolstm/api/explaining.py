@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,21 @@ from genolstm.api.genomes import genes_of
 from genolstm.api.models import Model
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import InputError, UsageError
+from genolstm.explaining.motifs import MotifResult, motifs_of_file
 from genolstm.explaining.sampling import sample as draw_samples
 from genolstm.explaining.whole import dependency_map, intron_couplings
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import Stretches, stretches_of
-from genolstm.settings.explaining import DependencySettings, SampleSettings
+from genolstm.settings.explaining import DependencySettings, MotifSettings, SampleSettings
 from genolstm.store.dependencies import DependencySummary, dependency_summary, open_dependencies
-from genolstm.store.files import Records
+from genolstm.store.files import Records, refuse_existing
 from genolstm.store.genome import Genome
 from genolstm.stream.reader import GenomeReader
+from genolstm.writers.motifs import Motif, write_jaspar, write_meme
+
+if TYPE_CHECKING:
+    from genolstm.figures.style import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -203,3 +208,153 @@ def sample(model: Model, number: int = 10, length: int = 1_000, *, prompt: str =
     return Samples(
         sequences=tuple(decode(row, alphabet) for row in found.codes), bits=found.bits, entropy=found.entropy
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Motifs:
+    """Words around the places where a model's evidence lies.
+
+    Attributes
+    ----------
+    results
+        Of each target: motifs with their counts and enrichment, and how many places they were looked for around.
+    """
+
+    results: tuple[MotifResult, ...]
+
+    @property
+    def motifs(self) -> tuple[Motif, ...]:
+        """All motifs, those of one target together.
+
+        Returns
+        -------
+        tuple of Motif
+            Empty where there is none.
+        """
+        return tuple(motif for result in self.results for motif in result.motifs)
+
+    def table(self) -> dict[str, Column]:
+        """A row for each motif.
+
+        Returns
+        -------
+        dict of str to list
+            Columns as the fields of `Motif`, without counts; ``low`` and ``high`` are the ends of the interval of
+            ``enrichment``. Ready for ``pandas.DataFrame``.
+        """
+        names = [name for name in Motif.__dataclass_fields__ if name not in ("counts", "enrichment")]
+        columns: dict[str, Column] = {name: [getattr(each, name) for each in self.motifs] for name in names}
+        ends = zip(("enrichment", "low", "high"), range(3), strict=True)
+        return columns | {name: [each.enrichment[at] for each in self.motifs] for name, at in ends}
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the motifs as text, the same bytes as the command writes.
+
+        Parameters
+        ----------
+        path
+            MEME's minimal format; or JASPAR's counts where it ends in ``.jaspar``.
+        force
+            Replace a file that exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        UsageError
+            The file exists, or cannot be written.
+        """
+        target = Path(path)
+        refuse_existing(target, force=force)
+        if target.suffix == ".jaspar":
+            write_jaspar(target, self.motifs)
+        else:
+            write_meme(target, self.motifs, self.results[0].background)
+        return target
+
+
+@as_found()
+def motifs(source: Result | str | Path, genome: Genome, **settings: Any) -> Motifs:  # noqa: ANN401
+    """Motifs around the places where bits are lowest, or where a probe's evidence is strongest.
+
+    Parameters
+    ----------
+    source
+        Scores or Predictions, or the file of either.
+    genome
+        That was read.
+    **settings
+        Any field of ``genolstm.settings.explaining.MotifSettings``: ``seqlets=500, reach=40``.
+
+    Returns
+    -------
+    Motifs
+        None in it where none stands on the places held back.
+
+    Raises
+    ------
+    InputError
+        The source is of another kind or genome, there are too few places, or a setting is not known.
+    UsageError
+        A setting cannot be.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> found = gl.motifs(gl.score(model, genome), genome, seqlets=300, reach=10)
+    >>> len(found.table()["consensus"]) == len(found.motifs)
+    True
+    """
+    chosen = MotifSettings.from_json(settings, where="motifs")
+    if not isinstance(source, Result):
+        return Motifs(results=tuple(motifs_of_file(Path(source), genome, chosen)))
+    with TemporaryDirectory() as folder:
+        path = source.save(Path(folder) / "source.h5")
+        return Motifs(results=tuple(motifs_of_file(path, genome, chosen)))
+
+
+@as_found()
+def region_figure(region: str, *sources: Result | str | Path, annotation: str | Path | None = None) -> "Figure":
+    """Bits, probabilities, changes, gates, predictions and genes of a region, in panels of one x axis.
+
+    Parameters
+    ----------
+    region
+        As samtools writes it: ``"III:1,001-1,200"``; up to 250 bases show a sequence logo.
+    *sources
+        Scores, changes or predictions, or files of these or of gates.
+    annotation
+        GTF or GFF3, drawn below the panels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With title and caption; no window is opened.
+
+    Raises
+    ------
+    InputError
+        Sources are of different genomes or hold nothing of the region, or it is too long.
+    UsageError
+        The region is none.
+
+    Examples
+    --------
+    >>> model, genome = gl.load("model.h5"), gl.open_genome("small.h5")
+    >>> drawn = gl.region_figure("chrC:1-60", gl.all_snvs(model, genome, "chrC:1-60"))
+    >>> len(drawn.axes)
+    1
+    """
+    # matplotlib takes half a second to load, and most calls draw nothing
+    from genolstm.explaining.region import picture_of_region  # noqa: PLC0415
+    from genolstm.figures.style import titled  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        paths = [
+            each.save(Path(folder) / f"{number}.h5") if isinstance(each, Result) else Path(each)
+            for number, each in enumerate(sources)
+        ]
+        return titled(picture_of_region(paths, region, Path(annotation) if annotation else None))

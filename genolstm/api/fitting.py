@@ -13,11 +13,22 @@ from genolstm.api.reading import Embedding
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import UsageError
 from genolstm.methylation.fitting import check_pooled, fit_counts, site_records
+from genolstm.methylation.group_contrast import compared, contig_ends, contrast_columns, group_counts
 from genolstm.methylation.held_out import judged
 from genolstm.methylation.hidden_features import hidden_features
+from genolstm.methylation.sample_groups import pair_of
 from genolstm.methylation.samples import joined
 from genolstm.methylation.tracks import table_columns
-from genolstm.settings.methylation import FitModel, HeldOutSettings, MethylationSettings, PooledSettings, StrandState
+from genolstm.readers.bed import read_bed
+from genolstm.readers.sample_tables import read_samples
+from genolstm.settings.methylation import (
+    ContrastSettings,
+    FitModel,
+    HeldOutSettings,
+    MethylationSettings,
+    PooledSettings,
+    StrandState,
+)
 from genolstm.store.counts import Counts, read_counts
 from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation, write_methylation
 
@@ -105,20 +116,64 @@ def fit_methylation(
     tables = [each if isinstance(each, Counts) else read_counts(Path(each)) for each in several]
     names = [f"table {place + 1}" if isinstance(each, Counts) else str(each) for place, each in enumerate(several)]
     both, extra, threads = joined(tables, names), None, torch.get_num_threads()
-    if how.model is FitModel.POOLED:
-        check_pooled(how)
-    elif states is not None:
+    check_pooled(how)
+    if states is not None and how.model is not FitModel.POOLED:
         raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     if states is not None:
         extra = hidden_features(both, states.as_hidden, pooled.components, "states")
     held_out: tuple[HeldOutScore, ...] = ()
-    if judging.fraction is not None or judging.sample is not None:
+    if judging.held:
         held_out = judged(both, how, pooled, judging, extra=extra, threads=threads)
     fit = fit_counts(both, how, pooled, extra=extra, threads=threads, held_out=held_out)
     inputs = digests_of({f"counts {place + 1}": each for place, each in enumerate(several)})
     saved = {**how.to_json(), **pooled.to_json(), **judging.to_json()}
     came = made_by("fit_methylation", saved, inputs, seed=how.seed)
     return Methylation(provenance=came, records=site_records(fit), fit=fit)
+
+
+@as_found()
+def compare_methylation(
+    samples: str | Path,
+    groups: Sequence[str] = (),
+    *,
+    regions: str | Path | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> dict[str, Column]:
+    """Compare rate, steady fraction and half-life of two groups of samples, site by site or region by region.
+
+    Parameters
+    ----------
+    samples
+        TSV with ``file``, ``time``, ``group``, ``replicate`` of each sample, files beside it.
+    groups
+        First and second group, where the table has more than two.
+    regions
+        BED; the reads of the sites of each are added up.
+    **settings
+        Any field of ``ContrastSettings`` in ``genolstm.settings.methylation``: ``time_offset=0.5``.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray or list
+        Columns by name, as ``genolstm methylation compare`` writes them; ready for ``pandas.DataFrame``.
+
+    Raises
+    ------
+    InputError
+        A file of the table does not exist, times contradict, a group has one replicate, or no site is shared.
+    UsageError
+        The groups are not two, or a setting cannot be.
+
+    Examples
+    --------
+    >>> found = gl.compare_methylation("samples.tsv", time_offset=0.5)  # doctest: +SKIP
+    """
+    how = ContrastSettings.from_json(settings, where="compare_methylation")
+    rows = read_samples(Path(samples))
+    names = pair_of(rows, groups, str(samples))
+    counts = group_counts(rows, names)
+    bed = None if regions is None else read_bed(regions, contig_ends(counts), genome_name="the counts")
+    return dict(contrast_columns(compared(counts, rows, names, how, bed), how.unit))
 
 
 def _settings(

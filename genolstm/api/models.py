@@ -106,7 +106,7 @@ class Model(Result):
         Parameters
         ----------
         device
-            ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+            ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
         Returns
         -------
@@ -213,7 +213,7 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
         File that `train` or ``genolstm train`` made, or the name of a bundled model (``genolstm
         models`` lists them).
     device
-        ``"auto"`` (CUDA where there is a GPU), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"`` (CUDA where there is a GPU), ``"cpu"`` or ``"cuda"``.
 
     Returns
     -------
@@ -249,7 +249,7 @@ class Training:
     genome
         To be trained on; of several, one model of all, whose contigs are called ``NAME:contig`` by each file's name.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
     from_model
         Go on from this model, a file or the name of a bundled one: its weights and its shape. What it has seen is seen.
     keep_optimiser
@@ -347,7 +347,7 @@ def train(
     genome
         To be trained on: its contigs and their reverse complements. Of several, one model of all.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
     from_model, keep_optimiser
         As of `Training`: the model to go on from.
     **settings

@@ -12,10 +12,12 @@ import numpy as np
 from genolstm.api.found import as_found, log
 from genolstm.api.genomes import genes_of
 from genolstm.api.models import Model, load
+from genolstm.api.probing import models_and_inputs
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import UsageError
-from genolstm.predicting.source import model_of
+from genolstm.predicting.source import models_of
 from genolstm.predicting.whole import Wanted, predicted, read_probe_file
+from genolstm.probes.folds import FoldModel
 from genolstm.readers.bed import Bed, read_bed
 from genolstm.readers.region_text import parse_region
 from genolstm.regions import STRAND_LETTERS, Region, stretches_of
@@ -149,7 +151,7 @@ def predict(
     genome: Genome,
     region: str | None = None,
     *,
-    model: Model | None = None,
+    model: Model | Sequence[Model] | None = None,
     sites: str | Path | None = None,
     annotation: str | Path | None = None,
     labels: str | Path | None = None,
@@ -166,7 +168,8 @@ def predict(
     region
         As samtools writes it, counted from 1 with both ends in it; without, all of the genome.
     model
-        The probe's own; without, it is found by its hash, as ``genolstm predict`` does.
+        The probe's own, of a probe over folds those of every fold; without, found by hash, as ``genolstm predict``
+        does. Each base is then predicted by the model and the probe of the fold that held it out.
     sites
         BED of candidates: these and no others.
     annotation, labels
@@ -201,12 +204,14 @@ def predict(
     chosen = PredictSettings.from_json(
         {name: value for name, value in settings.items() if name not in of_stream}, where="predict"
     )
-    stream = StreamSettings.from_json(of_stream, where="predict")
     applied = read_probe_file(path)
-    if model is None:
-        model = load(model_of(path, None))
-    applied.probes[0].check_model(model.sha256, model.source)
-    model.check_reads(genome)
+    given = [load(each) for each in models_of(path, None)] if model is None else model
+    models, of_models = models_and_inputs(given, genome)
+    stream = StreamSettings.from_json(of_stream, where="predict").suited(models[0].device.type, of_stream)
+    if len(models) != len(applied.by_fold):
+        raise UsageError(f"{path} is of {len(applied.by_fold)} models, and {len(models)} are given; give those of all.")
+    for each, probes in zip(models, applied.by_fold, strict=True):
+        probes[0].check_model(each.sha256, each.source)
     if sites is not None and region is not None:
         raise UsageError("sites and region both name candidates; give one of them.")
     regions = [Region(contig=name, start=0, end=length) for name, length in genome.length_of.items()]
@@ -217,19 +222,21 @@ def predict(
         labels_name=str(labels), transcripts=genes_of(annotation, genome).transcripts if annotation else None,
     )  # fmt: skip
     files = digests_of({"sites": sites, "annotation": annotation, "labels": labels})
-    inputs = {"probe": file_sha256(path), "model": model.sha256, "genome": genome.sha256, **files}
+    inputs = {"probe": file_sha256(path), **of_models, "genome": genome.sha256, **files}
     asked = {**chosen.to_json(), **stream.to_json(), "regions": [region] if region else []}
-    reader = GenomeReader(model.evaluated(), genome, stream)
+    folds = [FoldModel(name=each.source, checkpoint=each.checkpoint) for each in models]
+
+    def reader_of(fold: FoldModel) -> GenomeReader:
+        return GenomeReader(models[folds.index(fold)].evaluated(), genome, stream)
+
     with (
         TemporaryDirectory() as folder,
-        predicted(
-            model.checkpoint, reader, applied, wanted, chosen, model_name=model.source, beside=Path(folder) / "p.h5"
-        ) as (found, records),
+        predicted(folds, reader_of, genome, applied, wanted, chosen, beside=Path(folder) / "p.h5") as (found, records),
     ):
         for note in found.notes:
             log.warning("%s", note)
         return Predictions(
-            provenance=made_by("predict", asked, inputs, device=model.device, seed=chosen.seed), records=records,
+            provenance=made_by("predict", asked, inputs, device=models[0].device, seed=chosen.seed), records=records,
             prediction=_held(found), min_score=chosen.min_score,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from genolstm.settings.probe import AccessibilitySettings, ProbeSettings
 from genolstm.settings.protein import AnyProbeSettings, ProteinProbeSettings
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
+from genolstm.settings.train import Precision
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 from genolstm.store.results import ProbeResult, read_probe, read_probe_task, write_probe
@@ -90,8 +91,8 @@ def _by_name(targets: Mapping[str, ProbeResult]) -> dict[str, ProbeResult]:
     return {str(target): targets[target] for target in sorted(targets)}  # the order in which files are read
 
 
-def _reader(model: Model, genome: Genome) -> GenomeReader:
-    return GenomeReader(model.evaluated(), genome, StreamSettings())
+def _reader(model: Model, genome: Genome, precision: Precision = Precision.FP32) -> GenomeReader:
+    return GenomeReader(model.evaluated(), genome, StreamSettings(precision=precision).suited(model.device.type))
 
 
 def _over_folds(
@@ -105,7 +106,7 @@ def _over_folds(
     return probe_folds(folds, lambda _: probe(next(in_order)), settings, log.info)
 
 
-def _models(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
+def models_and_inputs(model: Model | Sequence[Model], genome: Genome | None) -> tuple[list[Model], dict[str, str]]:
     """The model, or those of all folds, and their hashes among the inputs. genome : None where windows stand alone."""
     models = [model] if isinstance(model, Model) else list(model)
     if genome is not None:
@@ -162,12 +163,17 @@ def probe_splice(
     (['trained', 'trained'], 'auprc')
     """
     chosen = ProbeSettings.from_json(listed(settings), where="probe_splice")
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     genes = genes_of(annotation, genome)
     targets, skipped = _over_folds(
         models,
         lambda each: _probe_splice(
-            each.checkpoint, _reader(each, genome), genes.transcripts, chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, genome, chosen.precision),
+            genes.transcripts,
+            chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )
@@ -230,12 +236,17 @@ def probe_accessibility(
     """
     chosen = AccessibilitySettings.from_json(listed(settings), where="probe_accessibility")
     counted = track if isinstance(track, Track) else open_track(Path(track))
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     chromatin = Chromatin(track=counted, peaks=_bed(peaks, genome), blacklist=_bed(blacklist, genome))
     targets, records = _over_folds(
         models,
         lambda each: _probe_accessibility(
-            each.checkpoint, _reader(each, genome), chromatin, chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, genome, chosen.precision),
+            chromatin,
+            chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )
@@ -376,7 +387,7 @@ def probe_sites(
     ['labels']
     """
     chosen = SitesSettings.from_json(listed(settings), where="probe_sites")
-    models, of_models = _models(model, genome)
+    models, of_models = models_and_inputs(model, genome)
     if len(models) > 1 and windows is not None:
         raise UsageError("folds are parts of a genome, and windows stand alone; give one model.")
     files = {name: Path(path) if path is not None else None for name, path in
@@ -393,7 +404,11 @@ def probe_sites(
     targets, records = _over_folds(
         models,
         lambda each: source.probe(
-            each.checkpoint, _reader(each, source.genome), settings=chosen, model_name=each.source, log=log.info
+            each.checkpoint,
+            _reader(each, source.genome, chosen.precision),
+            settings=chosen,
+            model_name=each.source,
+            log=log.info,
         ),
         chosen,
     )

@@ -204,7 +204,7 @@ def score(
     ((2, 1000), 'float32')
     """
     of_recall = {name: settings.pop(name) for name in RECALL if name in settings}
-    stream = StreamSettings.from_json(settings, where="score")
+    stream = StreamSettings.from_json(settings, where="score").suited(model.device.type, settings)
     recall = RecallSettings.from_json(of_recall, where="score")
     model.check_reads(genome)
     reader = GenomeReader(model.evaluated(), genome, stream)
@@ -366,7 +366,7 @@ def embed(
     >>> gl.embed(model, genome, "sites.bed", pool=("mean", "max"), layers=[0]).values.shape
     (4, 2048)
     """
-    stream = StreamSettings.from_json(settings, where="embed")
+    stream = StreamSettings.from_json(settings, where="embed").suited(model.device.type, settings)
     kept = EmbedSettings(pool=parse_pools(pool if isinstance(pool, str) else ",".join(pool)), layers=tuple(layers))
     model.check_reads(genome)
     places = sites_of(sites, genome)
@@ -427,7 +427,7 @@ def probabilities(model: Model, genome: Genome, region: str, **settings: Any) ->
     >>> gl.probabilities(model, genome, "chrC:1-100").sum(axis=2).round(3).min()
     np.float32(1.0)
     """
-    stream = StreamSettings.from_json(settings, where="probabilities")
+    stream = StreamSettings.from_json(settings, where="probabilities").suited(model.device.type, settings)
     model.check_reads(genome)
     if genome.alphabet.complement is None:
         raise InputError(f"{genome.path} holds proteins, and probabilities are those of A, C, G and T; give a genome.")

@@ -3,19 +3,22 @@
 import os
 import statistics
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from genolstm.bench.timing import Bound
+from genolstm.devices import float32_products
 from genolstm.model import NextSymbolModel
 from genolstm.settings.train import Precision
 
-FORMATS = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
-TF32 = "tf32"
+FORMATS = {
+    Precision.FP32: torch.float32,
+    Precision.TF32: torch.float32,
+    Precision.BF16: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
 LARGE_CPU, LARGE_GPU = 1024, 8192  # rows and columns of a product that nothing holds up
 MEASURED_SECONDS, REPEATS = 0.05, 5
 BLOCK_BYTES = 1 << 20
@@ -40,17 +43,16 @@ def matrix_bound(
     total = 2.0 * sum(weight.numel() for weight in matrices.values()) * (FORWARD_AND_BACKWARD if training else FORWARD)
     sequential = 2.0 * sum(weight.numel() for weight in recurrent) * (2 if training else 1)
     rows, units = recurrent[0].shape
-    label = _label(precision, device)
     side = LARGE_CPU if device.type == "cpu" else LARGE_GPU
-    with _rounded_to_tf32(wanted=label == TF32):
+    with float32_products(precision):
         step = product_flops(lanes, units, rows, FORMATS[precision], device)
         # a small product may be the faster one, from a cache
         large = max(step, product_flops(side, side, side, FORMATS[precision], device))
-    peaks = {label: large}
+    peaks = {precision.value: large}
     if device.type == "cuda" and precision is not Precision.FP16:
         peaks[Precision.FP16] = product_flops(side, side, side, torch.float16, device)
     return Bound(
-        name=f"{label} matrix products, [{lanes}, {units}] x [{units}, {rows}] at each step",
+        name=f"{precision} matrix products, [{lanes}, {units}] x [{units}, {rows}] at each step",
         rate=1 / (sequential / step + (total - sequential) / large),
         flops=total,
         peaks=peaks,
@@ -114,28 +116,6 @@ def _typical(call: Callable[[], None]) -> float:
         call()
         taken.append(time.perf_counter() - began)
     return statistics.median(taken)
-
-
-def _label(precision: Precision, device: torch.device) -> str:
-    """Name of the format that the recurrent kernels multiply in: cuDNN rounds float32 to TF32 unless switched off."""
-    if precision is not Precision.FP32 or device.type != "cuda" or os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
-        return precision.value
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a newer torch has a newer name for it
-        return TF32 if torch.backends.cudnn.allow_tf32 else precision.value
-
-
-@contextmanager
-def _rounded_to_tf32(*, wanted: bool) -> Iterator[None]:
-    """Let torch's own products round to TF32 too, as the kernels that they are a bound of."""
-    before = torch.get_float32_matmul_precision()
-    if wanted:
-        torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        if wanted:
-            torch.set_float32_matmul_precision(before)
 
 
 def _wait(device: torch.device) -> None:

@@ -26,7 +26,7 @@ def of_one_pass(part: str, bases: int, rate: float, *, strands: int = N_STRANDS)
 
 
 def of_reading(part: str, bases: int, rate: float, stream: StreamSettings) -> Estimate:
-    """Both strands of one contig of that many bases, cut into pieces as streaming cuts it, each with its burn-in."""
+    """Both strands of one contig of that many bases, cut into pieces as on a CPU, each with the longest burn-in."""
     none = torch.zeros(N_STRANDS, dtype=torch.int64)
     rows = Rows(origin=none, sign=none, length=none + bases, warmup=none, unknown_past=none)
     symbols = sum(piece.end - piece.first for piece in pieces_of(rows, stream))

@@ -1,6 +1,8 @@
-"""Whether a part fits a device's memory, and the device has the number format."""
+"""Whether a part fits a device's memory."""
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 
 from genolstm.alphabet import ALPHABETS
 from genolstm.errors import UsageError
+from genolstm.model import NextSymbolModel
 from genolstm.scoring.recall import RecallPlan
 from genolstm.settings.model import ModelSettings, TrainableCell
 from genolstm.settings.recall import FEWEST_INDEX_BITS
@@ -25,6 +28,7 @@ CGROUPS = (  # limit and use of a job, of either version
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 MEMINFO = "/proc/meminfo"
+FORMAT_LANES, FORMAT_SYMBOLS, FORMAT_ROUNDS = 16, 64, 5  # of a trial of a number format
 
 
 class Load(NamedTuple):
@@ -118,16 +122,18 @@ def free_bytes(device: torch.device) -> int:
     return min(known)
 
 
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse a number format that a device lacks. Raises UsageError; fp16 on a CPU is refused by the training."""
-    if precision is Precision.BF16 and device.type == "cuda" and not _multiplies_bf16():
-        raise UsageError(
-            f"{torch.cuda.get_device_name(device)} has no bf16 matrix products; use --precision fp16 or fp32."
-        )
-
-
-def _multiplies_bf16() -> bool:
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+def speed_of_format(model: NextSymbolModel) -> float:
+    """How many times as fast as in fp32 a model reads in its own number format here, measured on a few steps."""
+    codes = torch.zeros(FORMAT_LANES, FORMAT_SYMBOLS, dtype=torch.uint8, device=model.head.weight.device)
+    views = [model.read_in(Precision.FP32), model]
+    seconds = [math.inf, math.inf]
+    with torch.inference_mode():
+        for _ in range(FORMAT_ROUNDS):
+            for place, view in enumerate(views):
+                began = time.perf_counter()
+                float(view.forward(codes, view.initial_state(FORMAT_LANES)).logits[0, 0, 0])  # waits for a GPU
+                seconds[place] = min(seconds[place], time.perf_counter() - began)
+    return seconds[0] / seconds[1]
 
 
 @contextmanager

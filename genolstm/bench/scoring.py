@@ -12,12 +12,12 @@ from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
-from genolstm.model import NextSymbolModel
+from genolstm.devices import refuse_precision
+from genolstm.model import NextSymbolModel, products_in
 from genolstm.regions import N_STRANDS
 from genolstm.scoring.along_genome import score_along
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
-from genolstm.settings.train import Precision
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
 
@@ -41,8 +41,9 @@ def time_scoring(model: ModelSettings, stream: StreamSettings, device: torch.dev
     """Time scoring a made genome into a file of tracks against bare kernels that read as many bases.
 
     What a burn-in costs is left out: it is a burn-in for each piece, and pieces are as long as the genome allows.
-    Raises UsageError for sizes that do not fit the device's memory.
+    Raises UsageError for sizes that do not fit the device's memory, or a number format that it lacks.
     """
+    refuse_precision(stream.precision, device)
     load = Load(model, stream.lanes, stream.chunk, training=False, keeps_gates=False)
     check_memory(load, device)
     with explained_when_full(load):
@@ -66,12 +67,14 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
     @torch.inference_mode()
     def side_by_side() -> None:
         state = None
-        for _ in range(CHUNKS_A_LANE):
-            _, state = kernel(inputs, state)
+        with products_in(stream.precision, device):
+            for _ in range(CHUNKS_A_LANE):
+                _, state = kernel(inputs, state)
 
     @torch.inference_mode()
     def in_sequence() -> None:
-        kernel(one)
+        with products_in(stream.precision, device):
+            kernel(one)
 
     name = f"nn.{type(kernel).__name__} forward"
     baselines = [
@@ -85,6 +88,6 @@ def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, r
         scored,
         baselines,
         rounds,
-        shape=shape_of(model, stream.lanes, stream.chunk),
-        bound=matrix_bound(network, stream.lanes, Precision.FP32, training=False, device=device),
+        shape=f"{shape_of(model, stream.lanes, stream.chunk)}, {stream.precision}",
+        bound=matrix_bound(network, stream.lanes, stream.precision, training=False, device=device),
     )

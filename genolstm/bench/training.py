@@ -5,13 +5,14 @@ import torch
 from genolstm.alphabet import DNA
 from genolstm.bench.bounds import matrix_bound
 from genolstm.bench.made import random_genome
-from genolstm.bench.memory_check import Load, check_memory, check_precision, explained_when_full, shape_of
+from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
+from genolstm.devices import float32_products, refuse_precision
 from genolstm.lanes import Lanes
-from genolstm.model import NextSymbolModel
+from genolstm.model import AUTOCAST, NextSymbolModel
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
-from genolstm.training.steps import AUTOCAST, new_run, steps
+from genolstm.training.steps import new_run, steps
 
 STEPS = 8  # of a round: one is over in milliseconds
 
@@ -21,7 +22,7 @@ def time_training(model: ModelSettings, train: TrainSettings, device: torch.devi
 
     Raises UsageError for sizes that do not fit the device's memory, or a precision that it lacks.
     """
-    check_precision(train.precision, device)
+    refuse_precision(train.precision, device)
     load = Load(model, train.lanes, train.chunk, training=True, keeps_gates=True)
     check_memory(load, device)
     with explained_when_full(load):
@@ -42,9 +43,10 @@ def _timed(model: ModelSettings, train: TrainSettings, device: torch.device, rou
         wanted = AUTOCAST.get(train.precision)
         for _ in range(STEPS):
             kernel.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, dtype=wanted, enabled=wanted is not None):
-                hidden, _ = kernel(inputs)
-            hidden.sum().backward()
+            with float32_products(train.precision):
+                with torch.autocast(device.type, dtype=wanted, enabled=wanted is not None):
+                    hidden, _ = kernel(inputs)
+                hidden.sum().backward()
 
     def ours() -> None:
         for _ in range(STEPS):

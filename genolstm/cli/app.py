@@ -24,6 +24,7 @@ from genolstm.cli import (
     manual,
     methylation,
     models,
+    motifs,
     predict,
     probe,
     report,
@@ -93,6 +94,7 @@ app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(predict.predict)
 app.command(cls=PathCheckedCommand, rich_help_panel=PROBES)(control.control)
 app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(dependencies.dependencies)
 app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(sample.sample)
+app.command(cls=PathCheckedCommand, rich_help_panel=ALONG)(motifs.motifs)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What ``genolstm bench`` can time, and which options concern which part."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ class Choice:
     lanes: int | None = option(None, "Stretches read side by side; as the part itself by default.", min=1)
     chunk: int | None = option(None, "Bases a step; as the part itself by default.", min=1)
     precision: Precision = option(
-        TrainSettings.precision, "Of the matrix products of 'train'; all else is read in fp32."
+        TrainSettings.precision, "Of the matrix products of 'train' and 'score'; all else is read in fp32."
     )
     rounds: int = option(
         0, "Alternating rounds, of which the median is reported. [9, and 3 for 'all']", min=1, shown=None
@@ -94,7 +94,8 @@ def _train(choice: Choice) -> "list[Timing]":
 def _score(choice: Choice) -> "list[Timing]":
     from genolstm.bench.scoring import time_scoring
 
-    return time_scoring(choice.model, choice.stream(), choice.device, choice.rounds)
+    stream = replace(choice.stream(), precision=choice.precision)
+    return time_scoring(choice.model, stream, choice.device, choice.rounds)
 
 
 def _gates(choice: Choice) -> "list[Timing]":
@@ -154,7 +155,7 @@ CONCERNS: dict[str, tuple[Part, ...]] = {
     "hidden": (*WITH_KERNEL, Part.HDF5),
     "lanes": WITH_KERNEL,
     "chunk": WITH_KERNEL,
-    "precision": (Part.TRAIN,),
+    "precision": (Part.TRAIN, Part.SCORE),
     "device": WITH_KERNEL,
     "estimate": ESTIMATED,
 }

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Model, Output, ResultOptions, refuse_all
-from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
-from genolstm.settings.reading import EmbedSettings, StreamSettings
+from genolstm.cli.terminal import ProgressLine, Task, log, report_format, report_memory
+from genolstm.settings.reading import EmbedSettings, FormatSettings
 
 
 @command()
@@ -21,7 +21,8 @@ def embed(
     ],
     output: Output,
     kept: EmbedSettings,
-    settings: StreamSettings,
+    settings: FormatSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     h5ad: Annotated[
@@ -57,10 +58,13 @@ def embed(
     inputs = {"model": file_sha256(model), "genome": opened.sha256}
     if sites.is_file():  # a stream cannot be read twice
         inputs["sites"] = file_sha256(sites)
-    on = task.suit(task.use_device(compute.device, compute.threads), checkpoint.model, (settings.lanes, settings.chunk))
+    on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, given.values)
+    task.suit(on, checkpoint.model, (settings.lanes, settings.chunk))
     with task.together() as ranks, ProgressLine("embed", unit="bases", quiet=task.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        report_format(reader.model)
         embedding = embed_sites(reader, bed, kept, bed_name=str(sites), folder=output.parent)
         if not ranks.is_main_process:
             hand_over(embedding, ranks, output)

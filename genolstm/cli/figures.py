@@ -2,9 +2,15 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genolstm.errors import UsageError
 from genolstm.figures.formats import check_ending
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genolstm.figures.style import Picture
 
 log = logging.getLogger("genolstm")
 
@@ -37,9 +43,14 @@ def draw(result: Path, figure: Path | None) -> None:
     if figure is None:
         return
     from genolstm.figures.of_file import pictures_of
+
+    write_pictures(pictures_of(result), figure, result)
+
+
+def write_pictures(pictures: "Sequence[Picture]", figure: Path, result: Path) -> None:
+    """Write pictures, the first to `figure` and the others beside it. result : that they are of."""
     from genolstm.figures.style import save, titled
 
-    pictures = pictures_of(result)
     if not pictures:
         log.warning("%s holds nothing to draw: %s was not written", result, figure)
     for place, picture in enumerate(pictures):

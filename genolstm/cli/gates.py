@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -51,6 +51,7 @@ def gates(
     settings: GatesSettings,
     files: GatesFiles,
     stream: StreamSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     region: Regions = None,
@@ -97,13 +98,14 @@ def gates(
     wigs = _bigwigs(files.bigwig_dir, names, checkpoint.model.layers, strands)
     for path in wigs:
         refuse_existing(path, force=run.force, inputs=[model, genome, *([boundaries] if boundaries else [])])
+    on = task.use_device(compute.device, compute.threads)
+    stream = stream.suited(on.type, given.values)
     provenance = task.provenance(
         {**stream.to_json(), **settings.to_json(), "regions": region or [], "dump": files.dump or ""},
         {"model": file_sha256(model), "genome": opened.sha256,
          **({"boundaries": file_sha256(boundaries)} if boundaries and boundaries.is_file() else {})},
     )  # fmt: skip
     to_read = strands * stretches.bases
-    on = task.use_device(compute.device, compute.threads)
     task.suit(on, checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("gates", unit="bases", quiet=run.quiet) as line:
         reader = GenomeReader(network.to(on), opened, stream, ranks=ranks, on_progress=line.show)
@@ -195,6 +197,8 @@ def _report(findings: "Findings", records: "Records", output: Path, task: Task) 
         _log_curve(summary["memory"])
     if findings.edges:
         _log_edges(summary["edges"])
+    if findings.lyapunov:
+        _log_lyapunov(summary["lyapunov"])
     seams = findings.seams.to_json()
     log.info(
         "%d seams: states differed by up to %.2g; %d read again, then by up to %.2g", seams["count"],
@@ -227,6 +231,17 @@ def _log_curve(memory: dict[str, Any]) -> None:
         log.info(
             "  K from %s on left out: no stretch is so long, or --memory-bases is too few", f"{memory['skipped'][0]:,}"
         )
+
+
+def _log_lyapunov(found: dict[str, Any]) -> None:
+    """Log the exponent of the whole state: what a difference between two pasts shrinks to, whatever unit holds it."""
+    shrinks = (
+        "does not shrink" if found["memory_bases"] is None else f"shrinks e-fold in {found['memory_bases']:,.0f} bases"
+    )
+    log.info(
+        "Lyapunov exponent of the whole state %.3g per base (%.3g to %.3g at %d places of %s bases): a difference %s",
+        *found["exponent"], found["places"], f"{found['bases']:,}", shrinks,
+    )  # fmt: skip
 
 
 def _log_edges(edges: dict[str, Any]) -> None:

@@ -2,7 +2,13 @@
 
 import typer
 
-from genolstm.cli import methylation_count, methylation_fit, methylation_predict, methylation_simulate
+from genolstm.cli import (
+    methylation_compare,
+    methylation_count,
+    methylation_fit,
+    methylation_predict,
+    methylation_simulate,
+)
 from genolstm.cli.help import GroupedHelp
 from genolstm.cli.paths import PathCheckedCommand
 
@@ -24,3 +30,4 @@ app.command(cls=PathCheckedCommand)(methylation_count.count)
 app.command(cls=PathCheckedCommand)(methylation_fit.fit)
 app.command(cls=PathCheckedCommand)(methylation_simulate.simulate)
 app.command(cls=PathCheckedCommand)(methylation_predict.predict)
+app.command(cls=PathCheckedCommand)(methylation_compare.compare)

@@ -1,5 +1,6 @@
 """``genolstm methylation fit``: the constrained cell against read counts."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ TRACKS = ("rate", "steady", "half_life")  # columns of a fit that make a track
 class FitFiles:
     """Files beside the counts and the fit."""
 
+    samples: Path | None = option(None, "TSV with file, time, group, replicate of each sample, for COUNTS, --times.")
+    group: str | None = option(None, "Group of --samples to fit, where it has several.")
     states: Path | None = option(None, "Pooled: hidden states at the sites, from 'genolstm embed'.", "--hidden-states")
     table: Path | None = option(None, "Also write one row a CpG as TSV.")
     bedgraph_prefix: str | None = option(None, "Also write PREFIX.rate.bedgraph, .steady, .half_life.")
@@ -55,18 +58,18 @@ class FitFiles:
 
 @command(settings_file=True)
 def fit(
-    counts: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Counts files of 'genolstm methylation count', samples in order of age.", show_default=False
-        ),
-    ],
     output: Output,
     settings: MethylationSettings,
     pooled: PooledSettings,
     judging: HeldOutSettings,
     files: FitFiles,
     run: ResultOptions,
+    counts: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Counts files of 'genolstm methylation count', samples in order of age.", show_default=False
+        ),
+    ] = None,
     threads: Threads = 0,
 ) -> None:
     """Fit the methylation cell to read counts over time: rate k, steady fraction g and half-life of every CpG.
@@ -74,7 +77,7 @@ def fit(
     A nascent strand gains methylation as m(t) = g (1 - exp(-k t)); its half-life is ln 2 / k. Intervals are by profile
     likelihood (site) or of the posterior (pooled); flags mark CpGs whose reads do not determine k or g. k is sought
     from --rate-low to --rate-high, by default the grid of the published chr21 fit, 0.01 to 10 per hour: widen it for
-    other clocks.
+    other clocks. Both fits are made on the CPU, with or without a GPU.
 
     Example: genolstm methylation fit counts.h5 --times 0,1,4,16 --time-offset 0.5 -o fit.h5 --table fit.tsv
     """
@@ -88,8 +91,9 @@ def fit(
 
     task = Task("methylation fit", run, seed=settings.seed)
     extras = files.outputs()
-    refuse_all([output, *extras.values()], [*counts, files.genome, files.states], run)
-    both = _read(counts)
+    refuse_all([output, *extras.values()], [*(counts or ()), files.samples, files.genome, files.states], run)
+    both, settings, counts = _read(counts or [], files, settings)
+    refuse_all([output, *extras.values()], counts, run)
     by_age(both, settings.times)
     _warn_of_impossible(both, settings)
     lengths = _lengths(files.genome, both) if files.bigwig_prefix else {}
@@ -102,6 +106,8 @@ def fit(
     records = site_records(found)
     saved = {**settings.to_json(), **pooled.to_json(), **judging.to_json()}
     inputs = {f"counts {place + 1}": file_sha256(path) for place, path in enumerate(counts)}
+    if files.samples:
+        inputs["samples"] = file_sha256(files.samples)
     if files.states:
         inputs["states"] = file_sha256(files.states)
     write_methylation(output, found, records, task.provenance(saved, inputs))
@@ -126,15 +132,32 @@ def fit(
     task.done(output, records.to_json(), summary, message=message)
 
 
-def _read(paths: list[Path]) -> "Counts":
+def _read(
+    paths: list[Path], files: FitFiles, settings: MethylationSettings
+) -> "tuple[Counts, MethylationSettings, list[Path]]":
+    """Counts of all samples, settings with their times, and the counts files; as arguments or as a table name them."""
+    from genolstm.methylation.sample_groups import counts_of, rows_of
     from genolstm.methylation.samples import joined
+    from genolstm.readers.sample_tables import read_samples
     from genolstm.store.counts import read_counts
 
-    both = joined([read_counts(path) for path in paths], [str(path) for path in paths])
+    if files.samples is not None:
+        if paths or settings.times:
+            raise UsageError("--samples names the counts files and their times: leave out COUNTS and --times.")
+        rows = rows_of(read_samples(files.samples), files.group, str(files.samples))
+        both = counts_of(rows)
+        settings = dataclasses.replace(settings, times=tuple(row.time for row in rows))
+        paths = list(dict.fromkeys(row.file for row in rows))
+    else:
+        if files.group is not None:
+            raise UsageError("--group names a group of --samples: give that too.")
+        if not paths or not settings.times:
+            raise UsageError("give counts files and their --times, or a table of --samples.")
+        both = joined([read_counts(path) for path in paths], [str(path) for path in paths])
     for sample, reads in zip(both.samples, both.covered.sum(axis=0).tolist(), strict=True):
         if not reads:
             log.warning("sample '%s' holds no reads: it carries no information about any CpG", sample)
-    return both
+    return both, settings, paths
 
 
 def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None:
@@ -157,11 +180,10 @@ def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings,
     """Further input of the pooled model beside neighbours: hidden states, where they are given."""
     from genolstm.methylation.fitting import check_pooled
 
-    if settings.model is FitModel.POOLED:
-        check_pooled(settings)
+    check_pooled(settings)
     if states is None:
         return None
-    if settings.model is FitModel.SITE:
+    if settings.model is not FitModel.POOLED:
         raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
     from genolstm.methylation.hidden_features import hidden_features
     from genolstm.store.hidden import read_hidden
@@ -194,7 +216,7 @@ def _judge(
     quiet: bool,
 ) -> "tuple[HeldOutScore, ...]":
     """Score the model and its baselines on held-out reads under --hold-out, and log the table."""
-    if judging.fraction is None and judging.sample is None:
+    if not judging.held:
         return ()
     from genolstm.methylation.held_out import judged
 
@@ -202,8 +224,9 @@ def _judge(
         scores = judged(counts, settings, pooled, judging, extra=extra, threads=threads, progress=line.show)
     for score in scores:
         log.info(
-            "%-28s %-16s %.4f nats a read of %s; %+.4f [%+.4f, %+.4f] against %s",
-            score.what, score.model, score.log_likelihood, f"{score.reads:,}", score.difference, score.low, score.high,
+            "%-14s %-28s %-23s %.4f nats a read of %s; %+.4f [%+.4f, %+.4f] against %s",
+            score.hold_out, score.what, score.model,
+            score.log_likelihood, f"{score.reads:,}", score.difference, score.low, score.high,
             score.against,
         )  # fmt: skip
     return scores
@@ -232,7 +255,8 @@ def _shared(found: "MethylationFit") -> dict[str, float]:
 def _plain(score: "HeldOutScore") -> dict[str, Any]:
     """One line of the held-out table; `difference` is [value, low, high]."""
     return {
-        "what": score.what, "model": score.model, "log_likelihood_per_read": score.log_likelihood, "reads": score.reads,
+        "hold_out": score.hold_out, "what": score.what,
+        "model": score.model, "log_likelihood_per_read": score.log_likelihood, "reads": score.reads,
         "against": score.against,
         "difference": [each if math.isfinite(each) else None for each in (score.difference, score.low, score.high)],
     }  # fmt: skip

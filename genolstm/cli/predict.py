@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -17,6 +17,7 @@ from genolstm.cli.options import (
     chosen_stretches,
     refuse_all,
 )
+from genolstm.cli.probe_folds import model_inputs, read_models
 from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
 from genolstm.errors import UsageError
 from genolstm.settings.option import option
@@ -26,6 +27,7 @@ from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
     from genolstm.predicting.whole import ProbeFile, Wanted
+    from genolstm.probes.folds import FoldModel
     from genolstm.store.files import Records
     from genolstm.store.genome import Genome
     from genolstm.store.prediction import Judged, PredictedTarget, Prediction
@@ -38,7 +40,9 @@ class PredictFiles:
     """Files beside the probe and the genome, read and written."""
 
     model: Path | None = option(
-        None, "Model of the probe, a file or the name of a bundled one; without, it is found by its hash.",
+        None,
+        "Model of the probe, a file or the name of a bundled one; of folds the name that 'train --folds' was given;"
+        " without, found by its hash.",
         read=model_path, shown=None,
     )  # fmt: skip
     sites: Path | None = option(None, "BED of candidates: these and no others.")
@@ -61,6 +65,7 @@ def predict(
     files: PredictFiles,
     settings: PredictSettings,
     stream: StreamSettings,
+    given: Given,
     compute: ComputeOptions,
     run: ResultOptions,
     region: Regions = None,
@@ -70,15 +75,15 @@ def predict(
     Candidates are those of the probe's task: every GT and AG of both strands, every window; or those of --sites. The
     probe's validation rows calibrate, at the ratio at which candidates are true in nature. Contigs that the model or
     the probe has met are marked. With --annotation or --labels: precision and recall over all candidates, contigs
-    that were met apart from those held out.
+    that were met apart from those held out. Of a probe over folds ('probe --folds') each base is predicted by the model
+    and the probe of the fold that held it out.
 
     Example: genolstm predict splice.h5 genome.h5 -o predictions.h5 --bed sites.bed --min-score 0.1
     --splice-scores scores.tsv --annotation genes.gff3
     """  # fmt: skip
     from genolstm.model import trained_model
-    from genolstm.predicting.source import model_of
+    from genolstm.predicting.source import models_of
     from genolstm.predicting.whole import predicted, read_probe_file
-    from genolstm.store.checkpoint import check_alphabet, read_checkpoint
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.prediction import write_prediction
@@ -89,28 +94,28 @@ def predict(
     inputs = [probe, genome, files.model, files.sites, files.annotation, files.labels]
     refuse_all(outputs, inputs, run)
     opened, applied = open_genome(genome), read_probe_file(probe)
-    model = model_of(probe, files.model)
-    checkpoint = read_checkpoint(model)
-    check_alphabet(checkpoint, model, opened)
+    paths = models_of(probe, files.model)
+    models = read_models(paths, opened)
     bigwigs = _check_outputs(files, applied, opened, inputs, outputs, run)
     wanted = _wanted(files, region, opened, str(genome))
-    digests = {"probe": file_sha256(probe), "model": file_sha256(model), "genome": opened.sha256}
+    digests = {"probe": file_sha256(probe), **model_inputs(paths), "genome": opened.sha256}
     digests |= {
         name: file_sha256(path)
         for name in ("sites", "annotation", "labels")
         if (path := getattr(files, name)) and path.is_file()
     }
-    log.info("the probe reads the states of %s", model)
+    log.info("the probe reads the states of %s", ", ".join(map(str, paths)))
     on = task.use_device(compute.device, compute.threads)
+    stream = stream.suited(on.type, given.values)
     to_read = 2 * wanted.regions.bases
-    task.suit(on, checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read if not files.sites else 0)
-    network = trained_model(checkpoint.model, checkpoint.weights).to(on)
+    task.suit(on, models[0].checkpoint.model, (stream.lanes, stream.chunk), symbols=to_read if not files.sites else 0)
     with ProgressLine("predict", unit="bases", quiet=run.quiet) as line:
-        reader = GenomeReader(network, opened, stream, on_progress=line.show)
-        with predicted(checkpoint, reader, applied, wanted, settings, model_name=str(model), beside=output) as (
-            found,
-            records,
-        ):
+
+        def reader_of(model: "FoldModel") -> GenomeReader:
+            network = trained_model(model.checkpoint.model, model.checkpoint.weights).to(on)
+            return GenomeReader(network, opened, stream, on_progress=line.show)
+
+        with predicted(models, reader_of, opened, applied, wanted, settings, beside=output) as (found, records):
             asked = {**settings.to_json(), **stream.to_json(), "regions": region or []}
             rows = write_prediction(output, found, settings.min_score, records, task.provenance(asked, digests))
             _write_beside(found, files, bigwigs, settings)
@@ -189,6 +194,8 @@ def _report(found: "Prediction", rows: dict[str, int], records: "Records", outpu
         log.info("not held out: %s (%s)", name, what)
     if len(marked) > CONTIGS_LOGGED:
         log.info("and %d more contigs, all marked in the file", len(marked) - CONTIGS_LOGGED)
+    for fold, regions in enumerate(found.folds, 1):
+        log.info("held out by fold %d, and predicted by it: %s", fold, _shortly(regions))
     for note in found.notes:
         log.warning("%s", note)
     report_memory(found.seams)
@@ -196,11 +203,17 @@ def _report(found: "Prediction", rows: dict[str, int], records: "Records", outpu
         "task": found.task,
         "targets": {target.name: _summary(target, rows[target.name]) for target in found.targets},
         "met": marked,
+        "folds": found.folds,
         "notes": list(found.notes),
         "seams": dict(found.seams),
     }
     message = f"{sum(target.count for target in found.targets):,} candidates predicted"
     task.done(output, records.to_json(), summary, message=message)
+
+
+def _shortly(regions: tuple[str, ...]) -> str:
+    more = f" and {len(regions) - CONTIGS_LOGGED} more" if len(regions) > CONTIGS_LOGGED else ""
+    return (", ".join(regions[:CONTIGS_LOGGED]) or "nothing") + more
 
 
 def _log_target(target: "PredictedTarget", rows: int) -> None:

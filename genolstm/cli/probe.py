@@ -16,7 +16,6 @@ from genolstm.cli.probe_protein import protein
 from genolstm.cli.probe_sites import sites
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.probe import ProbeSettings
-from genolstm.settings.reading import StreamSettings
 
 app = typer.Typer(
     cls=GroupedHelp,
@@ -59,14 +58,12 @@ def splice(
 
     Example: genolstm probe splice model.h5 --genome genome.h5 --annotation genes.gff3.gz -o splice.h5
     """
-    from genolstm.cli.probe_output import report
-    from genolstm.model import trained_model
+    from genolstm.cli.probe_output import report, states_reader
     from genolstm.probes.tasks.splice import probe_splice
     from genolstm.readers.annotation import clip_to_genome, read_annotation
     from genolstm.store.files import Records, file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
-    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe splice", run, seed=settings.seed)
     paths = fold_models(model, folds=folds)
@@ -86,9 +83,8 @@ def splice(
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
         results, skipped = probe_models(
             models,
-            lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
-                on_progress=line.show,
+            lambda each: states_reader(
+                each, opened, on, settings.precision, ranks=ranks, on_progress=line.show
             ),
             lambda each, reader, name: probe_splice(
                 each, reader, genes.transcripts, settings, model_name=name, log=log.info

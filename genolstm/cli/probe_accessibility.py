@@ -11,7 +11,6 @@ from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, r
 from genolstm.cli.probe_folds import Folds, fold_models, model_inputs, probe_models, read_models
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.settings.probe import AccessibilitySettings
-from genolstm.settings.reading import StreamSettings
 
 
 @command(settings_file=True)
@@ -43,15 +42,13 @@ def accessibility(
 
     Example: genolstm probe accessibility model.h5 --genome genome.h5 --track atac.h5 --peaks p.narrowPeak -o access.h5
     """
-    from genolstm.cli.probe_output import report
-    from genolstm.model import trained_model
+    from genolstm.cli.probe_output import report, states_reader
     from genolstm.probes.tasks.accessibility import Chromatin, probe_accessibility
     from genolstm.readers.bed import read_bed
     from genolstm.store.files import file_sha256
     from genolstm.store.genome import open_genome
     from genolstm.store.results import write_probe
     from genolstm.store.track import open_track
-    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe accessibility", run, seed=settings.seed)
     paths = fold_models(model, folds=folds)
@@ -76,9 +73,8 @@ def accessibility(
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
         results, records = probe_models(
             models,
-            lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), opened, StreamSettings(), ranks=ranks,
-                on_progress=line.show,
+            lambda each: states_reader(
+                each, opened, on, settings.precision, ranks=ranks, on_progress=line.show
             ),
             lambda each, reader, name: probe_accessibility(
                 each, reader, chromatin, settings, model_name=name, log=log.info

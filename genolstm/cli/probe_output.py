@@ -1,19 +1,44 @@
 """Log lines and JSON summary of every probe: the scores of each target beside its controls, and the verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genolstm.cli.terminal import Task, log
+from genolstm.cli.terminal import Task, log, report_format
 from genolstm.probes.task import NN, RANDOM_INIT
 from genolstm.probes.verdicts import CANNOT_TELL, is_close, lacking, positives_of, spelled_verdict
 from genolstm.regions import Part
 from genolstm.settings.control import TableStates
+from genolstm.settings.reading import StreamSettings
+from genolstm.settings.train import Precision
 from genolstm.store.files import Records
 from genolstm.store.results import ProbeResult
 
+if TYPE_CHECKING:
+    import torch
+
+    from genolstm.ranks import Ranks
+    from genolstm.store.checkpoint import Checkpoint
+    from genolstm.store.genome import Genome
+    from genolstm.stream.reader import GenomeReader
+
 INTERVAL = "{:.3f} [{:.3f}, {:.3f}]"
 IN_THE_FILE_ONLY = ("mcc", "calibration_error")  # a table of all scores would be too wide to read
+
+
+def states_reader(
+    checkpoint: "Checkpoint", genome: "Genome", device: "torch.device", precision: Precision, *, ranks: "Ranks",
+    on_progress: Callable[[float, int], None],
+) -> "GenomeReader":  # fmt: skip
+    """Model of a checkpoint on a device, to read the states of a genome in a number format, which is logged."""
+    from genolstm.model import trained_model
+    from genolstm.stream.reader import GenomeReader
+
+    model = trained_model(checkpoint.model, checkpoint.weights).to(device)
+    stream = StreamSettings(precision=precision).suited(device.type)
+    reader = GenomeReader(model, genome, stream, ranks=ranks, on_progress=on_progress)
+    report_format(reader.model)
+    return reader
 
 
 def report(

@@ -71,7 +71,7 @@ def protein(
     on = task.use_device(compute.device, compute.threads)
     trained = trained_model(checkpoint.model, checkpoint.weights).to(on)
     with ProgressLine("read states", unit="symbols", quiet=run.quiet) as line:
-        reader = GenomeReader(trained, source.genome, StreamSettings(), on_progress=line.show)
+        reader = GenomeReader(trained, source.genome, StreamSettings().suited(on.type), on_progress=line.show)
         results, records = probe_protein(checkpoint, reader, source, settings, log=log.info)
     write_probe(output, "protein", results, records, task.provenance(settings.to_json(), inputs))
     draw(output, run.figure)

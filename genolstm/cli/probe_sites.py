@@ -11,7 +11,6 @@ from genolstm.cli.options import ComputeOptions, Model, Output, ResultOptions, r
 from genolstm.cli.probe_folds import Folds, check_alphabets, fold_models, model_inputs, probe_models, read_models
 from genolstm.cli.terminal import ProgressLine, Task, log
 from genolstm.errors import UsageError
-from genolstm.settings.reading import StreamSettings
 from genolstm.settings.sites import SitesSettings
 
 
@@ -60,13 +59,11 @@ def sites(
 
     Example: genolstm probe sites model.h5 --genome genome.h5 --sites tss.bed --negatives matched -o sites.h5
     """
-    from genolstm.cli.probe_output import report
-    from genolstm.model import trained_model
+    from genolstm.cli.probe_output import report, states_reader
     from genolstm.probes.tasks.sites import MATCHED_NEGATIVES
     from genolstm.probes.tasks.windows import check_sources, labelled_source
     from genolstm.store.files import file_sha256
     from genolstm.store.results import write_probe
-    from genolstm.stream.reader import GenomeReader
 
     task = Task("probe sites", run, seed=settings.seed)
     beside = Path(negatives) if negatives and negatives != MATCHED_NEGATIVES else None
@@ -94,9 +91,8 @@ def sites(
     with task.together() as ranks, ProgressLine("read states", unit="bases", quiet=run.quiet) as line:
         results, records = probe_models(
             models,
-            lambda each: GenomeReader(
-                trained_model(each.model, each.weights).to(on), source.genome, StreamSettings(), ranks=ranks,
-                on_progress=line.show,
+            lambda each: states_reader(
+                each, source.genome, on, settings.precision, ranks=ranks, on_progress=line.show
             ),
             lambda each, reader, name: source.probe(each, reader, settings=settings, model_name=name, log=log.info),
             settings,

@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from genolstm.report.of_recall import WHAT_IT_IS
+
 if TYPE_CHECKING:
     from genolstm.store.recall import RecallBits
 
-WHAT_IT_IS = (
-    "with recall: the model plus copies and counts of sequence that was read before; not a better model of ordinary"
-    " sequence, see the median window"
-)
 TEXTS = {
     "frozen": "frozen (looks in the training sequence alone)",
     "online": "online, a figure apart (also looks in, and learns from, what was scored before)",

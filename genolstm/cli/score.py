@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.genes import genes_on
 from genolstm.cli.options import (
@@ -21,10 +21,10 @@ from genolstm.cli.options import (
     refuse_all,
 )
 from genolstm.cli.recall_report import recall_lines, recall_summary
-from genolstm.cli.terminal import ProgressLine, Task, log, report_memory
+from genolstm.cli.terminal import ProgressLine, Task, log, report_format, report_memory
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.option import option
-from genolstm.settings.reading import StreamSettings
+from genolstm.settings.reading import FormatSettings
 from genolstm.settings.recall import RecallMode, RecallSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def score(
     genome: GenomeFile,
     output: Output,
     files: ScoreFiles,
-    settings: StreamSettings,
+    settings: FormatSettings,
+    given: Given,
     recall: RecallSettings,
     compute: ComputeOptions,
     run: ResultOptions,
@@ -75,7 +76,8 @@ def score(
     differs is read again; the file lists every such seam. Markov models give the baseline of every mean.
     torchrun -m genolstm score ... divides contigs and strands over its processes, each on a GPU of its own.
     With --recall what was not trained on is scored again, by the network mixed with copies and counts of what was read
-    before; frozen and online are two figures, each beside copies and counts without the network.
+    before; frozen and online are two figures, each beside copies and counts without the network. Frozen recall is
+    divided over the processes too, each with a memory of its own; online one process reads all.
 
     Example: genolstm score model.h5 genome.h5 -o score.h5 --bigwig bits.bw; genolstm score model.h5 genome.h5
     --region I:1,001-1,200 --probabilities p -o logo.h5 --figure logo.svg
@@ -110,16 +112,18 @@ def score(
         inputs["annotation"] = file_sha256(files.annotation)
     task.refuse_stream(files.annotation)
     genes = genes_on(files.annotation, opened, str(genome), records) if files.annotation else ()
+    on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, given.values)
     provenance = task.provenance({**settings.to_json(), **recall.to_json(), "regions": region or []}, inputs)
     to_read = stretches.bases * (1 if opened.alphabet.complement is None else 2)
-    on = task.use_device(compute.device, compute.threads)
     task.suit(on, checkpoint.model, (settings.lanes, settings.chunk), symbols=to_read)
     with task.together() as ranks, ProgressLine("score", unit=f"{opened.alphabet.unit}s", quiet=run.quiet) as line:
         network = trained_model(checkpoint.model, checkpoint.weights).to(on)
         reader = GenomeReader(network, opened, settings, ranks=ranks, on_progress=line.show)
+        report_format(reader.model)
         tables = score_genome(
             reader, checkpoint, stretches, output, provenance, records, transcripts=genes, seed=seed,
-            probabilities=bool(tracks), recall=plan,
+            probabilities=bool(tracks), recall=plan, on_recall=line.then("recall"),
         )  # fmt: skip
     if tables is None:  # another process writes
         return

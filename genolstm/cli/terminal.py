@@ -5,7 +5,7 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,6 +20,7 @@ from genolstm.settings.environment import process_count, whole_number
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
+    from genolstm.model import NextSymbolModel
     from genolstm.ranks import Ranks
     from genolstm.settings.model import ModelSettings
 
@@ -229,6 +230,19 @@ class ProgressLine:
             log.info("%s %.0f%%: %s", self.label, 100 * fraction, text)
             self.logged, self.wait = now, min(LINE_SECONDS, 2 * self.wait)
 
+    def then(self, label: str) -> Callable[[float, int], None]:
+        """`show` of a step that follows this one, under a label of its own."""
+
+        def show(fraction: float, done: int) -> None:
+            if self.label != label:
+                self.label, self.first_fraction, self.wait = label, None, FIRST_LINE_SECONDS
+                self.logged = time.perf_counter()
+                if self.bar:
+                    self.bar[0].update(self.bar[1], description=label)
+            self.show(fraction, done)
+
+        return show
+
     def watch(self, blocks: Iterable[B]) -> Iterator[B]:
         """The sequence blocks, passed on; shows how many symbols have gone by, since the total is not known."""
         symbols = 0
@@ -264,6 +278,25 @@ def _bar(label: str) -> tuple[Any, Any]:
     task = bar.add_task(label, total=1.0, text="")
     bar.start()
     return bar, task
+
+
+def report_format(model: "NextSymbolModel") -> None:
+    """Say that a number format coarser than fp32 is read in, and how fast that is here; warn where it is slower."""
+    from genolstm.bench.memory_check import speed_of_format
+    from genolstm.settings.train import Precision
+
+    if model.precision is Precision.FP32:
+        return
+    speed = speed_of_format(model)
+    if speed < 1:
+        log.warning(
+            "this model reads in %s %.1f times slower than in fp32 here; leave --precision out", model.precision,
+            1 / speed,
+        )  # fmt: skip
+    log.info(
+        "reading in %s, %.1f times as fast as in fp32 here: good for means; a single base, and a unit's state, may be"
+        " off", model.precision, speed,
+    )  # fmt: skip
 
 
 def report_memory(seams: Mapping[str, float]) -> None:

@@ -22,6 +22,7 @@ from genolstm.settings.train import TrainSettings
 from genolstm.shipped import model_path
 
 if TYPE_CHECKING:
+    from genolstm.scoring.recall import RecallPlan
     from genolstm.store.checkpoint import Checkpoint, PartBits
     from genolstm.store.recall import RecallBits
     from genolstm.training.loop import Validation
@@ -64,8 +65,8 @@ def train(
     Of proteins whole clusters of relatives are drawn, each is read from its own start, and a base is a residue.
     SIGTERM and SIGUSR1 write a checkpoint, OUTPUT.resume, and stop; the same command with --resume goes on (in place of
     --from, where that was given).
-    On the same machine the same command trains the same model to the bit; another CPU or number of threads rounds
-    differently, and trains another model of about the same bits.
+    On the same CPU the same command trains the same model to the bit; another CPU or number of threads, and a GPU from
+    run to run, may round differently, and train another model of about the same bits.
     With --recall the test part is scored once more, by the network mixed with copies and counts of what was read
     before; the model file records it, and 'genolstm score' tells what recall is.
 
@@ -183,12 +184,17 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
     if not ranks.is_main_process:
         return None
     bits = session.evaluate()
-    recalled = session.recall(plan, output) if plan else ()
+    recalled = _recall(session, plan, output, task) if plan else ()
     _write(session, output, task, bits=bits, recall=recalled)
     draw(output, run.figure)
     trained = report(session, bits, recalled)
     resume_path(output).unlink(missing_ok=True)  # last: until the output has its name a killed run goes on from here
     return trained
+
+
+def _recall(session: "TrainingSession", plan: "RecallPlan", output: Path, task: Task) -> "tuple[RecallBits, ...]":
+    with ProgressLine("recall", unit=f"{session.genome.alphabet.unit}s", quiet=task.quiet) as line:
+        return session.recall(plan, output, line.show)
 
 
 def resume_path(output: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genolstm.cli.command import command
+from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import (
     ComputeOptions,
@@ -55,8 +55,9 @@ class LabelOptions:
 
     labels: str | None = option(
         None,
-        "INFO field of the VCF (a flag, or 1 and 0): how well the ratios tell labelled single-base changes from others,"
-        " and what they add to composition and the Markov model.",
+        "INFO field of the VCF, or its column ID, QUAL or FILTER (a flag, 1 and 0, or FIELD=VALUE for the value of"
+        " positives): how well the ratios tell labelled single-base changes from others, and what they add to"
+        " composition and the Markov model.",
     )
     block_bp: int = option(100_000, "Window of genome resampled together, for --labels.", min=1)
 
@@ -67,6 +68,7 @@ def variants(
     genome: GenomeFile,
     output: Output,
     settings: VariantSettings,
+    typed: Given,
     snvs: SnvOptions,
     judged: LabelOptions,
     compute: ComputeOptions,
@@ -109,6 +111,7 @@ def variants(
     if opened.alphabet.complement is None:
         raise InputError(f"{genome} holds proteins, and variants are changes of DNA; give a genome.")
     on = task.use_device(compute.device, compute.threads)
+    settings = settings.suited(on.type, typed.values)
     seen = seen_in(checkpoint, opened)
     if note := seen.sentence(str(genome), str(model)):
         log.warning("%s", note)
@@ -212,9 +215,9 @@ def _labelled(judged: LabelOptions, snvs: SnvOptions, settings: VariantSettings)
         raise UsageError("--labels are those of a VCF, and --all-snvs reads none: leave one of both out.")
     if not settings.markov:
         raise UsageError("--labels hold the model against the Markov model: leave --no-markov out.")
-    from genolstm.explaining.labels import LabelledVariants
+    from genolstm.explaining.labels import labels_from
 
-    return LabelledVariants(field_name=judged.labels)
+    return labels_from(judged.labels)
 
 
 def _judged(found: "LabelledVariants", genome: "Genome", judged: LabelOptions, seed: int) -> dict[str, Any]:
@@ -235,7 +238,7 @@ def _judged(found: "LabelledVariants", genome: "Genome", judged: LabelOptions, s
     scores = {row.score: {"auroc": list(row.auroc), "auprc": list(row.auprc)} for row in told.scores}
     return {
         "labels": {
-            **told._asdict(), "scores": scores, "difference": list(told.difference), "unlabelled": found.unlabelled,
+            **told._asdict(), "scores": scores, "difference": list(told.difference)
         }
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from genolstm.errors import UsageError
-from genolstm.estimate import Estimate
+from genolstm.estimate import Estimate, holm
 from genolstm.probes.scores import interval
 from genolstm.seeds import spawn
 from genolstm.store.comparison import Difference, FileValue, GroupValue
@@ -42,15 +42,6 @@ class Measured:
     lower_is_better: bool = False
     few_blocks: bool = False
     few_positives: bool = False
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p of a family, step down (Holm 1979): each at least as large as those below it, at most 1."""
-    adjusted, floor = [0.0] * len(p), 0.0
-    for rank, place in enumerate(sorted(range(len(p)), key=lambda each: p[each])):
-        floor = max(floor, min(1.0, (len(p) - rank) * p[place]))
-        adjusted[place] = floor
-    return adjusted
 
 
 def two_sided_p(drawn: Floats) -> float:

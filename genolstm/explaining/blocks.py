@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from genolstm.store.dependencies import DependencyBlock
 
 SIDE = 3  # bases of a block
+APART = 3  # sides from the start of a block to that of another
 NEAREST = 8  # bases between the middles of a block, at least: nearer ones depend on each other everywhere
 BANDS = 8  # distances that are one class, so that each has some thousand pairs
 FEWEST = 50  # pairs of a class in which one can stand out
@@ -89,7 +90,7 @@ def strongest_blocks(
     most: int,
     side: int = SIDE,
 ) -> list[DependencyBlock]:
-    """The blocks that stand out most from their class, none of which overlap.
+    """The blocks that stand out most from their class, each apart from the others by two sides at least.
 
     A class is the two middle bases and a band of distances; z and p are taken within it, of sums of `corrected`.
     codes : uint8 [n].   start : of the stretch in its contig.
@@ -133,7 +134,8 @@ def strongest_blocks(
                 float(matched[i, d]), float(highest), int(count[i, d]), float(rank[i, d] / count[i, d]),
             )
         )  # fmt: skip
-        rows = slice(max(0, i - side + 1), i + side)
+        reach = APART * side  # one stem or repeat would else be told many times, a base further each time
+        rows = slice(max(0, i - reach + 1), i + reach)
         apart = np.abs(np.arange(n)[rows, None] + np.arange(window) + 1 - j)
-        left[rows][apart < side] = -np.inf
+        left[rows][apart < reach] = -np.inf
     return found

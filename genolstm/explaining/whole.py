@@ -80,14 +80,14 @@ def dependency_map(
             first = stop
         file.add("blocks", sorted(blocks, key=lambda block: -block.z)[: settings.blocks])
         if transcripts:
-            file.add("features", list(_features(transcripts, genome, stretches)))
+            file.add("features", list(features_of(transcripts, genome.names, stretches)))
         file.finish(asdict(readings), seams.to_json(), records)
         return dependency_summary(file)
 
 
-def _features(transcripts: Sequence[Transcript], genome: Genome, stretches: Stretches) -> Iterator[Feature]:
+def features_of(transcripts: Sequence[Transcript], contigs: Sequence[str], stretches: Stretches) -> Iterator[Feature]:
     """Pieces of transcripts that overlap a stretch, each once, in order."""
-    index = {name: place for place, name in enumerate(genome.names)}
+    index = {name: place for place, name in enumerate(contigs)}
     found = {
         Feature(index[each.contig], int(start), int(end), 1 if each.strand == "+" else -1, kind)
         for each in transcripts

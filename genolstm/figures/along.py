@@ -1,6 +1,6 @@
 """Long tracks as pictures: means of bins along contigs, gathered a slab at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,17 @@ class Bins:
         """The means so far."""
         with np.errstate(invalid="ignore"):
             return Binned(self.edges, np.where(self.weight > 0, self.total / self.weight, np.nan))
+
+
+def binned_stretch(
+    read: Callable[[int, int], NDArray[np.floating]], start: int, end: int, first: int, bins: int, slab: int
+) -> Binned:
+    """Means of a track over one stretch, which begins at place `first` of the track. read : values of places."""
+    found = Bins(start, end, bins)
+    for low in range(start, end, slab):
+        high = min(low + slab, end)
+        found.add(np.arange(low, high), read(first + low - start, first + high - start))
+    return found.binned()
 
 
 def longest(lengths: Iterable[tuple[int, int]]) -> list[int]:

@@ -43,6 +43,14 @@ def base_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
+def end_axis_at(axes: Axes, end: float) -> None:
+    """End the x axis before its limit: no line and no ticks where a last row has no bases. Call it last."""
+    low, high = axes.get_xlim()
+    axes.spines["bottom"].set_bounds(low, end)
+    if end < high:
+        axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= end])
+
+
 def interval_rows(
     axes: Axes,
     names: Sequence[str],

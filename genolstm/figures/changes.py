@@ -7,7 +7,7 @@ from matplotlib.colors import TwoSlopeNorm
 from numpy.typing import NDArray
 
 from genolstm.figures.along import Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
-from genolstm.figures.axes import base_axis
+from genolstm.figures.axes import base_axis, end_axis_at
 from genolstm.figures.style import BLUE, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.variants import LETTERS, SLAB, VariantsFile, open_variants, snv_summary
@@ -50,6 +50,7 @@ def _every(file: VariantsFile, bases: int) -> Picture:
         axes.set_yticks(range(len(LETTERS)), LETTERS)
         axes.tick_params(length=0, labelsize=7)
         base_axis(axes)
+        end_axis_at(axes, start + high + 0.5)
         for place in range(low, high):
             if codes[place] < len(LETTERS):
                 axes.text(start + place + 1, int(codes[place]), LETTERS[codes[place]], ha="center", va="center", size=6)

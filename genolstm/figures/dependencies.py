@@ -3,21 +3,19 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from genolstm.figures.axes import base_axis, interval_rows
-from genolstm.figures.style import BLUE, GREY, HEAT, ORANGE, RED, SKY, Picture, in_a_row, new_figure
+from genolstm.figures.genes import draw_genes, gene_handles
+from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, in_a_row, new_figure
 from genolstm.figures.text import plain, shortened
-from genolstm.store.dependencies import DependenciesFile, Feature, open_dependencies
+from genolstm.store.dependencies import DependenciesFile, open_dependencies
 
 PIXELS = 900  # of a side of the map; more bases are drawn as the largest of some
 FAINTEST = 0.005  # bits; what is less is drawn like it
-HEIGHTS = {"intron": 0.08, "noncoding exon": 0.4, "UTR": 0.4, "CDS": 0.8}
-COLOURS = {"CDS": BLUE, "UTR": SKY, "noncoding exon": ORANGE, "intron": GREY}
 NAMES = {"trained": "this model", "random_init": "random-init model"}
 
 
@@ -51,8 +49,9 @@ def _map(file: DependenciesFile) -> Picture:
     axes.yaxis.set_major_formatter(axes.xaxis.get_major_formatter())
     for label in axes.get_xticklabels():
         label.set_rotation(30)
-    _draw_features(above, features, start, end, along_x=True)
-    _draw_features(beside, features, start, end, along_x=False)
+    for panel, along_x in ((above, True), (beside, False)):
+        panel.axis("off")
+        draw_genes(panel, features, start, end, along_x=along_x)
     blocks = [row for row in file.rows("blocks") if row.contig == stretches.contig[0]]
     for row in blocks:
         for x, y in ((row.other_start, row.start), (row.start, row.other_start)):
@@ -61,9 +60,7 @@ def _map(file: DependenciesFile) -> Picture:
                 Rectangle((x - side, y - side), 3 * side, 3 * side, fill=False, edgecolor=RED, linewidth=0.7)
             )
     figure.colorbar(image, ax=list(grid.flat), label="change of log2 odds (bits, log)", fraction=0.04, pad=0.02)
-    kinds = [kind for kind in COLOURS if any(row.kind == kind for row in features)]
-    if kinds:
-        handles = [Patch(color=COLOURS[kind], label=kind) for kind in kinds]
+    if handles := gene_handles(features, start, end):
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
     bases = -(-(end - start) // PIXELS)
     drawn = f" Each point is the largest of {bases} x {bases} pairs." if bases > 1 else ""
@@ -96,19 +93,6 @@ def _matrix(file: DependenciesFile, n: int) -> NDArray[np.float64]:
             known = np.isfinite(values)
             np.maximum.at(matrix, (rows[known] // step, columns[known] // step), values[known])
     return np.where(np.isfinite(matrix), matrix, np.nan)
-
-
-def _draw_features(axes: Axes, features: list[Feature], start: int, end: int, *, along_x: bool) -> None:
-    axes.axis("off")
-    for kind, height in HEIGHTS.items():  # what is drawn last lies on top
-        for row in features:
-            if row.kind == kind:
-                across = row.strand / 2 - height / 2
-                low, long = row.start, row.end - row.start
-                box = ((low, across), long, height) if along_x else ((across, low), height, long)
-                axes.add_patch(Rectangle(*box, color=COLOURS[kind], linewidth=0))
-    (axes.set_xlim if along_x else axes.set_ylim)(*((start, end) if along_x else (end, start)))
-    (axes.set_ylim if along_x else axes.set_xlim)(-1, 1)
 
 
 def _tests(file: DependenciesFile) -> Picture:

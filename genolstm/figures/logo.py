@@ -12,7 +12,7 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.figures.axes import base_axis
+from genolstm.figures.axes import base_axis, end_axis_at
 from genolstm.figures.style import BLUE, GREEN, ORANGE, RED, Picture, fitting, new_figure
 from genolstm.figures.text import shortened
 from genolstm.store.score import ScoreFile
@@ -57,6 +57,7 @@ def logo_pictures(scores: ScoreFile) -> list[Picture]:
         draw_logo(axes, heights[low:high], start + low + 1)
         axes.set_xlim(start + low + 0.5, start + low + across + 0.5)
         base_axis(axes)
+        end_axis_at(axes, start + high + 0.5)
     grid[0].set_ylim(0, float(np.nanmax(heights.sum(axis=1), initial=0.1)) * 1.05)
     grid[-1].set_xlabel(f"position in {contig} (bp)")
     figure.supylabel("information (bits)", fontsize=9)

@@ -25,6 +25,7 @@ from genolstm.figures.style import (
     widest,
 )
 from genolstm.figures.text import plain
+from genolstm.methylation.kinetic_form import Course, course_of
 from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,8 @@ SITES_SHOWN, SITES_ACROSS, PANEL_INCHES = 12, 4, 2.3
 BINS, CELLS, POINTS = 40, 45, 120  # of a histogram; hexagons across; points of a curve
 OPEN_RATE = ("rate_unidentifiable", "rate_open_above", "rate_open_below", "rate_at_low_bound", "rate_at_high_bound")
 NO_FIT = ("no_reads",)
+SINGLE = Course()
+ALL_SITES = "all"  # of held-out scores, beside groups of sites by their reads
 UNIT_SHORT = {"hours": "h", "divisions": "divisions"}
 EMPTY: dict[str, Any] = {"fontsize": 9, "color": "0.4", "ha": "center", "va": "center"}
 
@@ -44,7 +47,7 @@ def pictures_of(path: Path, held_out: Collection[str] = ()) -> list[Picture]:
     drawn = []
     if np.isfinite(fit.rate).any():
         drawn += [_trajectories(fit), _distributions(fit), _rates_and_fractions(fit), _map(fit, held_out)]
-    if fit.held_out:
+    if any(score.what == ALL_SITES and score.model != score.against for score in fit.held_out):
         drawn.append(_held_out(fit.held_out))
     return drawn
 
@@ -68,9 +71,9 @@ def shown_sites(fit: MethylationFit) -> Rows:
     return ranked[np.unique(places.astype(np.intp))]
 
 
-def course(rate: Floats, steady: Floats, start: Floats, times: Floats) -> Floats:
-    """Fraction at some times, m(t) = g + (m0 - g) exp(-k t) (Busto-Moner et al. 2020); broadcast."""
-    return np.asarray(steady + (start - steady) * np.exp(-rate * times))
+def course(rate: Floats, steady: Floats, start: Floats, times: Floats, form: Course = SINGLE) -> Floats:
+    """Fraction at some times, m(t) = g + (m0 - g) S(t); broadcast."""
+    return np.asarray(steady + (start - steady) * form.missing(rate, times))
 
 
 def _trajectories(fit: MethylationFit) -> Picture:
@@ -80,10 +83,10 @@ def _trajectories(fit: MethylationFit) -> Picture:
     figure = new_figure(PANEL_INCHES * across + 0.4, 1.75 * down + 0.8)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     times = np.linspace(0, float(fit.elapsed.max()) * 1.03, POINTS)
-    unit = UNIT_SHORT.get(fit.unit, fit.unit)
+    unit, form = UNIT_SHORT.get(fit.unit, fit.unit), course_of(fit)
     for axes, row in zip(grid.ravel(), rows.tolist(), strict=False):
         ends = [
-            course(np.array(rate[row]), np.array(steady[row]), np.array(fit.start[row]), times)
+            course(np.array(rate[row]), np.array(steady[row]), np.array(fit.start[row]), times, form)
             for rate, steady in (
                 (fit.rate_low, fit.steady),
                 (fit.rate_high, fit.steady),
@@ -91,7 +94,7 @@ def _trajectories(fit: MethylationFit) -> Picture:
                 (fit.rate, fit.steady_high),
             )
         ]
-        best = course(fit.rate[row], fit.steady[row], fit.start[row], times)
+        best = course(fit.rate[row], fit.steady[row], fit.start[row], times, form)
         with np.errstate(invalid="ignore"):
             axes.fill_between(
                 times, np.fmin.reduce([*ends, best]), np.fmax.reduce([*ends, best]), color=SKY, alpha=0.4, linewidth=0
@@ -259,23 +262,29 @@ def _map(fit: MethylationFit, held_out: Collection[str]) -> Picture:
 
 
 def _held_out(scores: tuple[HeldOutScore, ...]) -> Picture:
-    figure = new_figure(8.0, ROW_INCHES * len(scores) + 1.0)
+    """What the fit's model gains over every other, hold-out by hold-out, the nearest rival of each on top."""
+    place = {name: row for row, name in enumerate(dict.fromkeys(score.hold_out for score in scores))}
+    shown = [score for score in scores if score.what == ALL_SITES and score.model != score.against]
+    shown.sort(key=lambda score: (place[score.hold_out], -score.difference))
+    figure = new_figure(8.0, ROW_INCHES * len(shown) + 1.0)
     axes = figure.subplots()
-    names = [f"{score.what}: {score.model} less {score.against}" for score in scores]
-    estimates = [(score.difference, score.low, score.high) for score in scores]
-    colours = [BLUE if score.low > 0 else ORANGE if score.high < 0 else GREY for score in scores]
+    names = [f"{score.hold_out}: {score.model}" if score.hold_out else score.model for score in shown]
+    estimates = [(-score.difference, -score.high, -score.low) for score in shown]
+    colours = [BLUE if low > 0 else ORANGE if high < 0 else GREY for _, low, high in estimates]
     interval_rows(axes, names, estimates, colours=colours, zero=True, letters=60)
     axes.set_yticks(range(len(names))[::-1], [plain(name, 60) for name in names])
-    axes.set_xlabel("nats a held-out read, paired")
-    better = sum(score.low > 0 for score in scores)
-    n = max(score.reads for score in scores)
+    fitted = scores[0].against
+    axes.set_xlabel(f"gain of the {fitted} model, nats a held-out read, paired")
+    better = sum(low > 0 for _, low, _ in estimates)
+    n = max(score.reads for score in shown)
     return Picture(
         "held-out",
-        f"{better} of {len(scores)} comparisons on held-out reads favour the first model",
-        f"Mean log likelihood of held-out reads, less that of the other model on the same reads (n = {n:,} reads in the"
-        " largest group); bars: 95 % intervals of a block bootstrap; blue above zero, orange below, grey neither.",
+        f"the {fitted} model is ahead in {better} of {len(shown)} comparisons on held-out reads",
+        f"Mean log likelihood of held-out reads under the {fitted} model, less that of each other on the same reads"
+        f" (n = {n:,} reads at most); bars: 95 % intervals of a block bootstrap; blue above zero, orange below, grey"
+        " neither.",
         "Rows of differences with intervals: "
-        + "; ".join(f"{name} {score.difference:+.4f}" for name, score in zip(names, scores, strict=True))
+        + "; ".join(f"{name} {value:+.4f}" for name, (value, _, _) in zip(names, estimates, strict=True))
         + ".",
         figure,
     )

@@ -1,14 +1,25 @@
 """Pictures of a score file: bits along contigs and by class, calibration, and differences at the seams."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from genolstm.figures.along import Binned, Bins, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
+from genolstm.figures.along import (
+    Binned,
+    binned_stretch,
+    contig_rows,
+    draw_steps,
+    limit,
+    longest,
+    n_bins,
+    note_of_drawn,
+)
 from genolstm.figures.axes import ROW_INCHES, binomial_interval, interval_rows, log_axis
 from genolstm.figures.logo import logo_pictures
 from genolstm.figures.markov_lines import by_order
+from genolstm.figures.recall import recall_pictures
 from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, SKY, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import shortened
 from genolstm.regions import STRAND_NAMES
@@ -25,7 +36,7 @@ def pictures_of(path: Path) -> list[Picture]:
     """Bits along contigs, by class, beside Markov models, calibration, seams; what the file lacks is left out."""
     tables = read_score_tables(path)
     with open_score(path) as scores:
-        drawn = [*logo_pictures(scores), _along(scores, tables)]
+        drawn = [*logo_pictures(scores), _along(scores, tables), *recall_pictures(scores, tables)]
     if tables.classes:
         drawn.append(_classes(tables))
     measured = [part for part in tables.parts if np.isfinite(part.model)]
@@ -55,12 +66,8 @@ def _along(scores: ScoreFile, tables: ScoreTables) -> Picture:
     for axes, row, of in zip(grid, rows, seen, strict=True):
         start, end, place = int(stretches.start[row]), int(stretches.end[row]), int(first[row])
         for strand in range(scores.strands):
-            bins = Bins(start, end, n_bins(end - start, widest))
-            for slab in range(start, end, SLAB):
-                stop = min(slab + SLAB, end)
-                bits = scores.read(strand, place + slab - start, place + stop - start)
-                bins.add(np.arange(slab, stop), bits)
-            drawn.append(bins.binned())
+            read = partial(scores.read, strand)
+            drawn.append(binned_stretch(read, start, end, place, n_bins(end - start, widest), SLAB))
             draw_steps(axes, drawn[-1], STRAND_COLOURS[strand])
         if reference and of != TRAINED_ON:
             axes.axhline(reference.interpolated, color=BLACK, linewidth=0.9, linestyle="-.")

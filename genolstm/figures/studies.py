@@ -18,6 +18,10 @@ DRAWERS: dict[StudyName, tuple[str, str]] = {  # module in this package, functio
     StudyName.PARSIMONY: ("study_parsimony", "parsimony"),
     StudyName.KNOCKOUT: ("study_knockout", "knockout"),
     StudyName.TELEMETRY: ("study_telemetry", "telemetry"),
+    StudyName.LONG_LAGS: ("study_long_lags", "long_lags"),
+    StudyName.SOURCE_CODE: ("study_source_code", "source_code"),
+    StudyName.BOUNDARY: ("study_boundary", "boundary"),
+    StudyName.CHROMATIN: ("study_chromatin", "chromatin"),
 }
 
 

@@ -128,9 +128,14 @@ def vanishing(study: Study) -> list[Picture]:
     cost.set_xticks(lags, [f"{lag:g}" for lag in lags])
     cost.minorticks_off()
     most = float(study.setting["most_samples"])
-    cost.set_ylim(0, 1.25 * most)
+    for name, law, start, slope in _better_laws(study):
+        along = np.geomspace(lags[0], lags[-1], 50)
+        growth = slope * (np.log(along) if law == "power" else along)
+        cost.plot(along, np.exp(start + growth), ":", color=CELLS[name][0], linewidth=1)
+    log_axis(cost, "y")
+    cost.set_ylim(100, 2 * most)
     cost.axhline(most, color=GREY, linewidth=1, linestyle="--")
-    cost.text(lags[0], 1.17 * most, "hollow: not all reached it", color=GREY, fontsize=8)
+    cost.text(lags[0], 1.3 * most, "hollow: not all reached it", color=GREY, fontsize=8)
     cost.set_title("to learn")
     cost.set_xlabel("lag (steps)")
     cost.set_ylabel("sequences until learned")
@@ -142,12 +147,24 @@ def vanishing(study: Study) -> list[Picture]:
             f"First two: ||d loss(t) / d x(t - lag)||, geometric mean and 95 % band (t, of logarithms) of"
             f" {study.setting['repeats']} networks of about {study.setting['parameters']:,} parameters; trained ones at"
             f" the longest lag that they learned. Third: sequences until {study.setting['right_from']:.0%} of answers"
-            " are right, mean and 95 % interval; at the dashed line training was given up."
+            " are right, mean and 95 % interval; at the dashed line training was given up; dotted:"
+            " the better of a power and an exponential law."
             f" Seed {study.setting['seed']}.",
             study.conclusion,
             figure,
         )
     ]
+
+
+def _better_laws(study: Study) -> list[tuple[str, str, float, float]]:
+    """Cell, law, start and slope of the law of less AICc; none where too few lags were measured."""
+    table = study.tables.get("laws")
+    if table is None:
+        return []
+    cells, aicc = np.array(table["cell"].values), np.asarray(table["aicc"].values)
+    best = [int(np.flatnonzero(cells == cell)[aicc[cells == cell].argmin()]) for cell in dict.fromkeys(cells)]
+    start, slope = np.asarray(table["start"].values), np.asarray(table["slope"].values)
+    return [(str(cells[row]), str(table["law"].values[row]), float(start[row]), float(slope[row])) for row in best]
 
 
 def _gradients(axes: Axes, table: Table, when: str) -> None:

@@ -91,13 +91,13 @@ def in_a_row(
     return figure, list(figure.subplots(len(ratios), 1, squeeze=False, sharex=sharex, sharey=sharey)[:, 0])
 
 
-def in_a_grid(width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of two by two panels, row by row; below each other where the style has no room for two."""
+def in_a_grid(width: float, height: float, rows: int = 2) -> tuple[Figure, list[Axes]]:
+    """A figure of rows of two panels, row by row; below each other where the style has no room for two."""
     if width <= widest():
         figure = new_figure(width, height)
-        return figure, list(figure.subplots(2, 2).flat)
+        return figure, list(figure.subplots(rows, 2).flat)
     figure = new_figure(width, 1.8 * height)
-    return figure, list(figure.subplots(4, 1))
+    return figure, list(figure.subplots(2 * rows, 1))
 
 
 def legend_below(figure: Figure, handles: Sequence[Any] = (), labels: Sequence[str] = ()) -> None:

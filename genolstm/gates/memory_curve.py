@@ -141,7 +141,7 @@ def _bits_by_block(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Bits and known symbols of each block of the windows, all strands, the state emptied every so many bases."""
     device = next(model.parameters()).device
-    fetcher = SequenceFetcher(genome, device)
+    fetcher = SequenceFetcher(genome, device, windows.contig)
     length = int(windows.end[0] - windows.start[0])
     per_window = -(-length // block)
     bits = torch.zeros(len(windows.start) * per_window, dtype=torch.float64, device=device)

@@ -48,21 +48,28 @@ def resets_along(read: ReadTrack, plan: SamplePlan, strand: int, layer: int, thr
     Where samples stand further apart than that, the lowest of each and its two neighbours; of equals the first.
     """
     half = max(1, APART // plan.every)
-    for stretch, (first, end) in enumerate(zip(plan.first[:-1].tolist(), plan.first[1:].tolist(), strict=True)):
-        for slab in range(first, end, SLAB):
-            stop = min(slab + SLAB, end)
-            low, high = max(first, slab - half), min(end, stop + half)
-            values = read(strand, layer, low, high)
-            chosen = low + _lowest_within(values, half, threshold)
-            chosen = chosen[(chosen >= slab) & (chosen < stop)]
-            position = plan.first_position[stretch] + (chosen - first) * plan.every
-            yield Resets(np.full(len(chosen), stretch, dtype=np.int64), position, values[chosen - low])
+    for slab in range(0, plan.samples, SLAB):
+        stop = min(slab + SLAB, plan.samples)
+        low, high = max(0, slab - half), min(plan.samples, stop + half)
+        values = read(strand, layer, low, high)
+        # samples of all stretches stand end to end; an empty one holds none of them
+        stretch = np.searchsorted(plan.first, np.arange(low, high), side="right") - 1
+        chosen = low + _lowest_within(values, stretch, half, threshold)
+        chosen = chosen[(chosen >= slab) & (chosen < stop)]
+        mine = stretch[chosen - low]
+        position = plan.first_position[mine] + (chosen - plan.first[mine]) * plan.every
+        yield Resets(mine, position, values[chosen - low])
 
 
-def _lowest_within(values: Values, half: int, threshold: float) -> Ints:
-    """Places of values below a threshold that none within `half` places undercuts, nor an earlier one equals."""
+def _lowest_within(values: Values, stretch: Ints, half: int, threshold: float) -> Ints:
+    """Places of values below a threshold that none within `half` places of their stretch undercuts.
+
+    Of equals the first. stretch : of each value, ascending.
+    """
     padded = np.pad(np.where(np.isnan(values), np.inf, values), half, constant_values=np.inf)
+    of = np.pad(stretch, half, constant_values=-1)
     places = np.flatnonzero(values < threshold)
-    around = padded[places[:, None] + np.arange(2 * half + 1)]  # [n, 2 half + 1]
+    window = places[:, None] + np.arange(2 * half + 1)
+    around = np.where(of[window] == stretch[places][:, None], padded[window], np.inf)  # [n, 2 half + 1]
     kept: Ints = places[around.argmin(axis=1) == half]
     return kept

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genolstm.gates.boundaries import Boundaries, EdgeFindings, adjusted, compare_edges
 from genolstm.gates.dump import dump_region
 from genolstm.gates.factors import CANDIDATE, FORGET
+from genolstm.gates.lyapunov import Lyapunov, lyapunov_exponents
 from genolstm.gates.memory_curve import FLAT, MemoryCurve, memory_curve, unseen
 from genolstm.gates.places import SamplePlan
 from genolstm.gates.reading import GateStatistics, tracks_of, walk
@@ -20,7 +21,7 @@ from genolstm.gates.resets import resets_along, threshold_of
 from genolstm.gates.sums import LayerStatistics, statistics_of
 from genolstm.gates.tracks import PAGE, Pages
 from genolstm.ranks import ALONE
-from genolstm.regions import Region
+from genolstm.regions import N_STRANDS, Region
 from genolstm.seeds import spawn
 from genolstm.settings.reading import GatesSettings
 from genolstm.store.checkpoint import Checkpoint
@@ -52,6 +53,7 @@ class Findings:
     curve: MemoryCurve | None
     edges: EdgeFindings | None
     seams: Seams
+    lyapunov: Lyapunov | None
 
 
 def gates_of_genome(
@@ -118,6 +120,7 @@ def _findings(
         log("functional memory: bits with the state emptied every 1, 2, 4 .. bases")
         rng = spawn(settings.seed, "memory windows")
         curve = memory_curve(model, genome, unseen(checkpoint, genome), settings.memory_bases, settings.resamples, rng)
+    exponents = lyapunov_exponents(model, genome, plan.stretches, spawn(settings.seed, "lyapunov"))
     edges = None
     if request.boundaries:
         edges = compare_edges(
@@ -131,6 +134,7 @@ def _findings(
         curve=curve,
         edges=edges,
         seams=seams,
+        lyapunov=exponents,
     )
 
 
@@ -176,12 +180,19 @@ def _forget_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int
 
 def _reset_reader(plan: SamplePlan, file: GatesFile) -> Callable[[int, int, int], NDArray[np.int64]]:
     """Positions of the resets of one stretch, strand and layer, ascending."""
-    columns = {name: file.reset_column(name) for name in ("layer", "contig", "start", "strand")}
+    columns = {name: file.reset_column(name).astype(np.int64) for name in ("layer", "contig", "start", "strand")}
+
+    def group(layer: Any, strand: Any, contig: Any) -> Any:  # noqa: ANN401  (numbers, or arrays of them)
+        return (layer * N_STRANDS + strand) * len(file.contigs) + contig
+
+    groups = group(columns["layer"], (1 - columns["strand"]) // 2, columns["contig"])
+    order = np.lexsort((columns["start"], groups))
+    start, groups = columns["start"][order], groups[order]
 
     def read(stretch: int, strand: int, layer: int) -> NDArray[np.int64]:
-        mine = (columns["layer"] == layer) & (columns["strand"] == 1 - 2 * strand)
-        mine &= columns["contig"] == plan.stretches.contig[stretch]
-        return np.sort(columns["start"][mine]).astype(np.int64)
+        mine = group(layer, strand, int(plan.stretches.contig[stretch]))
+        found: NDArray[np.int64] = start[slice(*np.searchsorted(groups, (mine, mine + 1)))]
+        return found
 
     return read
 
@@ -215,6 +226,9 @@ def tables_of(findings: Findings) -> GatesTables:
         profiles=_profile_columns(edges) if edges and edges.profiles else {},
         summary=summary_of(findings),
         seams=findings.seams.to_json(),
+        lyapunov={name: getattr(findings.lyapunov, name) for name in ("contig", "position", "exponent")}
+        if findings.lyapunov
+        else {},
     )
 
 
@@ -258,7 +272,19 @@ def summary_of(findings: Findings) -> dict[str, Any]:
         summary["memory"] = _curve_summary(findings.curve)
     if findings.edges:
         summary["edges"] = _edge_summary(findings.edges)
+    if findings.lyapunov:
+        summary["lyapunov"] = _lyapunov_summary(findings.lyapunov)
     return summary
+
+
+def _lyapunov_summary(found: Lyapunov) -> dict[str, Any]:
+    """Mean exponent with the lowest and the highest of the places, 1/bp; bases of an e-fold, null where none is."""
+    return {
+        "exponent": [found.mean, float(found.exponent.min()), float(found.exponent.max())],
+        "memory_bases": found.memory if np.isfinite(found.memory) else None,
+        "places": len(found.exponent),
+        "bases": found.bases,
+    }
 
 
 def _layer_summary(layer: LayerStatistics) -> dict[str, Any]:

@@ -4,17 +4,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln
 
-from genolstm.methylation.grid import fractions, gate_grid, with_error
+from genolstm.methylation.grid import gate_grid
+from genolstm.methylation.kinetic import (
+    PRIOR_ROUNDS,
+    PRIOR_SITES,
+    GateModel,
+    learned_prior,
+    likelihoods,
+    normal,
+    stretches,
+)  # fmt: skip
+from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.likelihood import Floats
-from genolstm.methylation.neighbourhood import neighbour_sums
+from genolstm.methylation.neighbourhood import SiteReads, neighbour_sums
 from genolstm.settings.methylation import MethylationSettings
 
 NEIGHBOUR_BP = 200.0  # over which neighbours' posteriors are weighted, exp(-distance / 200 bp)
 GLOBAL_WEIGHT = 0.1  # of one neighbour's weight that the prior of all CpGs has beside them
-PRIOR_SITES, PRIOR_ROUNDS = 20_000, 60  # CpGs and rounds of EM from which the prior of all CpGs is learned
-STRETCH, OVERLAP = 10_000, 500  # CpGs whose grids are held at once, and beyond their ends
 SMOOTHED_BP = (25.0, 50.0, 100.0, 200.0, 400.0, 1000.0)  # smoothing distances tried
+FREE_SIZES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # reads that the sample's mean counts for, tried
+FREE_EDGE = 1e-3  # that mean stays so far off 0 and 1
 SMOOTHED_PSEUDO = 1.0  # reads at the mean of the sample that every CpG is given
 
 
@@ -31,6 +42,11 @@ class Training(NamedTuple):
     elapsed: Floats
     asked: Floats
 
+    @property
+    def reads(self) -> SiteReads:
+        """What the kinetic model learns from."""
+        return SiteReads(self.contig, self.position, self.modified, self.covered)
+
 
 def constant(training: Training) -> Floats:
     """One fraction for all reads, [N, A]."""
@@ -45,24 +61,54 @@ def sample_means(training: Training) -> Floats:
 
 
 def _between(values: Floats, training: Training) -> Floats:
-    """Values [n, T] at the samples' ages, taken at the ages asked for, [n, A]: linear along log(1 + age)."""
-    order = np.argsort(training.elapsed)
-    known, asked = np.log1p(training.elapsed[order]), np.log1p(training.asked)
+    """Values [n, T] at the samples' ages, taken at the ages asked for, [n, A]: linear along log(1 + age).
+
+    Replicates are averaged, but where the samples themselves are asked for.
+    """
+    if np.array_equal(training.asked, training.elapsed):
+        return values
+    ages, place = np.unique(training.elapsed, return_inverse=True)
+    ordered = np.stack([values[:, place == each].mean(axis=1) for each in range(len(ages))], axis=1)
+    if len(ages) == 1:
+        return np.repeat(ordered, len(training.asked), axis=1)
+    known, asked = np.log1p(ages), np.log1p(training.asked)
     after = np.clip(np.searchsorted(known, asked), 1, len(known) - 1)
     part = np.clip((asked - known[after - 1]) / (known[after] - known[after - 1]), 0, 1)
-    ordered = values[:, order]
     taken: Floats = ordered[:, after - 1] * (1 - part) + ordered[:, after] * part
     return taken
 
 
-def smoothed(training: Training, distance_bp: float) -> Floats:
-    """Fraction of methylated reads of a CpG and its neighbours, weighted exp(-distance / distance_bp), [N, A]."""
+def smoothed(training: Training, distance_bp: float, *, own: bool = True) -> Floats:
+    """Fraction of methylated reads of a CpG and its neighbours, weighted exp(-distance / distance_bp), [N, A].
+
+    At other ages than the samples' on a line between them. own : False leaves out the CpG's own reads.
+    """
     both = np.concatenate([training.modified, training.covered], axis=1).astype(np.float64)
-    sums = both + neighbour_sums(both, training.contig, training.position, distance_bp)
+    sums = neighbour_sums(both, training.contig, training.position, distance_bp)
+    sums = sums + both if own else sums
     samples = training.modified.shape[1]
     mean = training.modified.sum(axis=0) / np.maximum(1, training.covered.sum(axis=0))
     fraction = (sums[:, :samples] + SMOOTHED_PSEUDO * mean) / (sums[:, samples:] + SMOOTHED_PSEUDO)
     return _between(fraction, training)
+
+
+def free_course(training: Training) -> Floats:
+    """Fraction of each CpG and sample, with no course in time, shrunk to the sample's mean, [N, A].
+
+    The mean counts for as many reads as make all of the sample's reads most likely: beta-binomial, by CpG.
+    """
+    shrunk = np.empty((len(training.position), len(training.elapsed)))
+    for sample in range(len(training.elapsed)):
+        modified, covered = training.modified[:, sample], training.covered[:, sample]
+        mean = float(np.clip(modified.sum() / max(1, covered.sum()), FREE_EDGE, 1 - FREE_EDGE))
+
+        def nats(size: float, modified: Any = modified, covered: Any = covered, mean: float = mean) -> float:  # noqa: ANN401
+            alpha, beta = mean * size, (1 - mean) * size
+            return float((betaln(modified + alpha, covered - modified + beta) - betaln(alpha, beta)).sum())
+
+        size = max(FREE_SIZES, key=nats)
+        shrunk[:, sample] = (modified + size * mean) / (covered + size)
+    return _between(shrunk, training)
 
 
 def best_smoothing(training: Training, rng: np.random.Generator) -> float:
@@ -93,44 +139,20 @@ class PriorGuesses(NamedTuple):
 
 
 def prior_guesses(training: Training, settings: MethylationSettings, error: float) -> PriorGuesses:
-    """Empirical-Bayes guesses on the grid of gates (Robbins 1956), binomial reads."""
-    points = gate_grid(settings).points
-    probability = with_error(fractions(points, training.elapsed), error)
-    asked = with_error(fractions(points, training.asked), error).astype(np.float32)
-    table = np.concatenate([np.log(probability), np.log1p(-probability)], axis=1).T.astype(np.float32)  # [2T, G]
-    counts = np.concatenate([training.modified, training.covered - training.modified], axis=1).astype(np.float32)
-    prior = _learned_prior(counts[:: max(1, len(counts) // PRIOR_SITES)], table)
-    answer = PriorGuesses(*(np.empty((len(counts), asked.shape[1])) for _ in PriorGuesses._fields))
-    for first in range(0, len(counts), STRETCH):
-        begin, end = max(0, first - OVERLAP), min(len(counts), first + STRETCH + OVERLAP)
-        likely = _likelihood(counts[begin:end], table)
-        own = _normal(likely * prior)
-        mixed = neighbour_sums(own, training.contig[begin:end], training.position[begin:end], NEIGHBOUR_BP)
-        mixed = _normal(mixed + np.float32(GLOBAL_WEIGHT) * prior)
-        inner = slice(first - begin, min(first + STRETCH, len(counts)) - begin)
-        place = slice(first, min(first + STRETCH, len(counts)))
-        answer.one_prior[place] = own[inner] @ asked
-        answer.neighbours[place] = mixed[inner] @ asked
-        answer.neighbour_prior[place] = _normal(mixed[inner] * likely[inner]) @ asked
+    """Empirical-Bayes guesses on the grid of gates (Robbins 1956): binomial reads, the single form."""
+    grid = gate_grid(settings)
+    model = GateModel(
+        grid=grid, course=Course(), elapsed=training.elapsed, error=error, dispersion=0.0, distance_bp=NEIGHBOUR_BP,
+        weight=GLOBAL_WEIGHT, prior=np.empty(0, np.float32), evidence=np.nan,
+    )  # fmt: skip
+    reads, asked = training.reads, model.at(training.asked).astype(np.float32)
+    likely, _ = likelihoods(
+        reads.of(slice(None, None, max(1, len(training.position) // PRIOR_SITES))), model.at(training.elapsed), 0.0
+    )
+    model = model._replace(prior=learned_prior(likely, PRIOR_ROUNDS))
+    answer = PriorGuesses(*(np.empty((len(training.position), asked.shape[1])) for _ in PriorGuesses._fields))
+    for stretch in stretches(model, reads):
+        answer.one_prior[stretch.place] = stretch.own @ asked
+        answer.neighbours[stretch.place] = stretch.mixed @ asked
+        answer.neighbour_prior[stretch.place] = normal(stretch.mixed * stretch.likely) @ asked
     return answer
-
-
-def _likelihood(counts: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Likelihood at each grid point relative to the best, [n, G]."""
-    logs = counts @ table
-    likely: NDArray[np.float32] = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return likely
-
-
-def _normal(weights: NDArray[Any]) -> NDArray[np.float32]:
-    normal: NDArray[np.float32] = weights / weights.sum(axis=1, keepdims=True)
-    return normal
-
-
-def _learned_prior(counts: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights of the grid that make the reads of all CpGs most likely, by EM from even ones; [G]."""
-    likely = _likelihood(counts, table)
-    prior = np.full(table.shape[1], 1 / table.shape[1], dtype=np.float32)
-    for _ in range(PRIOR_ROUNDS):
-        prior = _normal(likely * prior).mean(axis=0)
-    return prior

@@ -1,6 +1,6 @@
-"""From counts to a fit that can be stored, by the site or the pooled model."""
+"""From counts to a fit that can be stored, by the site, the pooled or the kinetic model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -8,12 +8,24 @@ from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
 from genolstm.methylation.dispersion import dispersion_of
-from genolstm.methylation.pooled import train_pooled
+from genolstm.methylation.grid import fractions
+from genolstm.methylation.kinetic import gate_model, kinetic_posterior, network_course
+from genolstm.methylation.kinetic_form import Course, course_of
+from genolstm.methylation.neighbourhood import SiteReads
+from genolstm.methylation.pooled import SitePosterior, train_pooled
+from genolstm.methylation.pooled import posterior as site_posteriors
 from genolstm.methylation.pooled_fit import summarise
 from genolstm.methylation.samples import by_age
 from genolstm.methylation.site_fit import Flag, SiteFit, fit_sites, read_model
 from genolstm.methylation.trajectory import trajectory
-from genolstm.settings.methylation import FitModel, MethylationSettings, PooledSettings, ReadLikelihood, StartState
+from genolstm.settings.methylation import (
+    FitModel,
+    KineticForm,
+    MethylationSettings,
+    PooledSettings,
+    ReadLikelihood,
+    StartState,
+)  # fmt: skip
 from genolstm.store.counts import Counts
 from genolstm.store.files import Records
 from genolstm.store.methylation import HeldOutScore, MethylationFit, Posterior
@@ -36,15 +48,21 @@ def fit_counts(
     by_age(counts, settings.times)
     dispersion = dispersion_of(counts.modified, counts.covered, settings)
     posterior: Posterior | None = None
-    if settings.model is FitModel.POOLED:
-        check_pooled(settings)
-        model = train_pooled(
-            counts.contig, counts.position, counts.modified, counts.covered, settings, pooled, extra=extra,
-            progress=progress,
-        )  # fmt: skip
+    course, shared = Course(), {}
+    reads = SiteReads(counts.contig, counts.position, counts.modified, counts.covered)
+    check_pooled(settings)
+    if settings.model is FitModel.KINETIC:
+        gates = gate_model(reads, np.array(settings.elapsed), settings)
+        course, dispersion = gates.course, gates.dispersion
+        shared = {"neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence}
+        shown = _shown(kinetic_posterior(gates, reads), len(counts), progress)
+        fit, posterior = summarise(shown, gates.grid, counts.covered, settings, pooled.draws)
+    elif settings.model is FitModel.POOLED:
+        course = network_course(reads, np.array(settings.elapsed), settings)
+        model = train_pooled(*reads, settings, pooled, extra=extra, course=course, progress=progress)
         if settings.likelihood is ReadLikelihood.BETA_BINOMIAL:
             dispersion = float(np.mean([float(rho) for rho in model.dispersion if rho is not None] or [0.0]))
-        fit, posterior = summarise(model, settings)
+        fit, posterior = summarise(site_posteriors(model), model.grid, counts.covered, settings, pooled.draws)
     else:
         likelihood = read_model(settings, dispersion)
         fit = fit_sites(counts.modified, counts.covered, settings, likelihood, threads=threads, progress=progress)
@@ -54,14 +72,27 @@ def fit_counts(
         posterior,
         settings,
         held_out,
-        {"conversion_error": settings.conversion_error, "dispersion": dispersion},
+        course,
+        {"conversion_error": settings.conversion_error, "dispersion": dispersion, **shared},
     )
 
 
+def _shown(
+    posteriors: Iterable[SitePosterior], sites: int, progress: Callable[[float, int], None] | None
+) -> Iterator[SitePosterior]:
+    """Posteriors, and progress as they go by."""
+    done = 0
+    for each in posteriors:
+        yield each
+        done += len(each.rows)
+        if progress:
+            progress(done / sites, done)
+
+
 def check_pooled(settings: MethylationSettings) -> None:
-    """Raise UsageError for what the pooled model cannot do."""
-    if settings.start is StartState.FREE:
-        raise UsageError("the pooled model knows nascent strands only: use --start zero, or --model site.")
+    """Raise UsageError for what the pooled and the kinetic model cannot do."""
+    if settings.model is not FitModel.SITE and settings.start is StartState.FREE:
+        raise UsageError(f"the {settings.model} model knows nascent strands only: use --start zero, or --model site.")
 
 
 def _record(
@@ -70,16 +101,17 @@ def _record(
     posterior: Posterior | None,
     settings: MethylationSettings,
     held_out: tuple[HeldOutScore, ...],
+    course: Course,
     common: dict[str, float],
 ) -> MethylationFit:
     bounds = {name: float(getattr(settings, name)) for name in BOUNDS}
-    with np.errstate(divide="ignore"):
-        life, shortest, longest = (np.log(2) / rate for rate in (fit.rate, fit.rate_high, fit.rate_low))
+    life, shortest, longest = (course.half_life(rate) for rate in (fit.rate, fit.rate_high, fit.rate_low))
     return MethylationFit(
         contigs=counts.contigs, contig=counts.contig, position=counts.position, strand=counts.strand,
         modified=counts.modified, covered=counts.covered, samples=counts.samples,
         unit=str(settings.unit), elapsed=np.array(settings.elapsed), model=str(settings.model),
-        free_start=settings.start is StartState.FREE, numbers={**bounds, **common},
+        free_start=settings.start is StartState.FREE,
+        numbers={**bounds, **common, "form_parameter": course.parameter}, form=str(course.form),
         flag_names={str(flag.name).lower(): int(flag) for flag in Flag},
         half_life=life, half_life_low=shortest, half_life_high=longest,
         posterior=posterior, held_out=held_out, **fit._asdict(),
@@ -92,6 +124,10 @@ BOUNDS = ("rate_low", "rate_high", "steady_low", "steady_high", "level", "time_o
 def states_outside(fit: MethylationFit) -> int:
     """How many states of the fit, stepped by the cell at the samples' ages, a clamp would have had to pull back: 0."""
     known = np.isfinite(fit.rate)
+    course = course_of(fit)
+    if course.form is not KineticForm.SINGLE:
+        mixed = fractions((fit.rate[known], fit.steady[known]), fit.elapsed, course)
+        return int(((mixed < 0) | (mixed > 1)).sum())
     rate, steady, start = (torch.from_numpy(column[known]) for column in (fit.rate, fit.steady, fit.start))
     states = trajectory(rate, steady, start, torch.from_numpy(fit.elapsed))
     return int(((states < 0) | (states > 1)).sum())

@@ -5,12 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.trajectory import trajectory
-from genolstm.settings.methylation import MethylationSettings
+from genolstm.settings.methylation import KineticForm, MethylationSettings
 
 RATES, STEADY = 46, 34  # points of the grid along ln k and g
 PROBABILITY_EDGE = 1e-6
+SINGLE = Course()
 KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have probability 0
 
 
@@ -35,8 +37,13 @@ def gate_grid(settings: MethylationSettings) -> GateGrid:
     )
 
 
-def fractions(points: tuple[Floats, Floats], elapsed: Floats) -> Floats:
-    """Methylation of a nascent strand at given ages under pairs of gates [G], by the cell's own steps; [G, T]."""
+def fractions(points: tuple[Floats, Floats], elapsed: Floats, course: Course = SINGLE) -> Floats:
+    """Methylation of a nascent strand at given ages under pairs of gates [G]; [G, T].
+
+    By the cell's own steps, or, for a mixture of cells, by its closed form.
+    """
+    if course.form is not KineticForm.SINGLE:
+        return points[1][:, None] * (1 - course.missing(points[0][:, None], elapsed))
     rate, steady = (torch.from_numpy(column) for column in points)
     order = np.argsort(elapsed)
     states: Floats = np.empty((len(rate), len(elapsed)))

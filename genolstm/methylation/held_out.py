@@ -1,6 +1,6 @@
-"""Log-likelihood of held-out reads under each model: a fraction of every CpG's reads, or a whole sample."""
+"""Log-likelihood of held-out reads under each model: of a whole time, a fraction of every CpG's reads, or a region."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,23 +12,40 @@ from genolstm.methylation.baselines import (
     Training,
     best_smoothing,
     constant,
+    free_course,
     prior_guesses,
     sample_means,
     smoothed,
 )  # fmt: skip
 from genolstm.methylation.dispersion import dispersion_of, expected_probability
 from genolstm.methylation.free_lstm import free_lstm
+from genolstm.methylation.kinetic import gate_model, kinetic_probabilities, network_course
+from genolstm.methylation.kinetic_form import FORMS
 from genolstm.methylation.likelihood import Floats, ReadModel
 from genolstm.methylation.pooled import read_probabilities, train_pooled
 from genolstm.methylation.samples import LEAST_SAMPLES, by_age
 from genolstm.methylation.site_fit import fit_sites, read_model
+from genolstm.readers.region_text import parse_region
 from genolstm.regions import block_length, block_numbers
 from genolstm.seeds import spawn
-from genolstm.settings.methylation import FitModel, HeldOutSettings, MethylationSettings, PooledSettings
+from genolstm.settings.methylation import (
+    ALL_TIMES,
+    READS,
+    REGION,
+    SAMPLE,
+    TIME,
+    FitModel,
+    HeldOutSettings,
+    HoldOut,
+    KineticForm,
+    MethylationSettings,
+    PooledSettings,
+)  # fmt: skip
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 
 EDGE = 0.005  # probabilities are kept this far off 0 and 1: maximum likelihood is often certain, and wrong
+UNKNOWN_LENGTH = 1 << 40  # of contigs, which counts do not hold
 NO_ENDS = (np.nan, np.nan)
 READ_GROUPS = ((0, 4), (5, 9), (10, 19), (20, None))  # CpGs by their training reads, ends included
 
@@ -53,21 +70,71 @@ def judged(
 ) -> tuple[HeldOutScore, ...]:
     """Fit every model to part of the reads and score it on the rest; the fit's own model is the one compared.
 
-    Raises UsageError for a sample that is not there, or one without which too few are left.
+    One table for each hold-out, whole times first, then again for CpGs at least so far apart as `thin` says.
+    Raises UsageError for a time, sample or region that is not there, or without which too little is left.
     """
     by_age(counts, settings.times)
+    found: list[HeldOutScore] = []
+    for hold_out in _in_turn(judging.held, settings):
+        for distance in (0, *judging.thin):
+            kept = far_apart(counts.contig, counts.position, distance)
+            some = counts if not distance else _rows(counts, kept)
+            split = split_counts(some, settings, hold_out)
+            probability = probabilities(
+                split, settings, pooled, extra=None if extra is None else extra[kept], threads=threads,
+                progress=progress,
+            )  # fmt: skip
+            table = scores(split, probability, str(settings.model), judging, spawn(settings.seed, "bootstrap"))
+            name = f"{hold_out}, CpGs {distance:,} bp apart" if distance else str(hold_out)
+            found += [replace(row, hold_out=name) for row in table]
+    return tuple(found)
+
+
+def _in_turn(held: Sequence[HoldOut], settings: MethylationSettings) -> tuple[HoldOut, ...]:
+    """Each hold-out, all times one after the other."""
+    found: list[HoldOut] = []
+    for each in held:
+        every = (each.kind, each.value) == (TIME, ALL_TIMES)
+        found += [HoldOut(TIME, f"{time:g}") for time in dict.fromkeys(settings.times)] if every else [each]
+    return tuple(dict.fromkeys(found))
+
+
+def far_apart(contig: NDArray[np.int32], position: NDArray[np.int64], distance_bp: int) -> NDArray[np.intp]:
+    """Rows of CpGs of which none of one contig is nearer than `distance_bp` to the next, from the first on."""
+    kept: list[int] = []
+    last_contig, last = -1, 0
+    for row, (where, place) in enumerate(zip(contig.tolist(), position.tolist(), strict=True)):
+        if where != last_contig or place - last >= distance_bp:
+            kept.append(row)
+            last_contig, last = where, place
+    return np.array(kept, dtype=np.intp)
+
+
+def _rows(counts: Counts, rows: NDArray[np.intp]) -> Counts:
+    names = ("contig", "position", "strand", "modified", "covered")
+    return replace(counts, **{name: getattr(counts, name)[rows] for name in names})
+
+
+def split_counts(counts: Counts, settings: MethylationSettings, hold_out: HoldOut) -> Split:
+    """Part reads as a hold-out says. Raises UsageError for what is not there, or would leave too little."""
     elapsed = np.array(settings.elapsed)
-    sample = judging.sample
-    if sample is not None:
-        if sample >= len(elapsed):
-            raise UsageError(f"there are {len(elapsed)} samples: --hold-out sample:{sample + 1} names none of them.")
-        if len(elapsed) <= LEAST_SAMPLES:
-            raise UsageError(f"without a sample fewer than {LEAST_SAMPLES} are left; hold out reads instead.")
-        split = split_sample(counts, elapsed, sample)
+    if hold_out.kind == READS:
+        return split_reads(counts, elapsed, float(hold_out.value), spawn(settings.seed, "held out"))
+    if hold_out.kind == REGION:
+        return split_region(counts, elapsed, hold_out.value)
+    if hold_out.kind == SAMPLE:
+        index = int(hold_out.value) - 1
+        if index >= len(elapsed):
+            raise UsageError(f"there are {len(elapsed)} samples: --hold-out {hold_out} names none of them.")
+        held = np.arange(len(elapsed)) == index
     else:
-        split = split_reads(counts, elapsed, judging.fraction or 0.0, spawn(settings.seed, "held out"))
-    found = probabilities(split, settings, pooled, extra=extra, threads=threads, progress=progress)
-    return scores(split, found, str(settings.model), judging, spawn(settings.seed, "bootstrap"))
+        held = np.array(settings.times) == float(hold_out.value)
+        if not held.any():
+            told = ", ".join(f"{time:g}" for time in dict.fromkeys(settings.times))
+            raise UsageError(f"no sample has the time of --hold-out {hold_out}: there are {told}.")
+    if len(np.unique(elapsed[~held])) < LEAST_SAMPLES:
+        raise UsageError(f"without {hold_out} fewer than {LEAST_SAMPLES} ages are left; hold out reads instead.")
+    return split_samples(counts, elapsed, held)
 
 
 def split_reads(counts: Counts, elapsed: Floats, fraction: float, rng: np.random.Generator) -> Split:
@@ -80,15 +147,32 @@ def split_reads(counts: Counts, elapsed: Floats, fraction: float, rng: np.random
     return Split(training, held, held_other)
 
 
-def split_sample(counts: Counts, elapsed: Floats, sample: int) -> Split:
-    """Hold out one sample whole."""
-    kept = np.arange(len(elapsed)) != sample
-    held = counts.modified[:, sample : sample + 1]
+def split_samples(counts: Counts, elapsed: Floats, held: NDArray[np.bool_]) -> Split:
+    """Hold out some samples whole, of all CpGs; held : [T]."""
     training = Training(
-        counts.contig, counts.position, np.ascontiguousarray(counts.modified[:, kept]),
-        np.ascontiguousarray(counts.covered[:, kept]), elapsed[kept], elapsed[sample : sample + 1],
+        counts.contig, counts.position, np.ascontiguousarray(counts.modified[:, ~held]),
+        np.ascontiguousarray(counts.covered[:, ~held]), elapsed[~held], elapsed[held],
     )  # fmt: skip
-    return Split(training, held, counts.covered[:, sample : sample + 1] - held)
+    modified = counts.modified[:, held]
+    return Split(training, modified, counts.covered[:, held] - modified)
+
+
+def split_region(counts: Counts, elapsed: Floats, text: str) -> Split:
+    """Hold out all reads of the CpGs of a region. Raises UsageError where it holds no read, or all of them."""
+    ends = dict.fromkeys(counts.contigs, UNKNOWN_LENGTH)
+    region = parse_region(text, ends)
+    inside = counts.contig == counts.contigs.index(region.contig)
+    inside &= (counts.position >= region.start) & (counts.position < region.end)
+    reads = int(counts.covered[inside].sum())
+    if not reads or reads == int(counts.covered.sum()):
+        raise UsageError(
+            f"region '{text}' of --hold-out holds {'all' if reads else 'none'} of the reads; give another."
+        )
+    modified, covered = (np.where(inside[:, None], each, 0) for each in (counts.modified, counts.covered))
+    training = Training(
+        counts.contig, counts.position, counts.modified - modified, counts.covered - covered, elapsed, elapsed
+    )
+    return Split(training, modified, covered - modified)
 
 
 def probabilities(
@@ -103,31 +187,67 @@ def probabilities(
 ) -> dict[str, Floats]:
     """Probability of a methylated read by every model, name -> [N, A].
 
-    extra : [N, X], more inputs of the pooled model at each CpG.   baseline : also train the unconstrained LSTM.
+    extra : [N, X], more inputs of the pooled model at each CpG.   baseline : also train the unconstrained LSTM, and
+    hold the kinetic model's form against every other.
     """
     training = split.training
-    error = settings.conversion_error
-    dispersion = dispersion_of(training.modified, training.covered, _aged(settings, training))
-    likelihood = read_model(settings, dispersion)._replace(elapsed=training.elapsed)
-    fit = fit_sites(training.modified, training.covered, settings, likelihood, intervals=False, threads=threads)
-    at_asked = ReadModel(training.asked, error, dispersion, likelihood.free_start)
+    aged = _aged(settings, training)
     means = sample_means(training)
-    site = expected_probability(fit, at_asked)
-    found = {"constant": constant(training), "sample_means": means, "site": np.where(np.isnan(site), means, site)}
-    found["smoothed"] = smoothed(training, best_smoothing(training, spawn(settings.seed, "smoothing")))
-    guesses = prior_guesses(training, settings, error)
-    found |= guesses._asdict()
+    found = {"constant": constant(training), "sample_means": means, "site": _by_site(training, aged, means, threads)}
+    found["free_course"] = free_course(training)
+    reach = best_smoothing(training, spawn(settings.seed, "smoothing"))
+    found["neighbour_reads"] = smoothed(training, reach, own=False)
+    found["smoothed"] = smoothed(training, reach)
+    found |= prior_guesses(training, aged, settings.conversion_error)._asdict()
+    if settings.model is FitModel.KINETIC:
+        found |= _kinetic(training, aged, each_form=baseline)
     if settings.model is FitModel.POOLED:
-        model = train_pooled(
-            training.contig, training.position, training.modified, training.covered, settings, pooled,
-            elapsed=training.elapsed, extra=extra, progress=progress,
-        )  # fmt: skip
-        same = np.array_equal(training.asked, training.elapsed)
-        predicted = read_probabilities(model, training.asked, error, own_samples=same)
-        found |= {"pooled_gates": predicted.gates, "pooled": predicted.reads}
-        if baseline:
-            found["free_lstm"] = free_lstm(training, pooled, settings.seed)
+        found |= _pooled(training, aged, pooled, extra, progress)
+    if baseline and settings.model is not FitModel.SITE:
+        found["free_lstm"] = free_lstm(training, pooled, settings.seed)
     return found
+
+
+def _by_site(training: Training, settings: MethylationSettings, means: Floats, threads: int) -> Floats:
+    """Maximum likelihood of each CpG, at the samples' means where it has no reads, [N, A]."""
+    single = replace(settings, model=FitModel.SITE, form=KineticForm.SINGLE)
+    dispersion = dispersion_of(training.modified, training.covered, single)
+    likelihood = read_model(single, dispersion)
+    fit = fit_sites(training.modified, training.covered, single, likelihood, intervals=False, threads=threads)
+    at_asked = ReadModel(training.asked, settings.conversion_error, dispersion, likelihood.free_start)
+    site = expected_probability(fit, at_asked)
+    return np.where(np.isnan(site), means, site)
+
+
+def _pooled(
+    training: Training,
+    settings: MethylationSettings,
+    pooled: PooledSettings,
+    extra: NDArray[np.float32] | None,
+    progress: Callable[[float, int], None] | None,
+) -> dict[str, Floats]:
+    course = network_course(training.reads, training.elapsed, settings)
+    model = train_pooled(*training.reads, settings, pooled, extra=extra, course=course, progress=progress)
+    predicted = read_probabilities(model, training.asked, settings.conversion_error, own_samples=_same_ages(training))
+    return {"pooled_gates": predicted.gates, "pooled": predicted.reads}
+
+
+def _kinetic(training: Training, settings: MethylationSettings, *, each_form: bool) -> dict[str, Floats]:
+    """The kinetic model, its gates alone, and the model under every other form."""
+    reads, own_samples = training.reads, _same_ages(training)
+    model = gate_model(reads, training.elapsed, settings)
+    predicted = kinetic_probabilities(model, reads, training.asked, own_samples=own_samples)
+    found = {"kinetic_gates": predicted.gates, "kinetic": predicted.reads}
+    for form in FORMS if each_form else ():
+        if form is not model.course.form:
+            other = gate_model(reads, training.elapsed, replace(settings, form=form))
+            by_form = kinetic_probabilities(other, reads, training.asked, own_samples=own_samples)
+            found[f"kinetic {form}"] = by_form.reads
+    return found
+
+
+def _same_ages(training: Training) -> bool:
+    return np.array_equal(training.asked, training.elapsed)
 
 
 def _aged(settings: MethylationSettings, training: Training) -> MethylationSettings:

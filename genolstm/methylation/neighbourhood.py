@@ -12,6 +12,19 @@ NEAR_BP = 100.0  # spacing is relative to this
 DENSITY_BP = (200, 1000)  # half windows in which neighbours are counted
 
 
+class SiteReads(NamedTuple):
+    """Reads of N CpGs in genome order. contig, position : [N].   modified, covered : [N, T]."""
+
+    contig: NDArray[np.int32]
+    position: NDArray[np.int64]
+    modified: NDArray[np.int32]
+    covered: NDArray[np.int32]
+
+    def of(self, rows: NDArray[np.intp] | slice) -> "SiteReads":
+        """Only some CpGs."""
+        return SiteReads(self.contig[rows], self.position[rows], self.modified[rows], self.covered[rows])
+
+
 class Context(NamedTuple):
     """Inputs of the networks, float32; the last row stands for 'no CpG here'.
 

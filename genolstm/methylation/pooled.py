@@ -5,7 +5,7 @@ the cell's. Trained end to end on the likelihood of the reads of each CpG, which
 by a network that was trained on other stretches of the genome.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,10 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genolstm.methylation.grid import PROBABILITY_EDGE, GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.grid import PROBABILITY_EDGE, SINGLE, GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.learning import Progress, learn
 from genolstm.methylation.likelihood import Floats
-from genolstm.methylation.neighbourhood import Context, Neighbourhood, Windows, context_of, initialise, windows_of
+from genolstm.methylation.neighbourhood import (
+    Context,
+    Neighbourhood,
+    SiteReads,
+    Windows,
+    context_of,
+    initialise,
+    windows_of,
+)  # fmt: skip
 from genolstm.methylation.sample_overdispersion import GatePrediction, with_overdispersion
 from genolstm.methylation.scatter import PairedCounts, grid_log_likelihood, paired
 from genolstm.seeds import spawn, spawn_seed
@@ -51,6 +60,7 @@ class PooledModel:
     """
 
     grid: GateGrid
+    course: Course
     probability: Tensor
     context: Context
     counts: PairedCounts
@@ -65,12 +75,14 @@ class PooledModel:
 class SitePosterior(NamedTuple):
     """Posterior of some CpGs. rows : int64 [n].   prior, posterior : [n, G].   dispersion : rho, or None.
 
+    other_times : [n, G], weights of the grid that predict times without a sample.
     evidence : [n], log-likelihood of the CpG's own reads under the prior.
     """
 
     rows: Tensor
     prior: Tensor
     posterior: Tensor
+    other_times: Tensor
     evidence: Tensor
     dispersion: Tensor | None
 
@@ -92,20 +104,17 @@ def train_pooled(
     settings: MethylationSettings,
     pooled: PooledSettings,
     *,
-    elapsed: Floats | None = None,
     extra: NDArray[np.float32] | None = None,
+    course: Course = SINGLE,
     progress: Progress | None = None,
 ) -> PooledModel:
     """Train one network a fold on the reads of all other folds' CpGs; CpGs in genome order, counts [N, T].
 
-    elapsed : of the samples given, where they are not all of those that settings name.
-    extra : [N, X], whatever else is known of each CpG.
+    extra : [N, X], whatever else is known of each CpG.   course : how the state nears its steady fraction.
     """
     grid = gate_grid(settings)
-    ages = np.array(settings.elapsed) if elapsed is None else elapsed
-    probability = torch.from_numpy(
-        with_error(fractions(grid.points, ages), settings.conversion_error).astype(np.float32)
-    )
+    states = fractions(grid.points, np.array(settings.elapsed), course)
+    probability = torch.from_numpy(with_error(states, settings.conversion_error).astype(np.float32))
     context = context_of(contig, position, modified, covered, extra)
     counts = paired(torch.from_numpy(modified.astype(np.float32)), torch.from_numpy(covered.astype(np.float32)))
     fold = folds_of(contig, pooled)
@@ -144,6 +153,7 @@ def train_pooled(
         dispersions.append(_dispersion(network, settings))
     return PooledModel(
         grid=grid,
+        course=course,
         probability=probability,
         context=context,
         counts=counts,
@@ -182,13 +192,15 @@ def posterior(model: PooledModel, wanted: NDArray[np.bool_] | None = None) -> It
                 likely = grid_log_likelihood(model.counts, rows[own], model.probability, dispersion)
                 together = prior + likely
                 evidence = torch.logsumexp(together, dim=-1)
-                yield SitePosterior(rows[own], prior.exp(), torch.softmax(together, dim=-1), evidence, dispersion)
+                weights = torch.softmax(together, dim=-1)
+                yield SitePosterior(rows[own], prior.exp(), weights, weights, evidence, dispersion)
 
 
 class ReadProbabilities(NamedTuple):
-    """Probability that a read of each CpG at each age is methylated, [N, A]: by gates alone, and with overdispersion.
+    """Probability that a read of each CpG at each age is methylated, [N, A].
 
-    The two are the same for binomial reads, and at ages that are not those of the samples.
+    gates : by the posterior mean of the state.   reads : what is predicted: with overdispersion, where the ages are
+    those of the samples and reads are not binomial; by the weights for other times, where they are not.
     """
 
     gates: Floats
@@ -197,21 +209,32 @@ class ReadProbabilities(NamedTuple):
 
 def read_probabilities(model: PooledModel, ages: Floats, error: float, *, own_samples: bool) -> ReadProbabilities:
     """Prediction of reads by the posterior mean of the state. own_samples : the ages are those of the samples."""
-    at = torch.from_numpy(with_error(fractions(model.grid.points, ages), error).astype(np.float32))
-    shape = (len(model.contig), len(ages))
-    predicted = GatePrediction(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(model.contig), np.inf))
-    for site in posterior(model):
+    modified, covered = (each.numpy().astype(np.int32) for each in (model.counts.modified, model.counts.covered))
+    reads = SiteReads(model.contig, model.position, modified, covered)
+    at = with_error(fractions(model.grid.points, ages, model.course), error)
+    return predicted_reads(posterior(model), reads, at, own_samples=own_samples)
+
+
+def predicted_reads(
+    posteriors: Iterable[SitePosterior], reads: SiteReads, probability: Floats, *, own_samples: bool
+) -> ReadProbabilities:
+    """Prediction by posteriors of all CpGs; probability : [G, A], of a methylated read at each grid point."""
+    at = torch.from_numpy(probability.astype(np.float32))
+    shape = (len(reads.contig), at.shape[1])
+    elsewhere = np.full(shape, np.nan)
+    predicted = GatePrediction(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(reads.contig), np.inf))
+    for site in posteriors:
         rows = site.rows.numpy()
         predicted.probability[rows] = _inside(site.posterior @ at)
         predicted.prior_probability[rows] = _inside(site.prior @ at)
+        elsewhere[rows] = _inside(site.other_times @ at)
         if site.dispersion is not None:
             predicted.size[rows] = float((1 - site.dispersion) / site.dispersion)
-    if not own_samples or not np.isfinite(predicted.size).all():
+    if not own_samples:
+        return ReadProbabilities(predicted.probability, elsewhere)
+    if not np.isfinite(predicted.size).all():
         return ReadProbabilities(predicted.probability, predicted.probability)
-    modified, covered = (each.numpy().astype(np.int32) for each in (model.counts.modified, model.counts.covered))
-    return ReadProbabilities(
-        predicted.probability, with_overdispersion(predicted, model.contig, model.position, modified, covered)
-    )
+    return ReadProbabilities(predicted.probability, with_overdispersion(predicted, *reads))
 
 
 def _inside(probability: Tensor) -> Floats:

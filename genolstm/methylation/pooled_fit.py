@@ -1,46 +1,57 @@
-"""Summary of the pooled model at each CpG: gates with credible intervals, and draws to predict from."""
+"""Summary of posteriors over the grid at each CpG: gates with credible intervals, and draws to predict from."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genolstm.methylation.grid import GateGrid
 from genolstm.methylation.likelihood import Floats
-from genolstm.methylation.pooled import PooledModel, posterior
+from genolstm.methylation.pooled import SitePosterior
 from genolstm.methylation.site_fit import Flag, SiteFit
 from genolstm.settings.methylation import MethylationSettings
 from genolstm.store.methylation import Posterior
 
 
-def summarise(model: PooledModel, settings: MethylationSettings) -> tuple[SiteFit, Posterior]:
-    """Posterior medians of k and g with their intervals, and equally likely draws; every CpG, with reads or without.
+def summarise(
+    posteriors: Iterable[SitePosterior],
+    grid: GateGrid,
+    covered: NDArray[np.int32],
+    settings: MethylationSettings,
+    draws_kept: int,
+) -> tuple[SiteFit, Posterior]:
+    """Posterior medians of k and g with their intervals, and equally likely draws that predict other times.
 
+    Every CpG has them, with reads or without.
+
+    posteriors : of all CpGs, in pieces.   covered : int [N, T].   draws_kept : of each CpG.
     log_likelihood : of the CpG's own reads under the prior that its neighbours gave: how well they predicted them.
     """
-    count = len(model.contig)
+    count = len(covered)
     columns = {name: np.full(count, np.nan) for name in SiteFit._fields if name not in {"reads", "flags"}}
     flags = np.zeros(count, dtype=np.uint16)
-    draws = np.zeros((count, model.settings.draws), dtype=np.uint16)
+    draws = np.zeros((count, draws_kept), dtype=np.uint16)
     tail = (1 - settings.level) / 2
-    shape = (-1, len(model.grid.rates), len(model.grid.steady))
-    for site in posterior(model):
+    shape = (-1, len(grid.rates), len(grid.steady))
+    for site in posteriors:
         rows = site.rows.numpy()
-        grid = site.posterior.reshape(shape)
-        log_rate = _quantiles(grid.sum(2), np.log(model.grid.rates), (0.5, tail, 1 - tail))
-        steady = _quantiles(grid.sum(1), model.grid.steady, (0.5, tail, 1 - tail))
+        weights = site.posterior.reshape(shape)
+        log_rate = _quantiles(weights.sum(2), np.log(grid.rates), (0.5, tail, 1 - tail))
+        steady = _quantiles(weights.sum(1), grid.steady, (0.5, tail, 1 - tail))
         for place, end in enumerate(("", "_low", "_high")):
             columns[f"rate{end}"][rows] = np.exp(log_rate[place])
             columns[f"steady{end}"][rows] = steady[place]
         columns["log_likelihood"][rows] = site.evidence.double().numpy()
-        flags[rows] = _flags(log_rate, steady, model)
-        draws[rows] = _draws(site.posterior, model.settings.draws)
+        flags[rows] = _flags(log_rate, steady, grid)
+        draws[rows] = _draws(site.other_times, draws_kept)
     columns["start"][:] = 0.0
-    covered = model.counts.covered.numpy()
     reads = covered.sum(axis=1).astype(np.int64)
     few = (reads < settings.min_reads) | ((covered > 0).sum(axis=1) < len(("rate", "steady")))
     flags |= np.where(few, np.uint16(Flag.FEW_READS), np.uint16(0))
     flags |= np.where(reads == 0, np.uint16(Flag.NO_READS), np.uint16(0))
-    rate, steady_points = model.grid.points
+    rate, steady_points = grid.points
     return SiteFit(**columns, reads=reads, flags=flags), Posterior(rate=rate, steady=steady_points, draws=draws)
 
 
@@ -70,8 +81,8 @@ def _draws(posterior: Tensor, count: int) -> NDArray[np.uint16]:
     return drawn
 
 
-def _flags(log_rate: list[Floats], steady: list[Floats], model: PooledModel) -> NDArray[np.uint16]:
-    rates, fractions = np.log(model.grid.rates), model.grid.steady
+def _flags(log_rate: list[Floats], steady: list[Floats], grid: GateGrid) -> NDArray[np.uint16]:
+    rates, fractions = np.log(grid.rates), grid.steady
     below, above = log_rate[1] < rates[1], log_rate[2] > rates[-2]  # within the outermost cell of the grid
     raised = [
         (Flag.RATE_OPEN_BELOW, below),

@@ -9,6 +9,7 @@ from scipy.stats import chi2
 from genolstm.errors import UsageError
 from genolstm.methylation.ascent import Box, climb
 from genolstm.methylation.grid import fractions
+from genolstm.methylation.kinetic_form import course_of
 from genolstm.methylation.likelihood import Floats, ReadModel, Reads, Tilt, log_likelihood, state_at
 from genolstm.methylation.site_fit import CHUNK_SITES, reads_of
 from genolstm.methylation.tracks import widths
@@ -124,7 +125,7 @@ def _end(top: Floats, reads: Reads, box: Box, model: ReadModel, age: float, side
 
 
 def _from_draws(fit: MethylationFit, posterior: Posterior, ages: Floats, level: float) -> Predicted:
-    grid_states = fractions((posterior.rate, posterior.steady), ages)  # [G, A]
+    grid_states = fractions((posterior.rate, posterior.steady), ages, course_of(fit))  # [G, A]
     answer = Predicted(*(np.empty((len(fit), len(ages))) for _ in Predicted._fields))
     tail = (1 - level) / 2
     for first in range(0, len(fit), CHUNK_SITES):

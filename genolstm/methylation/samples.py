@@ -74,8 +74,9 @@ def by_age(counts: Counts, times: tuple[float, ...]) -> None:
             f"{len(times)} times were given for {len(counts.samples)} samples ({', '.join(counts.samples[:6])});"
             " give one time for each, in the order of the samples."
         )
-    if len(times) < LEAST_SAMPLES:
+    if len(set(times)) < LEAST_SAMPLES:
+        what = "sample is" if len(times) == 1 else "samples of one time are"
         raise InputError(
-            f"{len(times)} sample is not enough: rate and steady fraction need {LEAST_SAMPLES} ages at least;"
+            f"{len(times)} {what} not enough: rate and steady fraction need {LEAST_SAMPLES} ages at least;"
             " give more counts files, in order of age."
         )

@@ -110,7 +110,8 @@ def _empty(count: int) -> SiteFit:
     return SiteFit(**numbers, reads=np.zeros(count, np.int64), flags=np.zeros(count, np.uint16))
 
 
-def _box(settings: MethylationSettings, model: ReadModel, count: int) -> Box:
+def box_of(settings: MethylationSettings, model: ReadModel, count: int) -> Box:
+    """Bounds of every parameter that settings give, for `count` CpGs."""
     low = [np.log(settings.rate_low), settings.steady_low, 0.0][: model.parameters]
     high = [np.log(settings.rate_high), settings.steady_high, 1.0][: model.parameters]
     return Box(np.tile(np.array(low)[:, None], count), np.tile(np.array(high)[:, None], count))
@@ -124,7 +125,7 @@ def _fit_chunk(reads: Reads, settings: MethylationSettings, model: ReadModel, *,
     answer.flags[total == 0] = Flag.NO_READS
     if not fitted.size:
         return answer
-    mine, box = reads.of(fitted), _box(settings, model, fitted.size)
+    mine, box = reads.of(fitted), box_of(settings, model, fitted.size)
     top, about = climb(scan(mine, settings, model), mine, box, model)
     drop = chi2.ppf(settings.level, 1) / 2  # Wilks 1938: twice the fall is chi-squared of one degree
     answer.rate[fitted], answer.steady[fitted] = np.exp(top[LOG_RATE]), top[STEADY]

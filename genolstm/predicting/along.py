@@ -48,9 +48,10 @@ def decide_along(
     memories : the weights are of h and c, else of h alone.   seams : filled in.
     """
     sums = _Sums(reader, stretches, wanted, memories=memories)
-    if reader.settings.burn_in < sums.carried and not reader.settings.exact:
+    if not reader.settings.exact:
         # a lane must have read all that its first candidate needs before its piece begins
-        longer = dataclasses.replace(reader.settings, burn_in=sums.carried)
+        most = max(reader.settings.burn_in, sums.carried)
+        longer = dataclasses.replace(reader.settings, burn_in=most, least_burn_in=sums.carried)
         reader = dataclasses.replace(reader, settings=longer)
     for number, block in enumerate(read_stretches(reader, stretches, seams=seams, warmup=True)):
         sums.add(block)

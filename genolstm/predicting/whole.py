@@ -1,8 +1,9 @@
 """A probe's file applied to a genome: candidates, one pass for all targets, calibration, marks, and labels."""
 
 import dataclasses
+import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from genolstm.errors import InputError, UsageError
 from genolstm.predicting.along import Decided, decide_along
+from genolstm.predicting.by_fold import ACROSS, FoldOwners, fold_owners
 from genolstm.predicting.calibration import Calibration, calibrated
 from genolstm.predicting.candidates import SPLICE, candidates_of, read_around
 from genolstm.predicting.judged import (
@@ -23,15 +25,17 @@ from genolstm.predicting.judged import (
     splice_truth,
     window_truth,
 )
-from genolstm.predicting.marks import marks_of
+from genolstm.predicting.marks import Marks, marks_of
 from genolstm.probes.apply import FittedProbe, read_fitted
+from genolstm.probes.folds import FoldModel
 from genolstm.probes.readings import Terms, terms_of
 from genolstm.readers.annotation import Transcript
 from genolstm.readers.bed import Bed
 from genolstm.regions import Stretches
+from genolstm.scoring.beside_markov import shared
 from genolstm.settings.predict import PredictSettings
-from genolstm.store.candidates import Candidates, listed_candidates
-from genolstm.store.checkpoint import Checkpoint
+from genolstm.settings.train import Precision
+from genolstm.store.candidates import Candidates, Found, listed_candidates
 from genolstm.store.file_info import read_file_info
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
@@ -39,6 +43,8 @@ from genolstm.store.prediction import Bin, PredictedTarget, Prediction, Predicti
 from genolstm.store.results import ProbeResult, read_probe
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
+
+log = logging.getLogger(__name__)
 
 TEST_ROWS = "probe test rows"
 PROTEIN = "protein"
@@ -62,13 +68,21 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeFile:
-    """What a probe's result file holds: targets as probes and as results, and the genome that they were made on."""
+    """What a probe's result file holds: targets as probes and as results, and the genome that they were made on.
+
+    by_fold : the probes of every target, of each fold, in order; of one model alone, once.
+    """
 
     path: Path
     results: Mapping[str, ProbeResult]
-    probes: tuple[FittedProbe, ...]
+    by_fold: tuple[tuple[FittedProbe, ...], ...]
     genome_sha256: str
     settings: Mapping[str, object]
+
+    @property
+    def probes(self) -> tuple[FittedProbe, ...]:
+        """Of every target, of the first fold: what is asked is the same in all."""
+        return self.by_fold[0]
 
     @property
     def task(self) -> str:
@@ -79,8 +93,9 @@ class ProbeFile:
 def read_probe_file(path: Path) -> ProbeFile:
     """Read a probe for its application. Raises InputError for one of proteins, which no genome has candidates for."""
     results, info = read_probe(path), read_file_info(path)
-    probes = tuple(read_fitted(path, target) for target in results)
-    if probes[0].task == PROTEIN:
+    folds = range(1, n + 1) if (n := next(iter(results.values())).n_folds) else (0,)
+    by_fold = tuple(tuple(read_fitted(path, target, fold=fold) for target in results) for fold in folds)
+    if by_fold[0][0].task == PROTEIN:
         raise InputError(f"{path} holds a probe of proteins, and predict goes along genomes; give one of DNA.")
     if info.inputs.get("windows"):
         raise InputError(
@@ -88,67 +103,120 @@ def read_probe_file(path: Path) -> ProbeFile:
             " give a probe of sites on a genome."
         )
     return ProbeFile(
-        path=path, results=results, probes=probes, genome_sha256=info.inputs.get("genome", ""), settings=info.settings
+        path=path, results=results, by_fold=by_fold, genome_sha256=info.inputs.get("genome", ""), settings=info.settings
     )
 
 
 @contextmanager
 def predicted(
-    checkpoint: Checkpoint,
-    reader: GenomeReader,
+    models: Sequence[FoldModel],
+    reader_of: Callable[[FoldModel], GenomeReader],
+    genome: Genome,
     probe: ProbeFile,
     wanted: Wanted,
     settings: PredictSettings,
     *,
-    model_name: str,
     beside: Path,
 ) -> Iterator[tuple[Prediction, Records]]:
     """Apply a probe along a genome; its rows are at hand while the context lasts.
 
-    reader : with the probe's model.   beside : an output, in the folder of which the candidates are kept on disk.
+    models : the probe's; of a probe over folds that of each, in order, and every candidate is then predicted by the
+    fold that held it out.   reader_of : the genome's, with the network of a model; it is read in the number format
+    that the probe was fitted to.   beside : an output, in the folder of which the candidates are kept on disk.
     Raises InputError and UsageError for what does not fit together, before anything is read.
     """
-    genome = reader.genome
+    read_in = Precision(str(probe.settings.get("precision", Precision.FP32)))
     _check(probe, wanted, settings)
-    terms = [terms_of(each) for each in probe.probes]
-    reach = max(each.reach for each in terms)
+    terms = [[terms_of(each) for each in probes] for probes in probe.by_fold]
+    reach = max(each.reach for fold in terms for each in fold)
     how = [calibrated(result, settings.natural_ratio) for result in probe.results.values()]
-    marks = marks_of(
-        checkpoint, probe.probes[0], [each.sites for each in probe.results.values()], probe.genome_sha256, genome,
-        model_name=model_name,
-    )  # fmt: skip
+    marks, owners = _marks(models, probe, genome, wanted)
     skipped: Counter[str] = Counter()
     with ExitStack() as held:
-        lists: list[Candidates] = []
-        for each, its_terms in zip(probe.probes, terms, strict=True):
-            found = candidates_of(each, genome, wanted.regions, wanted.sites, settings, reach, skipped)
-            lists.append(held.enter_context(listed_candidates(found, its_terms.intercept.size, beside)))
-        if not sum(map(len, lists)):
+        lists: list[list[Candidates]] = []  # of each fold, of every target
+        for fold, probes in enumerate(probe.by_fold):
+            lists.append([])
+            for each, its_terms in zip(probes, terms[fold], strict=True):
+                found = candidates_of(
+                    each, genome, wanted.regions, wanted.sites, settings, reach, Counter() if fold else skipped
+                )
+                if owners:
+                    found = owners.own(found, fold, each.width)
+                lists[-1].append(held.enter_context(listed_candidates(found, its_terms.intercept.size, beside)))
+        if owners and (across := _across(owners, probe, genome, wanted, settings, reach)):
+            skipped[ACROSS] += across
+        count = sum(len(each) for fold in lists for each in fold)
+        if not count:
             told = "; ".join(f"{count:,} {reason}" for reason, count in skipped.items() if count)
             raise InputError(f"there is no candidate in {genome.path} ({told or 'none found'}); give other regions.")
-        stretches = read_around(genome, wanted.regions, wanted.sites, reach, reader.settings.burn_in)
         seams = Seams()
-        decide_along(
-            reader, stretches, [Decided(*each) for each in zip(terms, lists, strict=True)],
-            memories=probe.probes[0].memories, seams=seams,
-        )  # fmt: skip
+        for fold, model in enumerate(models):
+            if owners:
+                log.info("fold %d of %d: %s", fold + 1, len(models), model.name)
+            if not any(map(len, lists[fold])):
+                continue
+            reader, mine = reader_of(model), _of_fold(wanted, owners, fold, genome) if owners else wanted
+            reader = dataclasses.replace(reader, settings=dataclasses.replace(reader.settings, precision=read_in))
+            decide_along(
+                reader, read_around(genome, mine.regions, mine.sites, reach, reader.settings.burn_in),
+                [Decided(*each) for each in zip(terms[fold], lists[fold], strict=True)],
+                memories=probe.probes[0].memories, seams=seams,
+            )  # fmt: skip
         targets = [
-            _target(*each, genome) for each in zip(probe.probes, probe.results.values(), terms, how, lists, strict=True)
+            _target(each, result, how[place], [fold[place] for fold in lists], [fold[place] for fold in terms], genome)
+            for place, (each, result) in enumerate(zip(probe.probes, probe.results.values(), strict=True))
         ]
         targets = [
             _with_labels(each, result, wanted, genome, marks.flags, settings)
             for each, result in zip(targets, probe.results.values(), strict=True)
         ]
-        records = Records(read=sum(map(len, lists)) + skipped.total(), used=sum(map(len, lists)))
+        records = Records(read=count + skipped.total(), used=count)
         records.skipped.update({reason: count for reason, count in skipped.items() if count})
         notes = (*marks.notes, *_notes(probe, how))
         yield (
             Prediction(
                 task=probe.task, contigs=genome.names, lengths=genome.lengths, flags=marks.flags,
                 targets=tuple(targets), seams=seams.to_json(), notes=notes,
+                folds=owners.named(wanted.regions) if owners else (),
             ),
             records,
         )  # fmt: skip
+
+
+def _marks(
+    models: Sequence[FoldModel], probe: ProbeFile, genome: Genome, wanted: Wanted
+) -> tuple[Marks, FoldOwners | None]:
+    """What has met each contig, and of a probe over folds which of them predicts what."""
+    if len(probe.by_fold) > 1:
+        contigs = wanted.regions.contig if wanted.sites is None else wanted.sites.contig
+        owners = fold_owners(models, genome, np.unique(contigs).tolist())
+        return Marks(flags=owners.flags, notes=()), owners
+    sites = [each.sites for each in probe.results.values()]
+    marks = marks_of(
+        models[0].checkpoint, probe.probes[0], sites, probe.genome_sha256, genome, model_name=models[0].name
+    )
+    return marks, None
+
+
+def _of_fold(wanted: Wanted, owners: FoldOwners, fold: int, genome: Genome) -> Wanted:
+    """What one fold predicts of what is wanted."""
+    sites = wanted.sites
+    if sites is not None:
+        mine = np.flatnonzero(owners.of(genome.starts[sites.contig] + sites.start) == fold)
+        columns = {name: getattr(sites, name)[mine] for name in ("contig", "start", "end", "strand")}
+        sites = dataclasses.replace(sites, **columns, name=())
+    return dataclasses.replace(wanted, regions=shared(wanted.regions, owners.by_fold[fold]), sites=sites)
+
+
+def _across(
+    owners: FoldOwners, probe: ProbeFile, genome: Genome, wanted: Wanted, settings: PredictSettings, reach: int
+) -> int:
+    """Windows that no fold predicts, as they lie across what two of them do."""
+    return sum(
+        owners.across(candidates_of(each, genome, wanted.regions, wanted.sites, settings, reach, Counter()), each.width)
+        for each in probe.probes
+        if each.width > 1
+    )
 
 
 def _check(probe: ProbeFile, wanted: Wanted, settings: PredictSettings) -> None:
@@ -179,15 +247,15 @@ def classes_of(result: ProbeResult) -> tuple[str, ...]:
 def _target(
     probe: FittedProbe,
     result: ProbeResult,
-    terms: Terms,
     how: Calibration | None,
-    candidates: Candidates,
+    candidates: Sequence[Candidates],
+    terms: Sequence[Terms],
     genome: Genome,
 ) -> PredictedTarget:
+    """One target. candidates, terms : of each fold."""
+
     def rows() -> Iterator[PredictionRows]:
-        for found, total in candidates.slabs(genome.starts):
-            decision = total + terms.intercept
-            decision = decision if len(terms.intercept) > 1 else decision[:, 0]
+        for found, decision in _decisions(candidates, terms, genome):
             value = how.log_odds(decision) if how else decision
             contig = np.searchsorted(genome.starts, found.address, side="right") - 1
             strand = np.zeros(len(contig), dtype=np.int8) if probe.pooling else found.strand
@@ -196,7 +264,7 @@ def _target(
             )
 
     target = PredictedTarget(
-        name=result.target, classes=classes_of(result), width=probe.width, count=len(candidates), rows=rows
+        name=result.target, classes=classes_of(result), width=probe.width, count=sum(map(len, candidates)), rows=rows
     )
     if how is None:
         return target
@@ -204,6 +272,19 @@ def _target(
         target, slope=how.slope, intercept=tuple(how.intercept.tolist()), natural=how.natural, source=how.source,
         figures=how.figures, reliability=tuple(Bin(TEST_ROWS, *each) for each in how.reliability),
     )  # fmt: skip
+
+
+def _decisions(
+    candidates: Sequence[Candidates], terms: Sequence[Terms], genome: Genome
+) -> Iterator[tuple[Found, NDArray[np.float64]]]:
+    """Candidates of all folds along the genome, some at a time, with their log odds or values: [n], or [n, K]."""
+    edges = np.append(genome.starts, len(genome.all_codes))
+    for folds in zip(*(each.slabs(edges) for each in candidates), strict=True):
+        address, strand = (np.concatenate(column) for column in zip(*(found for found, _ in folds), strict=True))
+        decision = np.concatenate([total + of.intercept for (_, total), of in zip(folds, terms, strict=True)])
+        order = np.argsort(2 * address + (strand < 0))
+        decision = decision[order]
+        yield Found(address[order], strand[order]), decision if decision.shape[1] > 1 else decision[:, 0]
 
 
 def _with_labels(

@@ -11,7 +11,7 @@ from scipy.special import expit
 from genolstm.errors import InputError
 from genolstm.probes.task import TRAINED
 from genolstm.regions import Sites
-from genolstm.settings.site_reading import Pool, SiteReading
+from genolstm.settings.site_reading import Pool, SiteReading, parse_pools, pools_text
 from genolstm.states.sites import blocks_at
 from genolstm.states.windows import Windows, pooled_states, pools_of
 from genolstm.store.files import open_file
@@ -90,16 +90,23 @@ class FittedProbe:
         return self.decision(pooled_states(reader, windows, memories=self.memories, ends=ends))
 
 
-def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe:
-    """Probe of one target of a result file. features : which feature set, of states.
+def read_fitted(path: Path, target: str, features: str = TRAINED, *, fold: int = 0) -> FittedProbe:
+    """Probe of one target of a result file. features : which feature set, of states.   fold : from 1, of a result
+    over folds; 0 of one model.
 
-    Raises InputError as `store.files.open_file`, and where the file has no such target.
-    """
+    Raises InputError as `store.files.open_file`, where the file has no such target, and of a result over folds where
+    none is named.
+    """  # noqa: D205
     results = read_probe(path)
     if target not in results:
         raise InputError(f"{path} holds no target '{target}'; it has {', '.join(results)}.")
     result = results[target]
-    if result.fold is not None:
+    linear: LinearProbe = result.features[features]
+    offsets, pools = result.offsets, result.pools
+    if fold:
+        linear, alone = result.features[features].folds[fold - 1], result.of_fold(fold)
+        offsets, pools = tuple(alone["offsets"]), parse_pools(str(alone.get("pools", pools_text(pools))))
+    elif result.fold is not None:
         raise InputError(
             f"{path} holds a probe of each of {result.definition['folds']} folds, and none of one model; give the probe"
             " of one model."
@@ -107,7 +114,7 @@ def read_fitted(path: Path, target: str, features: str = TRAINED) -> FittedProbe
     with open_file(path, Kind.PROBE) as file:
         task, inputs = str(file.attrs["task"]), json.loads(file.attrs["inputs"])
     return FittedProbe(
-        path=path, task=task, target=target, linear=result.features[features], offsets=result.offsets,
+        path=path, task=task, target=target, linear=linear, offsets=offsets,
         pooling=result.pooling, width=result.width, memories=result.states != "h",
-        model_sha256=inputs.get("model", ""), pools=result.pools,
+        model_sha256=inputs.get(f"model {fold}" if fold else "model", ""), pools=pools,
     )  # fmt: skip

@@ -24,6 +24,7 @@ from genolstm.probes.task import BINARY, CONTINUOUS, CONTROL_TASK, MULTICLASS, T
 from genolstm.probes.verdicts import positives_of
 from genolstm.regions import Part, Sites
 from genolstm.settings.protein import AnyProbeSettings
+from genolstm.settings.site_reading import pools_text
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.results import LinearProbe, ProbeResult
 
@@ -255,6 +256,7 @@ def _definition(folds: Sequence[ProbeResult], best: str) -> Mapping[str, Any]:
         {
             "test_sites": int((each.sites.part == Part.TEST).sum()),
             "offsets": list(each.offsets),
+            "pools": pools_text(each.pools),
             **{name: each.features[name].scores[first.ranked].value for name in (TRAINED, best)},
         }
         for each in folds

@@ -7,8 +7,6 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from isal import igzip_lib
-
 from genolstm.errors import InputError
 
 READ_BYTES = 1 << 20
@@ -116,6 +114,8 @@ class _Member:
 
 
 def _inflated_block(block: bytes, where: int, source: str) -> bytes:
+    from isal import igzip_lib  # noqa: PLC0415  (only BGZF needs it)
+
     try:
         return igzip_lib.decompress(block, flag=igzip_lib.DECOMP_GZIP)
     except igzip_lib.IsalError as problem:  # type: ignore[misc]  # its stub has an instance where the class is

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from Bio import SeqIO
 from numpy.typing import NDArray
 
 from genolstm.alphabet import PROTEIN, Alphabet, Codes
@@ -126,6 +125,8 @@ def read_fasta_slowly(path: Path | str, alphabet: Alphabet) -> Iterator[tuple[st
 
     Reads files only; a letter outside the alphabet becomes FOREIGN, and a stop sign that ends a record is left out.
     """
+    from Bio import SeqIO  # noqa: PLC0415  (only this twin needs it)
+
     tables = _tables(alphabet)
     codes = np.full(256, FOREIGN, dtype=np.uint8)
     for letter, code in zip(tables.letters, tables.codes, strict=True):

@@ -1,11 +1,11 @@
-"""CSV of dates and closing prices: every row is right, or the file is refused with the row named."""
+"""CSV of dates and closing prices, or of dates and signed columns: a wrong row refuses the file, and is named."""
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,38 @@ def read_prices(path: Path) -> PriceTable:
     Raises InputError, naming the row as editors count lines, for a missing file or column, a date that is none or not
     after the one before, more than 14 days without a row, and a close that is missing, no number, zero or less.
     """
-    with opened_lines(path, "a price table", "a table of dates and prices (CSV)") as numbered:
+    return _read(path, "a price table", "a table of dates and prices (CSV)", _prices)
+
+
+class ExogenousTable(NamedTuple):
+    """Columns that go with a series. dates : datetime64[D] [N], increasing.   names : of the columns.
+
+    values : float64 [N, K], of either sign.   incomplete : rows left out because a cell is empty or 'nan'.
+    """
+
+    dates: NDArray[np.datetime64]
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    incomplete: int
+
+
+def read_exogenous(path: Path) -> ExogenousTable:
+    """Read a CSV with a header: 'date', and any number of columns of numbers, which may be negative.
+
+    Raises InputError, naming the row, for a missing file, no column beside the date, two of one name, a date that is
+    none or not after the one before, and a cell that is no number.
+    """
+    return _read(path, "a table of exogenous series", "a table of dates and numbers (CSV)", _exogenous)
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, what: str, wanted: str, parse: Callable[[Path, "Rows"], T]) -> T:
+    with opened_lines(path, what, wanted) as numbered:
         rows = csv.reader(line + "\n" for _, line in numbered)
         try:
-            return _prices(path, rows)
+            return parse(path, rows)
         except csv.Error as problem:
             raise InputError(f"{path}, row {rows.line_num} is no row of a CSV ({problem}); correct it.") from problem
 
@@ -76,11 +104,8 @@ def _places(path: Path, header: list[str]) -> tuple[int, int]:
 
 
 def _parsed(path: Path, line: int, row: list[str], places: tuple[int, int]) -> tuple[date, float]:
-    day_text, close_text = (row[place].strip() if place < len(row) else "" for place in places)
-    try:
-        day = date.fromisoformat(day_text)
-    except ValueError as problem:
-        raise InputError(f"{path}, row {line}: {shortened(day_text)} is no date; write it as 2018-12-31.") from problem
+    day = _day(path, line, row, places[0])
+    close_text = _cell(row, places[1])
     if not close_text:
         raise InputError(f"{path}, row {line}: the close of {day} is missing; leave the row out or fill it in.")
     try:
@@ -99,9 +124,74 @@ def _parsed(path: Path, line: int, row: list[str], places: tuple[int, int]) -> t
     return day, close
 
 
-def _check_order(path: Path, line: int, before: date, day: date) -> None:
+def _cell(row: list[str], place: int) -> str:
+    return row[place].strip() if place < len(row) else ""
+
+
+def _day(path: Path, line: int, row: list[str], place: int) -> date:
+    text = _cell(row, place)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as problem:
+        raise InputError(f"{path}, row {line}: {shortened(text)} is no date; write it as 2018-12-31.") from problem
+
+
+def _exogenous(path: Path, rows: Rows) -> ExogenousTable:
+    names = [name.strip() for name in next(rows, [])]
+    if [name.lower() for name in names].count(DATE) != 1 or len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(
+            f"{path} has the columns {shortened(','.join(names))} in row 1; name one of them '{DATE}', and give at"
+            " least one column of numbers beside it, each of another name."
+        )
+    at = [name.lower() for name in names].index(DATE)
+    others = [place for place in range(len(names)) if place != at]
+    dates: list[date] = []
+    values: list[list[float]] = []
+    incomplete, last = 0, date.min
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        day = _day(path, rows.line_num, row, at)
+        _check_after(path, rows.line_num, last, day)
+        last = day
+        numbers = [_number(path, rows.line_num, names[place], _cell(row, place)) for place in others]
+        if any(math.isnan(number) for number in numbers):
+            incomplete += 1
+            continue
+        dates.append(day)
+        values.append(numbers)
+    if not dates:
+        raise InputError(f"{path} holds no complete row; give one for each day, with a number in every column.")
+    return ExogenousTable(
+        np.array(dates, dtype="datetime64[D]"),
+        tuple(names[place] for place in others),
+        np.array(values, dtype=np.float64),
+        incomplete,
+    )
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    """A cell as a number; NaN where it is empty or says so."""
+    if not text:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError as problem:
+        raise InputError(
+            f"{path}, row {line}: {name} {shortened(text)} is no number; write it as -0.25, or leave the cell empty."
+        ) from problem
+    if math.isinf(value):
+        raise InputError(f"{path}, row {line}: {name} is {text}; leave the cell empty or fill it in.")
+    return value
+
+
+def _check_after(path: Path, line: int, before: date, day: date) -> None:
     if day <= before:
         raise InputError(f"{path}, row {line}: {day} does not come after {before}; sort by date, one row for each day.")
+
+
+def _check_order(path: Path, line: int, before: date, day: date) -> None:
+    _check_after(path, line, before, day)
     if (day - before).days > LONGEST_GAP_DAYS:
         raise InputError(
             f"{path}, row {line}: nothing between {before} and {day}; fill in the missing days, or give the part before"

@@ -9,8 +9,9 @@ from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
 from genolstm.report.wording import interval, number, percent
 from genolstm.store.counts import Counts
-from genolstm.store.methylation import HeldOutScore, MethylationFit
+from genolstm.store.methylation import MethylationFit
 
+ALL_SITES = "all"
 TERMS = (
     ("k", "rate at which the methylated fraction of a site nears its steady fraction"),
     ("steady fraction", "g, where the fraction comes to rest"),
@@ -37,7 +38,7 @@ def fit_section(result: Result) -> Section:
         )
         metrics.append(("median_half_life", f"Median half-life, identifiable sites ({fit.unit})", middle))
     verdicts = [Verdict(Tone.NOTE, text + ".")]
-    verdicts += [_held_out(row) for row in fit.held_out if row.what == "all" and row.model == fit.model]
+    verdicts += _held_out(fit)
     limits = ["Sites whose rate is not identifiable hold a number that the reads do not support: see the intervals."]
     if not fit.held_out:
         limits.append("No reads were held out: how well the fit predicts is not known (fit with --hold-out).")
@@ -78,27 +79,40 @@ def counts_section(result: Result) -> Section:
     )
 
 
-def _held_out(row: HeldOutScore) -> Verdict:
-    better = row.low > 0
-    difference = interval(row.difference, row.low, row.high, signed=True, digits=4)
-    if better:
-        text = f"On {number(row.reads)} held-out reads the {row.model} model is better than {row.against}"
-    elif row.high < 0:
-        text = f"On {number(row.reads)} held-out reads the {row.model} model is worse than {row.against}"
-    else:
-        text = f"On {number(row.reads)} held-out reads the {row.model} model is not better than {row.against}"
-    return Verdict(Tone.YES if better else Tone.NO, f"{text}: {row.log_likelihood:.4f} nats a read, {difference}.")
+def _held_out(fit: MethylationFit) -> list[Verdict]:
+    """For each hold-out, in the order of the file, the fit beside the best of the others on the same reads."""
+    verdicts = []
+    for hold_out in dict.fromkeys(row.hold_out for row in fit.held_out):
+        rows = [row for row in fit.held_out if (row.hold_out, row.what) == (hold_out, ALL_SITES)]
+        others = [
+            row
+            for row in rows
+            if row.model != row.against and not row.model.startswith((f"{row.against}_", f"{row.against} "))
+        ]
+        if not others:
+            continue
+        best = max(others, key=lambda row: row.log_likelihood)
+        standing = "better" if best.high < 0 else "worse" if best.low > 0 else "not better"
+        by = interval(-best.difference, -best.high, -best.low, signed=True, digits=4)
+        of = f" of {hold_out}" if hold_out else ""
+        text = (
+            f"On {number(best.reads)} held-out reads{of} the {best.against} model is {standing} than {best.model}, the"
+            f" best of {len(others)} others: {by} nats a read, {best.log_likelihood:.4f} under {best.model}."
+        )
+        verdicts.append(Verdict(Tone.YES if best.high < 0 else Tone.NO, text))
+    return verdicts
 
 
 def _held_out_table(fit: MethylationFit) -> ReportTable:
     rows = [
         [
-            row.what, row.model, number(row.reads), f"{row.log_likelihood:.4f}".replace("-", "\N{MINUS SIGN}"),
+            row.hold_out, row.what, row.model,
+            number(row.reads), f"{row.log_likelihood:.4f}".replace("-", "\N{MINUS SIGN}"),
             row.against, interval(row.difference, row.low, row.high, signed=True, digits=4),
         ]
         for row in fit.held_out
     ]  # fmt: skip
-    headings = ["sites", "model", "held-out reads", "nats a read", "against", "difference"]
+    headings = ["held out", "sites", "model", "held-out reads", "nats a read", "against", "difference"]
     return ReportTable(
         "Likelihood of reads that no model was fitted to, with 95 % intervals (paired block bootstrap)", headings, rows
     )

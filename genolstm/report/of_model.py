@@ -7,6 +7,7 @@ import numpy as np
 
 from genolstm.alphabet import DNA
 from genolstm.regions import Part
+from genolstm.report.of_recall import TERMS, WHAT_IT_IS, recall_table, recall_verdicts
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
 from genolstm.report.wording import contigs, interval, number
@@ -45,6 +46,9 @@ def training_section(result: Result) -> Section:
                 "No part was held out for test: validation chose nothing here but was scored during training."
             )
     limits.append("The Markov models were counted on the same training stretches as the model saw, and on no others.")
+    verdicts += recall_verdicts(model.recall)
+    if model.recall:
+        limits.append(f"{WHAT_IT_IS.capitalize()}.")
     bases = int(model.history["bases"][-1]) if model.history["bases"] else 0
     settings_rows = [
         ["cell", shape], ["symbols read in training", number(bases)], ["seed", str(seed)],
@@ -58,8 +62,12 @@ def training_section(result: Result) -> Section:
     return Section(
         title="Training",
         verdicts=verdicts,
-        tables=[_bits_table(model.bits), ReportTable("The model", ["what", "value"], settings_rows)],
-        terms=MARKOV_TERMS,
+        tables=[
+            _bits_table(model.bits),
+            *([recall_table(model.recall)] if model.recall else []),
+            ReportTable("The model", ["what", "value"], settings_rows),
+        ],
+        terms=(*MARKOV_TERMS, *(TERMS if model.recall else ())),
         limits=limits,
         metrics=metrics,
     )
@@ -90,7 +98,11 @@ def score_section(result: Result) -> Section:
     limits.append(f"The Markov models were counted on: {tables.markov_counted_on}.")
     limits.append(seam_sentence(dict(tables.seam_summary)))
     limits.append("Few bits mean predictable, not functional: repeats are the most predictable of all.")
+    verdicts += recall_verdicts(tables.recall)
     shown = [_bits_table(tables.parts)]
+    if tables.recall:
+        limits.append(f"{WHAT_IT_IS.capitalize()}.")
+        shown.append(recall_table(tables.recall))
     if tables.classes:
         rows = [
             [row.name, row.sense, number(row.symbols), interval(row.bits, row.low, row.high, digits=4)]
@@ -104,7 +116,8 @@ def score_section(result: Result) -> Section:
         )  # fmt: skip
     shown.append(_contig_table(tables, _contig_names(result)))
     return Section(
-        title="Bits along the genome", verdicts=verdicts, tables=shown, terms=MARKOV_TERMS, limits=limits,
+        title="Bits along the genome", verdicts=verdicts, tables=shown,
+        terms=(*MARKOV_TERMS, *(TERMS if tables.recall else ())), limits=limits,
         metrics=[*metrics, ("calibration_error", "Calibration error", tables.calibration_error)],
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ ENDED_HELD = 256  # unwritten ends of pieces
 SLAB = 1 << 20  # bases read back at a time
 CALIBRATION_BINS = 20
 CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are compared with what came
+ReadBits = Callable[[int, int, int], NDArray[np.float32]]  # strand, first, end -> bits of these scored bases
 
 
 class Sink(Protocol):
@@ -161,7 +162,7 @@ class ContigBits(NamedTuple):
 
 
 def contig_bits(
-    read: Callable[[int, int, int], NDArray[np.float32]],
+    read: ReadBits,
     stretches: Stretches,
     masked: Callable[[int], NDArray[np.int64]],
     strands: int,
@@ -172,6 +173,7 @@ def contig_bits(
     """
     symbols = np.zeros((len(stretches.contigs), strands, 2), dtype=np.int64)
     bits = np.zeros(symbols.shape)
+    read = read_ahead(read, stretches.bases)
     present, intervals = -1, np.zeros((0, 2), dtype=np.int64)
     for contig, first, start, end in slabs(stretches):
         if contig != present:
@@ -184,6 +186,23 @@ def contig_bits(
                 symbols[contig, strand, kind] += np.count_nonzero(chosen)
                 bits[contig, strand, kind] += values[chosen].sum()
     return ContigBits(symbols, bits)
+
+
+def read_ahead(read: ReadBits, bases: int) -> ReadBits:
+    """Read bits in slabs, for what asks for few at a time, in order: each call of HDF5 takes as long as many bases.
+
+    read : strand, first, end -> bits of these scored bases.   bases : of them in all.
+    """
+    held: dict[int, tuple[int, NDArray[np.float32]]] = {}  # strand -> first place of its slab, and the bits
+
+    def ahead(strand: int, first: int, end: int) -> NDArray[np.float32]:
+        start, values = held.get(strand, (0, np.zeros(0, dtype=np.float32)))
+        if first < start or end > start + len(values):
+            start, values = first, read(strand, first, max(end, min(first + SLAB, bases)))
+            held[strand] = start, values
+        return values[first - start : end - start]
+
+    return ahead
 
 
 def slabs(stretches: Stretches) -> Iterator[tuple[int, int, int, int]]:

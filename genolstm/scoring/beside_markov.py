@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genolstm.alphabet import Codes
 from genolstm.errors import InputError
 from genolstm.estimate import Estimate
-from genolstm.markov import MarkovModel, Piece, fit_markov, largest_order, piece_bits, summed_bits
+from genolstm.markov import MarkovModel, Piece, bits_of_pieces, fit_markov, largest_order, summed_bits
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.blocks import Grid, mean_difference
 from genolstm.seeds import spawn
@@ -22,6 +22,7 @@ from genolstm.stream.reading import bits_by_block
 BLOCK = 1 << 20  # symbols handed on at a time
 FOLDS = 4  # each is scored by what the others hold
 FOLD_BLOCKS = 5  # blocks of each fold, so that all of it is not on one contig
+RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 LONGEST_FOLD_BLOCK = 1_000_000
 COUNTED_AT_MOST = 16_000_000  # bases; of a larger genome only what is scored is counted
 
@@ -63,15 +64,23 @@ def markov_by_block(markov: MarkovModel, genome: Genome, stretches: Stretches, g
     """Bits of every order-k model and of the blend, over the blocks of a grid, both strands: bits [blocks, lines]."""
     symbols = np.zeros(grid.blocks, dtype=np.int64)
     bits = np.zeros((grid.blocks, markov.counts.max_order + 2))
-    for codes, contig, start, end in zip(
-        codes_of(genome, stretches), stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(),
-        strict=True,
-    ):  # fmt: skip
-        for block, low, high in grid.cut(contig, start, end):
-            found = piece_bits(markov, Piece(codes, low - start, high - start))
-            symbols[block] += found[0]
-            bits[block] += found[1]
-        genome.release()
+    cuts = [
+        (block, Piece(codes, low - start, high - start))
+        for codes, contig, start, end in zip(
+            codes_of(genome, stretches), stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(),
+            strict=True,
+        )
+        for block, low, high in grid.cut(contig, start, end)
+    ]  # fmt: skip
+    unreleased = 0
+    for (block, _), found in zip(cuts, bits_of_pieces(markov, [piece for _, piece in cuts]), strict=True):
+        symbols[block] += found[0]
+        bits[block] += found[1]
+        unreleased += found[0]
+        if unreleased >= RELEASED_AFTER:
+            genome.release()
+            unreleased = 0
+    genome.release()
     return BlockBits(symbols, bits)
 
 

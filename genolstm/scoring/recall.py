@@ -8,8 +8,9 @@ end to the other. What was trained on is never scored: it would find itself.
 
 import dataclasses
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -34,26 +35,23 @@ from genolstm.recall.mixing import Copies, Found, Mixers, new_copies, new_mixers
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.along_genome import score_along, starts_of
 from genolstm.scoring.beside_markov import shared
-from genolstm.scoring.blocks import BLOCK_BP, mean_difference
-from genolstm.seeds import spawn
+from genolstm.scoring.recall_sums import ALL_READ, COLUMNS, PARTS, TESTED, RowSums, recall_bits, summed
 from genolstm.seen import Seen
 from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.store.genome import Genome
-from genolstm.store.recall import RecallBits
-from genolstm.store.spool import open_spool
+from genolstm.store.recall import WINDOW_BP, RecallBits
+from genolstm.store.spool import Spool, open_spool
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
+from genolstm.stream.sharding import gather_rows, owners_of
 
 log = logging.getLogger(__name__)
 
 FIT_PASSES = 2
 FITTED_AT_MOST = 4_000_000  # bases of the validation part
 SLAB = 1 << 18  # bases read at a time
-WINDOW_BP = 10_000
-BEST_WINDOWS = 0.05  # the share of windows whose part of the gain is told
-UNTRAINED = "not trained on"  # the part that is all that was read
-NETWORK, MIXED, WITHOUT, COUNTS = range(4)  # the lines of bits
-LINES = 4
+STRANDS = 2  # of DNA
+TRACKS = 3  # gain, matched symbols, distance
 FROZEN, ONLINE = RecallMode.FROZEN, RecallMode.ONLINE
 
 
@@ -200,7 +198,7 @@ class _Text:
         for array in (self.memory.length, self.memory.ends, self.memory.dense, self.memory.slots):
             array[:] = 0
         self.first, self.address, self.sign = [], [], []
-        for contig, start, end in _rows(self.training):
+        for contig, start, end in _spans(self.training):
             self.begin(int(self.genome.starts[contig]) + start, 1)
             head = empty_head()
             for at in range(start, end, SLAB):
@@ -240,7 +238,7 @@ class _Text:
         return np.where(known, np.abs(there - address), np.nan).astype(np.float32)
 
 
-def _rows(stretches: Stretches) -> Iterator[tuple[int, int, int]]:
+def _spans(stretches: Stretches) -> Iterator[tuple[int, int, int]]:
     return zip(stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True)
 
 
@@ -262,36 +260,63 @@ def new_fitted(settings: RecallSettings) -> _Fitted:
     )
 
 
-def _read_strand(
-    text: _Text, fitted: _Fitted, stretches: Stretches, within: Stretches, log_p: LogProbabilities, strand: int, *,
-    growing: bool, learning: bool,
-) -> Iterator[tuple[_Slab, NDArray[np.float32], Found]]:  # fmt: skip
-    """Read stretches along one strand, base by base, in the order of the genome; both results along the strand.
+class _Row(NamedTuple):
+    """A stretch along one strand, which is read from one end to the other.
 
-    within : the stretches that `log_p` is of, and places count.   Yields the slab, the network's log probabilities
-    of its symbols [n, 4], and what was found.
+    number : its place among all rows.   home : number of the stretch of the network's log probabilities that it lies
+    in.   shift : from a place in the contig to one along these stretches.
     """
-    places = starts_of(within)
-    for contig, start, end in _rows(stretches):
-        (home,) = np.flatnonzero((within.contig == contig) & (within.start <= start) & (within.end >= end))
-        shift = int(places[home]) - int(within.start[home])
-        head = _primed(text, contig, start, end, strand)
-        fitted.copies.place[:] = -1
-        if growing:
-            address = int(text.genome.starts[contig])
-            text.begin(address + (start if strand == 0 else end - 1), 1 - 2 * strand)
-        edges = list(range(start, end, SLAB))
-        for at in edges if strand == 0 else edges[::-1]:
-            slab = _Slab(contig, shift + at, at, min(end, at + SLAB))
-            codes = text.codes(contig, slab.start, slab.end, strand)
-            values = log_p.read(strand, slab.first, slab.first + len(codes))
-            values = np.ascontiguousarray(values if strand == 0 else values[::-1])
-            found = _nothing_found(len(codes), len(fitted.mixers.first))
-            read(codes, values, text.memory, head, fitted.copies, fitted.mixers, growing, learning, found)
-            yield slab, values, found
-            text.genome.release()
-        if growing:
-            text.break_off(head)
+
+    number: int
+    strand: int
+    contig: int
+    start: int
+    end: int
+    home: int
+    shift: int
+
+
+def _rows_of(stretches: Stretches, within: Stretches, strands: int) -> list[_Row]:
+    """Every stretch along every strand, forward first, in the order of the genome.
+
+    within : the stretches that log probabilities are of, and places count.
+    """
+    places, found = starts_of(within), list[_Row]()
+    for strand in range(strands):
+        for contig, start, end in _spans(stretches):
+            (home,) = np.flatnonzero((within.contig == contig) & (within.start <= start) & (within.end >= end))
+            shift = int(places[home]) - int(within.start[home])
+            found.append(_Row(len(found), strand, contig, start, end, int(home), shift))
+    return found
+
+
+def _read_row(
+    text: _Text, fitted: _Fitted, row: _Row, log_p: LogProbabilities, *, growing: bool, learning: bool,
+    on_symbols: Callable[[int], None],
+) -> Iterator[tuple[_Slab, NDArray[np.float32], Found]]:  # fmt: skip
+    """Read one row, base by base; results are along its strand. on_symbols : called with how many were read.
+
+    Yields the slab, the network's log probabilities of its symbols [n, 4], and what was found.
+    """
+    strand, contig, start, end = row.strand, row.contig, row.start, row.end
+    head = _primed(text, contig, start, end, strand)
+    fitted.copies.place[:] = -1
+    if growing:
+        address = int(text.genome.starts[contig])
+        text.begin(address + (start if strand == 0 else end - 1), 1 - 2 * strand)
+    edges = list(range(start, end, SLAB))
+    for at in edges if strand == 0 else edges[::-1]:
+        slab = _Slab(contig, row.shift + at, at, min(end, at + SLAB))
+        codes = text.codes(contig, slab.start, slab.end, strand)
+        values = log_p.read(strand, slab.first, slab.first + len(codes))
+        values = np.ascontiguousarray(values if strand == 0 else values[::-1])
+        found = _nothing_found(len(codes), len(fitted.mixers.first))
+        read(codes, values, text.memory, head, fitted.copies, fitted.mixers, growing, learning, found)
+        yield slab, values, found
+        text.genome.release()
+        on_symbols(len(codes))
+    if growing:
+        text.break_off(head)
 
 
 def _nothing_found(symbols: int, mixers: int) -> Found:
@@ -310,19 +335,17 @@ def _primed(text: _Text, contig: int, start: int, end: int, strand: int) -> Head
     return head
 
 
-def fit_recall(text: _Text, reader: GenomeReader, plan: RecallPlan, beside: Path) -> _Fitted:
-    """Weights and rates after two passes over the validation part, both strands."""
+def fit_recall(
+    text: _Text, reader: GenomeReader, plan: RecallPlan, beside: Path, on_symbols: Callable[[int], None]
+) -> _Fitted:
+    """Weights and rates after two passes over the validation part, both strands. on_symbols : as of `_read_row`."""
     fitted = new_fitted(plan.settings)
-    if FROZEN not in plan.modes:
-        return fitted
     alone = dataclasses.replace(reader, ranks=ALONE, on_progress=None)
     with open_spool(beside, plan.valid.bases, (4,)) as log_p:
         score_along(alone, plan.valid, _Unkept(), seams=Seams(), log_probabilities=[log_p])
         for _ in range(FIT_PASSES):
-            for strand in range(2):
-                for _ in _read_strand(
-                    text, fitted, plan.valid, plan.valid, log_p, strand, growing=False, learning=True
-                ):
+            for row in _rows_of(plan.valid, plan.valid, STRANDS):
+                for _ in _read_row(text, fitted, row, log_p, growing=False, learning=True, on_symbols=on_symbols):
                     pass
     log.info("weights of recall fitted on %s bases of the validation part", f"{plan.valid.bases:,}")
     return fitted
@@ -334,123 +357,179 @@ class _Unkept:
     def write(self, strand: int, first: int, values: NDArray[np.float32], /) -> None: ...
 
 
-@dataclass
-class _Sums:
-    """Bits of the lines in every window of 10 kb, both strands. symbols : [windows].   bits : [windows, LINES]."""
+class _Columns:
+    """Tracks of recall on their way to rank 0, which writes them. held : where another process keeps its rows'."""
 
-    first: NDArray[np.int64]  # number of each contig's first window
-    symbols: NDArray[np.int64] = field(init=False)
-    bits: NDArray[np.float64] = field(init=False)
+    def __init__(self, tracks: RecallTracks | None, held: Spool | None) -> None:
+        self.tracks, self.held = tracks, held
+        self.wanted = tracks is not None or held is not None
 
-    def __post_init__(self) -> None:
-        self.symbols = np.zeros(int(self.first[-1]), dtype=np.int64)
-        self.bits = np.zeros((int(self.first[-1]), LINES))
+    def write_recall(
+        self, strand: int, first: int, gain: NDArray[np.float32], matched: NDArray[np.float32],
+        distance: NDArray[np.float32],
+    ) -> None:  # fmt: skip
+        """Write tracks of some bases."""
+        if self.held is not None:
+            self.held.write(strand, first, np.column_stack([gain, matched, distance]))
+        elif self.tracks is not None:
+            self.tracks.write_recall(strand, first, gain, matched, distance)
 
-    def add(self, contig: int, position: NDArray[np.int64], bits: NDArray[np.float64]) -> None:
-        """Add known bases of a contig. bits : [n, LINES]."""
-        window = self.first[contig] + position // WINDOW_BP
-        low = int(window.min(initial=len(self.symbols)))
-        counted = np.bincount(window - low) if len(window) else np.zeros(0, dtype=np.int64)
-        self.symbols[low : low + len(counted)] += counted
-        for line in range(LINES):
-            self.bits[low : low + len(counted), line] += np.bincount(window - low, bits[:, line])
+    def write(self, strand: int, first: int, values: NDArray[np.float32]) -> None:
+        """Write what another process has kept, [n, TRACKS]."""
+        self.write_recall(strand, first, *np.ascontiguousarray(values.T))
+
+    def read(self, strand: int, first: int, end: int) -> NDArray[np.float32]:
+        """Read what this process has kept, [n, TRACKS]."""
+        if self.held is None:
+            raise ValueError("rank 0 keeps no tracks")
+        return self.held.read(strand, first, end)
+
+
+@contextmanager
+def _columns(
+    reader: GenomeReader, stretches: Stretches, tracks: RecallTracks | None, beside: Path
+) -> Iterator[_Columns]:
+    """Where a process puts its tracks; NaN where recall does not read."""
+    if reader.ranks.is_main_process:
+        yield _Columns(tracks, None)
+        return
+    places = starts_of(stretches)
+    with open_spool(beside, stretches.bases, (TRACKS,)) as held:
+        for row in np.flatnonzero(owners_of(reader, stretches, warmup=True) == reader.ranks.rank).tolist():
+            strand, stretch = divmod(row, len(stretches.start))
+            for first in range(int(places[stretch]), int(places[stretch + 1]), SLAB):
+                count = min(SLAB, int(places[stretch + 1]) - first)
+                held.write(strand, first, np.full((count, TRACKS), np.nan, dtype=np.float32))
+        yield _Columns(None, held)
+
+
+class _Count:
+    """Counts symbols that are read, and tells how far that is. total : of this process."""
+
+    def __init__(self, total: int, on_progress: Callable[[float, int], None] | None) -> None:
+        self.total, self.on_progress, self.done = total, on_progress, 0
+
+    def __call__(self, symbols: int) -> None:
+        self.done += symbols
+        if self.on_progress:
+            self.on_progress(min(1.0, self.done / max(1, self.total)), self.done)
 
 
 def recall_along(
     reader: GenomeReader,
     plan: RecallPlan,
     stretches: Stretches,
-    log_p: LogProbabilities,
+    log_p: Spool,
     *,
     beside: Path,
     tracks: RecallTracks | None = None,
     seed: int = 0,
+    on_progress: Callable[[float, int], None] | None = None,
 ) -> tuple[RecallBits, ...]:
     """Bits of what was not trained on, by the network, by recall, and by both; a row for each mode and part.
 
+    Of several processes each reads frozen the contigs and strands that its network has scored, in a memory of its own;
+    rank 0 alone reads online, where each base depends on all before it. The numbers are the same to the last bit, and
+    only rank 0 gets them.
+
     stretches : of which `log_p` holds the network's log probabilities, written by `score_along`.   beside : an output,
-    in the folder of which those of the validation part are kept meanwhile.   tracks : of the last mode.   seed : of the
-    bootstrap over blocks of 100 kb.
+    in the folder of which what is needed meanwhile is kept.   tracks : of the last mode.   seed : of the bootstrap over
+    blocks of 100 kb.   on_progress : called with the fraction that is done, and the symbols this process has read.
     """
-    genome = reader.genome
+    genome, ranks = reader.genome, reader.ranks
+    owner = owners_of(reader, stretches, warmup=True)
+    rows = _rows_of(plan.scored, stretches, reader.strands)
+    own = {
+        FROZEN: [row for row in rows if owner[row.strand * len(stretches.start) + row.home] == ranks.rank],
+        ONLINE: rows if ranks.is_main_process else [],
+    }
+    count = _Count(
+        sum(row.end - row.start for mode in plan.modes for row in own[mode])
+        + (FIT_PASSES * STRANDS * plan.valid.bases if FROZEN in plan.modes and ranks.is_main_process else 0),
+        on_progress,
+    )
     log.info(
-        "recall: windows of %s, contexts of %s; %.2f GB of memory",
+        "recall: windows of %s, contexts of %s; %.2f GB of memory%s",
         ", ".join(map(str, plan.settings.recall_lengths)), ", ".join(map(str, plan.settings.recall_orders)) or "none",
-        plan.bytes / 1e9,
+        plan.bytes / 1e9, f" in each of {ranks.size} processes" if ranks.size > 1 and FROZEN in plan.modes else "",
     )  # fmt: skip
-    text = _Text(genome, plan)
-    fitted = fit_recall(text, reader, plan, beside)
-    rows: list[RecallBits] = []
-    for mode in plan.modes:
-        windows = np.append(0, np.cumsum(-(-genome.lengths // WINDOW_BP)))
-        sums = {UNTRAINED: _Sums(windows), Part.TEST.name.lower(): _Sums(windows)}
-        for strand in range(reader.strands):
-            growing = mode is ONLINE
-            if growing and strand:
-                text.restart()  # of this strand nothing was read yet
-            own = fitted.copy()
-            for slab, values, found in _read_strand(
-                text, own, plan.scored, stretches, log_p, strand, growing=growing, learning=growing
-            ):
-                _add(sums, text, slab, values, found, plan, strand, tracks if mode is plan.modes[-1] else None)
-        rows += [
-            _row(str(mode), part, each, seed) for part, each in sums.items() if each.symbols.any()
-        ]  # fmt: skip
-    return tuple(rows)
+    fitted = new_fitted(plan.settings)
+    text = _Text(genome, plan) if ranks.is_main_process or any(own[mode] for mode in plan.modes) else None
+    if FROZEN in plan.modes:
+        if ranks.is_main_process and text:
+            fitted = fit_recall(text, reader, plan, beside, count)
+        ranks.share([*fitted.copies, *fitted.mixers])
+    found: list[RecallBits] = []
+    with _columns(reader, stretches, tracks, beside) as columns:
+        for mode in plan.modes:
+            drawn = columns if mode is plan.modes[-1] else _Columns(None, None)
+            if mode is ONLINE:
+                gather_rows(reader, stretches, log_p, starts_of(stretches), shape=log_p.shape)
+            tables = list(_read_rows(text, fitted, plan, own[mode], log_p, drawn, count, growing=mode is ONLINE))
+            table = ranks.gathered(np.concatenate([np.zeros((0, COLUMNS)), *tables]))
+            if mode is FROZEN and drawn is columns:
+                gather_rows(reader, stretches, columns, starts_of(stretches), shape=(TRACKS,))
+            if ranks.is_main_process:
+                windows = int(np.sum(-(-genome.lengths // WINDOW_BP)))
+                sums = {name: summed(table, part, windows) for part, name in enumerate(PARTS)}
+                found += [recall_bits(str(mode), name, each, seed) for name, each in sums.items() if each.symbols.any()]
+    return tuple(found)
 
 
-def recall_test_part(reader: GenomeReader, plan: RecallPlan, *, beside: Path, seed: int) -> tuple[RecallBits, ...]:
+def _read_rows(
+    text: "_Text | None", fitted: _Fitted, plan: RecallPlan, rows: Sequence[_Row], log_p: LogProbabilities,
+    tracks: _Columns, count: _Count, *, growing: bool,
+) -> Iterator[NDArray[np.float64]]:  # fmt: skip
+    """Sums of some rows, a table each. growing : the text takes in what was read on the strand, and weights follow."""
+    own, strand = fitted.copy(), 0
+    if text is None:
+        return
+    for row in rows:
+        if growing and row.strand != strand:
+            text.restart()  # of this strand nothing was read yet
+        if not growing or row.strand != strand:
+            own, strand = fitted.copy(), row.strand
+        yield _read_and_sum(text, own, plan, row, log_p, tracks, count, growing=growing)
+
+
+def recall_test_part(
+    reader: GenomeReader, plan: RecallPlan, *, beside: Path, seed: int,
+    on_progress: Callable[[float, int], None] | None = None,
+) -> tuple[RecallBits, ...]:  # fmt: skip
     """Bits of what a plan scores, by the network, by recall, and by both; one process reads it all.
 
-    beside, seed : as for `recall_along`.
+    beside, seed, on_progress : as for `recall_along`.
     """
     alone = dataclasses.replace(reader, ranks=ALONE)
     with open_spool(beside, plan.scored.bases, (4,)) as log_p:
         score_along(alone, plan.scored, _Unkept(), seams=Seams(), log_probabilities=[log_p])
-        rows = recall_along(alone, plan, plan.scored, log_p, beside=beside, seed=seed)
-    return tuple(row for row in rows if row.part == Part.TEST.name.lower())
+        rows = recall_along(alone, plan, plan.scored, log_p, beside=beside, seed=seed, on_progress=on_progress)
+    return tuple(row for row in rows if row.part == PARTS[TESTED])
 
 
-def _add(
-    sums: dict[str, _Sums], text: _Text, slab: _Slab, values: NDArray[np.float32], found: Found, plan: RecallPlan,
-    strand: int, tracks: RecallTracks | None,
-) -> None:  # fmt: skip
-    """Add a slab to the sums, and its gains to the tracks."""
-    codes = text.codes(slab.contig, slab.start, slab.end, strand)
-    position = np.arange(slab.start, slab.end) if strand == 0 else np.arange(slab.end - 1, slab.start - 1, -1)
-    known = codes < values.shape[1]
-    symbol = np.where(known, codes, 0)
-    network = -np.take_along_axis(values, symbol[:, None].astype(np.int64), axis=1)[:, 0] / np.log(2)
-    bits = np.column_stack([network, found.bits]).astype(np.float64)
-    sums[UNTRAINED].add(slab.contig, position[known], bits[known])
-    in_test = plan.test.part_at(np.full(len(codes), slab.contig, dtype=np.int32), position) >= 0
-    sums[Part.TEST.name.lower()].add(slab.contig, position[known & in_test], bits[known & in_test])
-    if tracks is None:
-        return
-    gain = np.where(known, network - found.bits[:, 0], np.nan).astype(np.float32)
-    address = int(text.genome.starts[slab.contig]) + position
-    distance = text.distance(found.source, slab.contig, address)
-    along = slice(None) if strand == 0 else slice(None, None, -1)
-    tracks.write_recall(strand, slab.first, gain[along], found.matched.astype(np.float32)[along], distance[along])
-
-
-def _row(mode: str, part: str, sums: _Sums, seed: int) -> RecallBits:
-    """Means over all windows, how the gain is spread over them, and whether there is one."""
-    used = sums.symbols > 0
-    symbols, total = sums.symbols[used], sums.bits.sum(axis=0)
-    gain = sums.bits[used, NETWORK] - sums.bits[used, MIXED]
-    best = np.sort(gain)[::-1][: max(1, round(BEST_WINDOWS * len(gain)))].sum()
-    baseline = NETWORK if total[NETWORK] <= total[WITHOUT] else WITHOUT
-    block = np.arange(len(used)) // (BLOCK_BP // WINDOW_BP)
-    n_blocks = int(block[-1]) + 1
-    ours, theirs = (np.bincount(block, sums.bits[:, line], n_blocks).astype(np.float64) for line in (MIXED, baseline))
-    of_block = np.bincount(block, sums.symbols, n_blocks).astype(np.int64)
-    difference = mean_difference(ours, theirs, of_block, spawn(seed, "bootstrap of recall"))
-    means = total / symbols.sum()
-    return RecallBits(
-        mode=mode, part=part, symbols=int(symbols.sum()), network=means[NETWORK], mixed=means[MIXED],
-        without_network=means[WITHOUT], counts=means[COUNTS], windows=len(symbols),
-        median_gain=float(np.median(gain / symbols)),
-        top_fraction=float(best / gain.sum()) if gain.sum() > 0 else float("nan"),
-        difference=difference.value, low=difference.low, high=difference.high,
-    )  # fmt: skip
+def _read_and_sum(
+    text: _Text, fitted: _Fitted, plan: RecallPlan, row: _Row, log_p: LogProbabilities, tracks: _Columns,
+    count: _Count, *, growing: bool,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Sums of one row, as `RowSums.table`; its gains go to the tracks."""
+    genome, strand = text.genome, row.strand
+    sums = RowSums(int(genome.lengths[row.contig]))
+    read_ = _read_row(text, fitted, row, log_p, growing=growing, learning=growing, on_symbols=count)
+    for slab, values, found in read_:
+        codes = text.codes(slab.contig, slab.start, slab.end, strand)
+        position = np.arange(slab.start, slab.end) if strand == 0 else np.arange(slab.end - 1, slab.start - 1, -1)
+        known = codes < values.shape[1]
+        symbol = np.where(known, codes, 0)
+        network = -np.take_along_axis(values, symbol[:, None].astype(np.int64), axis=1)[:, 0] / np.log(2)
+        bits = np.column_stack([network, found.bits]).astype(np.float64)
+        sums.add(ALL_READ, position[known], bits[known])
+        in_test = plan.test.part_at(np.full(len(codes), slab.contig, dtype=np.int32), position) >= 0
+        sums.add(TESTED, position[known & in_test], bits[known & in_test])
+        if not tracks.wanted:
+            continue
+        gain = np.where(known, network - found.bits[:, 0], np.nan).astype(np.float32)
+        distance = text.distance(found.source, slab.contig, int(genome.starts[slab.contig]) + position)
+        along = slice(None) if strand == 0 else slice(None, None, -1)
+        tracks.write_recall(strand, slab.first, gain[along], found.matched.astype(np.float32)[along], distance[along])
+    windows = -(-genome.lengths // WINDOW_BP)
+    return sums.table(row.number, int(windows[: row.contig].sum()))

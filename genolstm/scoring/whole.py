@@ -1,14 +1,23 @@
 """Scoring of a genome: tracks of bits, and their means beside those of Markov models."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Part, Stretches
-from genolstm.scoring.along_genome import Calibration, ContigBits, Sink, contig_bits, score_along, slabs, starts_of
+from genolstm.scoring.along_genome import (
+    Calibration,
+    ContigBits,
+    Sink,
+    contig_bits,
+    read_ahead,
+    score_along,
+    slabs,
+    starts_of,
+)
 from genolstm.scoring.beside_markov import (
     BlockBits,
     crossfitted_by_block,
@@ -56,6 +65,7 @@ def score_genome(
     seed: int = 0,
     probabilities: bool = False,
     recall: RecallPlan | None = None,
+    on_recall: Callable[[float, int], None] | None = None,
 ) -> ScoreTables | None:
     """Bits of every base of some stretches, in a score file, and their sums; None in all processes but rank 0.
 
@@ -64,7 +74,7 @@ def score_genome(
     on other blocks than the one that they score. Where the model was trained on what is scored there is no verdict.
     transcripts : for the mean bits of coding sequence, introns and the like.   seed : of their bootstrap.
     probabilities : keep the model's probability of every known symbol at every base too; of one process alone.
-    recall : what recall reads, of `scoring.recall.plan_recall`; rank 0 reads all of it.
+    recall : what recall reads, of `scoring.recall.plan_recall`.   on_recall : its progress, as of `recall_along`.
     """
     genome, seams, writes = reader.genome, Seams(), reader.ranks.is_main_process
     n_known = genome.alphabet.n_known
@@ -82,13 +92,17 @@ def score_genome(
             sinks.append(file.probabilities)
         calibration = score_along(reader, stretches, file, seams=seams, log_probabilities=sinks)
         gather_rows(reader, stretches, file, starts_of(stretches))
+        tables = None
+        if isinstance(file, ScoreFile):
+            tables = _tables(file, checkpoint, genome, stretches, calibration, seams, transcripts, seed)
         if recall is not None:
-            gather_rows(reader, stretches, log_p, starts_of(stretches), shape=log_p.shape)
-        if not isinstance(file, ScoreFile):
+            tracks = file if isinstance(file, ScoreFile) else None
+            rows = recall_along(
+                reader, recall, stretches, log_p, beside=output, tracks=tracks, seed=seed, on_progress=on_recall
+            )
+        if not isinstance(file, ScoreFile) or tables is None:
             return None
-        tables = _tables(file, checkpoint, genome, stretches, calibration, seams, transcripts, seed)
         if recall is not None:
-            rows = recall_along(reader, recall, stretches, log_p, beside=output, tracks=file, seed=seed)
             spans = class_spans(transcripts, genome.names) if transcripts else None
             gains = class_bits(file.read_gain, stretches, spans, spawn(seed, "bootstrap")) if spans else ()
             tables = dataclasses.replace(tables, recall=rows, recall_classes=gains)
@@ -166,13 +180,14 @@ def _standing(seen: Seen, where: Stretches) -> str:
 def _by_block(file: ScoreFile, scored: Stretches, wanted: Stretches, grid: Grid) -> BlockBits:
     """Sums of the bits of some of the scored stretches, both strands, in the blocks of a grid."""
     bits, symbols = np.zeros(grid.blocks), np.zeros(grid.blocks, dtype=np.int64)
+    read = read_ahead(file.read, scored.bases)
     for contig, first, start, end in slabs(scored):
-        mine = wanted.contig == contig
+        mine = slice(*np.searchsorted(wanted.contig, (contig, contig + 1)))
         for low, high in zip(wanted.start[mine].tolist(), wanted.end[mine].tolist(), strict=True):
             from_, to = max(low, start), min(high, end)
             for block, begin, stop in grid.cut(contig, from_, to) if from_ < to else ():
                 for strand in range(file.strands):
-                    values = file.read(strand, first + begin - start, first + stop - start).astype(np.float64)
+                    values = read(strand, first + begin - start, first + stop - start).astype(np.float64)
                     known = ~np.isnan(values)
                     bits[block] += values[known].sum()
                     symbols[block] += np.count_nonzero(known)

@@ -1,4 +1,4 @@
-"""How dependencies between bases are measured, and how sequences are drawn."""
+"""How dependencies between bases are measured, how sequences are drawn, and how motifs are found."""
 
 import math
 from dataclasses import dataclass
@@ -80,3 +80,29 @@ class SampleSettings(Settings):
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 <= self.temperature < math.inf:
             raise UsageError(f"temperature must be at least 0, not {self.temperature:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotifSettings(Settings):
+    """How motifs are found around the places where a model's evidence lies.
+
+    seqlets : the strongest places at most, and never more than a tenth of all; the others give the background.
+    reach : bases on either side of a place.   matches : background places of each.   motifs : reported at most.
+    resamples, block_bp : of the bootstrap; blocks also divide the places into those that motifs are found on and those
+    that they are judged on.
+    """
+
+    seqlets: int = option(2_000, "Strongest places at most; never more than a tenth of all.", min=1)
+    reach: int = option(30, "Bases on either side of a place.", min=8, max=500)
+    matches: int = option(4, "Background places of like composition for each place.", min=1, max=100)
+    motifs: int = option(5, "Motifs of each target at most.", min=1, max=50)
+    resamples: int = option(1_000, "Bootstrap resamples of intervals.", min=20)
+    block_bp: int = option(10_000, "Window of genome resampled together.", min=1)
+    seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        for name in ("seqlets", "matches", "motifs", "resamples", "block_bp"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.reach < 8:
+            raise UsageError(f"reach must be at least 8, not {self.reach}: words of 8 bases are looked for.")

@@ -1,22 +1,37 @@
 """How reads of CpGs are counted, how the methylation cell is fitted to them, simulated and judged."""
 
 import math
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
-from genolstm.settings.quantities import parse_numbers
+from genolstm.settings.quantities import parse_numbers, parse_whole_numbers
 from genolstm.settings.record import Settings
 
 
 class FitModel(StrEnum):
-    """What a CpG's fit may use: its own reads alone, or its neighbours and spacing too."""
+    """What a CpG's fit may use: its own reads, its neighbours' reads (a network), or its neighbours' kinetics."""
 
     SITE = "site"
     POOLED = "pooled"
+    KINETIC = "kinetic"
+
+
+class KineticForm(StrEnum):
+    """How a nascent strand nears its steady fraction: one cell, or a known mixture of cells with one shared number."""
+
+    AUTO = "auto"
+    SINGLE = "single"
+    LAG = "lag"
+    TWO_POOLS = "two-pools"
+    AGES = "ages"
+    RATES = "rates"
 
 
 class StrandState(StrEnum):
@@ -65,11 +80,18 @@ def parse_times(text: str) -> tuple[float, ...]:
     return parse_numbers(text, "times")
 
 
+def _parse_own_times(text: str) -> tuple[float, ...]:
+    """The same; nothing where a table of samples gives the times."""
+    return parse_times(text) if text else ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
 
-    times : of the samples, increasing, in `unit`.   time_offset : added to each: how old the youngest strand is.
+    form : course of the state, see `methylation.kinetic_form`.
+    times : of the samples, in order, in `unit`; replicates have the same.   time_offset : added to each: how old the
+    youngest strand is.
     conversion_error : probability that an unmethylated base is read as methylated, known from a spike-in: reads over
     time cannot distinguish it from fast CpGs with a low g.   dispersion : correlation of the reads of one CpG and
     sample under beta-binomial, a fraction or 'estimate'.   rate_low, rate_high, steady_low, steady_high :
@@ -77,8 +99,16 @@ class MethylationSettings(Settings):
     min_reads : fewer are flagged.
     """
 
-    model: FitModel = option(FitModel.SITE, "site: each CpG alone; pooled: a network gives it a prior.")
-    times: tuple[float, ...] = option((), "Time of each sample, as 0,1,4,16.", read=parse_times, required=True)
+    model: FitModel = option(
+        FitModel.SITE, "site: each CpG alone; pooled: a network gives it a prior; kinetic: neighbours' gates do."
+    )
+    form: KineticForm = option(
+        KineticForm.AUTO,
+        "Course: single; lag; two-pools; ages or rates (of molecules); auto: rates for the kinetic model, else single.",
+    )
+    times: tuple[float, ...] = option(
+        (), "Time of each sample, as 0,1,4,16; needed without --samples.", read=_parse_own_times
+    )
     time_offset: float = option(0.0, "Added to every time: the age of the strands at time 0.")
     unit: TimeUnit = option(TimeUnit.HOURS, "What times are counted in; divisions also gives mu and delta.")
     start: StartState = option(StartState.ZERO, "zero: unmethylated at age 0, as a nascent strand; free: fitted.")
@@ -99,10 +129,14 @@ class MethylationSettings(Settings):
     def __post_init__(self) -> None:
         for name, kind in (
             ("model", FitModel), ("unit", TimeUnit), ("start", StartState), ("state", StrandState),
-            ("likelihood", ReadLikelihood),
+            ("likelihood", ReadLikelihood), ("form", KineticForm),
         ):  # fmt: skip
             object.__setattr__(self, name, kind(getattr(self, name)))
-        object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        object.__setattr__(self, "times", _ages(self.times, self.time_offset, replicates=True))
+        if self.model is FitModel.SITE and self.form not in {KineticForm.AUTO, KineticForm.SINGLE}:
+            raise UsageError(
+                f"form '{self.form}' needs --model kinetic or pooled: reads of one CpG alone do not determine it."
+            )
         if not 0 <= self.conversion_error < 1:
             raise UsageError(f"conversion error must lie from 0 to below 1, not {self.conversion_error:g}.")
         number_or_estimate(self.dispersion, "dispersion")
@@ -204,10 +238,10 @@ class SimulateSettings(Settings):
         return tuple(time + self.time_offset for time in self.times)
 
 
-def _ages(times: tuple[float, ...], offset: float) -> tuple[float, ...]:
-    """Check times of samples and what is added to each. Raises UsageError."""
+def _ages(times: tuple[float, ...], offset: float, *, replicates: bool = False) -> tuple[float, ...]:
+    """Check times of samples and what is added to each; only replicates share a time. Raises UsageError."""
     times = tuple(float(time) for time in times)
-    if any(after <= before for before, after in pairwise(times)):
+    if any(after < before or (after == before and not replicates) for before, after in pairwise(times)):
         raise UsageError(f"times {_joined(times)} do not increase; give one for each sample, in order of age.")
     if times and times[0] + offset < 0:
         raise UsageError(
@@ -218,44 +252,113 @@ def _ages(times: tuple[float, ...], offset: float) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOutSettings(Settings):
-    """Held-out reads on which a fit is scored.
+class ContrastSettings(Settings):
+    """How two groups of samples are compared. fdr : false discovery rate at which sites are counted as different."""
 
-    hold_out : 'none', 'reads:FRACTION' of every CpG, or 'sample:K' for the K-th sample whole (1 is the first).
+    time_offset: float = option_of(MethylationSettings, "time_offset")
+    unit: TimeUnit = option_of(MethylationSettings, "unit")
+    likelihood: ReadLikelihood = option(ReadLikelihood.BETA_BINOMIAL, "How reads scatter about the methylation.")
+    conversion_error: float = option_of(MethylationSettings, "conversion_error")
+    dispersion: str = option_of(MethylationSettings, "dispersion")
+    rate_low: float = option_of(MethylationSettings, "rate_low")
+    rate_high: float = option_of(MethylationSettings, "rate_high")
+    level: float = option_of(MethylationSettings, "level")
+    min_reads: int = option(20, "Sites with fewer in a group are left out.", min=1)
+    fdr: float = option(0.05, "False discovery rate at which sites are counted as different.", min=0, max=1)
+
+    def fit_settings(self, times: tuple[float, ...]) -> MethylationSettings:
+        """Settings of the fit of one group, whose samples have these times. Raises UsageError."""
+        return MethylationSettings(
+            times=times, time_offset=self.time_offset, unit=self.unit, likelihood=self.likelihood,
+            conversion_error=self.conversion_error, dispersion=self.dispersion, rate_low=self.rate_low,
+            rate_high=self.rate_high, level=self.level, min_reads=self.min_reads,
+        )  # fmt: skip
+
+
+class HoldOut(NamedTuple):
+    """Reads that models are judged on. kind : of HOLD_OUTS.   value : time, fraction, region or number of a sample."""
+
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+
+TIME, READS, REGION, SAMPLE = HOLD_OUTS = ("time", "reads", "region", "sample")  # reports lead with whole times
+ALL_TIMES = "all"
+NEXT_HOLD_OUT = re.compile(rf",(?=(?:{'|'.join(HOLD_OUTS)}):)")  # regions hold commas of their own
+
+
+def parse_hold_outs(text: str) -> tuple[HoldOut, ...]:
+    """Read 'time:4,reads:0.2' in the order of reports; () for 'none'. Raises UsageError."""
+    if text == "none":
+        return ()
+    found = []
+    for each in NEXT_HOLD_OUT.split(text):
+        kind, _, value = each.partition(":")
+        if not _holds_out(kind, value):
+            raise UsageError(
+                f"hold-out '{each}' is not none, time:T as time:4 or time:all, reads:FRACTION as reads:0.2,"
+                " region:CONTIG:FIRST-LAST, or sample:K as sample:2; put commas between several."
+            )
+        found.append(HoldOut(kind, value))
+    return tuple(sorted(dict.fromkeys(found), key=lambda each: HOLD_OUTS.index(each.kind)))
+
+
+def _holds_out(kind: str, value: str) -> bool:
+    if kind == REGION:
+        return bool(value)
+    if kind == SAMPLE:
+        return value.isdigit() and int(value) > 0
+    if kind == TIME and value == ALL_TIMES:
+        return True
+    with suppress(ValueError):
+        number = float(value)
+        return math.isfinite(number) if kind == TIME else kind == READS and 0 < number < 1
+    return False
+
+
+def parse_distances(text: str) -> tuple[int, ...]:
+    """Read '300,2000', distances in bp. Raises UsageError."""
+    return parse_whole_numbers(text, "thin distances") if text else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSettings(Settings):
+    """Held-out reads on which a fit and its baselines are scored.
+
+    hold_out : 'none', or one or several of 'time:T' (all samples of that time; time:all, each in turn),
+    'reads:FRACTION' of every CpG, 'region:CONTIG:FIRST-LAST' (all reads of its CpGs), 'sample:K' for the K-th sample
+    (1 is the first), with commas between.
+    thin : distances in bp; the scores are repeated on CpGs at least so far apart, which share fewer molecules.
     block_bp : genome resampled together; shorter where the sites span fewer than 20 such blocks.
     """
 
-    hold_out: str = option("none", "First score on held-out reads: reads:0.2, or sample:3 for a whole sample.")
+    hold_out: str = option("none", "First score on held-out reads: time:4, time:all, reads:0.2, region:I:1-9,000.")
+    thin: tuple[int, ...] = option(
+        (), "Also score on CpGs at least so many bp apart, as 300,2000.", read=parse_distances
+    )
     block_bp: int = option(100_000, "Genome that the bootstrap of --hold-out draws together, at most.", min=1)
     resamples: int = option(1_000, "Bootstrap resamples of --hold-out.", min=20)
 
     def __post_init__(self) -> None:
-        _ = self.fraction, self.sample
+        if not self.held and self.thin:
+            raise UsageError("--thin repeats the scores of --hold-out: give that too.")
+        object.__setattr__(self, "thin", tuple(int(each) for each in self.thin))
+        if any(each < 1 for each in self.thin):
+            raise UsageError(f"thin distances must be at least 1 bp, unlike {_joined(self.thin)}.")
         for name in ("block_bp", "resamples"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
     @property
-    def fraction(self) -> float | None:
-        """Fraction of reads held out, or None. Raises UsageError for any other text."""
-        kind, _, number = self.hold_out.partition(":")
-        if self.hold_out == "none" or (kind == "sample" and number.isdigit() and int(number) > 0):
-            return None
-        with suppress(ValueError):
-            if kind == "reads" and 0 < float(number) < 1:
-                return float(number)
-        raise UsageError(
-            f"hold-out '{self.hold_out}' is not none, reads:FRACTION as reads:0.2, or sample:K as sample:2."
-        )
-
-    @property
-    def sample(self) -> int | None:
-        """Index of the sample held out, or None."""
-        kind, _, number = self.hold_out.partition(":")
-        return int(number) - 1 if kind == "sample" and number.isdigit() else None
+    def held(self) -> tuple[HoldOut, ...]:
+        """What is held out, each judged by itself, whole times first. Raises UsageError for any other text."""
+        return parse_hold_outs(self.hold_out)
 
 
-def _joined(values: tuple[float, ...]) -> str:
+def _joined(values: Sequence[float]) -> str:
     return ",".join(f"{value:g}" for value in values)
 
 

@@ -7,8 +7,10 @@ from enum import StrEnum
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_names
+from genolstm.settings.reading import FormatSettings
 from genolstm.settings.record import Settings
 from genolstm.settings.site_reading import SiteReading, parse_reading
+from genolstm.settings.train import Precision
 
 SHORTEST_WINDOW = 31  # bp: what a test window shares with training is counted in 31-mers
 # states at a grid around the site, and pools of the own pass before it: what a grid cannot follow, as the branch site
@@ -85,6 +87,7 @@ class ProbeSettings(Settings):
     valid_share: float = 0.15
     train_contigs: tuple[str, ...] = option((), "Fit probes on these (comma separated).", read=parse_names)
     test_contigs: tuple[str, ...] = option((), "Test on these; the model must not have seen them.", read=parse_names)
+    precision: Precision = option_of(FormatSettings, "precision")
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
@@ -96,6 +99,7 @@ class ProbeSettings(Settings):
         readings_of(self.offsets)
         object.__setattr__(self, "decoys_from", DecoySource(self.decoys_from))
         object.__setattr__(self, "states", States(self.states))
+        object.__setattr__(self, "precision", Precision(self.precision))
         for name in ("train_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("decoys", "twins", "window", "kmer", "block_bp", "resamples", "max_sites"):
@@ -151,11 +155,13 @@ class AccessibilitySettings(Settings):
     edge_word: int = 6
     edge_matches: int = 5
     permutations: int = option(10_000, "Of the test of forgetting at the edges of peaks.", min=1)
+    precision: Precision = option_of(FormatSettings, "precision")
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         parse_kmers(self.kmers)
         object.__setattr__(self, "states", States(self.states))
+        object.__setattr__(self, "precision", Precision(self.precision))
         for name in ("exclude_contigs", "train_contigs", "valid_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in (

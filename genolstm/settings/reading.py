@@ -2,38 +2,76 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from genolstm.errors import UsageError
 from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option, option_of
 from genolstm.settings.quantities import parse_size
 from genolstm.settings.record import Settings
+from genolstm.settings.train import Precision
+
+# number format of the matrix products -> largest difference of states (`stream.seams.max_state_difference`) at a seam
+# that is not read again. Rounding alone leaves 2e-7 to 1e-6 between two passes over the same symbols in fp32; in bf16
+# (8 bits of mantissa, of c too) 0.01 at half of the places of a trained 1x256, and 0.03 at most of them; in tf32 and
+# fp16 (10 bits, emulated: a trained 1x256 after 12,288 symbols, 8 places) 6e-5 to 2.4e-3, for ever
+SEAM_TOLERANCE: Mapping[Precision, float] = {
+    Precision.FP32: 5e-6,
+    Precision.TF32: 0.01,
+    Precision.FP16: 0.01,
+    Precision.BF16: 0.05,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSettings(Settings):
     """How whole contigs are read by a trained model.
 
-    lanes : pieces read side by side.   chunk : symbols a step.   burn_in : symbols read before a piece to build its
-    state.   exact : one lane for each contig and strand, no pieces.
+    lanes : pieces read side by side, at most.   chunk : symbols a step.   burn_in : symbols read before a piece to
+    build its state, at most: how soon the model forgets is measured, see `stream.burn_in_check`.   least_burn_in : what
+    a reader needs of the symbols before a piece.   exact : one lane for each contig and strand, no pieces.
     repair : read pieces again from the true state where the burned-in one differs from it by more than `tolerance`.
-    tolerance : largest difference of any unit, of h as it is and of c relative to 1 + |c|.
+    tolerance : largest difference of any unit, of h as it is and of c relative to 1 + |c|; a coarser number format than
+    fp32 leaves at least its own, see SEAM_TOLERANCE.   precision : number format of the matrix products.
     """
 
-    lanes: int = option(64, "Pieces of genome read side by side.", min=1)
+    on_gpu = MappingProxyType({"lanes": 512})  # a step of one lane takes as long there as one of hundreds
+
+    lanes: int = option(64, "Pieces of genome read side by side; 512 on a GPU unless given.", min=1)
     chunk: int = option(512, "Bases that every lane reads in one step.", min=1)
-    burn_in: int = option(16_384, "Bases read before a piece, to build the state that it starts with.", min=0)
+    burn_in: int = option(
+        16_384, "Most bases read before a piece to build its state; fewer where the model is found to forget.", min=0
+    )
+    least_burn_in: int = 0
     exact: bool = option(False, "One lane for each contig and strand, from end to end: no seams, but slower.")
     repair: bool = True
-    tolerance: float = option(5e-6, "Largest difference of states at a seam that is not read again.")
+    tolerance: float = option(
+        SEAM_TOLERANCE[Precision.FP32], "Largest difference of states at a seam that is not read again."
+    )
+    precision: Precision = Precision.FP32
 
     def __post_init__(self) -> None:
-        for name, least in (("lanes", 1), ("chunk", 1), ("burn_in", 0)):
+        for name, least in (("lanes", 1), ("chunk", 1), ("burn_in", 0), ("least_burn_in", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}.")
         if not 0 < self.tolerance < math.inf:
             raise UsageError(f"tolerance must be above 0, not {self.tolerance}.")
+        object.__setattr__(self, "precision", Precision(self.precision))
+        if self.precision is not Precision.FP32:
+            object.__setattr__(self, "tolerance", max(self.tolerance, SEAM_TOLERANCE[self.precision]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatSettings(StreamSettings):
+    """The same, of a command whose results may be read in another number format."""
+
+    precision: Precision = option(
+        Precision.FP32,
+        "Number format of the network's matrix products; bf16 is faster where the processor has it, tf32 and fp16 on"
+        " CUDA, and good for means: single bases may differ by bits.",
+    )
 
 
 class SitePool(StrEnum):
@@ -141,8 +179,10 @@ class VariantSettings(Settings):
     from the last chunk that begins before it, so that short chunks save work.
     """
 
+    on_gpu = MappingProxyType({"lanes": 512, "chunk": 64, "batch": 4096})  # few long steps
+
     window: int = option(64, "Bases after an allele that count, on either strand.", min=0)
-    batch: int = option(256, "Alleles read side by side.", min=1)
+    batch: int = option(256, "Alleles read side by side; 4096 on a GPU unless given.", min=1)
     markov: bool = option(
         True, "Also the same ratio under the interpolated Markov model, as MARKOV_LLR.", "--markov/--no-markov"
     )

@@ -2,9 +2,9 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from genolstm.errors import InputError
 
@@ -18,7 +18,9 @@ _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {  # type of a default -> wha
 
 
 class Settings:
-    """What every settings record can do."""
+    """What every settings record can do. on_gpu : defaults that stand there for those of a CPU."""
+
+    on_gpu: ClassVar[Mapping[str, int]] = {}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, where: str) -> Self:
@@ -36,6 +38,12 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    def suited(self, device_type: str, given: Container[str] = ()) -> Self:
+        """The same for a device: what was not given has that device's default. given : names of fields."""
+        defaults = self.on_gpu if device_type == "cuda" else {}
+        changed = {name: value for name, value in defaults.items() if name not in given}
+        return dataclasses.replace(self, **changed)  # type: ignore[type-var]
 
 
 def _check_type(key: str, value: object, default: object, where: str) -> None:

@@ -13,8 +13,10 @@ from genolstm.settings.probe import (
     parse_kmers,
     readings_of,
 )
+from genolstm.settings.reading import FormatSettings
 from genolstm.settings.record import Settings
 from genolstm.settings.site_reading import SiteReading
+from genolstm.settings.train import Precision
 
 DEFAULT_GRID = 200  # bp of the windows of a signal, where none are named
 
@@ -76,6 +78,7 @@ class SitesSettings(Settings):
     train_contigs: tuple[str, ...] = option_of(ProbeSettings, "train_contigs")
     valid_contigs: tuple[str, ...] = option_of(AccessibilitySettings, "valid_contigs")
     test_contigs: tuple[str, ...] = option_of(ProbeSettings, "test_contigs")
+    precision: Precision = option_of(FormatSettings, "precision")
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     @property
@@ -89,6 +92,7 @@ class SitesSettings(Settings):
         object.__setattr__(self, "label", LabelColumn(self.label))
         object.__setattr__(self, "labels_as", LabelKind(self.labels_as))
         object.__setattr__(self, "states", States(self.states))
+        object.__setattr__(self, "precision", Precision(self.precision))
         for name in ("train_contigs", "valid_contigs", "test_contigs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in (

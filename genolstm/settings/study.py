@@ -25,6 +25,10 @@ class StudyName(StrEnum):
     PARSIMONY = "parsimony"
     KNOCKOUT = "knockout"
     TELEMETRY = "telemetry"
+    LONG_LAGS = "long-lags"
+    SOURCE_CODE = "source-code"
+    BOUNDARY = "boundary"
+    CHROMATIN = "chromatin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,10 @@ class StudySettings(Settings):
 
     quick : smaller sizes, fewer steps and seeds: all studies in five minutes on two cores.   repeats : networks trained
     from seeds of their own behind each interval, where not quick.
-    prices, exogenous : CSV files of date and close for `volatility`, in place of its own series; '' for none.
+    prices : CSV of date and close for `volatility`, in place of its own series; exogenous : CSV of date and columns of
+    either sign beside them.   log : CSV of session, time and action for `telemetry`.   scores, genome, annotation :
+    score file, genome file and genes for `boundary`.   gates : gates file with boundaries for `chromatin`.   '' for
+    none of these.
     biases : forget biases that `half-life` measures.   chrono : horizon T of its 'chrono:T', steps.
     lags : steps from the symbol of `vanishing` to the question, increasing.   delays : blanks between the symbols and
     the cue of `copy`, increasing.   distances : symbols from an opening bracket to its closing one, increasing.
@@ -49,7 +56,16 @@ class StudySettings(Settings):
         "", "volatility: CSV of date and close, in place of the S&P 500.", read=str, kind=Path, shown=None
     )
     exogenous: str = option(
-        "", "volatility: CSV of date and close, in place of the VIX.", read=str, kind=Path, shown=None
+        "", "volatility: CSV of date and signed columns that may steer the gates.", read=str, kind=Path, shown=None
+    )
+    log: str = option(
+        "", "telemetry: CSV of session, time and action, in place of made logs.", read=str, kind=Path, shown=None
+    )
+    scores: str = option("", "boundary: file of 'genolstm score'.", read=str, kind=Path, shown=None)
+    genome: str = option("", "boundary: the genome that was scored.", read=str, kind=Path, shown=None)
+    annotation: str = option("", "boundary: GTF or GFF3 of that genome.", read=str, kind=Path, shown=None)
+    gates: str = option(
+        "", "chromatin: file of 'genolstm gates --boundaries peaks.bed'.", read=str, kind=Path, shown=None
     )
     biases: tuple[float, ...] = option(
         (0.0, 1.0, 2.0, 3.0, 5.0), "half-life: forget biases.", read=partial(parse_numbers, name="biases")
@@ -96,6 +112,15 @@ class StudySettings(Settings):
 
 
 LARGEST_BIAS = 8  # half-lives of 2,000 steps: longer ones would be measured for minutes
+STUDY_FILES = (
+    "prices",
+    "exogenous",
+    "log",
+    "scores",
+    "genome",
+    "annotation",
+    "gates",
+)  # options that name a file to read
 STUDY_OPTIONS: dict[str, tuple[StudyName, ...]] = {  # options of `study` that are not for every study
     "biases": (StudyName.HALF_LIFE,),
     "chrono": (StudyName.HALF_LIFE,),
@@ -107,4 +132,9 @@ STUDY_OPTIONS: dict[str, tuple[StudyName, ...]] = {  # options of `study` that a
     "longest": (StudyName.COUNTING,),
     "prices": (StudyName.VOLATILITY,),
     "exogenous": (StudyName.VOLATILITY,),
+    "log": (StudyName.TELEMETRY,),
+    "scores": (StudyName.BOUNDARY,),
+    "genome": (StudyName.BOUNDARY,),
+    "annotation": (StudyName.BOUNDARY,),
+    "gates": (StudyName.CHROMATIN,),
 }

@@ -10,7 +10,22 @@ from genolstm.settings.option import LARGEST_SEED, SAME_SEED, option
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.record import Settings
 
+LOOK_FRACTION = 0.02  # of a training's symbols in one validation: reading takes a third of a step's time, or less
+LEAST_LOOK = 20_000  # symbols of a validation; the same ones each time, so that even few show which is better
 CUDA_LANES, CUDA_CHUNK = 128, 128  # what stands for TrainSettings.lanes and .chunk on a GPU, which small steps starve
+
+
+LARGEST_RATE_FACTOR = 8.0  # the largest that was tried
+
+
+def rate_factor(lanes: int, chunk: int) -> float:
+    """How many times the default learning rate suits a large batch: the root of its size over the default's.
+
+    Gradients of a larger batch are less noisy; of Adam the rate goes with the square root (Malladi et al. 2022, "On the
+    SDEs and scaling rules for adaptive gradient algorithms", NeurIPS).
+    """
+    size = lanes * chunk / (TrainSettings.lanes * TrainSettings.chunk)
+    return min(LARGEST_RATE_FACTOR, max(1.0, math.sqrt(size)))
 
 
 class DeviceName(StrEnum):
@@ -19,13 +34,18 @@ class DeviceName(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
-    MPS = "mps"
+    MPS = "mps"  # of 0.1.0; refused
 
 
 class Precision(StrEnum):
-    """Number format of the matrix products; weights and losses stay in float32."""
+    """Number format of the matrix products; weights and losses stay in float32.
+
+    tf32 : float32 of which a product takes 10 bits of mantissa; CUDA alone has it.   fp16 : with a scaled loss, on CUDA
+    alone.   bf16 : on a CPU alone.
+    """
 
     FP32 = "fp32"
+    TF32 = "tf32"
     BF16 = "bf16"
     FP16 = "fp16"
 
@@ -81,12 +101,16 @@ class TrainSettings(Settings):
         shown="40M",
     )
     minutes: float = option(0.0, "Stop after this long; 0 for no such limit.", min=0)
-    learning_rate: float = option(3e-3, "Peak learning rate of AdamW.", "--lr")
+    learning_rate: float = option(
+        3e-3, "Peak learning rate of AdamW; on a GPU raised with the root of lanes x chunk, unless given.", "--lr"
+    )
     warmup_share: float = 0.02
     final_share: float = 0.02  # the cosine ends at this fraction of the peak learning rate
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    precision: Precision = option(Precision.FP32, "Of the matrix products; weights stay float32.")
+    precision: Precision = option(
+        Precision.FP32, "Of the matrix products; weights stay float32. bf16 on a CPU; tf32, fp16 on CUDA."
+    )
     valid_looks: int = 10
     valid_bases: int = 1_000_000
     early_stop: int = option(0, "Stop after this many validations without a better one; 0 never.", min=0)
@@ -108,10 +132,9 @@ class TrainSettings(Settings):
     fold: int = option(0, "With --folds: train the model of this fold alone, counted from 1; 0: of every one.", min=0)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
-    @property
-    def look_bases(self) -> int:
-        """Symbols of one validation: fewer in a short training, which validations would otherwise outlast."""
-        return min(self.valid_bases, max(100_000, self.bases // 50)) if self.bases else self.valid_bases
+    def look_bases(self, expected: int) -> int:
+        """Symbols of one validation, so that all take a small part of the training's time. expected : symbols of it."""
+        return min(self.valid_bases, max(LEAST_LOOK, round(LOOK_FRACTION * expected)))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", Precision(self.precision))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -18,7 +19,7 @@ Ints = NDArray[np.int64]
 SLAB = 1 << 18  # candidates that are in memory at a time
 BASES = 1 << 18  # of a slab that is read back
 STEP = 512  # candidates of which one key is in memory
-KEY, END = 8, 2**62  # bytes of a key, and a number beyond any
+KEY = 8  # bytes of a key
 
 
 class Found(NamedTuple):
@@ -56,12 +57,11 @@ class Candidates:
     def slabs(self, edges: Ints) -> Iterator[tuple[Found, NDArray[np.float64]]]:
         """Candidates and the sums of their passes, float64 [n, K], some at a time; no slab goes over a contig's end.
 
-        edges : int64, places in the genome's codes where contigs begin. Slabs are of the same stretches of the genome
-        in any list, so that lists can be merged. Raises RuntimeError for a candidate that was not read.
+        edges : int64 [contigs + 1], places in the genome's codes where contigs begin, and where the last one ends.
+        Slabs are of the same stretches of the genome in any list, so that lists can be merged.
+        Raises RuntimeError for a candidate that was not read.
         """
-        _, rest = self.between(int(self.marks[-1]) if len(self) else 0, END)
-        ends = np.append(edges[1:], max(int(edges[-1]), int(rest[-1]) >> 1 if len(rest) else 0) + 1)
-        for begin, end in zip(edges.tolist(), ends.tolist(), strict=True):
+        for begin, end in pairwise(edges.tolist()):
             for low in range(begin, end, BASES):
                 first, keys = self.between(2 * low, 2 * min(low + BASES, end))
                 total = np.zeros((len(keys), *self.passes.shape))

@@ -8,10 +8,14 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from isal import isal_zlib  # zlib's CRC-32 at 16 times its speed
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
+
+try:
+    from isal.isal_zlib import crc32  # zlib's at 16 times its speed
+except ImportError:
+    from zlib import crc32
 
 BLOCK = 1 << 16  # bytes; a table of checksums is 1/16,384 of its file
 MAGIC = b"GLcrc32\n"
@@ -26,9 +30,9 @@ def append_checksums(descriptor: int) -> None:
     content = memoryview(bytearray(min(BLOCK, size)))
     for block in range(len(table)):
         count = _fill(descriptor, content[: size - block * BLOCK], block * BLOCK)
-        table[block] = isal_zlib.crc32(content[:count])
+        table[block] = crc32(content[:count])
     sums, head = table.tobytes(), HEAD.pack(BLOCK, size, len(table))
-    rest = memoryview(sums + head + struct.pack("<I", isal_zlib.crc32(head, isal_zlib.crc32(sums))) + MAGIC)
+    rest = memoryview(sums + head + struct.pack("<I", crc32(head, crc32(sums))) + MAGIC)
     while rest:
         written = os.pwrite(descriptor, rest, size)
         rest, size = rest[written:], size + written
@@ -67,7 +71,7 @@ class Checksums:
                 whole = content[begin - start : stop_at - start]
             else:  # at the edge of what was read
                 whole = memoryview(os.pread(self.descriptor, stop_at - begin, begin))
-            if isal_zlib.crc32(whole) != self.table[block]:
+            if crc32(whole) != self.table[block]:
                 raise InputError(
                     f"{self.path} is damaged: of its bytes {begin:,} to {stop_at:,} some are not as they were written;"
                     " make it again."
@@ -91,7 +95,7 @@ def read_checksums(descriptor: int, path: Path) -> Checksums | None:
     if (block, blocks) != (BLOCK, -(-content_bytes // BLOCK)) or content_bytes + 4 * blocks + FOOTER.size != size:
         raise broken
     table = os.pread(descriptor, 4 * blocks, content_bytes)
-    if isal_zlib.crc32(HEAD.pack(block, content_bytes, blocks), isal_zlib.crc32(table)) != stored:
+    if crc32(HEAD.pack(block, content_bytes, blocks), crc32(table)) != stored:
         raise broken
     return Checksums(descriptor, path, content_bytes, np.frombuffer(table, dtype="<u4"))
 

@@ -35,7 +35,8 @@ class GatesTables:
     half_life : 'nominal' and 'realised' -> float64 [layers, H], steps; empty where the cell has no forget gate.
     samples : positions x strands that the sums hold.   thresholds : of resets, one a layer.
     memory, windows : functional memory and where it was read; edges, profiles : what was found at boundaries; columns
-    by name, empty where it was not asked for.   summary : of all this, in plain values.
+    by name, empty where it was not asked for.   lyapunov : exponents of the whole state and where they were measured,
+    columns by name, empty where contigs were too short.   summary : of all this, in plain values.
     seams : see `stream.seams.Seams.to_json`.
     """
 
@@ -49,6 +50,7 @@ class GatesTables:
     profiles: Columns = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     seams: Mapping[str, float] = field(default_factory=dict)
+    lyapunov: Columns = field(default_factory=dict)
 
 
 class GatesFile:
@@ -102,11 +104,13 @@ class GatesFile:
                 yield self.contigs[self.contig[place]], start, end, mean
 
     def add_resets(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
-        """Add rows to the table of resets."""
+        """Add rows to the table of resets; many at a time, for each call takes a millisecond."""
         group = self.file["resets"]
         for name, values in columns.items():
-            group[name].resize(len(group[name]) + len(values), axis=0)
-            group[name][len(group[name]) - len(values) :] = values
+            column = group[name]
+            rows = len(column)
+            column.resize(rows + len(values), axis=0)
+            column[rows:] = values
 
     def reset_column(self, name: str) -> NDArray[np.generic]:
         """One column of the table of resets so far, [n]."""
@@ -133,7 +137,7 @@ class GatesFile:
                 file[f"units/{name}/{statistic}"] = values
         for name, values in tables.half_life.items():
             file[f"half_life/{name}"] = values
-        for group in ("memory", "windows", "edges", "profiles"):
+        for group in ("memory", "windows", "edges", "profiles", "lyapunov"):
             _write_columns(file, group, getattr(tables, group))
         file.attrs["samples"] = tables.samples
         file.attrs["reset_thresholds"] = json.dumps(list(tables.thresholds))
@@ -202,7 +206,7 @@ def read_gates_tables(path: Path) -> GatesTables:
             thresholds=json.loads(file.attrs["reset_thresholds"]),
             summary=json.loads(file.attrs["summary"]),
             seams=json.loads(file.attrs["seams"]),
-            **{group: _read_columns(file, group) for group in ("memory", "windows", "edges", "profiles")},
+            **{group: _read_columns(file, group) for group in ("memory", "windows", "edges", "profiles", "lyapunov")},
         )
 
 

@@ -42,7 +42,8 @@ class MethylationFit:
 
     contigs, contig, position, strand, modified, covered, samples : as `store.counts.Counts`.
     unit : 'hours' or 'divisions'.   elapsed : float64 [S], age of each sample in that unit.   model : 'site', 'pooled'.
-    numbers : common to all CpGs: conversion_error, dispersion, level, and the bounds of k and g.
+    numbers : common to all CpGs: conversion_error, dispersion, level, and the bounds of k and g.   form : course of the
+    state, with its shared number `form_parameter` among the numbers; 'single' in files of 0.1.
     rate, steady, half_life : float64 [N], with the ends of their intervals; NaN where nothing was fitted; rates per
     unit of time. start : state when the clock starts.   reads : int64 [N].   flags : uint16 [N], bits by `flag_names`.
     posterior : of the pooled model, else None.   held_out : table of held-out scores, empty when none were asked for.
@@ -76,6 +77,7 @@ class MethylationFit:
     flags: NDArray[np.uint16]
     posterior: "Posterior | None" = None
     held_out: tuple["HeldOutScore", ...] = field(default=())
+    form: str = "single"
 
     def __len__(self) -> int:
         return len(self.position)
@@ -111,6 +113,7 @@ class Posterior:
 class HeldOutScore:
     """Log-likelihood of held-out reads under a model, in nats a read, beside the model that it is compared with.
 
+    hold_out : what was held out, as 'time:4'; empty in files of 0.1.
     what : 'all', or the group of CpGs by their training reads.   difference : this model less `against`, paired, with
     the 95 % interval of a block bootstrap.
     """
@@ -123,6 +126,7 @@ class HeldOutScore:
     difference: float
     low: float
     high: float
+    hold_out: str = ""
 
 
 def write_methylation(path: Path, fit: MethylationFit, records: Records, provenance: Provenance) -> None:
@@ -130,7 +134,7 @@ def write_methylation(path: Path, fit: MethylationFit, records: Records, provena
     with write_file(path, Kind.METHYLATION, provenance) as file:
         write_records(file, records)
         file.attrs["model"], file.attrs["unit"] = fit.model, fit.unit
-        file.attrs["free_start"] = int(fit.free_start)
+        file.attrs["free_start"], file.attrs["form"] = int(fit.free_start), fit.form
         file.attrs["numbers"] = json.dumps(dict(fit.numbers), sort_keys=True)
         file.attrs["flag_names"] = json.dumps(dict(fit.flag_names), sort_keys=True)
         write_strings(file.create_group("contigs"), "name", fit.contigs)
@@ -163,7 +167,7 @@ def _write_column(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
 
 
 def _write_held_out(group: h5py.Group, scores: tuple[HeldOutScore, ...]) -> None:
-    for name in ("what", "model", "against"):
+    for name in ("hold_out", "what", "model", "against"):
         write_strings(group, name, [getattr(score, name) for score in scores])
     for name in ("log_likelihood", "difference", "low", "high"):
         group[name] = np.array([getattr(score, name) for score in scores], dtype=np.float64)
@@ -187,6 +191,7 @@ def read_methylation(path: Path) -> MethylationFit:
             unit=unit,
             model=str(file.attrs["model"]),
             free_start=bool(file.attrs["free_start"]),
+            form=str(file.attrs.get("form", "single")),
             numbers=json.loads(file.attrs["numbers"]),
             flag_names=json.loads(file.attrs["flag_names"]),
             posterior=posterior,
@@ -196,7 +201,8 @@ def read_methylation(path: Path) -> MethylationFit:
 
 
 def _read_held_out(group: h5py.Group) -> tuple[HeldOutScore, ...]:
-    table: dict[str, Any] = {name: strings(group[name]) for name in ("what", "model", "against")}
+    texts = [name for name in ("hold_out", "what", "model", "against") if name in group]
+    table: dict[str, Any] = {name: strings(group[name]) for name in texts}
     table |= {name: group[name][()].tolist() for name in ("log_likelihood", "difference", "low", "high", "reads")}
     rows = zip(*table.values(), strict=True)
     return tuple(HeldOutScore(**dict(zip(table, row, strict=True))) for row in rows)

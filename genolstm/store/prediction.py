@@ -124,7 +124,8 @@ class PredictedTarget:
 class Prediction:
     """A probe along a genome. flags : uint8 [contigs], see `FLAGS`.   seams : summary of the pass.
 
-    notes : what else has to be known, a sentence each.
+    notes : what else has to be known, a sentence each.   folds : of a probe over folds, what each of them predicts, as
+    regions; () of one model.
     """
 
     task: str
@@ -134,6 +135,7 @@ class Prediction:
     targets: tuple[PredictedTarget, ...]
     seams: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    folds: tuple[tuple[str, ...], ...] = ()
 
     @property
     def length_of(self) -> dict[str, int]:
@@ -160,6 +162,8 @@ def write_prediction(
     with write_file(path, Kind.PREDICTION, provenance) as file:
         file.attrs["task"] = prediction.task
         file.attrs["notes"] = json.dumps(list(prediction.notes))
+        if prediction.folds:
+            file.attrs["folds"] = json.dumps(prediction.folds)
         file.attrs["seams"] = json.dumps(dict(prediction.seams), sort_keys=True)
         file.attrs["flag_names"] = json.dumps(FLAGS)
         file.attrs["min_score"] = min_score
@@ -243,6 +247,7 @@ def prediction_in(file: h5py.File, path: Path) -> Prediction:
         flags=file["contigs/flags"][()],
         targets=tuple(_read_target(path, file[name]) for name in file if name != "contigs"),
         seams=json.loads(str(file.attrs["seams"])), notes=tuple(json.loads(str(file.attrs["notes"]))),
+        folds=tuple(map(tuple, json.loads(str(file.attrs.get("folds", "[]"))))),
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from genolstm.store.files import strings, write_strings
 
 TEXT = ("mode", "part")
+WINDOW_BP = 10_000
+BEST_WINDOWS = 0.05  # the share of windows whose part of the gain is told
 
 
 class RecallBits(NamedTuple):

@@ -167,6 +167,16 @@ class ProbeResult:
     fraction_of_ceiling: Estimate | None = None
     fold: NDArray[np.int8] | None = None
 
+    @property
+    def n_folds(self) -> int:
+        """How many models it is of; 0 without folds."""
+        return int(self.definition["folds"]) if self.fold is not None else 0
+
+    def of_fold(self, fold: int) -> Mapping[str, Any]:
+        """How one fold did alone, and what it read, of a result over folds. fold : from 1."""
+        found: Mapping[str, Any] = self.definition[f"{self.ranked}_by_fold"][fold - 1]
+        return found
+
 
 def rows_in_memory(width: int) -> int:
     """Rows of so many features that are turned to float64 at once."""

@@ -369,6 +369,7 @@ METHYLATION = (
     Dataset("posterior/rate", ("grid",), "float64", "1/unit", "k of each point of the pooled model's grid", False),
     Dataset("posterior/steady", ("grid",), "float64", "fraction", "g of each point", False),
     Dataset("posterior/draws", ("sites", "draws"), "uint16", "index", "equally likely grid points of each site", False),
+    Dataset("held_out/hold_out", ("scores",), "string", "", "what was held out, as time:4", False),
     Dataset("held_out/what", ("scores",), "string", "", "all, or sites by their number of training reads"),
     Dataset("held_out/model", ("scores",), "string", "", "what was fitted to the training reads"),
     Dataset("held_out/log_likelihood", ("scores",), "float64", "nats/read", "mean over held-out reads"),
@@ -506,6 +507,11 @@ GATES = (
     Dataset("windows/contig", ("windows",), "int32", "index", "where functional memory was measured", required=False),
     Dataset("windows/start", ("windows",), "int64", "bp", "0-based start", required=False),
     Dataset("windows/end", ("windows",), "int64", "bp", "half-open end", required=False),
+    Dataset("lyapunov/contig", ("places",), "int32", "index", "contig of each place measured", required=False),
+    Dataset("lyapunov/position", ("places",), "int64", "bp", "0-based, where measuring began", required=False),
+    Dataset(
+        "lyapunov/exponent", ("places",), "float64", "1/bp", "largest, of the whole state; below 0 it forgets", False
+    ),
     Dataset("edges/kind", ("tests",), "string", "", "kind of boundary", required=False),
     Dataset("edges/direction", ("tests",), "string", "", "into or out of the feature, as it is read", required=False),
     Dataset("edges/layer", ("tests",), "int32", "", "from 0", required=False),
@@ -540,6 +546,7 @@ STUDY = (
     Dataset("*/claims/high", ("claims",), "float64", "as claims/unit", "upper end"),
     Dataset("*/claims/unit", ("claims",), "string", "", "unit of value, low and high"),
     Dataset("*/claims/because", ("claims",), "string", "", "how the number decides"),
+    Dataset("*/claims/p", ("claims",), "float64", "", "two-sided, uncorrected; NaN: no interval decides", False),
     Dataset(
         "*/tables/*/*",
         ("*",),

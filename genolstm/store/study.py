@@ -1,8 +1,9 @@
 """Result files of the studies: each claim with its number, and the tables that its picture is drawn from."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind, type_name
 
+NUMBERS = ("value", "low", "high", "p")  # fields of a claim that are numbers
+
 
 class Claim(NamedTuple):
     """One claim beside what was found.
@@ -21,6 +24,8 @@ class Claim(NamedTuple):
     holds : whether the numbers bear it out.
     value, low, high : the number that decides, with the ends of its 95 % interval; NaN ends where it has none.
     unit : of the three.   because : a sentence on how the number decides.
+    p : where the interval decides, twice the probability of a value as far on the claimed side were there nothing to
+    it: below 0.05 where the claim holds; NaN where something else decides.
     """
 
     name: str
@@ -31,6 +36,7 @@ class Claim(NamedTuple):
     high: float
     unit: str
     because: str
+    p: float = math.nan
 
 
 class Column(NamedTuple):
@@ -50,6 +56,7 @@ class Study:
 
     name : as it is called on the command line.   question : what was asked, a sentence.   conclusion : a sentence made
     from the numbers.   setting : how it was measured (sizes, seeds, steps), name -> value.   tables : by name.
+    records : of the user's files that it read; the file holds the sum over its studies.
     """
 
     name: str
@@ -58,12 +65,24 @@ class Study:
     claims: tuple[Claim, ...]
     tables: Mapping[str, Table]
     setting: Mapping[str, int | float | str]
+    records: Records = field(default_factory=Records)
 
 
-def write_studies(path: Path, studies: Mapping[str, Study], records: Records, provenance: Provenance) -> None:
+def records_of(studies: Mapping[str, Study]) -> Records:
+    """Records that all studies read, used and skipped, together."""
+    total = Records()
+    for study in studies.values():
+        total.read += study.records.read
+        total.used += study.records.used
+        for reason, count in study.records.skipped.items():
+            total.skipped[reason] = total.skipped.get(reason, 0) + count
+    return total
+
+
+def write_studies(path: Path, studies: Mapping[str, Study], provenance: Provenance) -> None:
     """Write one or several studies, one group each, whole or not at all."""
     with write_file(path, Kind.STUDY, provenance) as file:
-        write_records(file, records)
+        write_records(file, records_of(studies))
         for name, study in studies.items():
             _write_study(file.create_group(name), study)
 
@@ -72,11 +91,11 @@ def _write_study(group: h5py.Group, study: Study) -> None:
     group.attrs["question"], group.attrs["conclusion"] = study.question, study.conclusion
     group.attrs["setting"] = json.dumps(dict(study.setting))
     claims = group.create_group("claims")
-    for field in ("name", "statement", "unit", "because"):
-        write_strings(claims, field, [getattr(claim, field) for claim in study.claims])
+    for column in ("name", "statement", "unit", "because"):
+        write_strings(claims, column, [getattr(claim, column) for claim in study.claims])
     claims["holds"] = np.array([claim.holds for claim in study.claims], dtype=np.uint8)
-    for field in ("value", "low", "high"):
-        claims[field] = np.array([getattr(claim, field) for claim in study.claims], dtype=np.float64)
+    for column in NUMBERS:
+        claims[column] = np.array([getattr(claim, column) for claim in study.claims], dtype=np.float64)
     for name, table in study.tables.items():
         _write_table(group.create_group(f"tables/{name}"), table)
 
@@ -101,8 +120,9 @@ def read_studies(path: Path) -> dict[str, Study]:
 def _read_study(name: str, group: h5py.Group) -> Study:
     claims = group["claims"]
     columns = {
-        field: (strings(claims[field]) if type_name(claims[field]) == "string" else claims[field][()].tolist())
-        for field in Claim._fields
+        column: (strings(claims[column]) if type_name(claims[column]) == "string" else claims[column][()].tolist())
+        for column in Claim._fields
+        if column in claims  # older files hold no p
     }
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return Study(

@@ -18,6 +18,7 @@ from genolstm.store.genome import Genome
 from genolstm.store.schema import Kind
 
 SLAB = 1 << 16  # bases that are read at a time
+STRONGEST = 10  # changes of lowest ratio that a summary holds
 LETTERS = DNA.letters[: DNA.n_known]
 CHANGES, RATIO, SHIFT = "changes", "log_ratio", "shift"
 MARKOV, PERCENTILE = "markov_log_ratio", "percentile"
@@ -155,11 +156,27 @@ def open_variants(path: Path) -> Iterator[VariantsFile]:
         yield VariantsFile(file)
 
 
+class StrongChange(NamedTuple):
+    """One of the most unlikely changes. position : 0-based.   ratio : mean of both strands in bits.
+
+    markov_ratio, percentile : NaN where the file has none.
+    """
+
+    contig: str
+    position: int
+    reference: str
+    alternative: str
+    ratio: float
+    markov_ratio: float
+    percentile: float
+
+
 class SnvSummary(NamedTuple):
     """A file of changes in a few numbers. bases : of all stretches.   window : bases after a change that count.
 
     seen : bases that the model was trained on.   changes, mean : how many, and their mean log-likelihood ratio over
-    both strands in bits, by old and new base; each [letters, letters].
+    both strands in bits, by old and new base; each [letters, letters].   unlikely : changes of negative ratio.
+    correlation : of the ratios with those of the Markov model; NaN without one.   strongest : lowest ratio first.
     """
 
     bases: int
@@ -167,6 +184,9 @@ class SnvSummary(NamedTuple):
     seen: int
     changes: NDArray[np.int64]
     mean: NDArray[np.float64]
+    unlikely: int
+    correlation: float
+    strongest: tuple[StrongChange, ...]
 
 
 def read_snv_summary(path: Path) -> SnvSummary:
@@ -178,7 +198,9 @@ def read_snv_summary(path: Path) -> SnvSummary:
 def snv_summary(file: VariantsFile) -> SnvSummary:
     """Summary of an open file of changes."""
     count = np.zeros((len(LETTERS), len(LETTERS)), dtype=np.int64)
-    total, seen, bases = np.zeros(count.shape), 0, file.stretches.bases
+    total, seen, unlikely, bases = np.zeros(count.shape), 0, 0, file.stretches.bases
+    moments = np.zeros((3, 3))
+    strongest: list[tuple[float, int, int, int, float, float]] = []
     for first in range(0, bases, SLAB):
         end = min(first + SLAB, bases)
         seen += int(file.changes["seen"][first:end].sum(dtype=np.int64))
@@ -188,5 +210,40 @@ def snv_summary(file: VariantsFile) -> SnvSummary:
             known = np.isfinite(of)
             count[code] += known.sum(axis=0)
             total[code] += np.where(known, of, 0).sum(axis=0)
+        markov = file.changes[MARKOV][first:end].mean(axis=1) if MARKOV in file.changes else np.full_like(ratio, np.nan)
+        percentile = file.changes[PERCENTILE][first:end] if PERCENTILE in file.changes else np.full_like(ratio, np.nan)
+        both = np.isfinite(ratio) & np.isfinite(markov)
+        columns = np.stack([np.ones(int(both.sum())), ratio[both], markov[both]])
+        moments += columns @ columns.T
+        for flat in np.argsort(np.where(np.isfinite(ratio), ratio, np.inf), axis=None, kind="stable")[:STRONGEST]:
+            at = divmod(int(flat), len(LETTERS))
+            if np.isfinite(ratio[at]):
+                strongest.append(
+                    (float(ratio[at]), first + at[0], int(codes[at[0]]), at[1], float(markov[at]),
+                     float(percentile[at]))
+                )  # fmt: skip
+        unlikely += int((ratio < 0).sum())
     with np.errstate(invalid="ignore"):
-        return SnvSummary(bases, file.window, seen, count, total / count)
+        return SnvSummary(
+            bases, file.window, seen, count, total / count, unlikely, _correlation(moments),
+            tuple(_strong(file.stretches, row) for row in sorted(strongest)[:STRONGEST]),
+        )  # fmt: skip
+
+
+def _correlation(moments: NDArray[np.float64]) -> float:
+    """Linear correlation from sums of products of 1, x and y; NaN where either does not vary."""
+    n = max(moments[0, 0], 1.0)
+    mean = moments[0, 1:] / n
+    covariance = moments[1:, 1:] / n - np.outer(mean, mean)
+    spread = np.sqrt(np.maximum(covariance[0, 0] * covariance[1, 1], 0))
+    return float(covariance[0, 1] / spread) if spread > 0 else float("nan")
+
+
+def _strong(stretches: Stretches, row: tuple[float, int, int, int, float, float]) -> StrongChange:
+    """A change by the place of its base among those of all stretches."""
+    ratio, place, old, new, markov, percentile = row
+    ends = np.cumsum(stretches.end - stretches.start)
+    at = int(np.searchsorted(ends, place, side="right"))
+    position = int(stretches.end[at]) - int(ends[at]) + place
+    name = stretches.contigs[stretches.contig[at]]
+    return StrongChange(name, position, LETTERS[old], LETTERS[new], ratio, markov, percentile)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from genolstm.devices import refuse_precision
 from genolstm.model import NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.reading import StreamSettings
@@ -15,9 +16,10 @@ from genolstm.store.genome import Genome
 class GenomeReader:
     """A model, the genome it reads, and how it is read; the same call in every process of several.
 
-    settings : lanes, chunk, burn-in, exactness.   ranks : each process reads contigs and strands of its own, and rank 0
-    gets what all have found.   on_progress : called with the fraction of a pass that is done, and the symbols that all
-    processes have read in it.
+    settings : lanes, chunk, burn-in, exactness, number format: the model is a view that reads in it.   ranks : each
+    process reads contigs and strands of its own, and rank 0 gets what all have found.   on_progress : called with the
+    fraction of a pass that is done, and the symbols that all processes have read in it.
+    Raises UsageError for a number format that the model's device lacks.
     """
 
     model: NextSymbolModel
@@ -25,6 +27,10 @@ class GenomeReader:
     settings: StreamSettings
     ranks: Ranks = ALONE
     on_progress: Callable[[float, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        refuse_precision(self.settings.precision, self.device)
+        object.__setattr__(self, "model", self.model.read_in(self.settings.precision))
 
     @property
     def device(self) -> torch.device:

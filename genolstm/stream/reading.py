@@ -16,13 +16,15 @@ from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Stretches
 from genolstm.strands import SequenceFetcher, rows_of
 from genolstm.stream.blocks import ActiveLanes, Block
-from genolstm.stream.burn_in_check import burn_in_differences, forgets
+from genolstm.stream.burn_in_check import forgets, try_burn_in
+from genolstm.stream.pieces import GPU_STEP_LANES, STEP_LANES
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import SeamKeeper, Seams
 from genolstm.stream.sharding import own_pieces, owners_of, seams_of_all, warmup_of
 
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 ESTIMATE_BURN_IN = 1024  # of an estimate, which trades the last thousandths of a bit for speed
+BURN_INS_A_LANE = 4  # of an estimate
 
 
 @torch.inference_mode()
@@ -31,25 +33,26 @@ def read_stretches(
 ) -> Iterator[Block]:
     """Blocks of lanes x chunk along stretches and their reverse complements.
 
-    A model that does not forget within a burn-in at most of the places where that is tried is read exactly, a lane for
-    each row. What is read again because a seam did not agree comes last, see `Block.weight`.
+    How soon the model forgets is measured first, and gives the burn-in; one that does not within the most that the
+    settings allow, at most of the places tried, is read exactly, a lane for each row. What is read again because a seam
+    did not agree comes last, see `Block.weight`.
     seams : filled in at the end.   warmup : a stretch inside a contig is read on from what stands before it, a burn-in
     of it, or all when exact; without, each stretch is read as if it were a contig.
     Of several processes each reads rows of its own (`sharding.owners_of`), and rank 0 gets the seams of all.
     """
     model, genome, settings = reader.model, reader.genome, reader.settings
-    fetcher = SequenceFetcher(genome, reader.device)
+    fetcher = SequenceFetcher(genome, reader.device, stretches.contig)
     own = owners_of(reader, stretches, warmup=warmup) == reader.ranks.rank
     if settings.repair and not settings.exact:
-        differences = burn_in_differences(model, genome, fetcher, stretches, settings)
-        if not forgets(differences, settings):
-            settings = dataclasses.replace(settings, exact=True)
+        trial = try_burn_in(model, genome, fetcher, stretches, settings)
+        settings = dataclasses.replace(settings, burn_in=trial.burn_in, exact=not forgets(trial.differences, settings))
         if seams is not None:
-            seams.trial, seams.in_sequence = differences, settings.exact
+            seams.trial, seams.in_sequence, seams.burn_in = trial.differences, settings.exact, trial.burn_in
     rows = rows_of(genome, stretches, warmup=warmup_of(genome, settings) if warmup else 0)
     keeper = SeamKeeper(model, fetcher, rows, settings)
     work = ActiveLanes(model, fetcher, rows, settings.chunk)
-    queue = own_pieces(rows, settings, own)[::-1]
+    step_lanes = STEP_LANES if reader.device.type == "cpu" else GPU_STEP_LANES
+    queue = own_pieces(rows, settings, own, step_lanes)[::-1]
     read = unreleased = 0
     to_read = sum(piece.end - piece.first for piece in queue)
     while queue or work.pieces:
@@ -87,8 +90,10 @@ def mean_bits(reader: GenomeReader, stretches: Stretches, *, symbols: int | None
     known = torch.zeros((), dtype=torch.int64, device=nats.device)
     read = 0
     if symbols is not None:
+        # lanes that each read a few burn-ins, or little of what is read would count
+        lanes = min(reader.settings.lanes, max(1, symbols // (BURN_INS_A_LANE * ESTIMATE_BURN_IN)))
         short = dataclasses.replace(
-            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False
+            reader.settings, burn_in=min(reader.settings.burn_in, ESTIMATE_BURN_IN), repair=False, lanes=lanes
         )
         reader = dataclasses.replace(reader, settings=short)
     for block in read_stretches(reader, stretches):

@@ -50,14 +50,15 @@ class Seams:
 
     table : one row a seam.   unchecked_starts : the same for stretches whose past was not read, between the whole
     warm-up and half of it; there is no true state to repair them from.
-    trial : differences of states of the burn-in check beforehand.   in_sequence : because of them, every row was
-    read in one lane.
+    trial : differences of states at the end of the trial beforehand.   in_sequence : because of them, every row was
+    read in one lane.   burn_in : symbols read before a piece, as the trial found; 0 where nothing was tried.
     """
 
     table: list[Seam] = field(default_factory=list)
     unchecked_starts: list[Seam] = field(default_factory=list)
     trial: list[float] = field(default_factory=list)
     in_sequence: bool = False
+    burn_in: int = 0
 
     @property
     def count(self) -> int:
@@ -105,6 +106,7 @@ class Seams:
             "found_max_bits": max((seam.found_bits for seam in self.table), default=0.0),
             "found_max_state": max((seam.found_state for seam in self.table), default=0.0),
             "in_sequence": float(self.in_sequence),
+            "burn_in": self.burn_in,
             "trial_max_state": max(self.trial, default=0.0),
             "leads": len(self.unchecked_starts),
             "lead_max_bits": max((seam.found_bits for seam in self.unchecked_starts), default=0.0),

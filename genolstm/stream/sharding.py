@@ -9,7 +9,7 @@ from genolstm.regions import Stretches
 from genolstm.settings.reading import StreamSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import Rows, rows_of
-from genolstm.stream.pieces import Piece, pieces_of
+from genolstm.stream.pieces import STEP_LANES, Piece, pieces_of
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seam, Seams
 
@@ -53,12 +53,17 @@ def owners_at(
     return owners_of(reader, stretches, warmup=warmup)[stretch + np.where(reverse, len(first), 0)]
 
 
-def own_pieces(rows: Rows, settings: StreamSettings, own: NDArray[np.bool_]) -> list[Piece]:
-    """Cut the rows of one process into pieces, the longest first, so that its lanes end together. own : bool [R]."""
+def own_pieces(
+    rows: Rows, settings: StreamSettings, own: NDArray[np.bool_], step_lanes: float = STEP_LANES
+) -> list[Piece]:
+    """Cut the rows of one process into pieces, the longest first.
+
+    own : bool [R].   step_lanes : see `pieces.pieces_of`.
+    """
     if own.all():
-        return pieces_of(rows, settings)
+        return pieces_of(rows, settings, step_lanes)
     mine = np.flatnonzero(own)
-    cut = pieces_of(Rows(*(column[mine] for column in rows)), settings)
+    cut = pieces_of(Rows(*(column[mine] for column in rows)), settings, step_lanes)
     return [piece._replace(row=int(mine[piece.row])) for piece in cut]
 
 

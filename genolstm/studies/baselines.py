@@ -11,7 +11,7 @@ from genolstm.estimate import Estimate
 from genolstm.seeds import spawn
 from genolstm.settings.model import CellName
 from genolstm.store.study import Claim, Column, Table
-from genolstm.studies.intervals import fraction_over_repeats, over_repeats, written
+from genolstm.studies.intervals import claimed, fraction_over_repeats, over_repeats, written
 from genolstm.studies.learning import Architecture, Batch, Draw, Network, bits, built, parameter_count, right, train
 from genolstm.studies.transformer import reach
 
@@ -97,7 +97,7 @@ def claims_of(found: BaselineScores, *, distance_word: str, offset: int, window:
 
     offset : what to add to a distance to get the symbols between the answer and what it needs.
     """
-    longest = found.distances[-1]
+    longest, repeats = found.distances[-1], len(found.scores[LSTM])
     seen = reach(LAYERS, window)
     beyond = [place for place, distance in enumerate(found.distances) if distance + offset > seen]
     where = f"at a {distance_word} of {longest}"
@@ -128,17 +128,17 @@ def claims_of(found: BaselineScores, *, distance_word: str, offset: int, window:
             )
         )  # fmt: skip
     rows.append(
-        Claim(
-            "RNN forgets", f"A plain RNN does worse than the LSTM {where}.",
-            _paired(found, LSTM, RNN).low > 0, *_paired(found, LSTM, RNN), "more answers right",
-            f"LSTM minus RNN, seed by seed; the RNN gets {written(at_longest[RNN])}",
+        claimed(
+            "RNN forgets", f"A plain RNN does worse than the LSTM {where}.", _paired(found, LSTM, RNN),
+            "more answers right", f"LSTM minus RNN, seed by seed; the RNN gets {written(at_longest[RNN])}",
+            above=0, repeats=repeats,
         )
     )  # fmt: skip
-    gain = _paired(found, CHRONO, LSTM)
     rows.append(
-        Claim(
-            "chrono helps", f"Chrono initialisation does better than forget bias 1 {where}.", gain.low > 0, *gain,
-            "more answers right", "chrono minus bias 1, seed by seed; holds where the interval lies above 0",
+        claimed(
+            "chrono helps", f"Chrono initialisation does better than forget bias 1 {where}.",
+            _paired(found, CHRONO, LSTM), "more answers right",
+            "chrono minus bias 1, seed by seed; holds where the interval lies above 0", above=0, repeats=repeats,
         )
     )  # fmt: skip
     return tuple(rows)

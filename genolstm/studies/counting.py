@@ -15,7 +15,7 @@ from genolstm.seeds import spawn
 from genolstm.settings.model import CellName
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
-from genolstm.studies.intervals import auroc, fraction_over_repeats, over_repeats, written
+from genolstm.studies.intervals import auroc, claimed, fraction_over_repeats, over_repeats, written
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, built, right, train
 
 Floats = NDArray[np.float64]
@@ -205,6 +205,11 @@ def _claims(
     reached = over_repeats([_unbroken(row.tolist()) for row in accepted])
     counter, phases = fraction_over_repeats(count[:, 1]), fraction_over_repeats(phase[:, 0])
     plain, difference = fraction_over_repeats(untrained[:, 1]), over_repeats(count[:, 1] - count[:, 0])
+    only_above = claimed(
+        "layer 1 does not count", "The counter is in layer 2 and not in layer 1.", difference, "more R2",
+        f"layer 2 less layer 1, whose best cell has {written(fraction_over_repeats(count[:, 0]))}; holds where that is"
+        f" below {COUNTS:g} and the interval above 0", above=0, repeats=len(count),
+    )  # fmt: skip
     strings_right, whole = "of strings right", f"holds from a mean of {RIGHT_FROM:g}"
     return (
         Claim("trained n", f"It predicts the end of a^n b^n for n up to {longest}, as trained.",
@@ -224,10 +229,7 @@ def _claims(
               counter.value >= COUNTS, *counter, "R2",
               f"best cell, n never trained; holds from {COUNTS:g}; at n that were trained"
               f" {written(fraction_over_repeats(within[:, 1]))}; untrained network {written(plain)}"),
-        Claim("layer 1 does not count", "The counter is in layer 2 and not in layer 1.",
-              difference.low > 0 and float(count[:, 0].mean()) < COUNTS, *difference, "more R2",
-              f"layer 2 less layer 1, whose best cell has {written(fraction_over_repeats(count[:, 0]))}; holds where"
-              f" that is below {COUNTS:g} and the interval above 0"),
+        only_above._replace(holds=only_above.holds and float(count[:, 0].mean()) < COUNTS),
     )  # fmt: skip
 
 

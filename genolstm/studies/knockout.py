@@ -17,7 +17,7 @@ from genolstm.settings.model import ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import over_repeats, written
+from genolstm.studies.intervals import claimed, over_repeats, written
 from genolstm.studies.knockout_gradients import SLOPE_FROM, Vanishing, slope_of, vanishing
 from genolstm.studies.next_symbols import led, train
 
@@ -170,15 +170,16 @@ def _state_claims(trials: list[Trial]) -> list[Claim]:
             blind < ROUNDING * 10, blind, math.nan, math.nan, "bits",
             "Largest difference between the loss of either and that of softmax(bias) alone.",
         ),
-        Claim(
-            "never forgets", "With the forget gate at 1 the state grows on and on.", growth.low > 1, *growth,
-            "times the intact |c|", f"Mean |c| after {LENGTH} steps, beside the same networks intact.",
+        claimed(
+            "never forgets", "With the forget gate at 1 the state grows on and on.", growth, "times the intact |c|",
+            f"Mean |c| after {LENGTH} steps, beside the same networks intact.", above=1, repeats=len(trials),
         ),
-        Claim(
-            "only the present", "With the forget gate at 0 only the present symbol counts.", later.high < 0.01, *later,
+        claimed(
+            "only the present", "With the forget gate at 0 only the present symbol counts.", later,
             "fraction of the change",
             "Fraction of the change of h that comes after the step of a changed symbol: h itself still feeds the gates"
             f" and the candidate. {REACHES - 1} steps on, {written(far, 4)} of the intact network's change is left.",
+            below=0.01, repeats=len(trials),
         ),
     ]  # fmt: skip
 
@@ -210,10 +211,10 @@ def _loss_claims(trials: list[Trial]) -> list[Claim]:
     for name in list(KNOCKOUTS)[1:]:
         cost = _cost(trials, name)
         made.append(
-            Claim(
+            claimed(
                 f"cost of {name}", f"Holding {name.replace(' ', ' gate at ')} costs a trained network bits.",
-                cost.low > 0, *cost, "bits per symbol",
-                f"Above the intact network on held-out symbols, {len(trials)} networks.",
+                cost, "bits per symbol", f"Above the intact network on held-out symbols, {len(trials)} networks.",
+                above=0, repeats=len(trials),
             )
         )  # fmt: skip
     return made

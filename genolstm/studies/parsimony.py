@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from genolstm.estimate import Estimate
 from genolstm.model import NextSymbolModel
 from genolstm.seeds import spawn
-from genolstm.settings.model import ModelSettings, TrainableCell
+from genolstm.settings.model import ModelSettings
 from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study
 from genolstm.studies.hidden_markov import draw, sticky_source, true_bits
-from genolstm.studies.intervals import over_repeats, written
+from genolstm.studies.intervals import claimed, over_repeats, written
 from genolstm.studies.next_symbols import mean_bits, train
+from genolstm.studies.parsimony_cost import GRU, LSTM, WIDER_GRU, cost_claims, cost_table, costs, pair_of
 
 Floats = NDArray[np.float64]
-LSTM, GRU, WIDER_GRU = "lstm", "gru", "gru, equal parameters"
 LENGTH = 64  # symbols of a sequence
 UNITS = 32
 STATES, STAY, CONCENTRATION = 6, 0.9, 0.4
@@ -31,32 +31,24 @@ NOISE = 0.002  # bits by which a network may stand below the truth on a test set
 
 
 class Size(NamedTuple):
-    """Size of a run. sequences : training set sizes.   repeats, steps : for each network."""
+    """Size of a run. sequences : training set sizes.   repeats, steps : for each network.   rounds : of timing."""
 
     sequences: tuple[int, ...]
     repeats: int
     steps: int
+    rounds: int
 
 
 def size_of(settings: StudySettings) -> Size:
     """Sizes of a quick run, or of a full one."""
     if settings.quick:
-        return Size((16, 512), 2, 200)
-    return Size((8, 32, 128, 512, 2048), settings.repeats, 500)
+        return Size((16, 512), 2, 200, 9)
+    return Size((8, 32, 128, 512, 2048), settings.repeats, 500, 21)
 
 
 def contenders() -> dict[str, ModelSettings]:
-    """LSTM, GRU of as many units, and the GRU whose number of parameters is nearest the LSTM's."""
-    lstm = ModelSettings(cell=TrainableCell.LSTM, hidden=UNITS, forget_bias="1")
-    wanted = NextSymbolModel(lstm, seed=0).n_weights
-
-    def gru(units: int) -> ModelSettings:
-        return ModelSettings(cell=TrainableCell.GRU, hidden=units, forget_bias="1")
-
-    nearest = min(
-        range(UNITS, 2 * UNITS), key=lambda units: abs(NextSymbolModel(gru(units), seed=0).n_weights - wanted)
-    )
-    return {LSTM: lstm, GRU: gru(UNITS), WIDER_GRU: gru(nearest)}
+    """All networks that are compared, at the width of this study."""
+    return pair_of(UNITS)
 
 
 def gate_parameters(units: int, inputs: int, gates: int) -> int:
@@ -101,13 +93,15 @@ def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     size = size_of(settings)
     trials = [trial(settings, size, repeat, on_progress) for repeat in range(size.repeats)]
     excess = {name: np.stack([each.excess[name] for each in trials]) for name in contenders()}  # [repeats, sizes]
-    claims = _claims(size, excess)
+    cost = costs(settings.seed, size.rounds)
+    claims = (*_claims(size, excess), *cost_claims(cost))
     return Study(
         name="parsimony",
         question="Is a GRU, with three quarters of an LSTM's parameters, better on small data?",
         conclusion=_conclusion(size, excess),
         claims=claims,
-        tables={"errors": _error_table(size, excess), "differences": _difference_table(size, excess)},
+        tables={"errors": _error_table(size, excess), "differences": _difference_table(size, excess),
+                "costs": cost_table(cost)},
         setting={
             "repeats": size.repeats, "steps": size.steps, "units": UNITS, "length": LENGTH, "seed": settings.seed,
             "source": f"hidden Markov, {STATES} states, {SYMBOLS} symbols, stay {STAY:g}",
@@ -146,30 +140,28 @@ def _claims(size: Size, excess: dict[str, Floats]) -> tuple[Claim, ...]:
         for place, rank in ((0, "smallest"), (len(size.sequences) - 1, "largest")):
             gain = _against(excess, name, place)
             made.append(
-                Claim(
-                    name=f"{name} on the {rank} set",
-                    statement=f"On the {rank} training set ({name}) the GRU is better than the LSTM.",
-                    holds=gain.high < 0,
-                    value=gain.value,
-                    low=gain.low,
-                    high=gain.high,
-                    unit="bits per symbol",
-                    because=f"Bits less the LSTM's on {size.sequences[place] * LENGTH:,} symbols, {size.repeats}"
-                    " repeats paired; below 0 is better.",
+                claimed(
+                    f"{name} on the {rank} set",
+                    f"On the {rank} training set ({name}) the GRU is better than the LSTM.",
+                    gain,
+                    "bits per symbol",
+                    f"Bits less the LSTM's on {size.sequences[place] * LENGTH:,} symbols, {size.repeats} repeats"
+                    " paired; below 0 is better.",
+                    below=0,
+                    repeats=size.repeats,
                 )
             )
     trend = over_repeats((excess[GRU][:, 0] - excess[LSTM][:, 0]) - (excess[GRU][:, -1] - excess[LSTM][:, -1]))
     least = float(min(values.min() for values in excess.values()))
     made += [
-        Claim(
-            name="smaller is better on less",
-            statement="The GRU's advantage is larger on the smallest training set than on the largest.",
-            holds=trend.high < 0,
-            value=trend.value,
-            low=trend.low,
-            high=trend.high,
-            unit="bits per symbol",
-            because=f"Difference of the differences, {size.repeats} repeats paired; below 0 where it holds.",
+        claimed(
+            "smaller is better on less",
+            "The GRU's advantage is larger on the smallest training set than on the largest.",
+            trend,
+            "bits per symbol",
+            f"Difference of the differences, {size.repeats} repeats paired; below 0 where it holds.",
+            below=0,
+            repeats=size.repeats,
         ),
         Claim(
             name="oracle",

@@ -1,164 +1,49 @@
-"""Whether the forget gate of a next-action network separates the sessions that lose their context."""
+"""Whether the gates of a next-action network tell of lost context: by session, by action, and in time to prompt."""
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from genolstm.estimate import Estimate
-from genolstm.gates.factors import FORGET, readers_of, steps_at
-from genolstm.model import NextSymbolModel
+from genolstm.readers.action_log import read_actions
 from genolstm.seeds import spawn
-from genolstm.settings.model import AlphabetName, ModelSettings
 from genolstm.settings.study import StudySettings
+from genolstm.store.files import Records
 from genolstm.store.study import Claim, Column, Study
-from genolstm.stream.blocks import Block
-from genolstm.studies.intervals import auroc, auroc_interval, over_repeats, written
-from genolstm.studies.next_symbols import bits_of, led, read, train
-from genolstm.studies.telemetry_log import ACTIONS, FILL, ORDERLY, START_OVER, TOPICS, Codes, Log, draw_log, topics_of
+from genolstm.studies.intervals import auroc, auroc_interval, claimed, over_repeats, written
+from genolstm.studies.telemetry_log import ACTIONS, FILL, ORDERLY, TOPICS
+from genolstm.studies.telemetry_prompts import WITHIN, Prompts
+from genolstm.studies.telemetry_trial import (
+    AFTER,
+    ANNOUNCED,
+    CHANCE,
+    COUNTS,
+    GATE,
+    LENGTHS,
+    OWN,
+    PLAIN_PROMPTS,
+    PLANTED,
+    RANDOM_INIT,
+    RANDOM_WRITES,
+    SILENT,
+    STREAMS,
+    SURPRISE,
+    UNIT,
+    UNITS,
+    WINDOW,
+    WRITES,
+    Size,
+    Trial,
+    made_log,
+    trial,
+)
+from genolstm.studies.telemetry_user import Sessions, draw_sessions, sessions_of
 
 Floats = NDArray[np.float64]
-
-UNITS = 48
-BATCH, LEARNING_RATE = 32, 1e-2
-WINDOW = 12  # actions shown on either side of a loss
-AFTER = 6  # actions after the loss that are set against those before it
-GATE, RANDOM_INIT, SURPRISE, LENGTHS, COUNTS, UNIT = (
-    "mean forget gate", "random-init network", "bits per action", "session length", "action counts", "best unit",
-)  # fmt: skip
-STREAMS = {RANDOM_INIT: "untrained twin"}  # what seeds a score's bootstrap: its name, but for a score renamed since
-
-
-SILENT, ANNOUNCED = "silent", "announced"
-
-
-class Size(NamedTuple):
-    """repeats : networks, each with a log of its own.   steps : of training.   sessions : trained on, and judged."""
-
-    repeats: int
-    steps: int
-    train: int
-    test: int
-
-
-def block_of(model: NextSymbolModel, codes: Codes) -> Block:
-    """Sessions run from an empty state, as the gate readers of `genolstm gates` want them."""
-    n, length = codes.shape
-    with torch.inference_mode():
-        output = read(model, codes)
-    row = np.arange(n)
-    nothing, whole = np.zeros(n, dtype=np.int64), np.full(n, length, dtype=np.int64)
-    targets = led(model, codes)[:, 1:]
-    return Block(
-        row=row, first=nothing, begin=nothing, end=whole, address=row * length, sign=np.ones(n, dtype=np.int64),
-        weight=np.ones(n, dtype=np.int64), targets=targets, scored=targets != model.alphabet.unknown,
-        logits=output.logits, inputs=output.inputs, layers=output.layers, before=model.initial_state(n),
-    )  # fmt: skip
-
-
-def forget_gates(model: NextSymbolModel, codes: Codes) -> NDArray[np.float32]:
-    """Forget gate of every unit at each step that reads an action, [N, T, H]; NaN past a session's end.
-
-    Step t of the block reads what stands before target t, so that action t is read at step t + 1.
-    """
-    longer = np.concatenate([codes, np.full((len(codes), 1), FILL, dtype=np.uint8)], axis=1)
-    block = block_of(model, longer)
-    (reader,) = readers_of(model, forget_only=True)
-    lane, step = (torch.from_numpy(each) for each in np.nonzero(codes != FILL))
-    found = np.full((*codes.shape, reader.units), np.nan, dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(lane), reader.tile):
-            tile = slice(start, start + reader.tile)
-            factors = reader.read(steps_at(block, 0, lane[tile], step[tile] + 1))
-            found[lane[tile].numpy(), step[tile].numpy()] = factors.values[:, reader.columns(FORGET)].numpy()
-    return found
-
-
-class Trial(NamedTuple):
-    """One network on sessions that it never saw.
-
-    scores : by name, higher for sessions thought lost [N], all of the judged half.   lost : bool [N].
-    course : mean forget gate around the loss, of lost and kept sessions, [2, 2 * WINDOW].
-    dip : mean gate after the loss less before it, of lost less of kept sessions.   bits : per action.
-    """
-
-    scores: dict[str, Floats]
-    lost: NDArray[np.bool_]
-    mean_around_loss: Floats
-    dip: float
-    random_init_dip: float
-    bits: float
-
-
-def trial(settings: StudySettings, size: Size, repeat: int, *, announced: bool) -> Trial:
-    """Draw a log, train on it, and score the sessions of another."""
-    rng = spawn(settings.seed, f"telemetry {ANNOUNCED if announced else SILENT}", repeat)
-    topics = topics_of(rng)
-    shape = ModelSettings(alphabet=AlphabetName.PROTEIN, hidden=UNITS, forget_bias="1")
-    model = NextSymbolModel(shape, seed=settings.seed, index=2 * repeat)
-    random_init = NextSymbolModel(shape, seed=settings.seed, index=2 * repeat + 1)
-    past = draw_log(topics, rng, size.train, announced=announced)
-    train(model, past.codes, rng, steps=size.steps, batch=BATCH, learning_rate=LEARNING_RATE)
-    log = draw_log(topics, rng, size.test, announced=announced)
-    gates, random_gates = forget_gates(model, log.codes), forget_gates(random_init, log.codes)
-    bits = bits_of(model, log.codes)
-    fitted = np.arange(size.test) < size.test // 2  # where direction and weights of what has some are taken from
-    counts = (
-        np.stack([(log.codes == action).sum(axis=1) for action in range(START_OVER + 1)], axis=1) / log.lengths[:, None]
-    )
-    columns = {
-        GATE: -np.nanmean(gates, axis=(1, 2)).astype(np.float64),
-        RANDOM_INIT: -np.nanmean(random_gates, axis=(1, 2)).astype(np.float64),
-        SURPRISE: bits.sum(axis=1) / log.lengths,
-        LENGTHS: log.lengths.astype(np.float64),
-        COUNTS: discriminant(counts, log.lost, fitted),
-        UNIT: best_column(np.nanmean(gates, axis=1).astype(np.float64), log.lost, fitted),
-    }
-    for name in (RANDOM_INIT, LENGTHS):  # what has no direction of its own takes it from the other half
-        if auroc(columns[name][fitted], log.lost[fitted]) < 1 / 2:
-            columns[name] = -columns[name]
-    return Trial(
-        scores={name: values[~fitted] for name, values in columns.items()},
-        lost=log.lost[~fitted],
-        mean_around_loss=np.stack([mean_around_loss(gates, log, chosen) for chosen in (log.lost, ~log.lost)]),
-        dip=dip(gates, log),
-        random_init_dip=dip(random_gates, log),
-        bits=float(bits.sum() / log.lengths.sum()),
-    )
-
-
-def discriminant(features: Floats, positive: NDArray[np.bool_], fitted: NDArray[np.bool_]) -> Floats:
-    """Least-squares discriminant fitted to some rows; a score for every row. features : [N, D]."""
-    with_one = np.concatenate([np.ones((len(features), 1)), features], axis=1)
-    weights, *_ = np.linalg.lstsq(with_one[fitted], positive[fitted].astype(np.float64), rcond=None)
-    scores: Floats = with_one @ weights
-    return scores
-
-
-def best_column(values: Floats, positive: NDArray[np.bool_], fitted: NDArray[np.bool_]) -> Floats:
-    """The column that separates the fitted rows best, turned so that positives are high. values : [N, H]."""
-    found = np.array([auroc(column[fitted], positive[fitted]) for column in values.T]) - 1 / 2
-    best = int(np.abs(found).argmax())
-    column: Floats = values[:, best] * np.sign(found[best])
-    return column
-
-
-def mean_around_loss(gates: NDArray[np.float32], log: Log, chosen: NDArray[np.bool_]) -> Floats:
-    """Mean gate at each action around the loss, over chosen sessions and units; [2 * WINDOW]."""
-    rows = np.flatnonzero(chosen)
-    around = log.loss[rows, None] + np.arange(-WINDOW, WINDOW)  # action `loss` is the first of the new topic
-    found: Floats = np.nanmean(gates[rows[:, None], around], axis=(0, 2)).astype(np.float64)
-    return found
-
-
-def dip(gates: NDArray[np.float32], log: Log) -> float:
-    """Mean gate over the actions after the loss less that before it, of lost sessions less of kept ones."""
-    both = [mean_around_loss(gates, log, chosen) for chosen in (log.lost, ~log.lost)]
-    falls = [each[WINDOW : WINDOW + AFTER].mean() - each[WINDOW - AFTER : WINDOW].mean() for each in both]
-    return float(falls[0] - falls[1])
+FOUND = 0.95  # F1 of a prompt by a fall that was planted
 
 
 def size_of(settings: StudySettings) -> Size:
@@ -174,12 +59,20 @@ def floor_bits() -> float:
 
 
 def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
-    """Train networks on logs and ask which session scores detect lost context, lost in silence or announced."""
+    """Train networks on made logs, or on the user's own, and ask which scores detect lost context, and when.
+
+    Raises InputError for a log that cannot be judged.
+    """
     size = size_of(settings)
-    trials: dict[str, list[Trial]] = {SILENT: [], ANNOUNCED: []}
+    sessions = sessions_of(read_actions(Path(settings.log)), settings.log) if settings.log else None
+    trials: dict[str, list[Trial]] = {OWN: []} if sessions else {SILENT: [], ANNOUNCED: []}
     for repeat in range(size.repeats):
         for way, done in trials.items():
-            done.append(trial(settings, size, repeat, announced=way == ANNOUNCED))
+            if sessions:
+                drawn = draw_sessions(sessions, spawn(settings.seed, f"telemetry {OWN}", repeat))
+            else:
+                drawn = made_log(settings, size, repeat, announced=way == ANNOUNCED)
+            done.append(trial(settings, size, repeat, drawn, way))
         on_progress(f"network {repeat + 1} of {size.repeats}")
     found = {
         way: {
@@ -190,18 +83,25 @@ def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     }
     return Study(
         name="telemetry",
-        question="Does the forget gate of a next-action network separate the sessions whose context was lost?",
-        conclusion=_conclusion(found),
+        question="Do the gates of a next-action network tell that a session lost its context, and in time to prompt?",
+        conclusion=_conclusion(found, trials),
+        records=sessions.records if sessions else Records(),
         claims=tuple(claim for way, done in trials.items() for claim in _claims(way, found[way], done)),
         tables={
             "auroc": _auroc_table(settings, found, trials),
+            "prompts": _prompt_table(trials),
+            "actions": _action_table(trials, sessions),
+            "sessions": _session_table(trials, sessions),
             **{f"course_{way}": _course_table(done) for way, done in trials.items()},
         },
         setting={
-            "repeats": size.repeats, "steps": size.steps, "train_sessions": size.train,
-            "judged_sessions": size.test // 2,
-            "units": UNITS, "topics": TOPICS, "actions": ACTIONS, "orderly": ORDERLY, "seed": settings.seed,
-            "topic_known_bits": round(floor_bits(), 4),
+            "repeats": size.repeats, "steps": size.steps, "log": settings.log,
+            "judged_sessions": len(next(iter(trials.values()))[0].lost),
+            "units": UNITS, "seed": settings.seed, "prompt_within": WITHIN,
+            **({} if sessions else {
+                "train_sessions": size.train, "topics": TOPICS, "actions": ACTIONS, "orderly": ORDERLY,
+                "topic_known_bits": round(floor_bits(), 4),
+            }),
             **{
                 f"bits_per_action, {way}": ", ".join(f"{each.bits:.3f}" for each in done)
                 for way, done in trials.items()
@@ -215,7 +115,9 @@ def _within(interval: Estimate) -> Estimate:
     return Estimate(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
 
 
-LOSSES = {SILENT: "lose context in silence", ANNOUNCED: "lose context and start over"}
+LOSSES = {
+    SILENT: "lose context in silence", ANNOUNCED: "lose context and start over", OWN: "go on as another one did",
+}  # fmt: skip
 
 
 def _claims(way: str, found: dict[str, Estimate], trials: list[Trial]) -> list[Claim]:
@@ -224,37 +126,159 @@ def _claims(way: str, found: dict[str, Estimate], trials: list[Trial]) -> list[C
             [auroc(each.scores[one], each.lost) - auroc(each.scores[other], each.lost) for each in trials]
         )
 
-    gate, unit = found[GATE], found[UNIT]
-    dips, random_init = (over_repeats([getattr(each, name) for each in trials]) for name in ("dip", "random_init_dip"))
+    unit, repeats = found[UNIT], len(trials)
+    dips, rises, random_dips, random_rises = (
+        over_repeats([getattr(each, name) for each in trials])
+        for name in ("dip", "rise", "random_init_dip", "random_init_rise")
+    )
     baseline = max((RANDOM_INIT, LENGTHS, COUNTS, SURPRISE), key=lambda name: found[name].value)
-    over_random_init, over_baseline = difference(GATE, RANDOM_INIT), difference(GATE, baseline)
     n = f"{len(trials)} networks, {len(trials[0].lost)} judged sessions each"
+    lost = f"sessions that {LOSSES[way]}"
+    both = (
+        (GATE, RANDOM_INIT, "forget gate", "lower", "separates", "dips", "falls", dips, random_dips, {"below": 0.0}),
+        (WRITES, RANDOM_WRITES, "write gate", "higher", "write separates", "write rises", "rises", rises, random_rises,
+         {"above": 0.0}),
+    )  # fmt: skip
+    made = []
+    for score, random, gate, sense, separates, moves, verb, moved, random_moved, side in both:
+        made += [
+            claimed(
+                f"{way}: {separates}", f"A {sense} mean {gate} separates {lost}.", found[score], "AUROC",
+                f"0.5 is chance; {n}.", above=1 / 2, repeats=repeats,
+            ),
+            claimed(
+                f"{way}: {separates} more than untrained",
+                f"A {sense} mean {gate} separates {lost} better than an untrained one does.",
+                difference(score, random), "AUROC", f"Less the random-init network's, {written(found[random])}; {n}.",
+                above=0, repeats=repeats,
+            ),
+            claimed(
+                f"{way}: {moves}", f"The {gate} {verb} where sessions {LOSSES[way]}.", moved, "gate",
+                f"Mean gate of {AFTER} actions from the loss on less {AFTER} before, of lost less of kept sessions; the"
+                f" random-init network has {written(random_moved, 4)}.", repeats=repeats, **side,
+            ),
+        ]  # fmt: skip
     return [
-        Claim(
-            f"{way}: separates", f"A lower mean forget gate separates sessions that {LOSSES[way]}.",
-            gate.low > 1 / 2, *gate, "AUROC", f"0.5 is chance; {n}.",
+        *made,
+        claimed(
+            f"{way}: more than controls", f"A lower mean forget gate separates {lost} better than a plain score.",
+            difference(GATE, baseline), "AUROC", f"Less that of {baseline}, {written(found[baseline])}; {n}.", above=0,
+            repeats=repeats,
         ),
-        Claim(
-            f"{way}: more than untrained",
-            f"It separates sessions that {LOSSES[way]} better than an untrained gate does.",
-            over_random_init.low > 0, *over_random_init, "AUROC",
-            f"Less the random-init network's, {written(found[RANDOM_INIT])}; {n}.",
+        claimed(
+            f"{way}: one unit", f"A single unit, chosen on other sessions, separates {lost}.", unit, "AUROC",
+            f"Unit and direction are chosen on as many other sessions; {n}.", above=1 / 2, repeats=repeats,
         ),
+        *_prompt_claims(way, trials),
+    ]  # fmt: skip
+
+
+def _f1(trials: list[Trial], name: str, other: str, *, shuffled: bool = False) -> Estimate:
+    """F1 of prompts by one score less that by another, over networks."""
+    outcomes = [each.shuffled if shuffled else each.prompts for each in trials]
+    return over_repeats([each[name].f1 - each[other].f1 for each in outcomes])
+
+
+def _prompt_claims(way: str, trials: list[Trial]) -> list[Claim]:
+    """Whether a prompt by a gate is better than by what needs no network, and by surprise, which needs one."""
+    repeats = len(trials)
+    plain = max(PLAIN_PROMPTS, key=lambda name: float(np.mean([each.prompts[name].f1 for each in trials])))
+    made = []
+    for score, gate in ((GATE, "forget gate"), (WRITES, "write gate")):
+        mine = _mean_prompts(trials, score)
+        shown = f"precision {mine.precision:.2f}, recall {mine.recall:.2f}, {mine.delay:.1f} actions late"
+        for rivals, rival in (("plain", plain), ("surprise", SURPRISE)):
+            theirs = _mean_prompts(trials, rival)
+            made.append(
+                claimed(
+                    f"{way}: prompt by {gate} / {rivals}",
+                    f"Where sessions {LOSSES[way]}, a prompt by the {gate} is better than one by {rival}.",
+                    _f1(trials, score, rival), "F1",
+                    f"{shown}; by {rival} {theirs.precision:.2f}, {theirs.recall:.2f} and {theirs.delay:.1f}.",
+                    above=0, repeats=repeats,
+                )
+            )  # fmt: skip
+        none = _f1(trials, score, CHANCE, shuffled=True)
+        made.append(
+            Claim(
+                f"{way}: prompt by {gate}, mixed up",
+                f"With lost and kept sessions mixed up, a prompt by the {gate} is not better than chance.",
+                not none.low > 0, *none, "F1", "Less that of a prompt at random; nothing is there to be found.",
+            )
+        )  # fmt: skip
+    planted = over_repeats([each.prompts[PLANTED].f1 for each in trials])
+    return [
+        *made,
         Claim(
-            f"{way}: more than controls", f"It separates sessions that {LOSSES[way]} better than the best plain score.",
-            over_baseline.low > 0, *over_baseline, "AUROC",
-            f"Less that of {baseline}, {written(found[baseline])}; {n}.",
-        ),
-        Claim(
-            f"{way}: one unit", f"A single unit, chosen on other sessions, separates sessions that {LOSSES[way]}.",
-            unit.low > 1 / 2, *unit, "AUROC", f"Unit and direction are chosen on as many other sessions; {n}.",
-        ),
-        Claim(
-            f"{way}: dips", f"The gate falls where sessions {LOSSES[way]}.", dips.high < 0, *dips, "gate",
-            f"Mean gate of {AFTER} actions from the loss on less {AFTER} before, of lost less of kept sessions; the"
-            f" random-init network has {written(random_init, 4)}.",
+            f"{way}: planted fall", "A forget gate that is made to shut at the loss prompts in time.",
+            planted.value >= FOUND, *planted, "F1", f"The same gates, 1 less at the loss; holds from {FOUND:g}.",
         ),
     ]  # fmt: skip
+
+
+def _mean_prompts(trials: list[Trial], name: str) -> Prompts:
+    """Mean over networks; the delay over those that prompted in time."""
+    rows = np.array([each.prompts[name] for each in trials])
+    timely = rows[np.isfinite(rows[:, 2]), 2]
+    delay = float(timely.mean()) if len(timely) else math.nan
+    return Prompts(float(rows[:, 0].mean()), float(rows[:, 1].mean()), delay, float(rows[:, 3].mean()))
+
+
+def _prompt_table(trials: dict[str, list[Trial]]) -> dict[str, Column]:
+    rows = [
+        (way, name, *_mean_prompts(done, name)[:3], *_within(over_repeats([each.prompts[name].f1 for each in done])))
+        for way, done in trials.items()
+        for name in done[0].prompts
+    ]
+    way, names, precision, recall, delay, f1, low, high = zip(*rows, strict=True)
+    return {
+        "loss": Column(way, "", "how context is lost"),
+        "score": Column(names, "", "what prompts, once a session"),
+        "precision": Column(np.array(precision), "", f"prompts within {WITHIN} actions of a loss, of all; mean"),
+        "recall": Column(np.array(recall), "", "losses prompted for in time; mean over networks"),
+        "delay": Column(np.array(delay), "actions", "from the loss to a timely prompt"),
+        "f1": Column(np.array(f1), "", "harmonic mean of precision and recall, over networks"),
+        "low": Column(np.array(low), "", "95 % interval over networks"),
+        "high": Column(np.array(high), "", ""),
+    }
+
+
+def _action_table(trials: dict[str, list[Trial]], sessions: Sessions | None) -> dict[str, Column]:
+    """Mean gates after each action, over the sessions that thresholds were chosen on."""
+    rows = []
+    for way, done in trials.items():
+        usual = np.stack([each.usual for each in done])  # [networks, 2, 20]
+        for code in range(FILL):
+            if usual[:, :, code].any():
+                name = sessions.kinds[code] if sessions else str(code)
+                rows.append((way, name, *over_repeats(usual[:, 0, code]), *over_repeats(usual[:, 1, code])))
+    ways, actions, *values = zip(*rows, strict=True)
+    names = ("forget", "forget_low", "forget_high", "write", "write_low", "write_high")
+    return {
+        "loss": Column(ways, "", "how context is lost"),
+        "action": Column(actions, "", "that was just read"),
+        **{
+            name: Column(np.array(value), "", "mean gate over units and sessions; 95 % ends over networks")
+            for name, value in zip(names, values, strict=True)
+        },
+    }
+
+
+def _session_table(trials: dict[str, list[Trial]], sessions: Sessions | None) -> dict[str, Column]:
+    """Mean gates of each session that the first network judged."""
+    rows = [
+        (way, sessions.names[int(row)] if sessions else str(int(row)), int(lost), forget, write)
+        for way, done in trials.items()
+        for (row, forget, write), lost in zip(done[0].sessions, done[0].lost, strict=True)
+    ]
+    way, name, lost, forget, write = zip(*rows, strict=True)
+    return {
+        "loss": Column(way, "", "how context is lost"),
+        "session": Column(name, "", "as the log calls it"),
+        "lost": Column(np.array(lost), "", "1 where its context was lost midway"),
+        "forget": Column(np.array(forget), "", "mean forget gate, first network"),
+        "write": Column(np.array(write), "", "mean write gate"),
+    }
 
 
 def _auroc_table(
@@ -301,14 +325,17 @@ def _course_table(trials: list[Trial]) -> dict[str, Column]:
     }
 
 
-def _conclusion(found: dict[str, dict[str, Estimate]]) -> str:
+def _conclusion(found: dict[str, dict[str, Estimate]], trials: dict[str, list[Trial]]) -> str:
     parts = []
     for way, scores in found.items():
         verdict = "separates" if scores[GATE].low > 1 / 2 else "does not separate"
+        prompts = {name: _mean_prompts(trials[way], name).f1 for name in trials[way][0].prompts}
+        best = max(prompts, key=lambda name: prompts[name])
         parts.append(
-            f"{verdict} sessions that {LOSSES[way]} (AUROC {written(scores[GATE])};"
+            f"{verdict} sessions that {LOSSES[way]} (AUROC {written(scores[GATE])}; write gate"
+            f" {written(scores[WRITES])},"
             f" {written(scores[RANDOM_INIT])} untrained, {written(scores[SURPRISE])} surprise,"
-            f" {written(scores[COUNTS])} action counts, {written(scores[UNIT])}"
-            " the best unit)"
+            f" {written(scores[COUNTS])} action counts, {written(scores[UNIT])} the best unit; F1 of a prompt by the"
+            f" forget gate {prompts[GATE]:.2f}, best {best} {prompts[best]:.2f})"
         )
     return f"The mean forget gate of a session {' and '.join(parts)}."

@@ -17,19 +17,22 @@ TOPICS = 3
 ORDERLY = 0.7  # probability that an action is the one that its topic has after the last
 SHORTEST, LONGEST = 48, 96  # actions of a session
 MIDDLE = (0.35, 0.65)  # where in a session its topic may be lost
+PAUSE = (1.5, 1.0)  # mean and deviation of ln seconds between two actions
 
 
 class Log(NamedTuple):
     """Sessions.
 
-    codes : uint8 [N, LONGEST], X after the end.   lengths : [N].   loss : the action before which the topic is lost,
-    [N]; in a session that keeps it, where it would have been.   lost : bool [N].
+    codes : uint8 [N, T], X after the end.   lengths : [N].   loss : the action before which the context is lost, [N];
+    in a session that keeps it, where it would have been.   lost : bool [N].   gaps : seconds since the action before,
+    [N, T].
     """
 
     codes: Codes
     lengths: NDArray[np.int64]
     loss: NDArray[np.int64]
     lost: NDArray[np.bool_]
+    gaps: Floats
 
 
 def topics_of(rng: np.random.Generator) -> Floats:
@@ -48,8 +51,10 @@ def topics_of(rng: np.random.Generator) -> Floats:
 def draw_log(topics: Floats, rng: np.random.Generator, sessions: int, *, announced: bool) -> Log:
     """Draw sessions, half of which lose their topic midway: another takes its place at the next action.
 
-    announced : that action is then the one that starts over, after which any other follows alike.
+    announced : that action is then the one that starts over, after which any other follows alike. The time between two
+    actions is drawn alike everywhere: it knows nothing of the loss.
     """
+    pauses = rng.spawn(1)[0].lognormal(*PAUSE, size=(sessions, LONGEST))
     lengths = rng.integers(SHORTEST, LONGEST + 1, size=sessions)
     loss = (lengths * rng.uniform(*MIDDLE, size=sessions)).astype(np.int64)
     lost = rng.permutation(np.arange(sessions) % 2 == 0)
@@ -65,4 +70,4 @@ def draw_log(topics: Floats, rng: np.random.Generator, sessions: int, *, announc
         following = (rng.random((sessions, 1)) >= edges[topic, codes[:, step - 1]]).sum(axis=1)
         codes[:, step] = np.where(announced & lost & (step == loss), START_OVER, following)
     codes[np.arange(LONGEST) >= lengths[:, None]] = FILL
-    return Log(codes, lengths, loss, lost)
+    return Log(codes, lengths, loss, lost, pauses)

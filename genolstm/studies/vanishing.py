@@ -20,6 +20,7 @@ from genolstm.settings.study import StudySettings
 from genolstm.store.study import Claim, Column, Study, Table
 from genolstm.studies.intervals import over_repeats, written
 from genolstm.studies.learning import NOT_ASKED, Architecture, Batch, RecurrentNetwork, accuracy, built, train
+from genolstm.studies.vanishing_laws import fit_laws, law_claims, law_table, right_on_made
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ N_SYMBOLS = KINDS + FILLERS + 1
 CELLS = (CellName.RNN, CellName.GRU, CellName.LSTM)
 ARCHITECTURES = {name: Architecture(name, name) for name in CELLS}
 PARAMETERS = 3000
-LAGS, QUICK_LAGS = (5, 10, 20, 40), (5, 20)
+LAGS, QUICK_LAGS = (3, 5, 7, 10, 14, 20, 28, 40), (3, 4, 5, 7, 9, 12, 16, 20)
 ROWS, TEST_ROWS = 32, 256
 RATES = {CellName.RNN: 3e-3, CellName.GRU: 1e-2, CellName.LSTM: 1e-2}
 MOST_STEPS, QUICK_MOST_STEPS = 500, 150  # then 'not reached'
@@ -70,14 +71,20 @@ def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
             )
         before[cell], after[cell], samples[cell] = np.array(starts), np.array(ends), np.array(needed)
     held, free = carousel(settings.seed)
+    laws = fit_laws({str(cell): found for cell, found in samples.items()}, lags, float(most * ROWS))
+    right = right_on_made(lags, repeats, spawn(settings.seed, "made samples")) if laws else math.nan
     return Study(
         name="vanishing",
         question="How far back does a gradient reach, and what does lag cost?",
         conclusion=_conclusion(before, after, samples, lags),
-        claims=(_carousel_claim(held, free), *_gradient_claims(before, after), *_sample_claims(samples, lags, most)),
+        claims=(
+            _carousel_claim(held, free), *_gradient_claims(before, after), *_sample_claims(samples, lags, most),
+            *law_claims(laws, lags=lags, right=right),
+        ),
         tables={
             "gradients": _gradients(before, after),
             "samples": _samples_table(samples, lags),
+            **({"laws": law_table(laws)} if laws else {}),
         },
         setting={
             "repeats": repeats, "seed": settings.seed, "parameters": PARAMETERS, "rows": ROWS,

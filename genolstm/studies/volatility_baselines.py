@@ -1,19 +1,36 @@
-"""What the cells are judged beside: GARCH and GJR of the package `arch`, RiskMetrics, HAR; and arch's own series."""
+"""What the cells are judged beside: GARCH, GJR and EGARCH of the package `arch`, RiskMetrics, HAR; its series."""
 
+import functools
 import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 from genolstm.errors import InputError
-from genolstm.studies.volatility_cells import PERCENT, START_FORGET, Series, riskmetrics_cell, variances_of
+from genolstm.studies.volatility_cells import (
+    PERCENT,
+    START_FORGET,
+    Series,
+    riskmetrics_cell,
+    scale_of,
+    standardised,
+    variances_of,
+)
 
 Floats = NDArray[np.float64]
 HAR_DAYS = (1, 5, 22)  # a day, a week, a month (Corsi 2009)
 LEAST_GATE = 0.01
+GARCH, GJR, EGARCH = "GARCH", "GJR", "EGARCH"
+ORDERS: dict[str, tuple[Literal["GARCH", "EGARCH"], int]] = {
+    GARCH: ("GARCH", 0),
+    GJR: ("GARCH", 1),
+    EGARCH: ("EGARCH", 1),
+}  # arch's name of the law, and its asymmetric terms
+WITH_EXOGENOUS = "{} x"  # name of one whose variance the exogenous columns scale
+LARGEST_LOG = 30.0  # of a factor on a variance
 PARKINSON = 1 / (4 * np.log(2))  # of the squared log range; a random walk's variance (Parkinson 1980)
 
 
@@ -58,22 +75,57 @@ def shipped_series() -> dict[str, Series]:
         levels = outside.reindex(table.index[1:]).to_numpy()
         known = np.flatnonzero(~np.isnan(levels))
         found[f"{name} with VIX"] = Series(
-            f"{name} with VIX", whole.dates[known], whole.returns[known], span[1:][known], levels[known]
+            f"{name} with VIX",
+            whole.dates[known],
+            whole.returns[known],
+            span[1:][known],
+            np.log(levels[known])[:, None],
+            ("ln VIX",),
+            levels[known],
         )
     return found
 
 
-def arch_forecasts(series: Series, origin: Origin, *, asymmetric: bool) -> tuple[Floats, bool]:
-    """Variances of arch's GARCH(1,1), or GJR-GARCH(1,1,1), and whether its fit converged."""
+def arch_variances(series: Series, origin: Origin, law: str) -> tuple[Floats, bool]:
+    """Variances of arch's GARCH(1,1), GJR-GARCH(1,1,1) or EGARCH(1,1,1), and whether its fit converged.
+
+    law : a name of ORDERS.   Returns those of all days to the origin's end [end], each from the days before it, by the
+    parameters of the days before the origin.
+    """
     from arch import arch_model  # noqa: PLC0415 - an optional package
 
+    volatility, asymmetric = ORDERS[law]
+
     def model(end: int) -> object:
-        return arch_model(series.returns[:end], mean="Zero", vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
+        returns = series.returns[:end]
+        return arch_model(returns, mean="Zero", vol=volatility, p=1, o=asymmetric, q=1, rescale=False)
 
     fitted = model(origin.first).fit(disp="off", show_warning=False)  # type: ignore[attr-defined]
     with_news = model(origin.end).fix(fitted.params)  # type: ignore[attr-defined]
-    deviation = np.asarray(with_news.conditional_volatility)
-    return deviation[origin.first :] ** 2, fitted.convergence_flag == 0
+    return np.asarray(with_news.conditional_volatility) ** 2, fitted.convergence_flag == 0
+
+
+def scaled_by_exogenous(series: Series, origin: Origin, variance: Floats) -> Floats:
+    """Variances [end] times exp(a + w.s) of the day before, a and w of least QLIKE on the days before the origin.
+
+    arch's laws take exogenous regressors in the mean of returns alone; this factor on the variance may have any sign of
+    w and never makes it negative. The loss is convex: that of a gamma regression with a logarithmic link (McCullagh &
+    Nelder 1989). Columns are standardised on the days before the origin.
+    """
+    columns = standardised(series, origin.end, scale_of(series, origin.first))
+    features = np.column_stack([np.ones(origin.end - 1), columns[:-1]])  # of days 1 .. end - 1
+    fitted = slice(0, origin.first - 1)
+    ratio = series.returns[1 : origin.first] ** 2 / variance[1 : origin.first]
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        factor = np.clip(features[fitted] @ weights, -LARGEST_LOG, LARGEST_LOG)
+        left = ratio * np.exp(-factor)
+        return float(np.mean(factor + left)), features[fitted].T @ (1 - left) / len(ratio)
+
+    found = optimize.minimize(loss, np.zeros(features.shape[1]), jac=True, method="BFGS")
+    factor = np.clip(features @ found.x, -LARGEST_LOG, LARGEST_LOG)
+    scaled: Floats = variance * np.concatenate([[1.0], np.exp(factor)])
+    return scaled
 
 
 def riskmetrics_forecasts(series: Series, origin: Origin) -> Floats:
@@ -105,10 +157,17 @@ def baseline_table(series: Series) -> dict[str, Callable[[Origin], Floats]]:
     squares = series.returns**2
     table: dict[str, Callable[[Origin], Floats]] = {
         "RiskMetrics": lambda origin: riskmetrics_forecasts(series, origin),
-        "GARCH": lambda origin: arch_forecasts(series, origin, asymmetric=False)[0],
-        "GJR": lambda origin: arch_forecasts(series, origin, asymmetric=True)[0],
         "HAR on squares": lambda origin: har_forecasts(squares, squares, origin),
     }
+    variances = functools.lru_cache(maxsize=len(ORDERS))(lambda law, origin: arch_variances(series, origin, law)[0])
+    for law in ORDERS:
+        table[law] = lambda origin, law=law: variances(law, origin)[origin.first :]  # type: ignore[misc]
+        if series.exogenous is not None:
+            table[WITH_EXOGENOUS.format(law)] = (
+                lambda origin, law=law: scaled_by_exogenous(  # type: ignore[misc]
+                    series, origin, variances(law, origin)
+                )[origin.first :]
+            )
     if series.span is not None:
         span = series.span
         table["HAR on ranges"] = lambda origin: har_forecasts(squares, span, origin)

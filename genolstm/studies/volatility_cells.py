@@ -15,7 +15,8 @@ from genolstm.settings.model import CellName
 
 Floats = NDArray[np.float64]
 
-SIZE, FALL, OUTSIDE = "size", "fall", "outside"  # what may steer a gate: |r|, the part of |r| below 0, ln x
+# what may steer a gate: |r|, the part of |r| below 0, every exogenous column
+SIZE, FALL, EXOGENOUS = "size", "fall", "exogenous"
 BACKCAST_DAYS = 75  # the first variance is the mean square of so many days, as arch's
 PERCENT = 100.0
 START_FORGET, START_WRITE = 0.94, 0.06  # RiskMetrics 1996; where the search begins
@@ -28,21 +29,24 @@ class Series(NamedTuple):
 
     name : as shown.   dates : of the returns [N].   returns : percent, 100 ln(P_t / P_{t-1}).
     span : daily variance by the range of prices within the day, percent squared (Parkinson 1980), or None.
-    outside : a second series on the same days, above 0 (VIX), or None.
+    exogenous : other series on the same days, of either sign, [N, K], or None.   columns : their names.
+    level : one above 0 that is an estimate of volatility itself (VIX), which a unit may remember as such, or None.
     """
 
     name: str
     dates: NDArray[np.datetime64]
     returns: Floats
     span: Floats | None = None
-    outside: Floats | None = None
+    exogenous: Floats | None = None
+    columns: tuple[str, ...] = ()
+    level: Floats | None = None
 
 
 class Plan(NamedTuple):
     """One constrained cell.
 
     row : of the family.   steers : what moves its forget gate, and its write gate where that is free.
-    recalls : whether a second unit remembers the outside series as a variance; a readout then weighs the two.
+    recalls : whether a second unit remembers the level as a variance; a readout then weighs the two.
     """
 
     row: CellName
@@ -54,25 +58,27 @@ PLANS: dict[str, Plan] = {
     "cell": Plan(CellName.VOLATILITY, (SIZE,)),
     "own write": Plan(CellName.GARCH, (SIZE,)),
     "own write, falls": Plan(CellName.GARCH, (SIZE, FALL)),
-    "cell, outside": Plan(CellName.VOLATILITY, (SIZE, OUTSIDE)),
-    "own write, outside": Plan(CellName.GARCH, (SIZE, OUTSIDE)),
-    "two units, outside": Plan(CellName.VOLATILITY, (SIZE,), recalls=True),
+    "cell, exogenous": Plan(CellName.VOLATILITY, (SIZE, EXOGENOUS)),
+    "own write, exogenous": Plan(CellName.GARCH, (SIZE, EXOGENOUS)),
+    "two units, level": Plan(CellName.VOLATILITY, (SIZE,), recalls=True),
 }
 
 
 class VarianceCell(nn.Module):
     """A cell of the family held to a plan: U is 0, and candidates steer no gate.
 
+    columns : exogenous ones, where the plan steers by them.
     cell : the plain cell, in float64.   floor : ln of what is added to each square that is written, omega / alpha in
     GARCH's terms; the tied rows have none.   balance : log-odds of the readout's weight of the first of two units.
     level : ln of the readout's scale.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, columns: int = 0) -> None:
         super().__init__()
+        steers = len(plan.steers) + (columns - 1) * (EXOGENOUS in plan.steers)
         self.plan, self.units = plan, 2 if plan.recalls else 1
         rules = FAMILY[plan.row]
-        self.cell = MemoryCell(self.units + len(plan.steers), self.units, rules).double()
+        self.cell = MemoryCell(self.units + steers, self.units, rules).double()
         start = torch.tensor([START_WRITE if gate == "write" else START_FORGET for gate in rules.projections])
         with torch.no_grad():
             self.cell.bias_ih.copy_(torch.logit(start.double()).repeat_interleave(self.units))
@@ -115,13 +121,13 @@ class VarianceCell(nn.Module):
 class Scale(NamedTuple):
     """What inputs are measured in, from the days of the fit alone.
 
-    square : mean r^2.   centre, spread : of ln x.   outside : mean x^2.
+    square : mean r^2.   centre, spread : of each exogenous column [K].   level : mean square.
     """
 
     square: float
-    centre: float
-    spread: float
-    outside: float
+    centre: Floats
+    spread: Floats
+    level: float
 
 
 class FittedCell(NamedTuple):
@@ -135,25 +141,31 @@ class FittedCell(NamedTuple):
 def scale_of(series: Series, end: int) -> Scale:
     """Scale of the first `end` days."""
     square = float(np.mean(series.returns[:end] ** 2))
-    if series.outside is None:
-        return Scale(square, 0.0, 1.0, 1.0)
-    level = np.log(series.outside[:end])
-    return Scale(square, float(level.mean()), float(level.std()) or 1.0, float(np.mean(series.outside[:end] ** 2)))
+    exogenous = np.zeros((end, 0)) if series.exogenous is None else series.exogenous[:end]
+    spread = exogenous.std(axis=0)
+    level = 1.0 if series.level is None else float(np.mean(series.level[:end] ** 2))
+    return Scale(square, exogenous.mean(axis=0), np.where(spread > 0, spread, 1.0), level)
+
+
+def standardised(series: Series, end: int, scale: Scale) -> Floats:
+    """Exogenous columns of the first `end` days, in units of the days that the scale is from; [end, K]."""
+    if series.exogenous is None:
+        return np.zeros((end, 0))
+    found: Floats = (series.exogenous[:end] - scale.centre) / scale.spread
+    return found
 
 
 def _read(plan: Plan, series: Series, end: int, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
     """Candidates [end, units], steers [end, S] and the state at the start [units], in units of the scale."""
     returns = series.returns[:end] / math.sqrt(scale.square)
     candidates = [returns**2]
-    steering = {SIZE: np.abs(returns), FALL: np.maximum(-returns, 0.0)}
-    if series.outside is not None:
-        steering[OUTSIDE] = (np.log(series.outside[:end]) - scale.centre) / scale.spread
-        if plan.recalls:
-            candidates.append(series.outside[:end] ** 2 / scale.outside)
+    steering = {SIZE: np.abs(returns), FALL: np.maximum(-returns, 0.0), EXOGENOUS: standardised(series, end, scale)}
+    if plan.recalls and series.level is not None:
+        candidates.append(series.level[:end] ** 2 / scale.level)
     before = [float(np.mean(each[:BACKCAST_DAYS])) for each in candidates]
     return (
         torch.from_numpy(np.stack(candidates, axis=1)),
-        torch.from_numpy(np.stack([steering[name] for name in plan.steers], axis=1)),
+        torch.from_numpy(np.column_stack([steering[name] for name in plan.steers])),
         torch.tensor(before, dtype=torch.float64),
     )
 
@@ -164,7 +176,7 @@ def fit_cell(plan: Plan, series: Series, end: int, start: VarianceCell | None = 
     read = _read(plan, series, end, scale)
     fits = []
     for earlier in (None, start)[: 1 if start is None else 2]:
-        model = VarianceCell(plan)
+        model = VarianceCell(plan, len(scale.centre))
         if earlier is not None:
             model.load_state_dict(earlier.state_dict())
         fits.append(FittedCell(model, scale, _search(model, *read)))

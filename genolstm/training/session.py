@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from genolstm.devices import refuse_precision
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import BatchSource, WeightedLanes, batches_of
 from genolstm.model import NextSymbolModel
@@ -27,7 +28,7 @@ from genolstm.settings.model import SIZES, AlphabetName, ModelSettings, Size
 from genolstm.settings.quantities import parse_names, parse_numbers, parse_size
 from genolstm.settings.reading import StreamSettings
 from genolstm.settings.recall import RecallSettings
-from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, AuxiliaryTask, TrainSettings, rate_factor
 from genolstm.store.checkpoint import AuxiliaryHeads, Checkpoint, PartBits
 from genolstm.store.genome import Genome
 from genolstm.store.joined_genome import members_of
@@ -74,7 +75,7 @@ def settings_from(given: Mapping[str, Any], device: torch.device, *, where: str)
 def suited(
     model: ModelSettings, settings: TrainSettings, size: Size | None, given: Container[str], device: torch.device
 ) -> tuple[ModelSettings, TrainSettings]:
-    """Settings of a new training: shape, lanes and chunk that were not given follow the named size and the device.
+    """Settings of a new training: shape, lanes, chunk and learning rate follow size and device where not given.
 
     given : names of the settings that were given.   Raises UsageError for a weight of tasks where there are none.
     """
@@ -93,6 +94,8 @@ def suited(
             lanes=settings.lanes if "lanes" in given else CUDA_LANES,
             chunk=settings.chunk if "chunk" in given else CUDA_CHUNK,
         )
+        factor = 1.0 if "learning_rate" in given else rate_factor(settings.lanes, settings.chunk)
+        settings = dataclasses.replace(settings, learning_rate=factor * settings.learning_rate)
     return model, settings
 
 
@@ -146,19 +149,29 @@ class TrainingSession:
         """Measure of the validation part, in bits per known symbol; None where there is none."""
         if Part.VALID not in self.held_out:
             return None
-        run, valid = self.run, self.split.of(Part.VALID)
+        run, valid, symbols = self.run, self.split.of(Part.VALID), 0
+        stream = StreamSettings(precision=run.settings.precision).suited(run.sums.device.type)
+        reader = GenomeReader(run.model, self.genome, stream)
 
         def validate() -> float:
+            nonlocal symbols
             bits = 0.0
             if run.ranks.is_main_process:
-                bits = mean_bits(self._reader, valid, symbols=run.settings.look_bases)[0]
+                symbols = symbols or run.settings.look_bases(self._expected_bases)  # all validations read the same
+                bits = mean_bits(reader, valid, symbols=symbols)[0]
             return run.ranks.from_main(bits)
 
         return validate
 
     @property
+    def _expected_bases(self) -> int:
+        """Symbols of the whole training: as many as were asked for, or as its minutes will hold at the pace so far."""
+        settings = self.run.settings
+        return round(self.run.progress.bases / self.fraction_done) if settings.minutes else settings.bases
+
+    @property
     def _reader(self) -> GenomeReader:
-        return GenomeReader(self.run.model, self.genome, StreamSettings())
+        return GenomeReader(self.run.model, self.genome, StreamSettings().suited(self.run.sums.device.type))
 
     @property
     def genomes(self) -> tuple[GenomeRecord, ...]:
@@ -212,10 +225,16 @@ class TrainingSession:
             model_name="the model",
         )  # fmt: skip
 
-    def recall(self, plan: RecallPlan, beside: Path) -> tuple[RecallBits, ...]:
-        """Bits of the test part with and without recall. beside : an output, in whose folder scratch may lie."""
+    def recall(
+        self, plan: RecallPlan, beside: Path, on_progress: Callable[[float, int], None] | None = None
+    ) -> tuple[RecallBits, ...]:
+        """Bits of the test part with and without recall. beside : an output, in whose folder scratch may lie.
+
+        on_progress : called with the fraction that is done, and the symbols that were read.
+        """
         self.run.model.eval()
-        return recall_test_part(self._reader, plan, beside=beside, seed=self.run.settings.seed)
+        seed = self.run.settings.seed
+        return recall_test_part(self._reader, plan, beside=beside, seed=seed, on_progress=on_progress)
 
     def checkpoint(
         self, bits: tuple[PartBits, ...] = (), *, resumable: bool = False, recall: tuple[RecallBits, ...] = ()
@@ -272,6 +291,7 @@ def begin(
     Raises InputError for another genome than the saved training's or one without a known symbol to train on, and for a
     part held out that the origin has seen; UsageError for what cannot be trained.
     """
+    refuse_precision(settings.precision, device)
     if origin:
         check_origin(origin, genome)
     if saved and saved.genome_sha256 != genome.sha256:

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genolstm.cells.memory import State
+from genolstm.devices import float32_products, refuse_precision
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import Batch, BatchSource
-from genolstm.model import NATS_PER_BIT, ModelOutput, NextSymbolModel
+from genolstm.model import AUTOCAST, NATS_PER_BIT, ModelOutput, NextSymbolModel
 from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.train import Precision, TrainSettings
 from genolstm.store.checkpoint import LARGEST_WEIGHT
 from genolstm.training.multitask import Auxiliary, weighted
 
 AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's
-AUTOCAST = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +107,7 @@ def new_run(
     processes.
     """
     device = next(model.parameters()).device
-    if settings.precision is Precision.FP16 and device.type != "cuda":
-        raise UsageError(f"fp16 training needs a CUDA device, not {device.type}; use --precision bf16 or fp32.")
+    refuse_precision(settings.precision, device)
     if auxiliary and ranks.size > 1:
         raise UsageError("--multitask trains in one process; leave torchrun out.")
     mine = ranks.own_lanes(settings.lanes)
@@ -126,7 +125,7 @@ def new_run(
         settings=settings,
         sums=torch.zeros(
             3 + 2 * (len(auxiliary.tasks) if auxiliary else 0),
-            dtype=torch.float64 if device.type != "mps" else torch.float32,
+            dtype=torch.float64,
             device=device,
         ),
         auxiliary=auxiliary,
@@ -155,7 +154,8 @@ def steps(run: Run, lanes: BatchSource) -> Iterator[int]:
     run.model.train()
     while fraction_done(run.progress, run.settings) < 1:
         began = time.perf_counter()
-        _step(run, lanes)
+        with float32_products(run.settings.precision):
+            _step(run, lanes)
         run.progress.bases += lanes.symbols(run.progress.step)
         run.progress.step += 1
         run.progress.seconds = run.ranks.from_main(run.progress.seconds + time.perf_counter() - began)

@@ -26,7 +26,7 @@ from genolstm.settings.reading import StreamSettings, VariantSettings
 from genolstm.store.genome import Genome
 from genolstm.strands import SequenceFetcher
 from genolstm.stream.blocks import Block
-from genolstm.stream.burn_in_check import burn_in_differences, forgets
+from genolstm.stream.burn_in_check import forgets, try_burn_in
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import read_stretches
 from genolstm.stream.seams import Seams
@@ -92,8 +92,8 @@ def _to_read(
     stretches = neighbourhoods(alleles, genome, settings.window, settings.stream)
     several = len(stretches.contig) > len(np.unique(stretches.contig))
     if several and not settings.exact and not seams.in_sequence:
-        fetcher = SequenceFetcher(genome, next(model.parameters()).device)
-        seams.trial = burn_in_differences(model, genome, fetcher, stretches, settings.stream)
+        fetcher = SequenceFetcher(genome, next(model.parameters()).device, stretches.contig)
+        seams.trial = try_burn_in(model, genome, fetcher, stretches, settings.stream).differences
         seams.in_sequence = not forgets(seams.trial, settings.stream)
     if settings.exact or not seams.in_sequence:
         return stretches, settings.stream

@@ -5,7 +5,6 @@ from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-import pybigtools
 from numpy.typing import NDArray
 
 from genolstm.errors import InputError
@@ -104,6 +103,7 @@ def _write(
     growing: Path, lengths: Mapping[str, int], feed: _Feed, first: tuple[str, int, int, float], path: Path
 ) -> None:
     """Write the rows, and read the header back: pybigtools reports a full disk by a Rust panic or not at all."""
+    import pybigtools  # noqa: PLC0415  (only bigWig needs it)
 
     def rows() -> Iterator[tuple[str, int, int, float]]:
         yield first

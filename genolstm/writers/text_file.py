@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pysam
-
 from genolstm.errors import InputError
 from genolstm.outputs import growing_file
 
@@ -44,7 +42,12 @@ def text_file(path: Path) -> Iterator[TextFile]:
 def text_stream(growing: Path, path: Path, *, packed: bool) -> Iterator[TextFile]:
     """Open the file under which `path` grows, bgzipped or plain. Raises InputError when the disk refuses."""
     with refusals(path):
-        stream: Any = pysam.BGZFile(str(growing), "wb", None) if packed else growing.open("wb")
+        if packed:
+            import pysam  # noqa: PLC0415  (only packed text needs it)
+
+            stream: Any = pysam.BGZFile(str(growing), "wb", None)
+        else:
+            stream = growing.open("wb")
     try:
         yield TextFile(stream, path)
     finally:

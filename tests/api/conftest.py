@@ -47,6 +47,11 @@ def notebook_files(tmp_path_factory):
     rows = (f"{contig}\t{start}\t{end}\t{name}\t0\t{strand}\n" for contig, start, end, name, strand in SITES)
     (folder / "sites.bed").write_text("".join(rows))
     small = gl.Genome.from_fasta(folder / "small.fa", save_to=folder / "small.h5")
+    first = next(line for line in (folder / "small.fa").read_text().split(">chrC")[1].splitlines()[1:])
+    change = "A" if first[20].upper() != "A" else "C"
+    (folder / "small.vcf").write_text(
+        f"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchrC\t21\t.\t{first[20]}\t{change}\t.\t.\t.\n"
+    )
     gl.train(small, hidden=8, bases="20k", test_contigs="chrC", device="cpu").save(folder / "model.h5")
     gl.Genome.from_fasta(folder / "genome.fa.gz", save_to=folder / "genome.h5")
     courses = [str(EXAMPLE / "methylation" / f"t{hours}h.bam") for hours in ("00", "01", "04", "16")]

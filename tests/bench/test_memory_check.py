@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from genolstm.bench import memory_check
-from genolstm.bench.memory_check import Load, check_memory, check_precision, explained_when_full, free_bytes
+from genolstm.bench.memory_check import Load, check_memory, explained_when_full, free_bytes
 from genolstm.errors import UsageError
 from genolstm.settings.model import ModelSettings
-from genolstm.settings.train import Precision
 
 CPU = torch.device("cpu")
 
@@ -80,12 +79,3 @@ def test_gpu_that_runs_full_is_told_in_one_sentence():
     said = re.escape("ran out of memory with lstm 1x64, 8 lanes x 32; lower --lanes (now 8), --chunk or --hidden.")
     with pytest.raises(UsageError, match=said), explained_when_full(load()):
         raise torch.OutOfMemoryError
-
-
-def test_bf16_is_refused_where_the_gpu_has_none(monkeypatch):
-    monkeypatch.setattr(memory_check, "_multiplies_bf16", lambda: False)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "an old GPU")
-    with pytest.raises(UsageError, match="an old GPU has no bf16 matrix products; use --precision fp16 or fp32"):
-        check_precision(Precision.BF16, torch.device("cuda"))
-    check_precision(Precision.FP32, torch.device("cuda"))
-    check_precision(Precision.BF16, CPU)

@@ -4,21 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from in_process import Ended, called
 
 from genolstm.cli.app import main
 
 PROGRAM = [sys.executable, "-c", "from genolstm.cli.app import main; main()"]
 SMALL = ("--hidden", "8", "--lanes", "4", "--chunk", "16", "-t", "1", "--device", "cpu")
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -37,6 +31,12 @@ def run(monkeypatch, capsys):
         return Ended(code, told.out, told.err)
 
     return ran
+
+
+@pytest.fixture(scope="session")
+def ran():
+    """Function: arguments -> exit code, stdout and stderr of `genolstm` in this process, outside any test."""
+    return called
 
 
 @pytest.fixture(scope="session")

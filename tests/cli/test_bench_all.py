@@ -66,7 +66,7 @@ def test_all_ends_in_a_table_and_says_what_did_not_run(run, monkeypatch):
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("part")
-    assert "train not run: fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
+    assert "train not run: --precision fp16 needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
     assert "bam against samtools view -c not run: samtools is not on the PATH" in lines
     assert not any(line.startswith("train  ") for line in lines)
 
@@ -101,7 +101,7 @@ def test_summary_of_one_part_keeps_its_keys(run, part):
     [(option, value, "mods") for option, value in (
         ("fasta", "g.fa"), ("bam", "a.bam"), ("cell", "gru"), ("layers", "2"), ("hidden", "8"), ("lanes", "4"),
         ("chunk", "8"), ("precision", "bf16"), ("device", "cpu"), ("estimate", "1G"),
-    )] + [("precision", "bf16", "score"), ("estimate", "1G", "bam"), ("lanes", "4", "hdf5")],
+    )] + [("precision", "bf16", "gates"), ("estimate", "1G", "bam"), ("lanes", "4", "hdf5")],
 )  # fmt: skip
 def test_option_that_would_do_nothing_is_refused(run, option, value, part):
     code, out, err = run(part, f"--{option}", value, "-q")

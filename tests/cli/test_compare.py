@@ -208,7 +208,7 @@ def test_files_that_cannot_be_compared_are_one_sentence(run, results, probes, tm
 def test_kinds_that_hold_nothing_to_compare_are_refused(run, results, tmp_path):
     other = tmp_path / "other.h5"
     about = Provenance(command="made", settings={}, seed=1, inputs={}, device="cpu")
-    write_studies(other, {"made-up": replace(study(), question="Another?")}, Records(), about)
+    write_studies(other, {"made-up": replace(study(), question="Another?")}, about)
     ended = run("compare", results["study"], other, "-o", tmp_path / "c.h5")
     refused(ended, "is a study file; only probe results, score files and models can be compared.")
 

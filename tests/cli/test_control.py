@@ -1,9 +1,6 @@
 """`genolstm control` from a foreign table to a verdict: what `probe sites` says of the same states; refusals."""
 
-import contextlib
-import io
 import json
-import sys
 
 import anndata
 import h5py
@@ -11,10 +8,9 @@ import numpy as np
 import pandas
 import pytest
 import scipy.sparse
-from threadpoolctl import threadpool_limits
+from in_process import called
 
 import genolstm as gl
-from genolstm.cli.app import main
 from genolstm.model import NextSymbolModel, trained_model
 from genolstm.settings.reading import StreamSettings
 from genolstm.states.sites import states_at
@@ -29,24 +25,6 @@ QUICK = ("--resamples", "40", "--flank", "16", "--kmer", "1", "--no-nn")
 MOTIF = "GTATGT"
 OFFSETS = (2, 4)
 PARTS = ("--train-contigs", "I", "--valid-contigs", "III", "--test-contigs", "II")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-def called(*arguments):
-    """Exit code, stdout and stderr of `genolstm` in this process, outside any test."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["genolstm", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return code, out.getvalue(), err.getvalue()
 
 
 def planted(rng):

@@ -191,6 +191,24 @@ def test_every_option_of_the_pooled_fit_has_an_effect(run, simulated, options):
     assert not np.array_equal(plain.rate, other.rate)
 
 
+@pytest.mark.parametrize("options", [("--form", "two-pools"), ("--likelihood", "beta-binomial"), ("--rate-high", "2")])
+def test_every_option_of_the_kinetic_fit_has_an_effect(run, simulated, options):
+    counts = simulated("--spread", "1", sites=60)
+    plain = fitted(run, counts, "--model", "kinetic", "--form", "single")
+    other = fitted(run, counts, "--model", "kinetic", "--form", "single", *options, name="other.h5")
+    assert plain.model == "kinetic"
+    assert np.isfinite(plain.rate).all()
+    assert not np.array_equal(plain.rate, other.rate)
+
+
+def test_whole_times_lead_the_scores_whatever_was_typed_first(run, simulated):
+    counts = simulated("--spread", "1", sites=60)
+    asked = ("--hold-out", "reads:0.3,time:4", "--thin", "200", "--resamples", "20", "--block-bp", "500")
+    found = fitted(run, counts, *asked)
+    names = list(dict.fromkeys(score.hold_out for score in found.held_out))
+    assert names == ["time:4", "time:4, CpGs 200 bp apart", "reads:0.3", "reads:0.3, CpGs 200 bp apart"]
+
+
 def test_pooled_draws_and_held_out_scores_are_kept(run, simulated):
     counts = simulated("--spread", "1", sites=120)
     output = counts.with_name("held.h5")
@@ -247,8 +265,15 @@ def test_settings_file_stands_in_for_options(run, simulated, tmp_path):
         ((*TIMES, "--conversion-error", "1"), 2, "conversion error must lie from 0 to below 1"),
         ((*TIMES, "--dispersion", "much"), 2, "dispersion 'much' is neither a fraction"),
         ((*TIMES, "--model", "pooled", "--start", "free"), 2, "the pooled model knows nascent strands only"),
-        ((*TIMES, "--hold-out", "half"), 2, "hold-out 'half' is not none, reads:FRACTION"),
+        ((*TIMES, "--hold-out", "half"), 2, "hold-out 'half' is not none, time:T as time:4"),
         ((*TIMES, "--hold-out", "sample:9"), 2, "there are 4 samples: --hold-out sample:9 names none of them"),
+        ((*TIMES, "--hold-out", "time:5"), 2, "no sample has the time of --hold-out time:5: there are 0, 1, 4, 16"),
+        ((*TIMES, "--hold-out", "region:I"), 3, "region 'I' names no contig of the genome, which has simulated"),
+        ((*TIMES, "--hold-out", "region:simulated:900M-901M"), 2, "of --hold-out holds none of the reads"),
+        ((*TIMES, "--thin", "300"), 2, "--thin repeats the scores of --hold-out: give that too"),
+        ((*TIMES, "--hold-out", "reads:0.2", "--thin", "0"), 2, "thin distances must be at least 1 bp, unlike 0"),
+        ((*TIMES, "--form", "rates"), 2, "form 'rates' needs --model kinetic or pooled"),
+        ((*TIMES, "--model", "kinetic", "--start", "free"), 2, "the kinetic model knows nascent strands only"),
         ((*TIMES, "--bigwig-prefix", "x"), 2, "--bigwig-prefix needs --genome"),
     ],
 )

@@ -26,8 +26,21 @@ CHANGED = {
     "genolstm probe splice\t--window\tint[16,None]\t50": "genolstm probe splice\t--control-window\tint[16,None]\t50",
     "genolstm probe protein\t--window\tint[4,None]\t30": "genolstm probe protein\t--control-window\tint[4,None]\t30",
     "genolstm methylation fit\t--states\tPath\tNone": "genolstm methylation fit\t--hidden-states\tPath\tNone",
+    # a model more to choose from
+    "genolstm methylation fit\t--model\tsite|pooled\t'site'": (
+        "genolstm methylation fit\t--model\tsite|pooled|kinetic\t'site'"
+    ),
+    # a table of samples may name the times instead
+    "genolstm methylation fit\t--times\tstr\trequired": "genolstm methylation fit\t--times\tstr\t''",
     # the same number, as it is typed
     "genolstm train\t--bases\tstr\t'40000000'": "genolstm train\t--bases\tstr\t'40M'",
+    # a choice more: what fp32 was on CUDA
+    **{
+        f"genolstm {command}\t--precision\tfp32|bf16|fp16\t'fp32'": (
+            f"genolstm {command}\t--precision\tfp32|tf32|bf16|fp16\t'fp32'"
+        )
+        for command in ("train", "bench")
+    },
 }
 
 

@@ -1,18 +1,14 @@
 """``genolstm predict`` from a probe's file to predictions: what is in the files, what is said, what is refused."""
 
-import contextlib
-import io
 import json
 import shutil
-import sys
 
 import h5py
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from in_process import called
 
 from genolstm.alphabet import DNA, decode
-from genolstm.cli.app import main
 from genolstm.probes.apply import read_fitted
 from genolstm.regions import STRAND_LETTERS, Part
 from genolstm.store.genome import open_genome
@@ -30,24 +26,6 @@ SPLICE = (
 )  # fmt: skip
 POINTS = ("--twins", "1", "--resamples", "20", "--offsets", "0,3", "--flank", "16", "--kmer", "1")
 WINDOWS = ("--twins", "1", "--resamples", "20", "--kmers", "1", "--window", "50")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-def called(*arguments):
-    """Exit code, stdout and stderr of `genolstm` in this process, outside any test."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["genolstm", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return code, out.getvalue(), err.getvalue()
 
 
 def made_genes(rng):

@@ -1,9 +1,7 @@
 """`genolstm probe splice` from FASTA and genes to a verdict, and everything that it refuses."""
 
-import contextlib
 import dataclasses
 import inspect
-import io
 import json
 import math
 import subprocess
@@ -11,10 +9,10 @@ import sys
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from in_process import called
+from made_genes import as_gff3, made_genes
 
 from genolstm.cli import probe as command
-from genolstm.cli.app import main
 from genolstm.regions import Part
 from genolstm.settings.probe import DecoySource, ProbeSettings, States
 from genolstm.store.checkpoint import read_checkpoint
@@ -34,40 +32,6 @@ QUICK = (
 CONTROLS = {"nn", "untrained", "onehot", "kmer", "composition", "shuffled", "control_task"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-def made_genes(seed):
-    """Contig -> letters, and rows of (contig, strand, exons) of genes whose introns all read GTATGT...TTTTAG."""
-    rng = np.random.default_rng(seed)
-    texts, genes = {}, []
-    for contig, length in LENGTHS.items():
-        text = rng.choice(list("ACGT"), length)
-        for start in range(60, length - 260, 210):
-            exons = start + np.cumsum([0, *rng.integers(26, 44, 4), 30]).reshape(3, 2)
-            strand = "+-"[int(rng.integers(2))]
-            first, last = ("GTATGT", "TTTTAG") if strand == "+" else ("CTAAAA", "ACATAC")
-            for left, right in zip(exons[:-1, 1], exons[1:, 0], strict=True):
-                text[left : left + 6], text[right - 6 : right] = list(first), list(last)
-            genes.append((contig, strand, exons))
-        texts[contig] = "".join(text)
-    return texts, genes
-
-
-def as_gff3(genes):
-    lines = ["##gff-version 3"]
-    for number, (contig, strand, exons) in enumerate(genes):
-        gene = f"{contig}\tmade\tmRNA\t{exons[0, 0] + 1}\t{exons[-1, 1]}\t.\t{strand}\t.\tID=t{number}"
-        lines.append(gene)
-        for start, end in exons:
-            for kind, phase in (("exon", "."), ("CDS", "0")):
-                lines.append(f"{contig}\tmade\t{kind}\t{start + 1}\t{end}\t.\t{strand}\t{phase}\tParent=t{number}")
-    return "\n".join(lines) + "\n"
-
-
 def as_gtf(genes):
     lines = []
     for number, (contig, strand, exons) in enumerate(genes):
@@ -78,26 +42,16 @@ def as_gtf(genes):
     return "\n".join(lines) + "\n"
 
 
-def called(*arguments):
-    """Run `genolstm` in this process, outside any test; gives stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["genolstm", *map(str, arguments)])
-        with contextlib.suppress(SystemExit):
-            main()
-    return out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Genome, genes in both formats, and a model trained for seconds: I and III to train and validate, II to test."""
     where = tmp_path_factory.mktemp("splice")
-    texts, genes = made_genes(1)
+    texts, genes = made_genes(1, LENGTHS)
     (where / "g.fa").write_text("".join(f">{name}\n{text}\n" for name, text in texts.items()))
     (where / "g.gff3").write_text(as_gff3(genes))
     (where / "g.gtf").write_text(as_gtf(genes))
-    assert called("ingest", where / "g.fa", "-o", where / "g.h5", "-q") == ("", "")
-    assert called("train", where / "g.h5", "-o", where / "m.h5", *TRAIN) == ("", "")
+    assert called("ingest", where / "g.fa", "-o", where / "g.h5", "-q") == (0, "", "")
+    assert called("train", where / "g.h5", "-o", where / "m.h5", *TRAIN) == (0, "", "")
     return where
 
 
@@ -119,7 +73,7 @@ def probe(run, folder, tmp_path):
 def plain(folder):
     """The plain run: its summary and its file."""
     path = folder / "plain.h5"
-    out, err = called(
+    _, out, err = called(
         "probe", "splice", folder / "m.h5", "--genome", folder / "g.h5", "--annotation", folder / "g.gff3", "-o", path,
         *QUICK, "--json",
     )  # fmt: skip
@@ -185,7 +139,7 @@ def test_file_follows_its_table_and_says_where_it_comes_from(plain, folder):
         assert settings == ProbeSettings(twins=1, decoys=3, offsets="2,4", resamples=20, window=16, kmer=1)
         assert file.attrs["task"] == "splice"
         assert file.attrs["command"].startswith(f"genolstm probe splice {folder / 'm.h5'} --genome ")
-        assert json.loads(file.attrs["records"])["read"] == 7 * len(made_genes(1)[1])
+        assert json.loads(file.attrs["records"])["read"] == 7 * len(made_genes(1, LENGTHS)[1])
     model = read_checkpoint(folder / "m.h5")
     assert "II" not in model.seen
     for result in read_probe(plain[1]).values():
@@ -233,6 +187,7 @@ def options_of(function):
 
 
 EFFECTS = {  # option -> a value that is not the one of the plain run
+    "precision": ["--precision", "bf16"],
     "decoys": ["--decoys", "2"],
     "decoys_from": ["--decoys-from", "contig"],
     "offsets": ["--offsets", "4,max:-3:2"],
@@ -286,7 +241,10 @@ def seen_in(path):
 
 
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option):
+def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+    monkeypatch.setattr(
+        "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
+    )  # of a model as small as this less
     ended, path = probe(*EFFECTS[option])
     assert (ended.code, ended.err) == (0, "")
     assert seen_in(path) != seen_in(plain[1])
@@ -444,9 +402,9 @@ def protein(folder):
     """A protein genome and a model of it."""
     letters = np.random.default_rng(1).choice(list("ACDEFGHIKLMNPQRSTVWY"), 3000)
     (folder / "p.fa").write_text(f">p\n{''.join(letters[:2500])}\n>q\n{''.join(letters[2500:])}\n")
-    assert called("ingest", folder / "p.fa", "-o", folder / "p.h5", "--alphabet", "protein", "-q") == ("", "")
+    assert called("ingest", folder / "p.fa", "-o", folder / "p.h5", "--alphabet", "protein", "-q") == (0, "", "")
     train = ("--hidden", "4", "--lanes", "2", "--chunk", "16", "--bases", "300", "-t", "1", "--device", "cpu", "-q")
-    assert called("train", folder / "p.h5", "-o", folder / "pm.h5", *train, "--test-contigs", "q") == ("", "")
+    assert called("train", folder / "p.h5", "-o", folder / "pm.h5", *train, "--test-contigs", "q") == (0, "", "")
 
 
 @pytest.mark.usefixtures("protein")
@@ -458,7 +416,7 @@ def test_protein_is_refused_as_model_as_genome_and_as_both(probe, folder):
     refused(
         *probe(genome="p.h5"), f"{folder / 'm.h5'} was trained on dna and {folder / 'p.h5'} holds protein; {remedy}"
     )
-    rows = [(contig, strand, exons) for contig in "pq" for _, strand, exons in made_genes(1)[1][:2]]
+    rows = [(contig, strand, exons) for contig in "pq" for _, strand, exons in made_genes(1, LENGTHS)[1][:2]]
     (folder / "p.gff3").write_text(as_gff3(rows))
     refused(
         *probe(model="pm.h5", genome="p.h5", annotation="p.gff3"),
@@ -467,7 +425,7 @@ def test_protein_is_refused_as_model_as_genome_and_as_both(probe, folder):
 
 
 def test_annotation_without_a_contig_of_the_genome_shows_both_lists(probe, folder):
-    (folder / "other.gff3").write_text(as_gff3([(f"chr{c}", s, e) for c, s, e in made_genes(1)[1]]))
+    (folder / "other.gff3").write_text(as_gff3([(f"chr{c}", s, e) for c, s, e in made_genes(1, LENGTHS)[1]]))
     refused(
         *probe(annotation="other.gff3"),
         f"no contig of {folder / 'other.gff3'} is in {folder / 'g.h5'}: the annotation has chrI, chrII, chrIII and the"
@@ -476,7 +434,7 @@ def test_annotation_without_a_contig_of_the_genome_shows_both_lists(probe, folde
 
 
 def test_annotation_of_some_contigs_is_used_as_far_as_it_goes_and_the_rest_is_told(probe, folder):
-    genes = made_genes(1)[1]
+    genes = made_genes(1, LENGTHS)[1]
     (folder / "more.gff3").write_text(as_gff3([*genes, ("IV", "+", genes[0][2])]))
     ended, path = probe("--json", annotation="more.gff3")
     assert ended.code == 0
@@ -496,7 +454,7 @@ def test_missing_annotation_is_named(probe, folder):
 
 
 def test_annotation_without_genes_on_the_test_contig_is_refused_in_one_sentence(probe, folder):
-    (folder / "some.gff3").write_text(as_gff3([gene for gene in made_genes(1)[1] if gene[0] != "II"]))
+    (folder / "some.gff3").write_text(as_gff3([gene for gene in made_genes(1, LENGTHS)[1] if gene[0] != "II"]))
     ended, path = probe(annotation="some.gff3")
     assert (ended.code, path.exists()) == (3, False)
     assert ended.err.splitlines()[-1] == (

@@ -1,19 +1,14 @@
 """`genolstm probe accessibility` from reads and peaks to two verdicts, and everything that it refuses."""
 
-import contextlib
 import dataclasses
 import inspect
-import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from genolstm.cli import probe_accessibility as command
-from genolstm.cli.app import main
 from genolstm.settings.probe import AccessibilitySettings
 from genolstm.store.files import open_file
 from genolstm.store.results import read_probe
@@ -30,32 +25,6 @@ QUICK = (
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
 CONTROLS = {"nn", "untrained", "untrained_1", "composition", "onehot", "kmer_1", "shuffled", "shifted"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-@pytest.fixture(scope="module")
-def ran():
-    """Function: arguments -> exit code, stdout and stderr."""
-
-    def run(*arguments):
-        out, err = io.StringIO(), io.StringIO()
-        before, sys.argv = sys.argv, ["genolstm", *map(str, arguments)]
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        finally:
-            sys.argv = before
-        return code, out.getvalue(), err.getvalue()
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +125,7 @@ UNEXPOSED = {
     "edge_matches",
 }  # fmt: skip
 EFFECTS = {
+    "precision": ("--precision", "bf16"),
     "ends": ["--ends"],
     "nn": ["--no-nn"],
     "window": ("--window", "60"),
@@ -201,7 +171,10 @@ def seen_in(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option):
+def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+    monkeypatch.setattr(
+        "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
+    )  # of a model as small as this less
     (code, _, err), path = probe(*EFFECTS[option])
     assert (code, err) == (0, "")
     assert seen_in(path) != seen_in(plain[1])

@@ -1,18 +1,13 @@
 """`genolstm probe protein` from sequences to verdicts, and everything that it refuses."""
 
-import contextlib
 import inspect
-import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from genolstm.cli import probe_protein as command
-from genolstm.cli.app import main
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part, split_genome
 from genolstm.seeds import spawn
@@ -29,32 +24,6 @@ from genolstm.store.schema import Kind
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_data"
 GENES = EXAMPLES / "genes.gff3"
 QUICK = ("--twins", "1", "--resamples", "20", "--max-proteins", "25", "-t", "1", "--device", "cpu", "-q", "--json")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-@pytest.fixture(scope="module")
-def ran():
-    """Function: arguments -> exit code, stdout and stderr."""
-
-    def run(*arguments):
-        out, err = io.StringIO(), io.StringIO()
-        before, sys.argv = sys.argv, ["genolstm", *map(str, arguments)]
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        finally:
-            sys.argv = before
-        return code, out.getvalue(), err.getvalue()
-
-    return run
 
 
 @pytest.fixture(scope="module")

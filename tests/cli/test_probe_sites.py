@@ -1,15 +1,12 @@
 """`genolstm probe sites` from labels to a verdict: the scores of other probes on the same sites; refusals."""
 
-import contextlib
-import io
 import json
-import sys
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from in_process import called
+from made_genes import as_gff3, made_genes
 
-from genolstm.cli.app import main
 from genolstm.regions import STRAND_LETTERS, Part
 from genolstm.store.files import open_file
 from genolstm.store.results import read_probe
@@ -39,53 +36,13 @@ POINTS = ("--twins", "1", "--offsets", "2,4", "--resamples", "20", "--flank", "1
 WINDOWS = ("--twins", "1", "--resamples", "20", "--kmers", "1")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-def called(*arguments):
-    """Exit code, stdout and stderr of `genolstm` in this process, outside any test."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["genolstm", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return code, out.getvalue(), err.getvalue()
-
-
-def made_genes(rng):
-    """Contig -> letters, and GFF3 of genes whose introns all read GTATGT...TTTTAG."""
-    texts, lines = {}, ["##gff-version 3"]
-    for contig, length in LENGTHS.items():
-        text = rng.choice(list("ACGT"), length)
-        for number, start in enumerate(range(60, length - 260, 210)):
-            exons = start + np.cumsum([0, *rng.integers(26, 44, 4), 30]).reshape(3, 2)
-            strand = "+-"[int(rng.integers(2))]
-            first, last = ("GTATGT", "TTTTAG") if strand == "+" else ("CTAAAA", "ACATAC")
-            for left, right in zip(exons[:-1, 1], exons[1:, 0], strict=True):
-                text[left : left + 6], text[right - 6 : right] = list(first), list(last)
-            name = f"{contig}.{number}"
-            lines.append(f"{contig}\tmade\tmRNA\t{exons[0, 0] + 1}\t{exons[-1, 1]}\t.\t{strand}\t.\tID={name}")
-            lines += [
-                f"{contig}\tmade\t{kind}\t{low + 1}\t{high}\t.\t{strand}\t{phase}\tParent={name}"
-                for low, high in exons.tolist()
-                for kind, phase in (("exon", "."), ("CDS", "0"))
-            ]
-        texts[contig] = "".join(text)
-    return texts, "\n".join(lines) + "\n"
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Genome, genes, a model trained for seconds that holds out II, and its splice result."""
     where = tmp_path_factory.mktemp("sites")
-    texts, genes = made_genes(np.random.default_rng(1))
+    texts, genes = made_genes(1, LENGTHS)
     (where / "g.fa").write_text("".join(f">{name}\n{text}\n" for name, text in texts.items()))
-    (where / "g.gff3").write_text(genes)
+    (where / "g.gff3").write_text(as_gff3(genes))
     assert called("ingest", where / "g.fa", "-o", where / "g.h5", "-q")[0] == 0
     assert called("train", where / "g.h5", "-o", where / "m.h5", *TRAIN)[0] == 0
     assert called(

@@ -1,18 +1,14 @@
 """`genolstm probe sites --windows`: records read from their own start, parts in whole clusters; refusals."""
 
-import contextlib
-import io
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
+from in_process import called
 
 import genolstm as gl
 from genolstm.alphabet import DNA, encode
-from genolstm.cli.app import main
 from genolstm.model import trained_model
 from genolstm.regions import Part
 from genolstm.store.checkpoint import read_checkpoint
@@ -22,24 +18,6 @@ HERE = ("-t", "1", "--device", "cpu", "-q")
 QUICK = ("--twins", "1", "--resamples", "40", "--kmers", "1,2", "--no-nn")
 MOTIF = "GTATGTGT"
 WIDTH = 60
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
-
-
-def called(*arguments):
-    """Exit code, stdout and stderr of `genolstm` in this process, outside any test."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["genolstm", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return code, out.getvalue(), err.getvalue()
 
 
 def dna(rng, length):

@@ -120,6 +120,23 @@ def test_bits_do_not_depend_on_how_the_genome_is_read(run, model_file, genome_fi
             assert settings[options[0][2:].replace("-", "_")] == int(options[1])
 
 
+def test_bits_in_bf16_are_near_those_in_fp32_and_the_file_says_so(run, model_file, genome_file, tmp_path):
+    means, tracks = [], []
+    for precision in ("fp32", "bf16"):
+        output = tmp_path / f"{precision}.h5"
+        ended = run("score", model_file, genome_file, "-o", output, "--json", "--precision", precision)
+        means.append(summary_of(ended)["bits_per_base"])
+        assert ("reading in bf16" in ended.err) == (precision == "bf16")
+        with open_score(output) as scored:
+            tracks.append(scored.read(0, 0, 2102))
+        with open_any(output) as file:
+            settings = json.loads(file.attrs["settings"])
+        assert (settings["precision"], settings["tolerance"]) == (precision, 5e-6 if precision == "fp32" else 0.05)
+    assert means[0] == pytest.approx(means[1], abs=1e-3)
+    assert not np.array_equal(*tracks, equal_nan=True)
+    assert run("score", model_file, genome_file, "-o", tmp_path / "no.h5", "--precision", "fp16").code == 2
+
+
 def test_a_loose_tolerance_takes_a_short_burn_in_for_enough(run, model_file, genome_file, tmp_path):
     tight, loose = (
         summary_of(

@@ -12,6 +12,9 @@ from genolstm.alphabet import DNA
 from genolstm.bench import memory_check
 from genolstm.cli.app import app
 from genolstm.errors import InputError, UsageError
+from genolstm.figures.recall import window_gains
+from genolstm.figures.score import pictures_of
+from genolstm.figures.style import styled
 from genolstm.regions import Part
 from genolstm.scoring.recall import plan_recall
 from genolstm.seen import Seen
@@ -224,3 +227,39 @@ def test_only_what_was_not_trained_on_is_read(repeats, stretches_of):
 def test_the_pairing_symbol_is_three_less():
     assert DNA.letters[:4] == "ACGT"
     assert DNA.complement[:4].tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.usefixtures("scored")
+def test_pictures_tell_where_the_gain_lies_as_the_table_does(repeats):
+    for name in ("frozen", "online"):
+        path = repeats / f"{name}.h5"
+        row = next(
+            each for each in read_score_tables(path).recall if (each.mode, each.part) == (name, "not trained on")
+        )
+        with open_score(path) as file:
+            gain, symbols = window_gains(file)
+        assert (len(gain), symbols.sum()) == (row.windows, row.symbols)
+        assert gain.sum() / symbols.sum() == pytest.approx(row.network - row.mixed, abs=1e-6)
+        assert np.median(gain / symbols) == pytest.approx(row.median_gain, abs=1e-6)
+        with styled():
+            drawn = {picture.name: picture for picture in pictures_of(path)}
+        assert {"recall-gain", "recall-windows"} <= drawn.keys()
+        assert f"the median window gains {row.median_gain:.4f} bits/base" in drawn["recall-windows"].title
+        assert f"{100 * row.top_fraction:.0f} % of the gain" in drawn["recall-windows"].title
+        (curve, even), marked = drawn["recall-windows"].figure.axes[0].lines[:2], 100 * row.top_fraction
+        assert curve.get_ydata()[max(1, round(0.05 * row.windows)) - 1] == pytest.approx(marked, abs=1e-3)
+        assert curve.get_ydata()[-1] == pytest.approx(100)
+        assert list(even.get_ydata()) == [0, 100]
+
+
+@pytest.mark.usefixtures("scored")
+def test_the_report_has_recall_beside_its_baselines(repeats, run, tmp_path):
+    told = run("report", repeats / "online.h5", "-o", tmp_path / "r.html", "-q")
+    assert told.code == 0, told.err
+    page = (tmp_path / "r.html").read_text()
+    for row in read_score_tables(repeats / "online.h5").recall:
+        assert f"{row.mixed:.4f}" in page
+        assert f"{row.without_network:.4f}" in page
+    assert "not a better model of ordinary sequence" in page
+    assert "With online recall the test part takes" in page
+    assert "recall-windows" in page or "best 5 % of windows" in page

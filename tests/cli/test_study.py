@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from genolstm.settings.study import STUDY_OPTIONS, StudyName, StudySettings
+from genolstm.settings.study import STUDY_FILES, STUDY_OPTIONS, StudyName, StudySettings
 from genolstm.store.study import Claim, Column, Study, read_studies
 from genolstm.studies import catalogue, half_life
 
 QUICK = ("--quick", "-t", "1", "-q")
-CLAIM = Claim("short", "It is so.", True, 0.5, 0.4, 0.6, "of answers", "more than 0.3 holds")
+CLAIM = Claim("short", "It is so.", True, 0.5, 0.4, 0.6, "of answers", "more than 0.3 holds", 0.01)
 FALSE = Claim("wrong", "It is not so.", False, math.inf, math.nan, math.nan, "", "because")
 
 
@@ -91,7 +91,7 @@ VALUES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("option", [*VALUES, "prices", "exogenous"])
+@pytest.mark.parametrize("option", [*VALUES, *STUDY_FILES])
 def test_option_reaches_its_study_and_is_refused_for_others(run, planted, tmp_path, option):
     if option in VALUES:
         text, value = VALUES[option]
@@ -134,13 +134,25 @@ def test_json_tells_claims_and_nothing_else(run, planted, tmp_path):
             "conclusion": "knockout is so.",
             "claims": [
                 {"name": "short", "statement": "It is so.", "holds": True, "value": [0.5, 0.4, 0.6],
-                 "unit": "of answers", "because": "more than 0.3 holds"},
+                 "unit": "of answers", "because": "more than 0.3 holds", "p": 0.01},
                 {"name": "wrong", "statement": "It is not so.", "holds": False, "value": [None, None, None],
-                 "unit": "", "because": "because"},
+                 "unit": "", "because": "because", "p": None},
             ],
         }
     }  # fmt: skip
+    assert told["tally"] == {"decided": 1, "held": 1, "corrected": 1, "by_chance": 0.025}
     assert planted["knockout"].quick
+
+
+def test_claims_are_counted_and_corrected_for_their_number(run, planted, tmp_path):
+    assert planted == {}
+    told = json.loads(run("study", "all", "-o", tmp_path / "s.h5", *QUICK, "--json").out)
+    # each claim has a p of 0.01, and Holm asks the least of n for 0.05 / n
+    n = len(StudyName)
+    assert told["tally"] == {"decided": n, "held": n, "corrected": 0, "by_chance": round(0.025 * n, 6)}
+    assert {claim.p for each in read_studies(tmp_path / "s.h5").values() for claim in each.claims if claim.holds} == {
+        0.01
+    }
 
 
 def test_existing_file_or_figure_is_refused_before_any_work(run, planted, tmp_path):

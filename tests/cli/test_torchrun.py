@@ -136,6 +136,24 @@ def test_exact_bits_of_two_processes_are_those_of_one_to_the_last_bit(made, alon
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("mode", "processes"), [("frozen", 2), ("frozen", 3), ("online", 2)])
+def test_recall_of_several_processes_is_that_of_one_to_the_last_bit(made, alone, shared, mode, processes):
+    words = ("score", "m.h5", "g.h5", "--exact", "--recall", mode, "--recall-orders", "2,11,16", *ON)
+    alone(*words, "-o", "one.h5", "-q", "-f")
+    told = shared(*words, "-o", "two.h5", "-f", processes=processes)
+    assert f"in each of {processes} processes" in told
+    one, two = (read_score_tables(made / name) for name in ("one.h5", "two.h5"))
+    assert len(one.recall) == (2 if mode == "frozen" else 4)
+    assert one.recall == two.recall
+    with open_score(made / "one.h5") as first, open_score(made / "two.h5") as second:
+        for track in first.recall_tracks:
+            for strand in range(2):
+                ours, theirs = (file.read_recall(track, strand, 0, len(file.tracks[0])) for file in (first, second))
+                np.testing.assert_array_equal(ours, theirs)
+    assert left_beside(made) == []
+
+
+@pytest.mark.slow
 def test_more_processes_than_rows_give_the_bits_of_one_and_every_seam(made, alone, shared):
     words = (
         "score", "m.h5", "g.h5", "--region", "chrC", "--region", "chrA:1-30,000", "--lanes", "8", "--burn-in", "4096",

@@ -423,6 +423,25 @@ def test_controls_stand_beside_every_ratio(variants, vcf):
     assert info(plain, "LSTM_LLR") == info(path, "LSTM_LLR")
 
 
+def test_labels_of_a_column_are_told_the_same_from_python(variants, vcf, letters, model_file, genome_file):
+    import genolstm as gl
+
+    rest = ("q10\tX=1\tGT\t0|1", "PASS\tX=1\tGT\t0|1")
+    lines = [
+        f"{name}\t{at + 1}\t.\t{letters[name][at]}\t{other(letters[name][at])}\t.\t{rest[at % 4 > 0]}"
+        for name, length in (("I", 1150), ("II", 480), ("III", 380))
+        for at in range(130, length, 9)
+    ]
+    text = vcf(lines)
+    ended, path = variants(text, "--labels", "FILTER=q10", "--block-bp", "100", "--json", name="out.vcf")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)["labels"]
+    found = gl.score_variants(gl.load(model_file), gl.open_genome(genome_file), text, labels="FILTER=q10", block_bp=100)
+    assert told["positives"] == found.labels.positives > 20
+    assert list(found.labels.difference) == told["difference"]
+    assert np.allclose([row[0] for row in info(path, "LSTM_LLR")], found.table()["log_ratio"], rtol=1e-5)
+
+
 def test_labels_are_judged_and_told(variants, vcf, letters):
     lines = [
         f"{name}\t{at + 1}\t.\t{letters[name][at]}\t{other(letters[name][at])}\t.\t.\tGOOD={int(at % 4 == 0)}\tGT\t0|1"
@@ -442,11 +461,11 @@ def test_labels_are_judged_and_told(variants, vcf, letters):
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (("--labels", "NONE"), 3, "INFO field NONE marks 0 of 9 scored single-base changes: 20 of either label are"
-         " needed to judge a model."),
+        (("--labels", "NONE"), 3, "no record of the VCF has the INFO field NONE of --labels; name one that it has."),
         (("--labels", "AC", "--no-markov"), 2, "--labels hold the model against the Markov model: leave"
          " --no-markov out."),
-        (("--labels", "AC"), 3, "record I:151 has AC=07, which is no label: use a flag, or 1 and 0."),
+        (("--labels", "AC"), 3, "record I:151 has AC=07, which is no label: use a flag, or 1 and 0, or name the value"
+         " of positives as AC=VALUE."),
     ],
 )  # fmt: skip
 def test_labels_that_cannot_be_are_refused(variants, vcf, options, code, sentence):

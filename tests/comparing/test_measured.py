@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from genolstm.comparing.measured import Groups, Measured, drawn_mean, equal_blocks, holm, two_sided_p, widened
+from genolstm.comparing.measured import Groups, Measured, drawn_mean, equal_blocks, two_sided_p, widened
 from genolstm.errors import UsageError
+from genolstm.estimate import holm
 
 
 def measured(values, drawn, **options):

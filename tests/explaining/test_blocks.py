@@ -50,6 +50,20 @@ def test_planted_block_is_the_strongest(noise):
     assert all(abs(each.start - best.start) >= 3 or abs(each.other_start - best.other_start) >= 3 for each in others)
 
 
+def test_a_long_stem_is_told_in_blocks_whose_frames_do_not_overlap(noise):
+    forward, reverse, codes = noise
+    for step in range(20):  # pairs (90 + step, 149 - step)
+        forward[90 + step, 58 - 2 * step] += 0.5
+        reverse[149 - step, 58 - 2 * step] += 0.5
+    found = strongest_blocks(forward, reverse, codes, contig=0, start=0, most=8)
+    frames = [(each.start, each.other_start) for each in found]  # drawn with three bases around each block
+    for place, one in enumerate(frames):
+        for other in frames[:place]:
+            assert max(abs(one[0] - other[0]), abs(one[1] - other[1])) >= 9
+    stem = [each for each in found if abs(each.start + each.other_start - 237) <= 2]
+    assert 2 <= len(stem) <= 3
+
+
 def test_a_base_that_moves_everything_is_no_block(noise):
     forward, reverse, codes = noise
     quiet = strongest_blocks(forward, reverse, codes, contig=0, start=0, most=1)[0].z

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from genolstm.errors import InputError
-from genolstm.explaining.labels import BOTH, CONTROLS, KIND, LabelledVariants, gc_around, judge_labels
+from genolstm.errors import InputError, UsageError
+from genolstm.explaining.labels import BOTH, CONTROLS, KIND, LabelledVariants, gc_around, judge_labels, labels_from
 from genolstm.readers.variants import Record
 from genolstm.variants.records import Effect, Scored
 
@@ -73,13 +73,13 @@ def test_labels_of_chance_are_no_gain(genome, made):
 
 def test_too_few_labels_are_refused(genome, made):
     label = np.arange(N) < 5
-    with pytest.raises(InputError, match="INFO field SICK marks 5 of 1,500 scored single-base changes: 20 of either"):
+    with pytest.raises(InputError, match="--labels SICK marks 5 of 1,500 scored single-base changes: 20 of either"):
         judge_labels(gathered(made, label), genome, block_bp=2_000, seed=1)
 
 
-def scored(info, alternatives=("C",)):
+def scored(info, alternatives=("C",), columns="."):
     effect = Effect((1.0, 1.0), (0, 0), 3, (0.0, 0.0))
-    record = Record(1, f"c\t9\t.\tA\t{','.join(alternatives)}\t.\t.\t{info}", "c", 8, "A", alternatives)
+    record = Record(1, f"c\t9\t.\tA\t{','.join(alternatives)}\t.\t{columns}\t{info}", "c", 8, "A", alternatives)
     return Scored(record, (effect,) * len(alternatives), seen=False)
 
 
@@ -87,18 +87,33 @@ def test_labels_are_read_as_flags_and_values():
     flags = LabelledVariants(field_name="P")
     for info in ("P", "Q;P", "Q", "."):
         flags.take(scored(info))
-    assert flags.label == [True, True, False, False]
+    assert flags.label == [True, True, None, None]
+    assert len(flags.labelled) == 4
     values = LabelledVariants(field_name="P")
-    for info in ("P=1", "P=no", "Q", "P=.", "P=TRUE"):
+    for info in ("Q", "P=1", "P=no", "Q", "P=.", "P=TRUE"):  # a record without a label is none before the first too
         values.take(scored(info))
-    assert values.label == [True, False, True]
-    assert values.unlabelled == 2
+    assert [values.label[row] for row in values.labelled] == [True, False, True]
     each = LabelledVariants(field_name="P")
     each.take(scored("P=1,0", ("C", "G")))
     each.take(scored("P=1", ("C", "G")))
     assert each.label == [True, False, True, True]
     with pytest.raises(InputError, match="record c:9 has P=maybe, which is no label: use a flag, or 1 and 0"):
         each.take(scored("P=maybe"))
+
+
+def test_labels_are_values_of_a_field_or_a_column():
+    found = labels_from("CLNSIG=Pathogenic")
+    for info in ("CLNSIG=Pathogenic", "CLNSIG=Benign", "AC=2", "CLNSIG=."):
+        found.take(scored(info))
+    assert found.label == [True, False, None, None]
+    assert len(found.labelled) == 2
+    passed = labels_from("FILTER=PASS")
+    passed.take(scored("X", columns="PASS"))
+    passed.take(scored("FILTER=PASS", columns="q10"))
+    assert passed.label == [True, False]
+    for text in ("", "=1", "CLNSIG="):
+        with pytest.raises(UsageError, match="is no field, nor a field and a value"):
+            labels_from(text)
 
 
 def test_gc_is_of_what_is_around(genome_of):

@@ -122,15 +122,17 @@ def test_histograms_count_every_fitted_site(tmp_path, provenance):
 
 def test_held_out_scores_are_drawn_with_their_ends(tmp_path, provenance):
     scores = tuple(
-        HeldOutScore(what=what, model="pooled", log_likelihood=-0.5, reads=9, against="site", difference=value,
-                     low=value - 0.1, high=value + 0.2)
-        for what, value in (("all", 0.3), ("few", -0.5))
+        HeldOutScore(what=what, model=model, log_likelihood=-0.5, reads=9, against="pooled", difference=value,
+                     low=value - 0.1, high=value + 0.2, hold_out="time:4")
+        for what, model, value in (
+            ("all", "smoothed", 0.3), ("all", "site", -0.5), ("few", "site", -0.5), ("all", "pooled", 0.0)
+        )
     )  # fmt: skip
     write_methylation(tmp_path / "f.h5", made_fit(held_out=scores), Records(), provenance)
     picture = named(tmp_path / "f.h5")["held-out"]
-    assert picture.title == "1 of 2 comparisons on held-out reads favour the first model"
+    assert picture.title == "the pooled model is ahead in 1 of 2 comparisons on held-out reads"
     spans = [tuple(line.get_xdata()) for line in picture.figure.axes[0].lines if len(line.get_xdata()) == 2][1:]
-    assert spans == [(score.low, score.high) for score in scores]
+    assert spans == [(-score.high, -score.low) for score in scores[:2]]
 
 
 @pytest.mark.parametrize("sites", [0, 1])

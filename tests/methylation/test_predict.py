@@ -147,4 +147,5 @@ def test_a_site_without_gates_has_no_course():
 @pytest.mark.parametrize(("start", "outside"), [(0.0, 0), (1.0, 0), (-1e-9, 1), (1 + 1e-9, 1)])
 def test_states_at_the_ends_of_the_range_are_inside(start, outside):
     one = {"rate": np.array([0.5]), "steady": np.array([0.5]), "start": np.array([start]), "elapsed": np.array([0.0])}
+    one |= {"form": "single", "numbers": {}}
     assert states_outside(SimpleNamespace(**one)) == outside

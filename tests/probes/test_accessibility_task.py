@@ -8,7 +8,6 @@ import pytest
 from scipy.special import expit
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge
-from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError
 from genolstm.model import NextSymbolModel, trained_model
@@ -34,12 +33,6 @@ SETTINGS = AccessibilitySettings(
 LENGTHS = {"I": 30_000, "II": 10_000, "III": 12_000}
 MOTIF = list("TATATATATATATATATATA")
 CONTROLS = ("untrained_1", "composition", "onehot", "kmer_1", "kmer_2")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="module")

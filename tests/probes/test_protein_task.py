@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import PROTEIN, encode
 from genolstm.errors import InputError
@@ -24,12 +23,6 @@ from genolstm.stream.reader import GenomeReader
 
 SETTINGS = ProteinProbeSettings(twins=2, resamples=40, positions=4)
 SENSE = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT" if a + b + c not in {"TAA", "TAG", "TGA"}]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
 
 
 def checkpoint_of(genome, alphabet, split):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn import metrics
-from threadpoolctl import threadpool_limits
 
 from genolstm.errors import InputError, UsageError
 from genolstm.probes.run import ProbeEvaluation
@@ -40,13 +39,6 @@ N_OF_PART = {Part.TRAIN: 700, Part.VALID: 300, Part.TEST: 500}
 WIDTH = 3  # features of one pass at one offset
 BASELINES = ("untrained_1", "untrained_2", "onehot", "kmer", "composition")
 NAMES = (TRAINED, "shuffled", "control_task", *BASELINES)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    """Problems this small are ten times slower on threads that wait for each other."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="module")

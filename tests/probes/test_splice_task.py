@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import PROTEIN
 from genolstm.errors import InputError, UsageError
@@ -27,12 +26,6 @@ from genolstm.stream.reader import GenomeReader
 STREAM = StreamSettings(lanes=4, chunk=64, burn_in=128)
 QUICK = ProbeSettings(decoys=3, twins=1, window=16, kmer=1, resamples=20, offsets="2", nn=False)
 LENGTHS = {"I": 12_000, "II": 5_000, "III": 5_000}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_blas_thread():
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="module")

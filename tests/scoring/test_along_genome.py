@@ -1,5 +1,8 @@
 """Bits of every base: those of one lane from end to end, whatever the lanes; sums, masks and calibration."""
 
+import dataclasses
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from genolstm.alphabet import DNA, reverse_complement
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.regions import Part
-from genolstm.scoring.along_genome import contig_bits, covered, score_along
+from genolstm.scoring.along_genome import contig_bits, covered, read_ahead, score_along
 from genolstm.scoring.whole import shared
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.reading import StreamSettings
@@ -87,7 +90,7 @@ def test_a_region_has_the_bits_that_it_has_within_its_contig(genome_of, drawn_co
     codes = drawn_codes(4, 3000)
     genome, model = genome_of({"x": drawn_codes(5, 99), "a": codes}), model_of()
     regions = stretches_of(genome, [("x", 20, 60, Part.TEST), ("a", 0, 10, Part.TEST), ("a", 1200, 1500, Part.TEST)])
-    sink, _, seams = scored(model, genome, regions, STREAMS[0])
+    sink, _, seams = scored(model, genome, regions, dataclasses.replace(STREAMS[0], least_burn_in=64))
     expected = np.concatenate(
         [
             plain_bits(model, drawn_codes(5, 99))[:, 20:60],
@@ -179,3 +182,18 @@ def test_shared_stretches_are_the_bases_of_both(genome_of, stretches_of):
     both = shared(some, others)
     rows = list(zip(both.contig.tolist(), both.start.tolist(), both.end.tolist(), strict=True))
     assert rows == [(0, 10, 20), (0, 30, 35), (0, 40, 45)]
+
+
+def test_reading_ahead_gives_the_same_bits_in_fewer_calls():
+    track, calls = np.arange(2 * 5_000, dtype=np.float32).reshape(2, 5_000), []
+
+    def read(strand, first, end):
+        calls.append((strand, first, end))
+        return track[strand, first:end]
+
+    ahead, rng = read_ahead(read, 5_000), np.random.default_rng(1)
+    cuts = np.unique(rng.integers(0, 5_000, 300)).tolist()
+    for first, end in [*pairwise([0, *cuts, 5_000]), (10, 20), (4_990, 5_000)]:
+        for strand in (0, 1):
+            np.testing.assert_array_equal(ahead(strand, first, end), track[strand, first:end])
+    assert len(calls) == 2

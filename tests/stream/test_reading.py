@@ -314,7 +314,7 @@ def test_a_stretch_with_a_lead_is_read_as_within_its_contig(genome_of, drawn_cod
     genome = genome_of({"x": drawn_codes(7, 50), "a": drawn_codes(1, 4000)})
     model = model_of()
     within = stretches_of(genome, [("a", 1500, 1900, Part.TEST)])
-    stream = StreamSettings(lanes=4, chunk=16, burn_in=160)
+    stream = StreamSettings(lanes=4, chunk=16, burn_in=160, least_burn_in=160)
     nats, _, seams = read_all(model, genome, within, stream, warmup=True)
     whole, _, _ = read_all(model, genome, stretches_of(genome, [("a", 0, 4000, Part.TEST)]), WHOLE)
     assert len(nats) == 2 * 400
@@ -328,7 +328,7 @@ def test_a_stretch_with_a_lead_is_read_as_within_its_contig(genome_of, drawn_cod
 @pytest.mark.parametrize("start", [0, 87, 88, 300])
 def test_pieces_of_a_stretch_near_its_contigs_end_meet_where_chunks_end(genome_of, drawn_codes, stretches_of, start):
     genome, model = genome_of({"a": drawn_codes(1, 1500)}), model_of(forget_bias="1")
-    stream = StreamSettings(lanes=4, chunk=8, burn_in=160)
+    stream = StreamSettings(lanes=4, chunk=8, burn_in=160, least_burn_in=160)
     nats, _, seams = read_all(model, genome, stretches_of(genome, [("a", start, 1213, Part.TEST)]), stream, warmup=True)
     whole, _, _ = read_all(model, genome, stretches_of(genome), WHOLE)
     warmup = min(start, 160)

@@ -79,7 +79,7 @@ def test_three_gates_have_three_quarters_of_the_parameters_of_four():
 
 
 def test_a_small_study_says_what_its_numbers_say_and_is_drawn(monkeypatch, tmp_path):
-    monkeypatch.setattr(parsimony, "size_of", lambda _: parsimony.Size((4, 8), 2, 5))
+    monkeypatch.setattr(parsimony, "size_of", lambda _: parsimony.Size((4, 8), 2, 5, 6))
     monkeypatch.setattr(parsimony, "TEST_SEQUENCES", 32)
     found = parsimony.study(StudySettings(), lambda _: None)
     table = found.tables["errors"]

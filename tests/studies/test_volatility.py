@@ -23,13 +23,14 @@ from genolstm.studies.volatility_cells import (
     riskmetrics_cell,
     variances_of,
 )
+from genolstm.studies.volatility_made import made_series
 
 pytest.importorskip("arch")
 DAYS = 420
 
 
 def made(seed=1, days=DAYS, *, outside=True):
-    """A GARCH(1,1) with known parameters; the outside series is its own standard deviation, seen with noise."""
+    """A GARCH(1,1) with known parameters; the level is its own standard deviation, seen with noise."""
     rng = np.random.default_rng(seed)
     variance, returns, levels = 1.0, [], []
     for _ in range(days):
@@ -38,7 +39,11 @@ def made(seed=1, days=DAYS, *, outside=True):
         variance = 0.05 + 0.1 * returns[-1] ** 2 + 0.85 * variance
     dates = np.datetime64("2000-01-01") + np.arange(days)
     returns = np.array(returns)
-    return Series("made", dates, returns, returns**2 + 0.1, np.array(levels) if outside else None)
+    if not outside:
+        return Series("made", dates, returns, returns**2 + 0.1)
+    levels = np.array(levels)
+    signed = np.stack([np.log(levels), rng.normal(size=days)], axis=1)
+    return Series("made", dates, returns, returns**2 + 0.1, signed, ("ln level", "noise"), levels)
 
 
 @settings(max_examples=20)
@@ -106,7 +111,8 @@ def test_changing_the_future_changes_no_forecast_of_a_cell(name):
     series, today = made(), 320
     changed = series._replace(
         returns=np.where(np.arange(DAYS) >= today, 7.7, series.returns),
-        outside=np.where(np.arange(DAYS) >= today, 9.9, series.outside),
+        exogenous=np.where(np.arange(DAYS)[:, None] >= today, 9.9, series.exogenous),
+        level=np.where(np.arange(DAYS) >= today, 9.9, series.level),
     )
     both = [
         forecasts(fit_cell(PLANS[name], each, 300), each, 300, DAYS)[: today - 300 + 1] for each in (series, changed)
@@ -114,11 +120,16 @@ def test_changing_the_future_changes_no_forecast_of_a_cell(name):
     np.testing.assert_array_equal(*both)  # the forecast of `today` itself is made before today's return
 
 
-@pytest.mark.parametrize("name", ["RiskMetrics", "GARCH", "GJR", "HAR on squares", "HAR on ranges"])
+@pytest.mark.parametrize("name", [
+    "RiskMetrics", "GARCH", "GJR", "EGARCH", "GARCH x", "GJR x", "EGARCH x", "HAR on squares", "HAR on ranges",
+])  # fmt: skip
 def test_changing_the_future_changes_no_forecast_of_a_baseline(name):
-    series, today = made(outside=False), 320
+    series, today = made(), 320
     later = np.arange(DAYS) >= today
-    changed = series._replace(returns=np.where(later, 7.7, series.returns), span=np.where(later, 3.3, series.span))
+    changed = series._replace(
+        returns=np.where(later, 7.7, series.returns), span=np.where(later, 3.3, series.span),
+        exogenous=np.where(later[:, None], 9.9, series.exogenous),
+    )  # fmt: skip
     origin = volatility_baselines.Origin(300, DAYS)
     both = [volatility_baselines.baseline_table(each)[name](origin)[: today - 300 + 1] for each in (series, changed)]
     assert len(volatility_baselines.baseline_table(series)[name](origin)) == DAYS - 300
@@ -159,6 +170,44 @@ def test_har_weights_find_what_made_the_squares():
     np.testing.assert_allclose(found, squares[1500:], rtol=1e-10)
 
 
+def test_a_factor_on_the_variance_is_a_gamma_regression():
+    from sklearn.linear_model import GammaRegressor
+
+    series = made(days=900)
+    variance = 0.5 + np.arange(900) / 300
+    found = volatility_baselines.scaled_by_exogenous(series, volatility_baselines.Origin(700, 900), variance)
+    columns = (series.exogenous - series.exogenous[:700].mean(axis=0)) / series.exogenous[:700].std(axis=0)
+    ratio = series.returns**2 / variance
+    theirs = GammaRegressor(alpha=0, tol=1e-10, max_iter=5000).fit(columns[:699], ratio[1:700])
+    np.testing.assert_allclose(found[1:] / variance[1:], theirs.predict(columns[:-1]), rtol=1e-4)
+
+
+def test_a_planted_weight_of_a_signed_series_is_found_and_an_idle_one_is_not():
+    series = made_series("made", np.random.default_rng(2), effect=1.0, days=4000)
+    assert series.exogenous.min() < -2 < 2 < series.exogenous.max()
+    forget, write = volatility._effects(fit_cell(PLANS["own write, exogenous"], series, 4000))
+    assert forget[0] == pytest.approx(1.0, abs=0.35)
+    assert abs(forget[1]) < 0.2
+    assert abs(write[1]) < 0.3
+
+
+def test_standardising_by_the_training_part_makes_units_irrelevant():
+    series = made()
+    other = series._replace(exogenous=1000 * series.exogenous - 7)
+    for name in ("own write, exogenous", "cell, exogenous"):
+        mine, theirs = (forecasts(fit_cell(PLANS[name], each, 300), each, 300, DAYS) for each in (series, other))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def signed(tmp_path, name, days, *, columns=("mood", "posts"), first="2010-01-01"):
+    rng = np.random.default_rng(6)
+    rows = (",".join(map(str, row)) for row in rng.normal(size=(days, len(columns))).round(4))
+    dates = np.datetime64(first) + np.arange(days)
+    path = tmp_path / name
+    path.write_text(f"Date,{','.join(columns)}\n" + "".join(f"{d},{r}\n" for d, r in zip(dates, rows, strict=True)))
+    return str(path)
+
+
 def table(tmp_path, name, days, *, close=None, first="2010-01-01"):
     close = 100 * np.exp(np.cumsum(0.01 * np.random.default_rng(5).normal(size=days))) if close is None else close
     dates = np.datetime64(first) + np.arange(days)
@@ -167,16 +216,29 @@ def table(tmp_path, name, days, *, close=None, first="2010-01-01"):
     return str(path)
 
 
-def test_a_users_own_series_is_judged_with_its_exogenous_one(tmp_path):
-    chosen = volatility.chosen_series(
-        StudySettings(
-            prices=table(tmp_path, "mine.csv", 700), exogenous=table(tmp_path, "other.csv", 700, first="2010-02-01")
-        )
-    )["mine"]
+def test_days_of_either_series_alone_are_left_out_and_counted(tmp_path):
+    prices, other = table(tmp_path, "mine.csv", 700), signed(tmp_path, "other.csv", 700, first="2010-02-01")
+    found, records = volatility.chosen_series(StudySettings(prices=prices, exogenous=other))
+    chosen = found["mine"]
     assert len(chosen.returns) == 700 - 31
-    assert chosen.outside is not None
+    assert chosen.exogenous.shape == (669, 2)
+    assert chosen.columns == ("mood", "posts")
     assert chosen.dates[0] == np.datetime64("2010-02-01")
-    assert {"cell, outside", "two units, outside"} <= set(volatility.cell_names(chosen))
+    assert records.skipped == {f"days that {other} does not have": 30, f"days that {prices} does not have": 31}
+    assert set(volatility.cell_names(chosen)) == set(PLANS) - {"two units, level"}
+
+
+def test_a_constant_column_and_too_many_columns_are_refused(tmp_path):
+    prices, other = table(tmp_path, "mine.csv", 700), tmp_path / "flat.csv"
+    dates = np.datetime64("2010-01-01") + np.arange(700)
+    other.write_text("date,mood\n" + "".join(f"{day},{int(place > 400)}\n" for place, day in enumerate(dates)))
+    with pytest.raises(
+        InputError, match="column 'mood' is 0 on all of the first 279 days, which the fit needs to vary"
+    ):
+        volatility.chosen_series(StudySettings(prices=prices, exogenous=str(other)))
+    many = signed(tmp_path, "many.csv", 700, columns=[f"c{place}" for place in range(14)])
+    with pytest.raises(InputError, match="has 14 columns, and a fit to 279 days has room for 13; give fewer columns"):
+        volatility.chosen_series(StudySettings(prices=prices, exogenous=many))
 
 
 def test_a_series_too_short_is_refused(tmp_path):
@@ -193,7 +255,7 @@ def test_a_price_that_never_moves_is_refused(tmp_path):
 
 def test_an_exogenous_series_alone_is_refused(tmp_path):
     with pytest.raises(UsageError, match="--exogenous stands beside --prices"):
-        volatility.chosen_series(StudySettings(exogenous=table(tmp_path, "x.csv", 600)))
+        volatility.chosen_series(StudySettings(exogenous=signed(tmp_path, "x.csv", 600)))
 
 
 def test_without_arch_the_install_line_is_told(monkeypatch):
@@ -202,15 +264,20 @@ def test_without_arch_the_install_line_is_told(monkeypatch):
         volatility.study(StudySettings(), print)
 
 
-def test_a_users_series_is_studied_and_drawn(tmp_path):
+def test_a_users_series_is_studied_beside_the_made_ones_and_drawn(tmp_path):
     chosen = StudySettings(
-        quick=True, prices=table(tmp_path, "mine.csv", 560), exogenous=table(tmp_path, "other.csv", 560)
+        quick=True, prices=table(tmp_path, "mine.csv", 560), exogenous=signed(tmp_path, "other.csv", 560)
     )
     found = volatility.study(chosen, lambda _: None)
     scores = found.tables["scores"]
-    assert set(scores["series"].values) == {"mine"}
-    assert len(scores["model"].values) == len(PLANS) + 4  # no daily ranges, no HAR on them
-    assert (np.diff(scores["qlike"].values) >= 0).all()
+    mine = np.array(scores["series"].values) == "mine"
+    assert set(scores["series"].values) == {"mine", *volatility.MADE}
+    assert mine.sum() == len(PLANS) - 1 + 8  # no level to remember; no daily ranges, no HAR on them
+    assert (np.diff(scores["qlike"].values[mine]) >= 0).all()
+    claims = {claim.name: claim for claim in found.claims}
+    assert claims["made, with an effect: found"].holds
+    assert claims["made, without one: nothing found"].holds
+    assert set(found.tables["effects"]["column"].values) == {"mood", "posts", "sentiment", "nothing"}
     exact = [claim for claim in found.claims if claim.name.endswith("is a cell")]
     assert len(exact) == 2
     assert all(claim.holds for claim in exact)

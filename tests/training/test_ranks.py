@@ -20,6 +20,7 @@ SHAPE = (
     "--train-contigs", "chrA,chrB", "--test-contigs", "chrC",
 )  # fmt: skip
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+ON_GPUS = Path(__file__).with_name("on_gpus.py")
 GENOME = Path(__file__).resolve().parents[2] / "example_data" / "genome.fa.gz"
 
 
@@ -52,11 +53,11 @@ def together(folder):
     """Function: words after torchrun's own -> the running processes, their log."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
 
-    def start(*words, torchrun=TORCHRUN):
+    def start(*words, torchrun=TORCHRUN, program=("-m", "genolstm")):
         log = folder / f"{len(list(folder.glob('*.log')))}.log"
         with log.open("w") as stream:
             running = subprocess.Popen(
-                [*torchrun, "-m", "genolstm", *map(str, words)], stdout=stream, stderr=stream, env=environment
+                [*torchrun, *program, *map(str, words)], stdout=stream, stderr=stream, env=environment
             )
         return running, log
 
@@ -77,6 +78,27 @@ def alone(folder, genome):
     words = [sys.executable, "-m", "genolstm", "train", genome, "-o", path, *SHAPE, "-q"]
     subprocess.run(words, check=True, timeout=300)
     return read_checkpoint(path)
+
+
+@pytest.mark.slow
+def test_two_gpus_train_what_one_process_trains(folder, genome, together):
+    words = ("train", genome, *SHAPE[:-6], "--bases", "10k", "--threads", "1", *SHAPE[-4:])
+    alone = [sys.executable, "-m", "genolstm", *map(str, words), "-o", folder / "cpu.h5", "--device", "cpu", "-q"]
+    subprocess.run(alone, check=True, timeout=300)
+    running, log = together(*words, "-o", folder / "gpus.h5", "--device", "cuda", program=[str(ON_GPUS)])
+    assert running.wait(timeout=300) == 0, log.read_text()
+    made = read_checkpoint(folder / "gpus.h5")
+    assert_same_course(read_checkpoint(folder / "cpu.h5"), made)
+    assert "device cuda (pretended)" in log.read_text()
+
+
+@pytest.mark.slow
+def test_processes_on_different_devices_are_refused_with_both(folder, genome, together):
+    words = ("train", genome, "-o", folder / "mixed.h5", *SHAPE[:8], "--threads", "1", "--device", "auto")
+    running, log = together(*words, program=[str(ON_GPUS), "--first-only"])
+    assert running.wait(timeout=300) != 0
+    assert "process 0 computes on cuda and process 1 of 2 on cpu: start all on machines with as" in log.read_text()
+    assert not (folder / "mixed.h5").exists()
 
 
 def assert_same_course(one, other):

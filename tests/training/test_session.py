@@ -8,7 +8,7 @@ import torch
 
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.model import ModelSettings
-from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, TrainSettings
+from genolstm.settings.train import CUDA_CHUNK, CUDA_LANES, LEAST_LOOK, Precision, TrainSettings
 from genolstm.training.session import begin, settings_from
 
 CPU = torch.device("cpu")
@@ -47,6 +47,32 @@ def test_a_saved_session_goes_on_to_the_same_bits(tiny_genome, session):
         np.testing.assert_array_equal(weight, weights_of(resumed)[name], err_msg=name)
     assert resumed.history.looks == session.history.looks
     assert resumed.evaluate() == session.evaluate()
+
+
+@pytest.mark.parametrize(
+    ("bases", "minutes", "seen", "seconds", "symbols"),
+    [
+        (40_000_000, 0.0, 4_000_000, 60, 800_000), (700_000, 0.0, 70_000, 9, LEAST_LOOK), (0, 0.5, 150_000, 3, 30_000),
+        (40_000_000, 0.5, 150_000, 3, 30_000), (10**9, 0.0, 10**8, 60, 1_000_000),
+    ],
+)  # fmt: skip
+def test_a_validation_is_a_fiftieth_of_what_the_training_will_have_read(
+    tiny_genome, monkeypatch, bases, minutes, seen, seconds, symbols
+):
+    asked = []
+    monkeypatch.setattr(
+        "genolstm.training.session.mean_bits", lambda reader, _, symbols: asked.append((reader, symbols)) or (2.0, 1)
+    )
+    settings = dataclasses.replace(SETTINGS, bases=bases, minutes=minutes, precision=Precision.BF16)
+    session = begin(tiny_genome, SHAPE, settings, device=CPU)
+    validate = session._validation()
+    session.run.progress.bases, session.run.progress.seconds = seen, seconds
+    assert validate() == 2.0
+    session.run.progress.bases *= 3  # faster since: all validations read the same
+    validate()
+    assert [each for _, each in asked] == [symbols, symbols]
+    assert all(reader.model.precision is Precision.BF16 for reader, _ in asked)
+    assert session._reader.model.precision is Precision.FP32, "what is kept of the held-out parts"
 
 
 def test_a_session_is_resumed_on_its_own_genome_alone(genome_of, session):
@@ -97,3 +123,18 @@ def test_settings_that_cannot_be_are_one_sentence(given, kind, sentence):
 def test_clusters_are_refused_for_dna(tiny_genome):
     with pytest.raises(UsageError, match="--clusters is for proteins"):
         begin(tiny_genome, SHAPE, dataclasses.replace(SETTINGS, clusters="x.tsv"), device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "rate"),
+    [
+        ("cpu", {"lanes": 128, "chunk": 128}, 3e-3),
+        ("cuda", {}, 4 * 3e-3),  # 128 x 128 is 16 times 16 x 64
+        ("cuda", {"lanes": 4, "chunk": 16}, 3e-3),
+        ("cuda", {"lanes": 4096}, 8 * 3e-3),
+        ("cuda", {"learning_rate": 1e-3}, 1e-3),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_on_a_gpu_unless_given(device, given, rate):
+    _, settings = settings_from(given, torch.device(device), where="a test")
+    assert settings.learning_rate == pytest.approx(rate)

@@ -125,3 +125,34 @@ def test_summary_counts_every_change_once(scored):
         assert found.changes[old].tolist() == [(reference == old).sum() * (new != old) for new in range(4)]
         for new in set(range(4)) - {old}:
             assert found.mean[old, new] == pytest.approx(ratio[reference == old, new].mean())
+
+
+def test_summary_names_the_most_unlikely_changes(scored, tiny_genome):
+    found = read_snv_summary(scored[0])
+    with open_variants(scored[0]) as file:
+        ratio = file.ratio(0, 144).mean(axis=1)
+    assert [each.ratio for each in found.strongest] == np.sort(ratio[np.isfinite(ratio)])[:10].tolist()
+    assert found.unlikely == (ratio < 0).sum() > 0
+    assert np.isnan(found.correlation)  # no Markov ratio in this file
+    place = {}
+    first = 0
+    for name, start, end, _ in ROWS:
+        place |= {first + at: (name, start + at) for at in range(end - start)}
+        first += end - start
+    for each in found.strongest:
+        base, letter = (int(at[0]) for at in np.nonzero(ratio == each.ratio))
+        assert place[base] == (each.contig, each.position)
+        assert each.alternative == LETTERS[letter]
+        assert each.reference == decode(codes_of(tiny_genome, each.contig, each.position, each.position + 1), DNA)
+
+
+def test_correlation_with_the_markov_model_is_that_of_numpy(tmp_path, provenance, tiny_genome, stretches_of):
+    stretches, rng = stretches_of(tiny_genome, [("I", 100, 200, Part.TEST)]), np.random.default_rng(1)
+    ratio, markov = rng.normal(size=(2, 100, 2))
+    settings = VariantSettings(window=9)
+    with write_variants(tmp_path / "m.h5", tiny_genome, stretches, stretches, settings, provenance, notes={}) as file:
+        place = np.arange(100)
+        file.write(place, (file.reference(0, 100).astype(np.int64) + 1) % 4, ratio, np.abs(ratio), markov)
+        file.finish({}, Records())
+    found = read_snv_summary(tmp_path / "m.h5")
+    assert found.correlation == pytest.approx(np.corrcoef(ratio.mean(axis=1), markov.mean(axis=1))[0, 1])

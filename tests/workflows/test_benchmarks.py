@@ -45,33 +45,44 @@ def test_what_does_not_run_is_a_line_of_the_table(script, tmp_path):
     assert not (tmp_path / "speed.png").exists()
 
 
+SMALL = ("--train-chunk", "8", "--score-chunk", "8", "--rounds", "1", "-t", "1", "--lanes", "4")
+
+
 def test_gpu_script_measures_each_case_and_says_what_it_left_out(script, tmp_path):
     out = tmp_path / "gpu.tsv"
-    small = (
-        "--device",
-        "cpu",
-        "--shapes",
-        "1x8",
-        "2x8",
-        "--train-chunk",
-        "8",
-        "--score-chunk",
-        "8",
-        "--rounds",
-        "1",
-        "-t",
-        "1",
-    )
-    assert script("gpu", "-o", out, *small, "--lanes", "4", "--long", "100") == 0
+    formats = ("--shapes", "1x8", "2x8", "--precisions", "fp32", "bf16", "fp16")
+    assert script("gpu", "-o", out, "--device", "cpu", *SMALL, *formats, "--long", "100") == 0
     rows = rows_in(out)
     cases = [(row["part"], row["shape"][:3], row["precision"]) for row in rows]
     assert cases[:3] == [("train", "1x8", "fp32"), ("train", "1x8", "bf16"), ("train", "1x8", "fp16")]
-    assert rows[2]["not_run"] == "fp16 training needs a CUDA device, not cpu; use --precision bf16 or fp32."
-    assert [part for part, *_ in cases].count("score") == 4
+    assert rows[2]["not_run"] == "--precision fp16 needs a CUDA device, not cpu; use --precision bf16 or fp32."
+    assert [part for part, *_ in cases].count("score") == 2 * (2 + 2 + 1)
     assert cases[-1][0] == "score, long"
     measured = [row for row in rows if not row["not_run"]]
     assert all(float(row["rate"]) > 0 and float(row["hours"]) > 0 and row["lanes"] == "4" for row in measured)
     assert all("=" in row["peak_shares"] for row in measured)
+
+
+def test_gpu_script_rehearsed_on_the_pretended_gpu(script, gpu, genome_of, drawn_codes, monkeypatch, tmp_path):
+    from genolstm.bench import bounds, made
+
+    monkeypatch.setattr(made, "RANDOM_GENOME", 20_000)
+    monkeypatch.setattr(bounds, "LARGE_GPU", 64)
+    genome, out = genome_of({"a": drawn_codes(1, 300)}), tmp_path / "gpu.tsv"
+    words = ("--scored", genome.path, "--models", "pombe-256", "--shapes", "1x8", *SMALL, "--long", "0")
+    assert script("gpu", "-o", out, *words) == 0
+    rows = rows_in(out)
+    assert not [row["not_run"] for row in rows if row["not_run"]]
+    scored, timed = rows[:3], rows[3:]
+    assert [row["precision"] for row in scored] == ["fp32", "tf32", "fp16"]
+    assert {row["in_sequence"] for row in scored} == {"0"}
+    bits = [float(row["bits_per_base"]) for row in scored]
+    assert bits == pytest.approx([bits[0]] * 3, abs=0.01)
+    assert {(row["part"], row["precision"]) for row in timed} == {
+        (part, each) for part in ("train", "score") for each in ("fp32", "tf32", "fp16")
+    }
+    assert {row["device"] for row in rows} == {"cuda (pretended)"}
+    assert gpu.formats.keys() >= {"tf32"}
 
 
 def test_gpu_script_starts_nothing_when_its_time_is_up(script, tmp_path):
@@ -79,7 +90,7 @@ def test_gpu_script_starts_nothing_when_its_time_is_up(script, tmp_path):
     assert script("gpu", "-o", out, "--device", "cpu", "--minutes", "0", "--lanes", "4", "--long", "0") == 0
     rows = rows_in(out)
     assert {row["not_run"] for row in rows} == {"no time was left"}
-    assert len(rows) == 4 * (3 + 1)  # shapes; train in three formats and score in one, as the CPU has no tf32
+    assert len(rows) == 3 * 2 * 3  # shapes, train and score, formats
 
 
 def test_gpu_script_without_a_gpu_says_so_and_writes_nothing(ran, workflows, environment, monkeypatch, tmp_path):

@@ -1,0 +1,169 @@
+"""Two groups of samples, site by site: do rate and steady fraction differ, by how much, and how surely.
+
+Likelihood-ratio tests of the cell with gates of its own in each group against gates in common (Wilks 1938), all counts
+beta-binomial with one dispersion, which replicates reveal; false discovery rate by Benjamini & Hochberg (1995).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, false_discovery_control
+
+from genolstm.errors import InputError
+from genolstm.methylation.ascent import climb
+from genolstm.methylation.dispersion import dispersion_of
+from genolstm.methylation.likelihood import LOG_RATE, STEADY, Floats
+from genolstm.methylation.site_fit import CHUNK_SITES, SiteFit, box_of, fit_sites, read_model, reads_of
+from genolstm.settings.methylation import MethylationSettings
+
+HALVINGS = 14  # of the bracket of a gate in common: of 7 in ln k, 4e-4 are left, where the profile is flat
+
+
+class Difference(NamedTuple):
+    """Second group less the first, [N] each. value, low, high : with the ends of its interval.
+
+    p : of no difference.   q : smallest false discovery rate at which the site is found.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+    q: Floats
+
+
+class Contrast(NamedTuple):
+    """Sites that were compared. rows : int64 [N], of those given.   first, second : fits of the two groups.
+
+    rate : difference of ln k.   steady : of g.   p, q : of no difference in either.   dispersion : rho.
+    """
+
+    rows: NDArray[np.intp]
+    first: SiteFit
+    second: SiteFit
+    rate: Difference
+    steady: Difference
+    p: Floats
+    q: Floats
+    dispersion: float
+
+
+class GroupReads(NamedTuple):
+    """Counts [N, T] of one group, and how its samples are fitted (their times)."""
+
+    modified: NDArray[np.int32]
+    covered: NDArray[np.int32]
+    settings: MethylationSettings
+
+    def of(self, rows: NDArray[np.intp]) -> "GroupReads":
+        """Only some sites."""
+        return GroupReads(self.modified[rows], self.covered[rows], self.settings)
+
+
+def comparable(group: GroupReads) -> NDArray[np.bool_]:
+    """Sites with as many reads as settings ask for, at two ages or more; [N]."""
+    ages = np.array(group.settings.elapsed)
+    seen = np.stack([(group.covered[:, ages == age] > 0).any(axis=1) for age in np.unique(ages)], axis=1)
+    enough: NDArray[np.bool_] = (group.covered.sum(axis=1) >= group.settings.min_reads) & (seen.sum(axis=1) > 1)
+    return enough
+
+
+def contrast(first: GroupReads, second: GroupReads, names: tuple[str, str]) -> Contrast:
+    """Compare two groups at the same sites. Raises InputError where no site has reads enough in both."""
+    rows = np.flatnonzero(comparable(first) & comparable(second))
+    if not rows.size:
+        raise InputError(
+            f"groups '{names[0]}' and '{names[1]}' share no site with {first.settings.min_reads} reads at two ages"
+            " in each; lower --min-reads, or count both groups at the same sites."
+        )
+    first, second = first.of(rows), second.of(rows)
+    given = [dispersion_of(each.modified, each.covered, each.settings) for each in (first, second)]
+    worth = [int(each.covered.sum()) for each in (first, second)]
+    dispersion = float(np.average(given, weights=worth))
+    fits = [fit_sites(each.modified, each.covered, each.settings, read_model(each.settings, dispersion))
+            for each in (first, second)]  # fmt: skip
+    free = fits[0].log_likelihood + fits[1].log_likelihood
+    common = [_in_common(row, fits, (first, second), dispersion) for row in (LOG_RATE, STEADY)]
+    p_rate, p_steady = (chi2.sf(2 * np.maximum(free - each, 0), 1) for each in common)
+    p = chi2.sf(2 * np.maximum(free - _all_in_common(first, second, dispersion), 0), 2)
+    logs = [(np.log(fit.rate), np.log(fit.rate_low), np.log(fit.rate_high)) for fit in fits]
+    ends = [(fit.steady, fit.steady_low, fit.steady_high) for fit in fits]
+    return Contrast(
+        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate), steady=_difference(ends, p_steady),
+        p=p, q=false_discovery_control(p), dispersion=dispersion,
+    )  # fmt: skip
+
+
+def _difference(both: list[tuple[Floats, Floats, Floats]], p: Floats) -> Difference:
+    """Difference with an interval from those of both (MOVER, Zou & Donner 2008)."""
+    (one, one_low, one_high), (two, two_low, two_high) = both
+    value = two - one
+    return Difference(
+        value,
+        value - np.hypot(two - two_low, one_high - one),
+        value + np.hypot(two_high - two, one - one_low),
+        p,
+        false_discovery_control(p),
+    )
+
+
+def _in_common(row: int, fits: list[SiteFit], groups: tuple[GroupReads, GroupReads], dispersion: float) -> Floats:
+    """Greatest log-likelihood of both groups with one gate in common, the other of each its own; [N].
+
+    Between the gates of the two fits the slope of one profile is positive and of the other negative: halve until they
+    cancel.
+    """
+    best = np.full(len(fits[0].rate), -np.inf)
+    for first in range(0, len(best), CHUNK_SITES):
+        part = slice(first, first + CHUNK_SITES)
+        models = [read_model(group.settings, dispersion) for group in groups]
+        reads = [reads_of(group.modified[part], group.covered[part]) for group in groups]
+        boxes = [box_of(group.settings, model, reads[0].modified.shape[1])
+                 for group, model in zip(groups, models, strict=True)]  # fmt: skip
+        points = [np.stack([np.log(fit.rate[part]), fit.steady[part]]) for fit in fits]
+        low, high = (pick(points[0][row], points[1][row]) for pick in (np.minimum, np.maximum))
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            total, slope = np.zeros(len(middle)), np.zeros(len(middle))
+            for place in range(2):
+                points[place][row] = middle
+                with np.errstate(all="ignore"):
+                    points[place], about = climb(
+                        points[place], reads[place], boxes[place].pinned(row, middle), models[place]
+                    )
+                total, slope = total + about.value, slope + about.slope[row]
+            best[part] = np.maximum(best[part], total)
+            low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+    return best
+
+
+def _all_in_common(first: GroupReads, second: GroupReads, dispersion: float) -> Floats:
+    """Log-likelihood with both gates in common: one fit to the samples of both groups, [N]."""
+    model = read_model(first.settings, dispersion)
+    both = model._replace(elapsed=np.array([*first.settings.elapsed, *second.settings.elapsed]))
+    modified, covered = (
+        np.concatenate([getattr(group, name) for group in (first, second)], axis=1) for name in ("modified", "covered")
+    )
+    return fit_sites(modified, covered, first.settings, both, intervals=False).log_likelihood
+
+
+class Intervals(NamedTuple):
+    """Places on the contigs of the counts, 0-based and half open, [R] each."""
+
+    contig: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+
+def region_sums(
+    values: NDArray[np.int32], contig: NDArray[np.int32], position: NDArray[np.int64], intervals: Intervals
+) -> NDArray[np.int32]:
+    """Sum of the values [N, S] of the sites within each interval, [R, S]; sites in genome order."""
+    wide = int(max(position.max(initial=0), intervals.end.max(initial=0))) + 1
+    place = contig.astype(np.int64) * wide + position
+    base = intervals.contig.astype(np.int64) * wide
+    begin, end = (np.searchsorted(place, base + ends) for ends in (intervals.start, intervals.end))
+    sums = np.concatenate([np.zeros((1, values.shape[1]), np.int64), np.cumsum(values, axis=0, dtype=np.int64)])
+    inside: NDArray[np.int32] = (sums[end] - sums[begin]).astype(np.int32)
+    return inside

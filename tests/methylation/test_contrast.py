@@ -1,0 +1,128 @@
+"""Two groups of samples: likelihood ratios against scipy, calibration on simulated groups, regions."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import betaln
+from scipy.stats import chi2, false_discovery_control, kstest
+
+from genolstm.errors import InputError
+from genolstm.methylation.contrast import GroupReads, Intervals, contrast, region_sums
+from genolstm.settings.methylation import ContrastSettings
+
+TIMES = tuple(float(time) for time in (0, 1, 4, 16) for _ in range(2))
+AGES = np.array(TIMES) + 0.5
+
+
+def group(rate, steady, rng, *, coverage=10, dispersion=0.05, **options):
+    settings = ContrastSettings(time_offset=0.5, **options)
+    state = steady[:, None] * -np.expm1(-rate[:, None] * AGES)
+    covered = rng.poisson(coverage, state.shape)
+    if dispersion:
+        size = (1 - dispersion) / dispersion
+        state = rng.beta(np.maximum(state * size, 1e-9), np.maximum((1 - state) * size, 1e-9))
+    modified = rng.binomial(covered, state)
+    return GroupReads(modified.astype(np.int32), covered.astype(np.int32), settings.fit_settings(TIMES))
+
+
+def gates(sites, rng):
+    return 0.4 * np.exp(rng.normal(0, 0.7, sites)), 1 / (1 + np.exp(-rng.normal(1, 1, sites)))
+
+
+def test_p_of_each_hypothesis_is_the_likelihood_ratio_that_scipy_finds():
+    rng = np.random.default_rng(1)
+    rate, steady = gates(4, rng)
+    one, two = group(rate, steady, rng, dispersion=0.0), group(2 * rate, steady, rng, dispersion=0.0)
+    fixed = [each._replace(settings=ContrastSettings(time_offset=0.5, dispersion="0.1").fit_settings(TIMES))
+             for each in (one, two)]  # fmt: skip
+    found = contrast(*fixed, ("a", "b"))
+    size = 0.9 / 0.1
+
+    def nats(row, log_rate, steady, which):
+        state = np.clip(steady * -np.expm1(-np.exp(log_rate) * AGES), 1e-12, 1 - 1e-12)
+        modified, covered = which.modified[row], which.covered[row]
+        alpha, beta = state * size, (1 - state) * size
+        return float((betaln(modified + alpha, covered - modified + beta) - betaln(alpha, beta)).sum())
+
+    def most(cost, bounds, starts):
+        return max(-minimize(cost, start, bounds=bounds, method="L-BFGS-B").fun for start in starts)
+
+    def together(row, gates):
+        """Both groups' nats, the gates of each (ln k, g) picked from one list."""
+
+        def cost(values):
+            return -sum(nats(row, values[k], values[g], which) for (k, g), which in zip(gates, fixed, strict=True))
+
+        return cost
+
+    k, g = (np.log(0.01), np.log(10)), (0, 1)
+    starts = [(x, y) for x in (-2, -1, 0) for y in (0.4, 0.8)]
+    cases = {  # hypothesis -> places of each group's gates among the values, bounds, starts
+        "free": ([(0, 2), (1, 3)], [k, k, g, g], [[x, x, y, y] for x, y in starts]),
+        "same k": ([(0, 1), (0, 2)], [k, g, g], [[x, y, y] for x, y in starts]),
+        "same g": ([(0, 2), (1, 2)], [k, k, g], [[x, x, y] for x, y in starts]),
+        "same": ([(0, 1), (0, 1)], [k, g], [[x, y] for x, y in starts]),
+    }
+    for row in range(4):
+        best = {name: most(together(row, gates), *rest) for name, (gates, *rest) in cases.items()}
+        for p, name, less in ((found.rate.p, "same k", 1), (found.steady.p, "same g", 1), (found.p, "same", 2)):
+            assert p[row] == pytest.approx(chi2.sf(max(0.0, 2 * (best["free"] - best[name])), less), abs=2e-3)
+    np.testing.assert_allclose(found.rate.q, false_discovery_control(found.rate.p))
+    assert found.dispersion == pytest.approx(0.1)
+
+
+@pytest.mark.slow
+def test_p_is_uniform_and_intervals_cover_where_groups_are_alike():
+    rng = np.random.default_rng(2)
+    rate, steady = gates(1000, rng)
+    found = contrast(group(rate, steady, rng), group(rate, steady, rng), ("a", "b"))
+    assert found.dispersion == pytest.approx(0.05, abs=0.02)
+    for p in (found.rate.p, found.steady.p, found.p):
+        assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.02)
+        assert kstest(p[p < 0.5] * 2, "uniform").statistic < 0.08  # bounds of g pile p up near 1
+    assert (found.q <= 0.05).sum() <= 2
+    for each in (found.rate, found.steady):
+        assert ((each.low <= 0) & (each.high >= 0)).mean() > 0.93
+
+
+def test_planted_differences_are_found_on_the_right_gate_and_side():
+    rng = np.random.default_rng(3)
+    rate, steady = gates(200, rng)
+    planted = np.arange(200) < 60
+    other = group(np.where(planted, 6 * rate, rate), steady, rng, coverage=30)
+    found = contrast(group(rate, steady, rng, coverage=30), other, ("a", "b"))
+    hit = found.rate.q <= 0.05
+    assert hit[planted].mean() > 0.4
+    assert hit[~planted].sum() <= 4
+    assert (found.rate.value[hit & planted] > 0).all()
+    assert (found.steady.q <= 0.05).sum() < 10
+    lower = group(rate, 0.5 * steady, rng, coverage=30)
+    below = contrast(group(rate, steady, rng, coverage=30), lower, ("a", "b"))
+    assert (below.steady.q <= 0.05).mean() > 0.3
+    assert (below.steady.value[below.steady.q <= 0.05] < 0).all()
+
+
+def test_sites_with_too_few_reads_in_a_group_are_left_out_and_none_is_an_error():
+    rng = np.random.default_rng(4)
+    rate, steady = gates(30, rng)
+    one, two = group(rate, steady, rng), group(rate, steady, rng)
+    two.covered[:10] = two.modified[:10] = 0
+    two.covered[10, 2:] = two.modified[10, 2:] = 0  # one age alone
+    assert contrast(one, two, ("a", "b")).rows.tolist() == list(range(11, 30))
+    two.covered[:] = two.modified[:] = 0
+    with pytest.raises(InputError, match="groups 'a' and 'b' share no site with 20 reads at two ages"):
+        contrast(one, two, ("a", "b"))
+
+
+def test_region_sums_are_sums_of_the_sites_inside():
+    rng = np.random.default_rng(5)
+    contig = np.repeat([0, 1], 20).astype(np.int32)
+    position = np.concatenate([np.sort(rng.choice(200, 20, replace=False)) for _ in range(2)])
+    values = rng.integers(0, 9, (40, 3)).astype(np.int32)
+    start = rng.integers(0, 200, 15)
+    intervals = Intervals(rng.integers(0, 2, 15).astype(np.int32), start, start + rng.integers(1, 80, 15))
+    expected = [
+        values[(contig == c) & (position >= s) & (position < e)].sum(axis=0)
+        for c, s, e in zip(*intervals, strict=True)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(region_sums(values, contig, position, intervals), expected)

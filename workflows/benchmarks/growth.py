@@ -1,0 +1,131 @@
+"""Measure how time and memory of the commands grow with the genome, and with the number of contigs at one size.
+
+    python workflows/benchmarks/growth.py -o growth.tsv [--bases 250k] [--times 1 4 16] [--contigs 10 100 1000]
+        [--hidden 32] [--only score gates]
+
+Genomes of random bases; a model of 1 x HIDDEN that is trained on the smallest of them for a moment. Every command is a
+process of its own, of one thread: CPU seconds (user and system) and peak memory are those the system counted, start-up
+included. A line for each run, at once. About ten minutes of one core as it stands.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from bench_runs import log, say_progress, write_line
+
+from genolstm.settings.quantities import parse_size
+
+COLUMNS = ("command", "bases", "contigs", "cpu_seconds", "seconds", "peak_mb", "exit")
+SITES, VARIANTS, SITE_BASES, LINE = 500, 500, 200, 80
+MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class Case(NamedTuple):
+    """A genome. contigs : all of one length."""
+
+    bases: int
+    contigs: int
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the script; gives the exit code, 1 where a command failed."""
+    arguments = _arguments(words)
+    say_progress()
+    cases = [Case(arguments.bases * times, 4) for times in arguments.times]
+    cases += [Case(arguments.bases * max(arguments.times), contigs) for contigs in arguments.contigs]
+    failed = 0
+    with TemporaryDirectory() as scratch, arguments.output.open("w") as table:
+        write_line(table, COLUMNS)
+        model = Path(scratch) / "model.h5"
+        for number, case in enumerate(cases):
+            folder = Path(scratch) / str(number)
+            folder.mkdir()
+            genome = _write_genome(folder, case)
+            for name, words_of in _commands(folder, genome, model, arguments.hidden):
+                if name not in arguments.only and name not in {"ingest", "train"}:
+                    continue
+                row = _measured(words_of)
+                failed += row[-1] != 0
+                write_line(table, COLUMNS, dict(zip(COLUMNS, (name, *case, *row), strict=True)))
+                log.info("%s, %s bases, %s contigs: %.1f CPU s, %.0f MB", name, *case, row[0], row[2])
+    return min(failed, 1)
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--bases", type=parse_size, default=250_000)
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--contigs", type=int, nargs="*", default=[10, 100, 1_000])
+    parser.add_argument("--hidden", type=int, default=32)
+    known = ["score", "embed", "gates", "predict", "probe", "variants"]
+    parser.add_argument("--only", nargs="+", choices=known, default=known)
+    return parser.parse_args(words)
+
+
+def _write_genome(folder: Path, case: Case) -> Path:
+    """Write genome, sites, labels and variants of one case; gives the FASTA."""
+    rng = np.random.default_rng(1)
+    each = case.bases // case.contigs
+    letters = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, (case.contigs, each))]
+    fasta = folder / "genome.fa"
+    with fasta.open("wb") as file:
+        for number, row in enumerate(letters):
+            file.write(b">c%d\n" % number)
+            file.writelines(row[first : first + LINE].tobytes() + b"\n" for first in range(0, each, LINE))
+    contig, place = rng.integers(0, case.contigs, SITES), rng.integers(0, max(1, each - SITE_BASES), SITES)
+    order = np.lexsort((place, contig))
+    rows = [(f"c{contig[n]}", int(place[n])) for n in order]
+    (folder / "sites.bed").write_text("".join(f"{name}\t{at}\t{at + 1}\ts{at % 2}\t0\t+\n" for name, at in rows))
+    with (folder / "in.vcf").open("w") as file:
+        file.write("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+        for n in order[:VARIANTS]:
+            ref = chr(letters[contig[n], place[n]])
+            file.write(f"c{contig[n]}\t{place[n] + 1}\t.\t{ref}\t{'ACGT'['ACGT'.index(ref) - 1]}\t.\t.\t.\n")
+    return fasta
+
+
+def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[tuple[str, list[str]]]:
+    """Name and words of every command, in an order in which each finds its inputs; the model is made once."""
+    genome, probe = str(folder / "genome.h5"), str(folder / "probe.h5")
+    yield "ingest", ["ingest", str(fasta), "-o", genome]
+    trained = folder / "model.h5"
+    yield "train", ["train", genome, "-o", str(trained), "--hidden", str(hidden), "--bases", "500k"]
+    if not model.exists() and trained.exists():
+        trained.rename(model)
+    of_model, sites = str(model), str(folder / "sites.bed")
+    yield "score", ["score", of_model, genome, "-o", str(folder / "score.h5")]
+    yield "embed", ["embed", of_model, genome, "--sites", sites, "-o", str(folder / "hidden.h5")]
+    yield "gates", ["gates", of_model, genome, "-o", str(folder / "gates.h5"), "--memory-bases", "0"]
+    yield (
+        "variants",
+        ["variants", of_model, genome, str(folder / "in.vcf"), "-o", str(folder / "out.vcf"), "--no-markov"],
+    )
+    yield "probe", ["probe", "sites", of_model, "--genome", genome, "--sites", sites, "-o", probe]
+    yield "predict", ["predict", probe, genome, "--sites", sites, "-o", str(folder / "predictions.h5")]
+
+
+def _measured(words: Sequence[str]) -> tuple[float, float, float, int]:
+    """CPU seconds, seconds, peak memory in MB and exit code of one command."""
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "genolstm", *words, "--quiet"], env={**os.environ, **ONE_THREAD},
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * MEMORY_UNIT / 1e6
+    return round(cpu, 2), round(time.perf_counter() - began, 2), round(peak, 1), child.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
