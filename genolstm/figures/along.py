@@ -19,7 +19,7 @@ FEWEST_BINS = 20  # of a contig of its own, however short
 SLIVER = 0.05  # of the longest: what is shorter is not drawn
 FAR_FRACTION, MARGIN = 0.01, 0.35  # of bins at either end that do not set the axis; space beyond, as a fraction
 SHADE, HELD_OUT = "#FFF6E0", " (held out)"  # of contigs that no model was trained on
-ROW_HEIGHT = 0.95  # inches of one contig
+ROW_HEIGHT, FEWEST_ROWS = 0.95, 2  # inches of one contig; a single one is as high as two
 
 
 class Binned(NamedTuple):
@@ -108,7 +108,7 @@ def contig_rows(
 
     held_out : rows that are shaded, and named so; by default none.
     """
-    figure = new_figure(width, ROW_HEIGHT * len(names) + 0.9)
+    figure = new_figure(width, ROW_HEIGHT * max(len(names), FEWEST_ROWS) + 0.9)
     rows = list(figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0])
     for axes, name, shaded in zip(rows, names, held_out or [False] * len(names), strict=True):
         axes.set_title(plain(name, 48) + (HELD_OUT if shaded else ""), fontsize=9, pad=2)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genolstm.figures.axes import base_axis, interval_rows
 from genolstm.figures.genes import draw_genes, gene_handles
-from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, in_a_row, new_figure
+from genolstm.figures.style import BLUE, GREY, HEAT, RED, Picture, in_a_row, legend_below, new_figure
 from genolstm.figures.text import plain, shortened
 from genolstm.store.dependencies import DependenciesFile, open_dependencies
 
@@ -61,7 +61,7 @@ def _map(file: DependenciesFile) -> Picture:
             )
     figure.colorbar(image, ax=list(grid.flat), label="change of log2 odds (bits, log)", fraction=0.04, pad=0.02)
     if handles := gene_handles(features, start, end):
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
+        legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     bases = -(-(end - start) // PIXELS)
     drawn = f" Each point is the largest of {bases} x {bases} pairs." if bases > 1 else ""
     ended = file.readings["ended_early"]

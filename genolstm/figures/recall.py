@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.figures.along import binned_stretch, contig_rows, draw_steps, limit, longest, n_bins, note_of_drawn
-from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, Picture, new_figure
+from genolstm.figures.style import BLACK, BLUE, GREY, ORANGE, Picture, in_a_row
 from genolstm.figures.text import shortened
 from genolstm.regions import STRAND_NAMES
 from genolstm.store.recall import BEST_WINDOWS, WINDOW_BP
@@ -79,8 +79,7 @@ def _along(scores: ScoreFile, mode: str) -> Picture:
 
 
 def _windows(gain: Floats, symbols: NDArray[np.int64], mode: str) -> Picture:
-    figure = new_figure(7.4, 3.4)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = in_a_row(7.4, 3.4, (1, 1), stacked=5.6)
     share = 100 * np.arange(1, len(gain) + 1) / len(gain)
     total, sums = float(gain.sum()), np.cumsum(np.sort(gain)[::-1])
     marked = 100 * BEST_WINDOWS
@@ -106,8 +105,8 @@ def _windows(gain: Floats, symbols: NDArray[np.int64], mode: str) -> Picture:
         "recall-windows",
         f"the median window gains {median:.4f} bits/base; {told}",
         f"Windows of {WINDOW_BP // 1000} kb, both strands, n = {len(gain):,}, by what {mode} recall gains over the"
-        f" network alone. Left: gain of the best windows together; dotted: were it the same everywhere; dash-dotted:"
-        f" {marked:.0f} % of windows. Right: each window (linear within 0.01, logarithmic beyond); dash-dotted: the"
+        f" network alone. First: gain of the best windows together; dotted: were it the same everywhere; dash-dotted:"
+        f" {marked:.0f} % of windows. Then: each window (linear within 0.01, logarithmic beyond); dash-dotted: the"
         " median.",
         f"Curve of the cumulative gain over windows; {told}; the median window gains {median:.4f} bits/base.",
         figure,

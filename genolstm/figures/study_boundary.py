@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, RED, WIDE_INCHES, Picture, legend_below, new_figure, widest
 from genolstm.store.study import Study
 
 DINUCLEOTIDE = {"donor": "GT", "acceptor": "AG"}
@@ -13,8 +13,11 @@ def boundary(study: Study) -> list[Picture]:
     table = study.tables["profile"]
     names, kinds = np.array(table["genome"].values), np.array(table["kind"].values)
     genomes = list(dict.fromkeys(table["genome"].values))
-    figure = new_figure(7.4, 0.8 + 2.4 * len(genomes))
-    for row, genome in zip(figure.subplots(len(genomes), 2, squeeze=False, sharex=True), genomes, strict=True):
+    across = 2 if widest() >= WIDE_INCHES else 1
+    down = 2 * len(genomes) // across
+    figure = new_figure(7.4, 1.4 + 2.4 * down)
+    grid = figure.subplots(down, across, squeeze=False, sharex=True)
+    for row, genome in zip(grid.reshape(len(genomes), 2), genomes, strict=True):
         for axes, kind in zip(row, DINUCLEOTIDE, strict=True):
             here = (names == genome) & (kinds == kind)
             offset, true, matched, low, high = (
@@ -25,11 +28,12 @@ def boundary(study: Study) -> list[Picture]:
             axes.plot(offset, true, color=BLUE if kind == "donor" else RED, label=f"true {kind}")
             axes.fill_between(offset, matched + low, matched + high, alpha=0.2, linewidth=0, color="0.5")
             axes.set_title(f"{genome}: {kind}, {int(np.asarray(table['sites'].values)[here][0]):,} sites")
-            axes.legend(fontsize=8, loc="lower left")
             axes.set_ylim(0, None)
-        row[0].set_ylabel("bits")
-    for axes in row:
+            axes.set_ylabel("bits")
+            axes.label_outer()
+    for axes in grid[-1]:
         axes.set_xlabel("bases from the dinucleotide, as read")
+    legend_below(figure)
     return [
         Picture(
             "boundary",

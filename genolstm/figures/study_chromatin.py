@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from genolstm.figures.axes import interval_rows
-from genolstm.figures.style import BLUE, GREY, RED, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, RED, WIDE_INCHES, Picture, legend_below, new_figure, widest
 from genolstm.store.study import Study
 
 
@@ -12,17 +12,18 @@ def chromatin(study: Study) -> list[Picture]:
     """The gate along planted borders, and the intervals of real ones where there are any."""
     course, real = study.tables["course"], study.tables.get("real")
     ways = np.array(course["made"].values)
-    figure = new_figure(7.4, 3.0 if real is None else 6.0)
-    axes = figure.subplots(1 if real is None else 2, 2, squeeze=False)
+    rows, across = 1 if real is None else 2, 2 if widest() >= WIDE_INCHES else 1
+    figure = new_figure(7.4, 3.2 * rows * 2 / across + 0.3)
+    axes = figure.subplots(2 * rows // across, across, squeeze=False).reshape(rows, 2)
     for panel, way in zip(axes[0], dict.fromkeys(course["made"].values), strict=True):
-        rows = ways == way
-        offset, borders, others = (np.asarray(course[each].values)[rows] for each in ("offset", "borders", "others"))
+        here = ways == way
+        offset, borders, others = (np.asarray(course[each].values)[here] for each in ("offset", "borders", "others"))
         panel.plot(offset, others, color=GREY, label="no border")
         panel.plot(offset, borders, color=RED, label="border")
         panel.axvline(0, color=GREY, linewidth=1, linestyle="--")
         panel.set(title=f"made genome, {way}", xlabel="bases from the element's end")
-    axes[0][0].set_ylabel("mean forget gate")
-    axes[0][0].legend(fontsize=8)
+        panel.set_ylabel("mean forget gate")
+    legend_below(figure)
     if real is not None:
         for panel, measure in zip(axes[1], ("forget around", "resets around"), strict=True):
             chosen = [place for place, each in enumerate(real["measure"].values) if each == measure]

@@ -81,7 +81,6 @@ def _decays(axes: Axes, decay: Table) -> None:
     log_axis(axes, "y")
     axes.set_xlabel("steps after the pulse, and 1")
     axes.set_ylabel("fraction of the pulse kept")
-    axes.legend(loc="upper left", fontsize=8)
 
 
 def _chrono(study: Study) -> Picture:

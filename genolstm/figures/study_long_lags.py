@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from genolstm.figures.axes import log_axis
-from genolstm.figures.style import BLUE, GREEN, GREY, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREEN, GREY, SKY, Picture, in_a_row, legend_below
 from genolstm.store.study import Study, Table
 
 COLOURS = {"LSTM": BLUE, "LSTM chrono": SKY, "GRU": GREEN}
@@ -13,8 +13,7 @@ STYLES = ("-o", "--s", ":^")  # one a training chunk
 
 def long_lags(study: Study) -> list[Picture]:
     """Words foreseen against the lag, and against how many bases before them are read."""
-    figure = new_figure(7.6, 3.6)
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, (left, right) = in_a_row(7.6, 4.0, (1, 1), stacked=6.0, sharey=True)
     _lines(left, study.tables["right"], "lag")
     _lines(right, study.tables["memory"], "read")
     for axes in (left, right):
@@ -23,13 +22,13 @@ def long_lags(study: Study) -> list[Picture]:
     left.set(xlabel="lag (bases)", ylabel="fraction of words right", ylim=(0.3, 1.03))
     right.set(xlabel=f"bases read, lag {int(study.setting['curve_lag']):,}")
     right.axvline(float(study.setting["curve_lag"]), color=GREY, linewidth=1, linestyle=":")
-    right.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
+    legend_below(figure)
     return [
         Picture(
             "long-lags",
             "A word decided by an enhancer far back",
-            f"Left: mean and 95 % interval of {study.setting['repeats']} networks of {study.setting['units']} units,"
-            f" trained on {study.setting['bases']:,} made bases in chunks, state carried on. Right: functional memory,"
+            f"First: mean and 95 % interval of {study.setting['repeats']} networks of {study.setting['units']} units,"
+            f" trained on {study.setting['bases']:,} made bases in chunks, state carried on. Then: functional memory,"
             " the same words with the state emptied so many bases before. Dashed: a guess; dotted: the enhancer.",
             study.conclusion,
             figure,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genolstm.figures.style import BLUE, GREY, ORANGE, RED, SKY, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, ORANGE, RED, SKY, Picture, legend_below, new_figure
 from genolstm.store.study import Study
 
 READINGS = {
@@ -29,7 +29,7 @@ def source_code(study: Study) -> list[Picture]:
         )  # fmt: skip
     axes.set_xticks(np.arange(len(low)), [f"{one:g} to {other - 1:g}" for one, other in zip(low, high, strict=True)])
     axes.set(xlabel="characters since the bracket was opened", ylabel="bits of the closing one", ylim=(0, None))
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
+    legend_below(figure)
     return [
         Picture(
             "source-code",

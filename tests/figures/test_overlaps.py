@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from made_results import probe
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from genolstm import figures
 from genolstm.figures.of_file import pictures_of
 from genolstm.figures.probe_weights import weights
 from genolstm.figures.style import NARROW_INCHES, WIDE_INCHES, in_a_row, legend_below, styled
@@ -97,3 +99,10 @@ def test_what_overlaps_is_found():
     assert "'one' lies on 'other'" in told
     assert "'far out, and cut at the edge' is cut" in told
     assert "a legend lies on data" in told
+
+
+def test_legends_stand_below_all_panels_in_every_module():
+    """Studies are drawn from results that take long to make: their sources are looked at instead."""
+    folder = Path(figures.__file__).parent
+    calls = {path.name for path in folder.glob("*.py") if ".legend(" in path.read_text()}
+    assert calls == {"style.py"}

@@ -278,3 +278,27 @@ def test_precision_of_predictions_stands_beside_chance_and_the_strongest_control
     assert set(chance.get_ydata()) == {row.positive / row.candidates}
     control = lines["probe's test sites: strongest control, untrained_1"]
     np.testing.assert_allclose(control.get_ydata(), [0.4, 0.2])
+
+
+def test_markov_line_is_that_of_held_out_bases_and_drawn_across_them_alone(score_file):
+    test = dataclasses.replace(SCORED, part="test", interpolated=1.93)
+    path, _ = score_file(parts=(SCORED, test))
+    trained, held_out = named(path)["bits"].figure.axes
+    assert not list(trained.lines)
+    assert [set(line.get_ydata()) for line in held_out.lines] == [{1.93}]
+    path, _ = score_file(parts=(SCORED,))  # all that was scored, trained on or not: a line for neither
+    assert not [line for axes in named(path)["bits"].figure.axes for line in axes.lines]
+    path, _ = score_file(parts=(SCORED,), seen=np.array([0, 0], np.int8))
+    assert all(len(axes.lines) == 1 for axes in named(path)["bits"].figure.axes)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("track", "along"), ("gates", "forget-along"), ("fit", "map")])
+def test_held_out_contigs_are_shaded_in_every_track(results, kind, name):
+    def drawn(held_out):
+        (picture,) = (each for each in pictures_of(results[kind], held_out=held_out) if each.name == name)
+        return {axes.get_title(loc="left"): axes.get_facecolor() for axes in picture.figure.axes}
+
+    plain, marked = drawn(()), drawn({"I"})
+    assert not [title for title in plain if "held out" in title]
+    assert [title for title in marked if "held out" in title] == ["I (held out)"]
+    assert marked["I (held out)"] != plain["I"]

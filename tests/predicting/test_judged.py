@@ -1,5 +1,7 @@
 """Predictions against labels: scikit-learn's figures over all candidates, contigs that were met apart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -123,8 +125,12 @@ def test_labels_of_points_and_windows(tiny_genome, tmp_path):
 def test_curves_of_the_probe_are_of_its_test_rows_at_the_ratio_of_nature():
     from made_results import probe
 
-    result = probe("donor", gain=True)
-    natural = 0.02
+    result, rng = probe("donor", gain=True), np.random.default_rng(4)
+    noisy = {
+        name: dataclasses.replace(each, log_odds=(each.label + rng.normal(size=len(each.label))).astype(np.float32))
+        for name, each in result.features.items()
+    }
+    result, natural = dataclasses.replace(result, features=noisy), 0.02
     points = control_curves(result, natural)
     groups = list(dict.fromkeys(point.group for point in points))
     assert groups == [
@@ -141,6 +147,7 @@ def test_curves_of_the_probe_are_of_its_test_rows_at_the_ratio_of_nature():
                 at = np.flatnonzero(np.isclose(recall, point.recall))
                 assert np.isclose(precision[at], point.precision).any()
                 assert np.isnan(point.probability)
+        assert min(point.precision for point in points if point.group == group) < 0.2  # nature has few true sites
 
 
 def test_a_probe_without_the_ratio_of_nature_has_no_such_curves():

@@ -81,3 +81,24 @@ def test_flipped_byte_is_noticed(results, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
         read_results([path])
+
+
+def test_worse_has_a_sign_of_its_own_beside_gain_and_no_gain():
+    import dataclasses
+
+    from made_results import probe
+
+    from genolstm.estimate import Estimate
+    from genolstm.report.of_probe import _verdict
+    from genolstm.report.parts import Tone
+
+    result = probe("donor", gain=False)
+    control = result.best_control
+    tones = {
+        name: _verdict("splice", dataclasses.replace(result, verdict=word, differences={control: ends})).tone
+        for name, word, ends in (
+            ("gain", "gain", Estimate(0.2, 0.1, 0.3)), ("no gain", "no gain", Estimate(0.0, -0.1, 0.1)),
+            ("worse", "no gain", Estimate(-0.2, -0.3, -0.1)),
+        )
+    }  # fmt: skip
+    assert tones == {"gain": Tone.YES, "no gain": Tone.NO, "worse": Tone.WORSE}
