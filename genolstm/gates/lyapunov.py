@@ -70,7 +70,7 @@ def lyapunov_exponents(
     places = (np.arange(wanted) * 2 + 1) * int(ends[-1]) // (2 * wanted)  # the middles of equal parts
     which = np.searchsorted(ends, places, side="right")
     first = places - (ends - spare)[which]
-    fetcher = SequenceFetcher(genome, next(model.parameters()).device)
+    fetcher = SequenceFetcher(genome, next(model.parameters()).device, contigs)
     origin, length, at = (
         torch.from_numpy(each).to(fetcher.codes.device)
         for each in (genome.starts[contigs[which]], lengths[which], first)
