@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.ensemble  # noqa: F401  (its first import sets variables of the environment and draws numbers)
 import torch
 
 import genolstm as gl
