@@ -272,7 +272,8 @@ def cases(folder: Path) -> dict[str, Case]:
         "BEDPE, 6 columns": (lines("I\t{0}\t{1}\tI\t{2}\t{3}"), cuts),
         "VCF": (VCF, variants), "rates": (times + lines("I\t{0}\t0.5\t0.25"), rates),
         "clusters": ("p1\tp1\np1\tp2\np3\tp3\np3\tp9\n", clusters),
-        "prices": ("Date,Open,Close\n" + closes, read_prices), "exogenous": ("Date,Mood,Posts\n" + closes, read_exogenous),
+        "prices": ("Date,Open,Close\n" + closes, read_prices),
+        "exogenous": ("Date,Mood,Posts\n" + closes, read_exogenous),
         "actions": ("session,time,action\n" + lines("s1,{0},open\ns2,{1},look"), read_actions),
         **{name: (text, counts) for name, text in tables().items()},
     }  # fmt: skip
