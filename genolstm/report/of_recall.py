@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from genolstm.report.parts import ReportTable, Tone, Verdict
 from genolstm.report.wording import interval, number
-from genolstm.store.recall import RecallBits
+
+if TYPE_CHECKING:
+    from genolstm.store.recall import RecallBits
 
 WHAT_IT_IS = (
     "with recall: the model plus copies and counts of sequence that was read before; not a better model of ordinary"
@@ -21,12 +24,12 @@ TERMS = (
 )
 
 
-def recall_verdicts(rows: Sequence[RecallBits]) -> list[Verdict]:
+def recall_verdicts(rows: "Sequence[RecallBits]") -> list[Verdict]:
     """A sentence for each text that recall looked in, on the part held out for test."""
     return [_verdict(row) for row in rows if row.part == "test"]
 
 
-def _verdict(row: RecallBits) -> Verdict:
+def _verdict(row: "RecallBits") -> Verdict:
     name, best = min(("the network", row.network), ("copies and counts", row.without_network), key=lambda each: each[1])
     with_ends = interval(row.difference, row.low, row.high, digits=4, signed=True)
     tone = Tone.NOTE if not math.isfinite(row.low) else Tone.YES if row.high < 0 else Tone.NO
@@ -42,7 +45,7 @@ def _verdict(row: RecallBits) -> Verdict:
     )
 
 
-def recall_table(rows: Sequence[RecallBits]) -> ReportTable:
+def recall_table(rows: "Sequence[RecallBits]") -> ReportTable:
     """Bits of every line of every text and part."""
     shown = [
         [

@@ -11,6 +11,9 @@ from genolstm.shipped import shipped_models
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.files import file_sha256
 
+HELD_OUT = {"pombe-256": "III", "pombe-512": "III", "yeast-256": "chrIV, chrXV"}
+PROBED = {"pombe-256": {"donor", "acceptor"}, "pombe-512": {"donor", "acceptor"}, "yeast-256": {"peaks", "signal"}}
+
 
 @pytest.fixture(scope="module", params=sorted(shipped_models()))
 def name(request):
@@ -29,7 +32,7 @@ def test_list_tells_of_each_model_what_it_is_worth(run, name):
     test = {row.part: row for row in checkpoint.bits}["test"]
     for word in (
         f"test: {test.model:.4f} bits/base", "uniform 2.0000", "interpolated Markov", "strongest control", "licence",
-        "trained on I, II; never seen: III", "genolstm train ", "seed 1",
+        f"never seen: {HELD_OUT[name]}", "genolstm train ", "seed 1",
     ):  # fmt: skip
         assert word in text
 
@@ -43,7 +46,7 @@ def test_a_shipped_model_is_below_every_markov_line_on_a_contig_it_never_saw(nam
     checkpoint = read_checkpoint(shipped_models()[name])
     test = {row.part: row for row in checkpoint.bits}["test"]
     assert test.model < min(test.interpolated, test.best_bits, test.uniform)
-    assert "III" not in checkpoint.seen
+    assert not set(HELD_OUT[name].split(", ")) & set(checkpoint.seen)
     assert checkpoint.card.probes
     assert checkpoint.resumable is None
 
@@ -52,8 +55,8 @@ def test_json_holds_cards(run, name):
     told = json.loads(run("models", "--json").out)
     assert list(told) == sorted(shipped_models())
     card = told[name]["card"]
-    assert {line["target"] for line in card["probes"]} >= {"donor", "acceptor"}
-    assert told[name]["trained_on"] == ["I", "II"]
+    assert {line["target"] for line in card["probes"]} >= PROBED[name]
+    assert not set(HELD_OUT[name].split(", ")) & set(told[name]["trained_on"])
 
 
 def test_card_names_no_folder(name):
@@ -70,7 +73,7 @@ def test_name_stands_for_the_file(run, genome_file, tmp_path, name):
         assert json.loads(one.attrs["inputs"])["model"] == file_sha256(path)
         for strand in ("forward", "reverse"):
             np.testing.assert_array_equal(one["bits"][strand][()], other["bits"][strand][()])
-    assert run("show", name).out.splitlines()[0] == f"file: {path}"
+    assert f"file: {path}" in run("show", name).out.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_windows_values_and_edges_come_back(tmp_path, provenance):
         edges=edges, profiles={"offset": np.array([-20, 0, 20]), "forget": np.arange(6.0).reshape(2, 3)},
     )  # fmt: skip
     features = {
-        name: dataclasses.replace(each, label=each.log_odds + 1, threshold=None)
+        name: dataclasses.replace(each, label=each.log_odds + 1, threshold=None, scores={"r2": each.scores["auprc"]})
         for name, each in peaks.features.items()
     }
     signal = dataclasses.replace(
