@@ -75,7 +75,11 @@ def steps_of(folder: Path, example: Path) -> list[Step]:
     return [
         Step(("ingest", str(example / "genome.fa.gz"), "-o", genome), made("genome.h5"), computes=False),
         Step(("train", genome, "-o", model, *SHAPE), made("model.h5")),
-        Step(("probe", "splice", model, "--genome", genome, "--annotation", genes, "-o", str(splice)), (splice,)),
+        Step(
+            ("probe", "splice", model, "--genome", genome, "--annotation", genes, "-o", str(splice),
+             "--components", "32"),
+            (splice,),
+        ),
         Step(
             ("probe", "protein", model, "--genome", genome, "--annotation", genes, "-o", str(protein)), (protein,)
         ),
