@@ -65,7 +65,7 @@ def test_words_are_judged_alike_in_one_reading_and_in_pieces(monkeypatch):
 @pytest.mark.slow
 def test_a_short_lag_is_learned_and_a_reading_that_ends_before_the_enhancer_is_not_enough():
     model = NextSymbolModel(long_lags.shapes(64)["LSTM"], seed=1)
-    long_lags.train(model, long_lags.made_genome(np.random.default_rng(5), 65_536, 16), 64)
+    long_lags.train(model, long_lags.made_genome(np.random.default_rng(5), 131_072, 16), 64)
     stretch = long_lags.at_lag(np.random.default_rng(6), 60, 200)
     assert long_lags.words_right(model, stretch)[0] > 0.95
     assert long_lags.words_right(model, stretch, 48)[0] < 0.7
