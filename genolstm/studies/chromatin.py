@@ -32,11 +32,12 @@ BOUNDARY_ELEMENT = encode("ATATATA", DNA)  # stands at every border, and as ofte
 KEYS = (
     encode("CCC", DNA),
     encode("GGG", DNA),
-)  # before it: the first says that a border comes, the second that none does
+)  # before it: one says that a border comes, the other that none does; which one turns with each network
 BETWEEN = 2  # random bases between key and element
 DOMAIN = (30, 60)  # bases between two elements, half open
 ROWS, LENGTH, TEST_ROWS = 1000, 256, 400
-UNITS, BATCH, RATE, STEPS, QUICK_STEPS, NETWORKS, QUICK_NETWORKS = 32, 32, 1e-2, 300, 150, 3, 2
+UNITS, BATCH, RATE, STEPS, QUICK_STEPS = 32, 32, 1e-2, 300, 150
+NETWORKS, QUICK_NETWORKS = 4, 2  # even, so that either key stands for a border as often: letters alone cancel out
 SHOWN = 12  # bases shown on either side of the element's end
 RESAMPLES = 1000
 ANNOUNCED, RANDOM = "announced", "unannounced"
@@ -60,10 +61,13 @@ class Pooled(NamedTuple):
     other_blocks: Ints
 
 
-def made_genome(rng: np.random.Generator, rows: int, *, announced: bool) -> tuple[Codes, Places]:
+def made_genome(
+    rng: np.random.Generator, rows: int, *, announced: bool, keys: tuple[Codes, Codes] = KEYS
+) -> tuple[Codes, Places]:
     """Rows of a made genome [rows, LENGTH] whose state changes at borders.
 
     announced : the key before an element tells whether a border comes; else the keys are drawn, and nothing does.
+    keys : the one of a border, and the one of none.
     """
     codes = np.zeros((rows, LENGTH), dtype=np.uint8)
     borders: list[tuple[int, int]] = []
@@ -75,7 +79,7 @@ def made_genome(rng: np.random.Generator, rows: int, *, announced: bool) -> tupl
                 follows = int(STATES[state][bases[-1]])
                 bases.append(follows if rng.random() < ORDERLY else int(rng.integers(DNA.n_known)))
             border = bool(rng.random() < 1 / 2)
-            key = KEYS[int(not border) if announced else int(rng.integers(2))]
+            key = keys[int(not border) if announced else int(rng.integers(2))]
             bases += [*key.tolist(), *rng.integers(DNA.n_known, size=BETWEEN).tolist(), *BOUNDARY_ELEMENT.tolist()]
             if SHOWN < len(bases) < LENGTH - SHOWN:
                 (borders if border else others).append((row, len(bases) - 1))
@@ -91,9 +95,10 @@ def pooled(settings: StudySettings, networks: int, steps: int, *, announced: boo
     for index in range(networks):
         rng = spawn(settings.seed, f"chromatin {ANNOUNCED if announced else RANDOM}", index)
         model = NextSymbolModel(ModelSettings(hidden=UNITS, forget_bias="1"), seed=settings.seed, index=index)
-        past, _ = made_genome(rng, ROWS, announced=announced)
+        keys = KEYS if index % 2 == 0 else KEYS[::-1]
+        past, _ = made_genome(rng, ROWS, announced=announced, keys=keys)
         train(model, past, rng, steps=steps, batch=BATCH, learning_rate=RATE)
-        codes, places = made_genome(rng, TEST_ROWS, announced=announced)
+        codes, places = made_genome(rng, TEST_ROWS, announced=announced, keys=keys)
         gate = gates_of(model, codes).forget.mean(axis=2).astype(np.float64)
         for kind, rows in enumerate(places):
             found[kind].append(gate[rows[:, :1], rows[:, 1:] + np.arange(-SHOWN, SHOWN + 1)])

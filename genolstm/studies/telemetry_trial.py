@@ -99,7 +99,8 @@ class Trial(NamedTuple):
     scores : by name, higher for sessions thought lost [N], all of the judged half.   lost : bool [N].
     mean_around_loss : forget gate around the loss, of lost and kept sessions, [2, 2 * WINDOW].
     dip, rise : mean forget and write gate after the loss less before it, of lost less of kept sessions.   bits : per
-    action.   prompts, shuffled : what a prompt by each score of an action does, and with lost and kept mixed up.
+    action.   prompts, nothing_lost : what a prompt by each score of an action does, and where half of the sessions that
+    keep their context are called lost.
     usual : mean forget and write gate after each action, [2, 20].   sessions : rows of the log judged, and their mean
     forget and write gates, [N, 3].
     """
@@ -113,7 +114,7 @@ class Trial(NamedTuple):
     random_init_rise: float
     bits: float
     prompts: dict[str, Prompts]
-    shuffled: dict[str, Prompts]
+    nothing_lost: dict[str, Prompts]
     usual: Floats
     sessions: Floats
 
@@ -153,7 +154,6 @@ def trial(settings: StudySettings, size: Size, repeat: int, drawn: Drawn, way: s
         if auroc(columns[name][fitted], log.lost[fitted]) < 1 / 2:
             columns[name] = -columns[name]
     of_actions, usual = action_scores(log, GateValues(gates, writes), bits, fitted, rng)
-    mixed_up = log._replace(lost=rng.permutation(log.lost))
     return Trial(
         scores={name: values[~fitted] for name, values in columns.items()},
         lost=log.lost[~fitted],
@@ -164,10 +164,23 @@ def trial(settings: StudySettings, size: Size, repeat: int, drawn: Drawn, way: s
         random_init_rise=dip(random_writes, log),
         bits=float(bits.sum() / log.lengths.sum()),
         prompts=prompting(of_actions, log, fitted),
-        shuffled=prompting({name: of_actions[name] for name in (GATE, WRITES, CHANCE)}, mixed_up, fitted),
+        nothing_lost=prompting_for_nothing(of_actions, log, fitted, rng),
         usual=usual,
         sessions=np.column_stack([drawn.rows, -columns[GATE], columns[WRITES]])[~fitted],
     )
+
+
+def prompting_for_nothing(
+    scores: dict[str, Floats], log: Log, fitted: NDArray[np.bool_], rng: np.random.Generator
+) -> dict[str, Prompts]:
+    """Prompts among the sessions that keep their context, a half of which, drawn at random, is called lost.
+
+    No score can know that half. One that knows how far a session has come, as a gate does, finds the places of the
+    losses all the same: that much a count of actions finds too, so it is among the scores that a gate is held against.
+    """
+    kept = np.flatnonzero(~log.lost)
+    called = Log(*(column[kept] for column in log))._replace(lost=rng.permutation(np.arange(len(kept)) % 2 == 0))
+    return prompting({name: scores[name][kept] for name in (GATE, WRITES, *PLAIN_PROMPTS)}, called, fitted[kept])
 
 
 def action_scores(

@@ -158,6 +158,24 @@ def test_a_score_that_knows_the_loss_prompts_at_once_and_chance_does_not():
     assert found["guess"].f1 < 0.5
 
 
+def test_where_nothing_is_lost_only_the_place_in_a_session_can_be_found():
+    _, log = log_of(sessions=4000)
+    fitted = np.arange(4000) < 2000
+    rng = np.random.default_rng(4)
+    knows = rng.random(log.codes.shape)
+    lost = np.flatnonzero(log.lost)
+    knows[lost, log.loss[lost]] = 9
+    place = np.broadcast_to(np.arange(log.codes.shape[1], dtype=np.float64), log.codes.shape)
+    names = (telemetry_trial.GATE, telemetry_trial.WRITES, telemetry_trial.CHANCE, telemetry_trial.PAUSE)
+    scores = dict.fromkeys(names, rng.random(log.codes.shape)) | {
+        telemetry_trial.GATE: knows, telemetry_trial.SO_FAR: place,
+    }  # fmt: skip
+    found = telemetry_trial.prompting_for_nothing(scores, log, fitted, rng)
+    assert prompting({"knows": knows}, log, fitted)["knows"].f1 > 0.95
+    assert found[telemetry_trial.GATE].f1 == pytest.approx(found[telemetry_trial.CHANCE].f1, abs=0.05)
+    assert found[telemetry_trial.SO_FAR].f1 > found[telemetry_trial.GATE].f1 + 0.1
+
+
 def test_a_gate_is_set_against_the_same_action():
     codes = np.array([[0, 1, 0, telemetry_log.FILL]], dtype=np.uint8)
     values = np.array([[0.2, 0.9, 0.4, np.nan]])
