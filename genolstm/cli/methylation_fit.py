@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,8 +26,9 @@ from genolstm.settings.option import option
 from genolstm.settings.train import DeviceName
 
 if TYPE_CHECKING:
-    from genolstm.store.counts import Counts
-    from genolstm.store.methylation import HeldOutScore, MethylationFit
+    from genolstm.ranks import Ranks
+    from genolstm.store.counts import CountTable
+    from genolstm.store.methylation import FitFile, HeldOutScore, MethylationFit
 
 TRACKS = ("rate", "steady", "half_life")  # columns of a fit that make a track
 
@@ -81,102 +84,151 @@ def fit(
 
     Example: genolstm methylation fit counts.h5 --times 0,1,4,16 --time-offset 0.5 -o fit.h5 --table fit.tsv
     """
-    import numpy as np
-
-    from genolstm.methylation.fitting import fit_counts, log_likelihood_per_read, site_records, states_outside
     from genolstm.methylation.samples import by_age
+    from genolstm.methylation.tiles import Tally, median_half_life
     from genolstm.store.files import file_sha256
-    from genolstm.store.methylation import write_methylation
+    from genolstm.store.methylation import open_methylation, write_tiles
     from genolstm.threads import allotted_threads
 
     task = Task("methylation fit", run, seed=settings.seed)
     extras = files.outputs()
     refuse_all([output, *extras.values()], [*(counts or ()), files.samples, files.genome, files.states], run)
-    both, settings, counts = _read(counts or [], files, settings)
-    refuse_all([output, *extras.values()], counts, run)
-    by_age(both, settings.times)
-    _warn_of_impossible(both, settings)
-    lengths = _lengths(files.genome, both) if files.bigwig_prefix else {}
-    extra = _extra(both, files.states, settings, pooled)
-    task.use_device(DeviceName.CPU, threads)
-    workers = threads or allotted_threads()
-    held_out = _judge(both, settings, pooled, judging, extra, workers, quiet=run.quiet)
-    with ProgressLine("fit", unit="CpGs", quiet=run.quiet) as line:
-        found = fit_counts(both, settings, pooled, extra=extra, threads=workers, held_out=held_out, progress=line.show)
-    records = site_records(found)
-    saved = {**settings.to_json(), **pooled.to_json(), **judging.to_json()}
-    inputs = {f"counts {place + 1}": file_sha256(path) for place, path in enumerate(counts)}
-    if files.samples:
-        inputs["samples"] = file_sha256(files.samples)
-    if files.states:
-        inputs["states"] = file_sha256(files.states)
-    write_methylation(output, found, records, task.provenance(saved, inputs))
-    _write_extras(found, settings, extras, lengths)
+    with ExitStack() as stack:
+        table, settings, counts = stack.enter_context(_opened(counts or [], files, settings))
+        refuse_all([output, *extras.values()], counts, run)
+        by_age(table, settings.times)
+        _warn_of_samples(table, settings)
+        lengths = _lengths(files.genome, table) if files.bigwig_prefix else {}
+        extra = _extra(table, files.states, settings, pooled)
+        task.use_device(DeviceName.CPU, threads)
+        ranks = stack.enter_context(task.together("fits stretches of CpGs"))
+        workers = threads or allotted_threads()
+        held_out = _judge(table, settings, pooled, judging, extra, ranks, workers, quiet=run.quiet)
+        tally = Tally()
+        tiles = _tiles(table, settings, pooled, extra, ranks, workers, held_out, quiet=run.quiet)
+        if not ranks.is_main_process:  # another process writes
+            list(tiles)
+            return
+        saved = {**settings.to_json(), **pooled.to_json(), **judging.to_json()}
+        inputs = {f"counts {place + 1}": file_sha256(path) for place, path in enumerate(counts)}
+        if files.samples:
+            inputs["samples"] = file_sha256(files.samples)
+        if files.states:
+            inputs["states"] = file_sha256(files.states)
+        provenance = task.provenance(saved, inputs)
+        write_tiles(output, len(table), tally.watch(tiles), lambda: tally.records, provenance)
+    with open_methylation(output) as found:
+        _write_extras(found, settings, extras, lengths)
+        half_life = median_half_life(found)
     draw(output, run.figure)
-    per_read = log_likelihood_per_read(found)
-    finite_per_read = None if np.isnan(per_read) else per_read  # JSON has no NaN
+    records, per_read = tally.records, tally.nats_per_read
     summary: dict[str, Any] = {
-        "sites": len(found), "fitted": records.used, "log_likelihood_per_read": finite_per_read, **_shared(found),
-        "clips": states_outside(found), "held_out": [_plain(score) for score in held_out],
-        "flags": _flag_counts(found), "identifiable": int(found.identifiable.sum()),
-        "median_half_life": _median_half_life(found), "unit": found.unit,
+        "sites": records.read, "fitted": records.used, "log_likelihood_per_read": _or_none(per_read),
+        **{name: tally.numbers[name] for name in ("conversion_error", "dispersion")},
+        "clips": tally.clips, "held_out": [_plain(score) for score in held_out],
+        "flags": dict(tally.flags), "identifiable": tally.identifiable,
+        "median_half_life": _or_none(half_life), "unit": settings.unit,
     }  # fmt: skip
-    if summary["identifiable"]:
+    if tally.identifiable:
         log.info(
             "median half-life %.3g %s over the %s CpGs whose rate is identifiable, of %s fitted",
-            found.median_half_life, found.unit, f"{summary['identifiable']:,}", f"{records.used:,}",
+            half_life, settings.unit, f"{tally.identifiable:,}", f"{records.used:,}",
         )  # fmt: skip
     else:
         log.info("the rate of none of %s fitted CpGs is identifiable: no median half-life", f"{records.used:,}")
-    message = f"{records.used:,} of {len(found):,} CpGs fitted, {per_read:.4f} nats a read"
+    message = f"{records.used:,} of {records.read:,} CpGs fitted, {per_read:.4f} nats a read"
     task.done(output, records.to_json(), summary, message=message)
 
 
-def _read(
+@contextmanager
+def _opened(
     paths: list[Path], files: FitFiles, settings: MethylationSettings
-) -> "tuple[Counts, MethylationSettings, list[Path]]":
+) -> "Iterator[tuple[CountTable, MethylationSettings, list[Path]]]":
     """Counts of all samples, settings with their times, and the counts files; as arguments or as a table name them."""
-    from genolstm.methylation.sample_groups import counts_of, rows_of
-    from genolstm.methylation.samples import joined
+    from genolstm.methylation.sample_groups import opened, rows_of
+    from genolstm.methylation.samples import side_by_side
     from genolstm.readers.sample_tables import read_samples
-    from genolstm.store.counts import read_counts
+    from genolstm.store.counts import open_counts
 
     if files.samples is not None:
         if paths or settings.times:
             raise UsageError("--samples names the counts files and their times: leave out COUNTS and --times.")
         rows = rows_of(read_samples(files.samples), files.group, str(files.samples))
-        both = counts_of(rows)
         settings = dataclasses.replace(settings, times=tuple(row.time for row in rows))
-        paths = list(dict.fromkeys(row.file for row in rows))
-    else:
-        if files.group is not None:
-            raise UsageError("--group names a group of --samples: give that too.")
-        if not paths or not settings.times:
-            raise UsageError("give counts files and their --times, or a table of --samples.")
-        both = joined([read_counts(path) for path in paths], [str(path) for path in paths])
-    for sample, reads in zip(both.samples, both.covered.sum(axis=0).tolist(), strict=True):
-        if not reads:
-            log.warning("sample '%s' holds no reads: it carries no information about any CpG", sample)
-    return both, settings, paths
-
-
-def _warn_of_impossible(counts: "Counts", settings: MethylationSettings) -> None:
-    """Warn of reads that no gates can explain: methylated ones at an age where nothing is methylated yet."""
-    if settings.start is not StartState.ZERO or settings.conversion_error:
+        with opened(rows) as table:
+            yield table, settings, list(dict.fromkeys(row.file for row in rows))
         return
-    for sample, age, modified in zip(
-        counts.samples, settings.elapsed, counts.modified.sum(axis=0).tolist(), strict=True
+    if files.group is not None:
+        raise UsageError("--group names a group of --samples: give that too.")
+    if not paths or not settings.times:
+        raise UsageError("give counts files and their --times, or a table of --samples.")
+    with ExitStack() as stack:
+        yield (
+            side_by_side([stack.enter_context(open_counts(path)) for path in paths], [str(path) for path in paths]),
+            settings,
+            paths,
+        )
+
+
+def _tiles(
+    table: "CountTable",
+    settings: MethylationSettings,
+    pooled: PooledSettings,
+    extra: Any,  # noqa: ANN401  (an array; numpy is imported late)
+    ranks: "Ranks",
+    threads: int,
+    held_out: "tuple[HeldOutScore, ...]",
+    *,
+    quiet: bool,
+) -> "Iterator[tuple[int, MethylationFit]]":
+    """The fit, a tile at a time; of the pooled model all at once, which has to learn from all."""
+    from genolstm.methylation.fitting import LEARNED_FROM, fit_counts, learned
+    from genolstm.methylation.tiles import fitted_tiles
+
+    with ProgressLine("fit", unit="CpGs", quiet=quiet) as line:
+        if settings.model is FitModel.POOLED:
+            if ranks.size > 1:
+                raise UsageError("--model pooled does not divide its work over processes; start it without torchrun.")
+            whole = table.part(0, len(table))
+            yield (
+                0,
+                fit_counts(
+                    whole, settings, pooled, extra=extra, threads=threads, held_out=held_out, progress=line.show
+                ),
+            )
+            return
+        common = learned(table, settings)
+        if LEARNED_FROM in common.numbers:
+            log.info(
+                "what all CpGs share is learned from %s of %s, evenly spread",
+                f"{common.numbers[LEARNED_FROM]:,.0f}", f"{len(table):,}",
+            )  # fmt: skip
+        yield from fitted_tiles(
+            table, common, settings, pooled, threads=threads, held_out=held_out, ranks=ranks, progress=line.show
+        )
+
+
+def _warn_of_samples(table: "CountTable", settings: MethylationSettings) -> None:
+    """Warn of samples without reads, and of reads that no gates can explain: methylated at age 0, where nothing is."""
+    from genolstm.methylation.fitting import sample_reads
+
+    modified, covered = sample_reads(table)
+    impossible = settings.start is StartState.ZERO and not settings.conversion_error
+    for sample, age, one, every in zip(
+        table.samples, settings.elapsed, modified.tolist(), covered.tolist(), strict=True
     ):
-        if age == 0 and modified:
+        if not every:
+            log.warning("sample '%s' holds no reads: it carries no information about any CpG", sample)
+        if impossible and age == 0 and one:
             log.warning(
                 "sample '%s' holds %s methylated reads at age 0, where a new strand has none: add its age to all with"
                 " --time-offset, or give the fraction of wrong reads as --conversion-error",
                 sample,
-                f"{modified:,}",
+                f"{one:,}",
             )
 
 
-def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings, pooled: PooledSettings) -> Any:  # noqa: ANN401  (an array; numpy is imported late)
+def _extra(table: "CountTable", states: Path | None, settings: MethylationSettings, pooled: PooledSettings) -> Any:  # noqa: ANN401  (an array; numpy is imported late)
     """Further input of the pooled model beside neighbours: hidden states, where they are given."""
     from genolstm.methylation.fitting import check_pooled
 
@@ -188,15 +240,16 @@ def _extra(counts: "Counts", states: Path | None, settings: MethylationSettings,
     from genolstm.methylation.hidden_features import hidden_features
     from genolstm.store.hidden import read_hidden
 
-    return hidden_features(counts, read_hidden(states), pooled.components, str(states))
+    return hidden_features(table.part(0, len(table)), read_hidden(states), pooled.components, str(states))
 
 
-def _lengths(genome: Path | None, counts: "Counts") -> dict[str, int]:
+def _lengths(genome: Path | None, table: "CountTable") -> dict[str, int]:
     """Length of each contig of the genome, which must hold those of the counts."""
+    from genolstm.methylation.fitting import contigs_used
     from genolstm.store.genome import open_genome
 
     lengths = dict(open_genome(genome).length_of) if genome else {}
-    used = [counts.contigs[index] for index in sorted(set(counts.contig.tolist()))]
+    used = contigs_used(table)
     if missing := [name for name in used if name not in lengths]:
         raise InputError(
             f"contig '{missing[0]}' of the counts is not in {genome}, which has {', '.join(list(lengths)[:6])};"
@@ -206,22 +259,25 @@ def _lengths(genome: Path | None, counts: "Counts") -> dict[str, int]:
 
 
 def _judge(
-    counts: "Counts",
+    table: "CountTable",
     settings: MethylationSettings,
     pooled: PooledSettings,
     judging: HeldOutSettings,
     extra: Any,  # noqa: ANN401  (an array; numpy is imported late)
+    ranks: "Ranks",
     threads: int,
     *,
     quiet: bool,
 ) -> "tuple[HeldOutScore, ...]":
     """Score the model and its baselines on held-out reads under --hold-out, and log the table."""
-    if not judging.held:
+    if not judging.held or not ranks.is_main_process:
         return ()
     from genolstm.methylation.held_out import judged
 
     with ProgressLine("held out", unit="CpGs", quiet=quiet) as line:
-        scores = judged(counts, settings, pooled, judging, extra=extra, threads=threads, progress=line.show)
+        scores = judged(
+            table.part(0, len(table)), settings, pooled, judging, extra=extra, threads=threads, progress=line.show
+        )
     for score in scores:
         log.info(
             "%-14s %-28s %-23s %.4f nats a read of %s; %+.4f [%+.4f, %+.4f] against %s",
@@ -233,23 +289,19 @@ def _judge(
 
 
 def _write_extras(
-    found: "MethylationFit", settings: MethylationSettings, extras: dict[tuple[str, str], Path], lengths: dict[str, int]
+    found: "FitFile", settings: MethylationSettings, extras: dict[tuple[str, str], Path], lengths: dict[str, int]
 ) -> None:
-    from genolstm.methylation.tracks import bedgraph_columns, runs, table_columns
+    from genolstm.methylation.tracks import bedgraph_slabs, runs, table_slabs
     from genolstm.writers.bigwig import write_bigwig
-    from genolstm.writers.tables import write_table
+    from genolstm.writers.tables import write_slabs
 
     for (kind, name), path in extras.items():
         if kind == "table":
-            write_table(path, table_columns(found, settings.state))
+            write_slabs(path, table_slabs(found, settings.state))
         elif kind == "bigwig":
             write_bigwig(path, lengths, runs(found, name, list(lengths)))
         else:
-            write_table(path, bedgraph_columns(found, name), header=False)
-
-
-def _shared(found: "MethylationFit") -> dict[str, float]:
-    return {name: found.numbers[name] for name in ("conversion_error", "dispersion")}
+            write_slabs(path, bedgraph_slabs(found, name), header=False)
 
 
 def _plain(score: "HeldOutScore") -> dict[str, Any]:
@@ -262,9 +314,5 @@ def _plain(score: "HeldOutScore") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _flag_counts(found: "MethylationFit") -> dict[str, int]:
-    return {name: int(((found.flags & bit) > 0).sum()) for name, bit in found.flag_names.items()}
-
-
-def _median_half_life(found: "MethylationFit") -> float | None:
-    return None if math.isnan(found.median_half_life) else found.median_half_life  # JSON has no NaN
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value  # JSON has no NaN

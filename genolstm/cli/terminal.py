@@ -30,7 +30,9 @@ REASONS_LOGGED = 6
 WARMUP_TOLERANCE = 1e-3  # between the states after the warm-up and after half of it, which is much the further off
 LONG_WORK = 1_000_000  # symbols from which on a second is spent on finding out whether a second thread pays
 # commands that torchrun may start in several processes: they divide the work, or nothing is written
-SHARED = frozenset({"train", "score", "probe splice", "probe accessibility", "embed", "gates", "doctor"})
+SHARED = frozenset(
+    {"train", "score", "probe splice", "probe accessibility", "embed", "gates", "methylation fit", "doctor"}
+)
 RATE_SECONDS = 3.0  # from the first symbols on, before the rate is known well enough to estimate the time left
 FIRST_LINE_SECONDS, LINE_SECONDS = 5.0, 60.0  # of progress in a batch log: soon, then once a minute
 
@@ -78,13 +80,16 @@ class Task:
         log.setLevel(logging.ERROR)
 
     @contextmanager
-    def together(self) -> "Iterator[Ranks]":
-        """Meet the other processes that torchrun started to read one genome; alone without torchrun."""
+    def together(self, does: str = "reads contigs and strands") -> "Iterator[Ranks]":
+        """Meet the other processes that torchrun started to read one genome; alone without torchrun.
+
+        does : what each of them does, of its own.
+        """
         from genolstm.ranks import reading_together
 
         with reading_together() as ranks:
             if ranks.size > 1:
-                log.info("%d processes, each reads contigs and strands of its own", ranks.size)
+                log.info("%d processes, each %s of its own", ranks.size, does)
             yield ranks
 
     def refuse_stream(self, *paths: Path | None) -> None:

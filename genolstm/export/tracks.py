@@ -12,7 +12,7 @@ from genolstm.methylation.tracks import runs as rate_runs
 from genolstm.predicting.written import candidate_runs, drawn_of
 from genolstm.regions import STRAND_NAMES, Region
 from genolstm.store.gates import GatesFile
-from genolstm.store.methylation import column_names, read_methylation
+from genolstm.store.methylation import FitFile, column_names
 from genolstm.store.prediction import PredictedTarget, read_prediction
 from genolstm.store.schema import Kind
 from genolstm.store.score import PROBABILITIES, ScoreFile
@@ -186,7 +186,7 @@ def _counts(file: TableFile) -> tuple[TrackSource, ...]:
 
 
 def _fitted(file: TableFile) -> tuple[TrackSource, ...]:
-    fit = read_methylation(file.path)
+    fit = FitFile(file.file)
     names = column_names(fit.unit)
     return tuple(TrackSource(f"sites/{names[field]}", partial(rate_runs, fit, field)) for field in FITTED)
 

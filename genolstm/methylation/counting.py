@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
 from genolstm.errors import InputError, UsageError
@@ -18,11 +17,10 @@ from genolstm.readers.motifs import Motif, MotifSites, Reference, motif_sites, p
 from genolstm.readers.read_formats import holds_reads
 from genolstm.readers.site_counts import SiteCounts
 from genolstm.settings.methylation import CountSettings
-from genolstm.store.counts import Calling, Counts
+from genolstm.store.counts import Calling, Counts, key_columns, site_keys
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 
-POSITION_BITS, STRAND_BITS = 40, 2  # of a site as one number, below its contig
 SUFFIXES = frozenset({".gz", ".bgz", ".bam", ".cram", ".sam", ".bed", ".bedmethyl", ".cov", ".bismark", ".tsv", ".txt"})
 
 
@@ -143,12 +141,12 @@ def _read(
 def merged(found: SiteCounts, motif: Motif) -> SiteCounts:
     """Add the counts of the reverse strand to those of the forward strand's base of the same palindrome; strand 0."""
     position = found.position - np.where(found.strand < 0, motif.shift, 0)
-    keys = _keys(found.contig, position, np.zeros_like(found.strand))
+    keys = site_keys(found.contig, position, np.zeros_like(found.strand))
     kept, place = np.unique(keys, return_inverse=True)
     sums = np.zeros((2, len(kept), len(found.samples)), np.int64)
     np.add.at(sums[0], place, found.modified)
     np.add.at(sums[1], place, found.covered)
-    contig, position, strand = _columns(kept)
+    contig, position, strand = key_columns(kept)
     if (sums[1] > np.iinfo(np.int32).max).any():
         raise InputError(f"the two strands of a site hold {int(sums[1].max()):,} reads together; correct the counts.")
     return SiteCounts(
@@ -167,7 +165,7 @@ def joined(found: Sequence[SiteCounts], names: Sequence[str]) -> Counts:
     keys = []
     for each in found:
         place = np.array([index[name] for name in each.contigs], np.int64)[each.contig]
-        keys.append(_keys(place, each.position, each.strand))
+        keys.append(site_keys(place, each.position, each.strand))
     kept = np.unique(np.concatenate(keys))
     modified, covered = np.zeros((2, len(kept), len(names)), np.int32)
     first = 0
@@ -176,24 +174,11 @@ def joined(found: Sequence[SiteCounts], names: Sequence[str]) -> Counts:
         rows = np.searchsorted(kept, own)
         modified[rows, columns], covered[rows, columns] = each.modified, each.covered
         first = columns.stop
-    contig, position, strand = _columns(kept)
+    contig, position, strand = key_columns(kept)
     return Counts(
         contigs=contigs, contig=contig, position=position, strand=strand, modified=modified, covered=covered,
         samples=tuple(names),
     )  # fmt: skip
-
-
-def _keys(contig: NDArray[np.integer], position: NDArray[np.int64], strand: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Sites as numbers that sort by contig, position and strand."""
-    return ((contig.astype(np.int64) << POSITION_BITS | position) << STRAND_BITS) | (strand + 1)
-
-
-def _columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
-    """Contig, position and strand of sites as numbers."""
-    strand = (keys & ((1 << STRAND_BITS) - 1)) - 1
-    place = keys >> STRAND_BITS
-    contig, position = place >> POSITION_BITS, place & ((1 << POSITION_BITS) - 1)
-    return contig.astype(np.int32), position, strand.astype(np.int8)
 
 
 def _names(paths: Sequence[Path], found: Sequence[SiteCounts], given: Sequence[str]) -> list[str]:

@@ -12,16 +12,27 @@ SAMPLED_SITES = 20_000  # CpGs from which it is estimated
 
 def dispersion_of(modified: NDArray[np.int32], covered: NDArray[np.int32], settings: MethylationSettings) -> float:
     """Dispersion as given, or estimated from the reads, one for all CpGs; 0 where reads are binomial."""
-    if settings.likelihood is ReadLikelihood.BINOMIAL:
-        return 0.0
-    known = number_or_estimate(settings.dispersion, "dispersion")
-    return estimate_dispersion(modified, covered, settings) if known is None else known
+    if estimates_dispersion(settings):
+        return estimate_dispersion(modified, covered, settings)
+    return known_dispersion(settings)
+
+
+def estimates_dispersion(settings: MethylationSettings) -> bool:
+    """Whether the reads have to tell."""
+    asked = number_or_estimate(settings.dispersion, "dispersion")
+    return settings.likelihood is ReadLikelihood.BETA_BINOMIAL and asked is None
+
+
+def known_dispersion(settings: MethylationSettings) -> float:
+    """Dispersion where it is not estimated: as given, or 0 of binomial reads."""
+    given = number_or_estimate(settings.dispersion, "dispersion")
+    return (given or 0.0) if settings.likelihood is ReadLikelihood.BETA_BINOMIAL else 0.0
 
 
 def _sample(
     modified: NDArray[np.int32], covered: NDArray[np.int32], settings: MethylationSettings
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Evenly spread CpGs with reads enough."""
+    """Evenly spread CpGs with reads enough; all, where there are less than twice as many as are wanted."""
     usable = np.flatnonzero(covered.sum(axis=1) >= settings.min_reads)
     usable = usable[:: max(1, len(usable) // SAMPLED_SITES)]
     return modified[usable], covered[usable]

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from genolstm.methylation.grid_kernels import sum_neighbours
+
 FARTHEST_BP = 100_000.0  # a neighbour farther away, or none at all, counts as this far
 NEAR_BP = 100.0  # spacing is relative to this
 DENSITY_BP = (200, 1000)  # half windows in which neighbours are counted
@@ -85,22 +87,12 @@ def neighbours_within(contig: NDArray[np.int32], position: NDArray[np.int64], re
 def neighbour_sums(
     values: NDArray[Any], contig: NDArray[np.int32], position: NDArray[np.int64], distance_bp: float
 ) -> NDArray[Any]:
-    """Sum of the values of all other CpGs of the contig, weighted exp(-distance / distance_bp); [N, ...] as given."""
+    """Sum of the values of all other CpGs of the contig, weighted exp(-distance / distance_bp); [N, C] as given."""
     gap = np.full(len(position), np.inf)
     gap[1:] = np.where(np.diff(contig) == 0, np.diff(position), np.inf)
-    kept = np.exp(-gap / distance_bp).astype(values.dtype)
-    kept_back = np.append(kept[:1], kept[:0:-1])
-    sums: NDArray[Any] = _from_before(values, kept) + _from_before(values[::-1], kept_back)[::-1]
-    return sums
-
-
-def _from_before(values: NDArray[Any], kept: NDArray[Any]) -> NDArray[Any]:
-    """Sum over all rows before each, every step on the way multiplied by `kept` of the row it leads to; [N, ...]."""
-    sums = np.zeros_like(values)
-    carried = np.zeros(values.shape[1:], dtype=values.dtype)
-    for place in range(1, len(values)):
-        carried = (carried + values[place - 1]) * kept[place]
-        sums[place] = carried
+    sums = np.empty_like(values, order="C")
+    if len(values):
+        sum_neighbours(np.ascontiguousarray(values), np.exp(-gap / distance_bp).astype(values.dtype), sums)
     return sums
 
 

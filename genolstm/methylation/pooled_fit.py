@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from genolstm.methylation.grid import GateGrid
+from genolstm.methylation.grid_kernels import draw_rows, quantile_rows
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.pooled import SitePosterior
 from genolstm.methylation.site_fit import Flag, SiteFit
@@ -34,18 +33,21 @@ def summarise(
     flags = np.zeros(count, dtype=np.uint16)
     draws = np.zeros((count, draws_kept), dtype=np.uint16)
     tail = (1 - settings.level) / 2
-    shape = (-1, len(grid.rates), len(grid.steady))
+    shape = len(grid.rates), len(grid.steady)
+    edges = _edges(np.log(grid.rates)), _edges(grid.steady)
     for site in posteriors:
         rows = site.rows.numpy()
-        weights = site.posterior.reshape(shape)
-        log_rate = _quantiles(weights.sum(2), np.log(grid.rates), (0.5, tail, 1 - tail))
-        steady = _quantiles(weights.sum(1), grid.steady, (0.5, tail, 1 - tail))
+        gates = np.empty((2, 3, len(rows)))
+        quantile_rows(site.posterior.numpy(), shape, edges, np.array([0.5, tail, 1 - tail]), gates)
+        log_rate, steady = gates
         for place, end in enumerate(("", "_low", "_high")):
             columns[f"rate{end}"][rows] = np.exp(log_rate[place])
             columns[f"steady{end}"][rows] = steady[place]
         columns["log_likelihood"][rows] = site.evidence.double().numpy()
         flags[rows] = _flags(log_rate, steady, grid)
-        draws[rows] = _draws(site.other_times, draws_kept)
+        drawn = np.empty((len(rows), draws_kept), dtype=np.uint16)
+        draw_rows(site.other_times.numpy(), drawn)
+        draws[rows] = drawn
     columns["start"][:] = 0.0
     reads = covered.sum(axis=1).astype(np.int64)
     few = (reads < settings.min_reads) | ((covered > 0).sum(axis=1) < len(("rate", "steady")))
@@ -55,33 +57,12 @@ def summarise(
     return SiteFit(**columns, reads=reads, flags=flags), Posterior(rate=rate, steady=steady_points, draws=draws)
 
 
-def _quantiles(weights: Tensor, values: Floats, at: tuple[float, ...]) -> list[Floats]:
-    """Quantiles of distributions on points [n, K], each point's weight spread evenly halfway to its neighbours."""
-    edges = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
-    below = torch.cumsum(weights.double(), dim=1)
-    below = below / below[:, -1:]
-    found = []
-    for fraction in at:
-        place = torch.searchsorted(below, torch.full((len(below), 1), fraction, dtype=below.dtype)).clamp_(
-            max=len(values) - 1
-        )
-        upper = below.gather(1, place)
-        lower = torch.where(place > 0, below.gather(1, (place - 1).clamp(min=0)), torch.zeros_like(upper))
-        part = ((fraction - lower) / (upper - lower).clamp(min=torch.finfo(below.dtype).tiny)).clamp(0, 1)[:, 0].numpy()
-        cell = place[:, 0].numpy()
-        found.append(edges[cell] + part * (edges[cell + 1] - edges[cell]))
-    return found
+def _edges(values: Floats) -> Floats:
+    """Ends of the cells of points [K]: halfway to their neighbours, and at the outermost points; [K + 1]."""
+    return np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
 
 
-def _draws(posterior: Tensor, count: int) -> NDArray[np.uint16]:
-    """Equally likely grid points that stand for each posterior: systematic resampling (Kitagawa 1996), [n, D]."""
-    below = torch.cumsum(posterior.double(), dim=1)
-    at = (torch.arange(count, dtype=below.dtype) + 0.5) / count * below[:, -1:]
-    drawn: NDArray[np.uint16] = torch.searchsorted(below, at).clamp_(max=below.shape[1] - 1).numpy().astype(np.uint16)
-    return drawn
-
-
-def _flags(log_rate: list[Floats], steady: list[Floats], grid: GateGrid) -> NDArray[np.uint16]:
+def _flags(log_rate: Floats, steady: Floats, grid: GateGrid) -> NDArray[np.uint16]:
     rates, fractions = np.log(grid.rates), grid.steady
     below, above = log_rate[1] < rates[1], log_rate[2] > rates[-2]  # within the outermost cell of the grid
     raised = [

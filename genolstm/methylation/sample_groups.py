@@ -1,12 +1,12 @@
 """Samples as a table names them: counts of one group side by side, in the order of time, replicates as samples."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from genolstm.errors import InputError, UsageError
-from genolstm.methylation.samples import joined
+from genolstm.methylation.samples import side_by_side
 from genolstm.readers.sample_tables import SampleRow
-from genolstm.store.counts import Counts, read_counts
+from genolstm.store.counts import Counts, CountsFile, CountTable, open_counts
 
 LEAST_REPLICATES = 2  # of a group that is compared: else a sample's own difference passes for the group's
 
@@ -48,26 +48,30 @@ def pair_of(rows: Sequence[SampleRow], chosen: Sequence[str], source: str) -> tu
     return groups[0], groups[1]
 
 
-def counts_of(rows: Sequence[SampleRow]) -> Counts:
-    """Counts of samples side by side, in the order of the rows, each named by group, time and replicate.
+@contextmanager
+def opened(rows: Sequence[SampleRow]) -> Iterator[CountTable]:
+    """Open the counts of samples side by side, in the order of the rows, each named by group, time and replicate.
 
     Raises InputError for a file that does not hold the sample, or several of which none is named, and as
     `samples.joined`.
     """
-    tables = [_one_sample(row) for row in rows]
-    return joined(tables, [str(row.file) for row in rows])
+    with ExitStack() as stack:
+        files = [_one_sample(stack.enter_context(open_counts(row.file)), row) for row in rows]
+        yield side_by_side(files, [str(row.file) for row in rows])
 
 
-def _one_sample(row: SampleRow) -> Counts:
-    counts = read_counts(row.file)
-    if row.sample and row.sample not in counts.samples:
-        raise InputError(f"{row.file} has no sample '{row.sample}'; it has {', '.join(counts.samples)}.")
-    if not row.sample and len(counts.samples) > 1:
+def counts_of(rows: Sequence[SampleRow]) -> Counts:
+    """Read what `opened` opens."""
+    with opened(rows) as table:
+        return table.part(0, len(table))
+
+
+def _one_sample(file: CountsFile, row: SampleRow) -> CountsFile:
+    if row.sample and row.sample not in file.samples:
+        raise InputError(f"{row.file} has no sample '{row.sample}'; it has {', '.join(file.samples)}.")
+    if not row.sample and len(file.samples) > 1:
         raise InputError(
-            f"{row.file} holds {len(counts.samples)} samples ({', '.join(counts.samples[:6])}): name one in a column"
+            f"{row.file} holds {len(file.samples)} samples ({', '.join(file.samples[:6])}): name one in a column"
             " 'sample' of the table."
         )
-    place = counts.samples.index(row.sample) if row.sample else 0
-    name = f"{row.group}:{row.time:g}:{row.replicate}"
-    columns = {each: getattr(counts, each)[:, place : place + 1] for each in ("modified", "covered")}
-    return replace(counts, samples=(name,), **columns)
+    return file.only(row.sample or file.samples[0], f"{row.group}:{row.time:g}:{row.replicate}")

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from genolstm.methylation.trajectory import upkeep_columns
 from genolstm.regions import STRAND_LETTERS
 from genolstm.settings.methylation import StrandState, TimeUnit
-from genolstm.store.methylation import MethylationFit, column_names
+from genolstm.store.methylation import FitFile, MethylationFit, column_names
 
+ROWS = 1 << 16  # sites of a track that are held at one time
 CPG_BP = 2  # of a site whose strands are merged; one base else
 
 
@@ -33,6 +34,13 @@ def table_columns(fit: MethylationFit, state: StrandState) -> list[tuple[str, ND
     return [*columns, ("flags", _flag_text(fit))]
 
 
+def table_slabs(
+    fit: MethylationFit | FitFile, state: StrandState
+) -> Iterator[list[tuple[str, NDArray[Any] | list[str]]]]:
+    """The same, some rows at a time; once without rows where there are none."""
+    return (table_columns(fit.part(first, first + ROWS), state) for first in range(0, max(1, len(fit)), ROWS))
+
+
 def widths(fit: MethylationFit) -> NDArray[np.int64]:
     """Bases of each site, [N]: a CpG of merged strands is two."""
     return np.where(fit.strand == 0, CPG_BP, 1)
@@ -48,34 +56,33 @@ def _flag_text(fit: MethylationFit) -> list[str]:
 
 
 def runs(
-    fit: MethylationFit, name: str, contigs: list[str]
+    fit: MethylationFit | FitFile, name: str, contigs: list[str]
 ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """One column along the genome: contig, start, end, value; in the order of `contigs`.
+    """One column along the genome: contig, start, end, value; in the order of `contigs`, some sites at a time.
 
     A site of merged strands is drawn as two bases, or up to the next site; a site of one strand as one.
     """
-    values = getattr(fit, name).astype(np.float32)
     for contig in contigs:
-        mine = (
-            np.flatnonzero(fit.contig == fit.contigs.index(contig)) if contig in fit.contigs else np.empty(0, np.intp)
-        )
-        if not mine.size:
-            continue
-        start = fit.position[mine]
-        # two sites of one place (both strands of a palindrome's middle) cannot both be drawn: the first is
-        first = np.append(True, np.diff(start) > 0)
-        mine, start = mine[first], start[first]
-        end = np.minimum(start + widths(fit)[mine], np.append(start[1:], np.iinfo(np.int64).max))
-        yield contig, start, end, np.where(np.isfinite(values[mine]), values[mine], np.nan).astype(np.float32)
+        begin, stop = fit.rows_of(contig)
+        for first in range(begin, stop, ROWS):
+            last = min(first + ROWS, stop)
+            before, after = max(begin, first - 1), min(stop, last + 1)  # a neighbour on each side
+            position, strand, values = (fit.column(each, before, after) for each in ("position", "strand", name))
+            # two sites of one place (both strands of a palindrome's middle) cannot both be drawn: the first is
+            drawn = np.append(True, np.diff(position) > 0)
+            following = np.append(position[1:], np.iinfo(np.int64).max)
+            end = np.minimum(position + np.where(strand == 0, CPG_BP, 1), np.maximum(following, position + 1))
+            drawn[: first - before] = drawn[last - before :] = False
+            shown = values.astype(np.float32)
+            value = np.where(np.isfinite(shown), shown, np.float32(np.nan))
+            yield contig, position[drawn], end[drawn], value[drawn]
 
 
-def bedgraph_columns(fit: MethylationFit, name: str) -> list[tuple[str, NDArray[Any] | list[str]]]:
+def bedgraph_slabs(fit: MethylationFit | FitFile, name: str) -> Iterator[list[tuple[str, NDArray[Any] | list[str]]]]:
     """The four columns of a bedGraph: contig, start, end, value; sites without a finite value are left out."""
-    contigs: list[str] = []
-    parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for contig, start, end, value in runs(fit, name, list(fit.contigs)):
         known = np.isfinite(value)
-        contigs += [contig] * int(known.sum())
-        parts.append((start[known], end[known], value[known].astype(np.float64)))
-    starts, ends, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return [("contig", contigs), ("start", starts), ("end", ends), ("value", values)]
+        yield [
+            ("contig", [contig] * int(known.sum())), ("start", start[known]), ("end", end[known]),
+            ("value", value[known].astype(np.float64)),
+        ]  # fmt: skip

@@ -1,8 +1,10 @@
 """Counts files: modified and covered reads of each site and sample; counts, never fractions: likelihoods need both."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -13,6 +15,7 @@ from genolstm.store.files import Provenance, Records, open_file, strings, write_
 from genolstm.store.schema import Kind
 
 CHUNK_ROWS = 1 << 16
+POSITION_BITS, STRAND_BITS = 40, 2  # of a site as one number, below its contig
 COLUMNS = ("contig", "position", "strand", "modified", "covered")
 
 
@@ -83,6 +86,88 @@ class Counts:
     def __len__(self) -> int:
         return len(self.position)
 
+    def part(self, first: int, end: int) -> "Counts":
+        """Only the sites from row `first` to before `end`."""
+        return self.at(slice(first, end))
+
+    def at(self, rows: slice | NDArray[np.intp]) -> "Counts":
+        """Only some sites, in genome order."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+
+def stacked(parts: Sequence[Counts]) -> Counts:
+    """Sites of one table below each other again, in genome order."""
+    columns: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in parts]) for name in COLUMNS}
+    return replace(parts[0], **columns)
+
+
+class CountTable(Protocol):
+    """Counts in memory or in files: what is read a part at a time, so that memory need not grow with the sites."""
+
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Names, in genome order."""
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Names of the samples."""
+
+    def __len__(self) -> int: ...
+
+    def part(self, first: int, end: int) -> Counts:
+        """Only the sites from row `first` to before `end`."""
+
+
+class CountsFile:
+    """An open counts file, of which a part is read at a time.
+
+    columns : of the samples that are wanted; all where none are named.   merged : whether its strands are merged.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self.sites = path, file["sites"]
+        self.contigs, self.samples = strings(file["contigs/name"]), strings(file["samples/name"])
+        self.columns: slice = slice(None)
+        self.merged = bool(file.attrs["merged"])
+
+    def __len__(self) -> int:
+        return int(self.sites["position"].shape[0])
+
+    def only(self, sample: str, name: str) -> "CountsFile":
+        """Take one sample, under another name."""
+        place = self.samples.index(sample)
+        self.samples, self.columns = (name,), slice(place, place + 1)
+        return self
+
+    def part(self, first: int, end: int) -> Counts:
+        """Read the sites from row `first` to before `end`. Raises InputError for counts that cannot be."""
+        places: dict[str, Any] = {name: self.sites[name][first:end] for name in COLUMNS[:3]}
+        reads = {name: self.sites[name][first:end, self.columns] for name in COLUMNS[3:]}
+        try:
+            return Counts(contigs=self.contigs, samples=self.samples, **places, **reads)
+        except ValueError as problem:
+            raise InputError(f"{self.path}: {problem}; make it again.") from problem
+
+    def contig_ends(self) -> list[int]:
+        """Row where the sites of each contig end."""
+        return [first_row(self.sites["contig"], index + 1) for index in range(len(self.contigs))]
+
+
+def first_row(contig: h5py.Dataset, index: int) -> int:
+    """First row of a sorted column that is not below a value, by halving: few rows are read."""
+    low, high = 0, int(contig.shape[0])
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if contig[middle] < index else (low, middle)
+    return low
+
+
+@contextmanager
+def open_counts(path: Path) -> Iterator[CountsFile]:
+    """Open a counts file to read parts of it. Raises InputError as `files.open_file`."""
+    with open_file(path, Kind.COUNTS) as file:
+        yield CountsFile(path, file)
+
 
 def write_counts(
     path: Path, counts: Counts, records: Records, provenance: Provenance, calling: Calling | None = None
@@ -112,13 +197,8 @@ def _write_column(group: h5py.Group, name: str, values: NDArray[np.generic]) -> 
 
 def read_counts(path: Path) -> Counts:
     """Read a counts file. Raises InputError as `files.open_file`, and for counts that cannot be."""
-    with open_file(path, Kind.COUNTS) as file:
-        columns = {name: file["sites"][name][()] for name in COLUMNS}
-        contigs, samples = strings(file["contigs/name"]), strings(file["samples/name"])
-    try:
-        return Counts(contigs=contigs, samples=samples, **columns)
-    except ValueError as problem:
-        raise InputError(f"{path}: {problem}; make it again.") from problem
+    with open_counts(path) as file:
+        return file.part(0, len(file))
 
 
 def read_calling(path: Path) -> Calling:
@@ -126,3 +206,16 @@ def read_calling(path: Path) -> Calling:
     with open_file(path, Kind.COUNTS) as file:
         threshold = float(file.attrs["threshold"]) if "threshold" in file.attrs else None
         return Calling(str(file.attrs["code"]), str(file.attrs["motif"]), threshold)
+
+
+def site_keys(contig: NDArray[np.integer], position: NDArray[np.int64], strand: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Sites as numbers that sort by contig, position and strand."""
+    return ((contig.astype(np.int64) << POSITION_BITS | position) << STRAND_BITS) | (strand + 1)
+
+
+def key_columns(keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
+    """Contig, position and strand of sites as numbers."""
+    strand = (keys & ((1 << STRAND_BITS) - 1)) - 1
+    place = keys >> STRAND_BITS
+    contig, position = place >> POSITION_BITS, place & ((1 << POSITION_BITS) - 1)
+    return contig.astype(np.int32), position, strand.astype(np.int8)

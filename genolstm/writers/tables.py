@@ -19,12 +19,20 @@ def write_table(
 
     The caller has checked that the target may be replaced. Raises InputError when the disk refuses.
     """
+    write_slabs(path, [columns], header=header)
+
+
+def write_slabs(
+    path: Path, slabs: Iterable[Sequence[tuple[str, NDArray[Any] | Sequence[str]]]], *, header: bool = True
+) -> None:
+    """Write a table of any length, some rows at a time, each with the columns of all; else as `write_table`."""
     with text_file(path) as out:
-        if header:
-            out.write(("\t".join(cell(name) for name, _ in columns) + "\n").encode())
-        for first in range(0, len(columns[0][1]) if columns else 0, ROWS):
-            parts = [_spelled(values[first : first + ROWS], cell if header else str) for _, values in columns]
-            out.write("".join("\t".join(row) + "\n" for row in zip(*parts, strict=True)).encode())
+        for place, columns in enumerate(slabs):
+            if header and not place:
+                out.write(("\t".join(cell(name) for name, _ in columns) + "\n").encode())
+            for first in range(0, len(columns[0][1]) if columns else 0, ROWS):
+                parts = [_spelled(values[first : first + ROWS], cell if header else str) for _, values in columns]
+                out.write("".join("\t".join(row) + "\n" for row in zip(*parts, strict=True)).encode())
 
 
 def _spelled(values: NDArray[Any] | Sequence[str], named: Callable[[str], str]) -> Iterable[str]:

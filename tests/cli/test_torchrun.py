@@ -13,6 +13,7 @@ import pytest
 
 from genolstm.cli.app import app
 from genolstm.cli.terminal import SHARED
+from genolstm.methylation.fitting import TILE_SITES
 from genolstm.store.results import read_probe
 from genolstm.store.score import open_score, read_score_tables
 
@@ -80,12 +81,12 @@ def torchrun(folder):
 def shared(torchrun):
     """Function: words of a genolstm command, number of processes -> its log, when it has ended well."""
 
-    def ran(*words, processes=2):
+    def ran(*words, processes=2, does="reads contigs and strands"):
         running, log = torchrun("-m", "genolstm", *words, processes=processes)
         assert running.wait(timeout=300) == 0, log.read_text()
         told = log.read_text()
         assert told.count("wrote ") == told.count("device cpu") == 1  # one speaks, one writes
-        assert f"{processes} processes, each reads contigs and strands of its own" in told
+        assert f"{processes} processes, each {does} of its own" in told
         return told
 
     return ran
@@ -118,6 +119,22 @@ def test_messages_of_any_size_arrive_in_order(folder, torchrun):
     told = np.load(folder / "found.npz")
     assert told["found"].tolist() == [[1, 1]] * 3 + [[2, 2]] * 6
     assert np.array_equal(told["values"], np.arange(151 * 3).reshape(151, 3).astype(np.float16))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["site", "kinetic"])
+def test_a_methylation_fit_of_two_processes_is_that_of_one_to_the_last_bit(folder, alone, shared, model):
+    sites = 3 * TILE_SITES // 2  # two tiles, one of them for each process
+    counts, words = f"{model}.counts.h5", ("--times", "0,1,4,16", "--time-offset", "0.5", "--model", model, "-t", "1")
+    alone("methylation", "simulate", "--rate", "0.3", "--steady", "0.8", "--spread", "0.5", "--sites", sites,
+          "--time-offset", "0.5", "-o", counts, "-q")  # fmt: skip
+    alone("methylation", "fit", counts, *words, "--draws", "4", "-o", f"{model}1.h5", "-q")
+    shared("methylation", "fit", counts, *words, "--draws", "4", "-o", f"{model}2.h5", does="fits stretches of CpGs")
+    hashes = []
+    for processes in (1, 2):
+        with h5py.File(folder / f"{model}{processes}.h5") as file:
+            hashes.append(file.attrs["content_sha256"])
+    assert hashes[0] == hashes[1]
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Counts files side by side."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 
 from genolstm.errors import InputError
-from genolstm.methylation.samples import by_age, joined
-from genolstm.store.counts import Counts
+from genolstm.methylation import samples
+from genolstm.methylation.samples import by_age, joined, side_by_side
+from genolstm.store.counts import Counts, open_counts, write_counts
+from genolstm.store.files import Records
 
 
 def table(rows, samples=("s",), contigs=("I", "II")):
@@ -67,3 +71,40 @@ def test_times_must_be_as_many_as_samples_and_two_at_least():
         by_age(counts, (0.0, 1.0, 2.0))
     with pytest.raises(InputError, match="1 sample is not enough"):
         by_age(table([(0, 5, 0, 1, 2)]), (1.0,))
+
+
+def test_files_side_by_side_are_read_in_parts_as_they_are_whole(tmp_path, provenance, monkeypatch):
+    monkeypatch.setattr(samples, "BLOCK_SITES", 7)
+    rng = np.random.default_rng(2)
+    tables = []
+    for names in (("I", "II", "III"), ("III", "I", "II"), ("I", "II", "III")):
+        drawn = np.stack([rng.integers(0, 3, 60), rng.integers(0, 40, 60), rng.choice([-1, 1], 60)], axis=1)
+        places = np.unique(drawn, axis=0).tolist()
+        rows = [(*place, int(n // 2), int(n)) for place, n in zip(places, rng.integers(1, 9, 60), strict=False)]
+        tables.append(table(rows, contigs=names))
+    files = [tmp_path / f"{place}.h5" for place in range(len(tables))]
+    for path, each in zip(files, tables, strict=True):
+        write_counts(path, each, Records(), provenance)
+    whole = joined(tables, [str(path) for path in files])
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_counts(path)) for path in files]
+        parts = side_by_side(opened, [str(path) for path in files])
+        assert (len(parts), parts.samples, parts.contigs) == (len(whole), whole.samples, whole.contigs)
+        assert len(parts.blocks) > 10
+        for first, end in ((0, len(whole)), (3, 31), (len(whole) - 1, len(whole)), (5, 5), (20, 10**9)):
+            same(parts.part(first, end), whole.part(first, end))
+        assert side_by_side(opened[:1], ["one"]) is opened[0]
+
+
+def test_one_sample_of_a_file_is_read_alone(tmp_path, provenance):
+    both = table([(0, 5, 0, 1, 2, 3, 4), (1, 9, 0, 0, 7, 5, 5)], ("a", "b"))
+    write_counts(tmp_path / "c.h5", both, Records(), provenance)
+    with open_counts(tmp_path / "c.h5") as file:
+        alone = file.only("b", "renamed").part(1, 2)
+    assert alone.samples == ("renamed",)
+    assert (alone.modified.tolist(), alone.covered.tolist(), alone.position.tolist()) == ([[5]], [[5]], [9])
+
+
+def same(one, two):
+    for name, value in vars(one).items():
+        np.testing.assert_array_equal(value, getattr(two, name), err_msg=name)
