@@ -17,15 +17,22 @@ TEXTS = {
 
 def recall_lines(rows: "Sequence[RecallBits]", unit: str = "base") -> Iterator[str]:
     """Lines that tell the bits with and without recall, and where its gain lies."""
+    from genolstm.store.recall import ALL_READ, FORWARD, TEST
+
+    tested = {(row.mode, row.symbols) for row in rows if row.part == TEST}
     for row in rows:
+        if row.part == ALL_READ and (row.mode, row.symbols) in tested:  # the same bases, told once
+            continue
         yield (
             f"{row.part}, recall {TEXTS[row.mode]}: network {row.network:.4f}, network + recall {row.mixed:.4f}"
             f" bits/{unit}; without the network: copies + counts {row.without_network:.4f}, counts {row.counts:.4f};"
             f" {_difference(row)}"
         )
+        if row.part == FORWARD:  # its windows are those of both strands
+            continue
         yield (
-            f"  the median 10-kb window gains {row.median_gain:.4f} bits/{unit}; {_concentration(row)} (of"
-            f" {row.windows:,} windows)"
+            f"  the median of {row.windows:,} windows of 10 kb gains {row.median_gain:.4f} bits/{unit} on the network;"
+            f" {_concentration(row)}"
         )
     if rows:
         yield WHAT_IT_IS
@@ -43,7 +50,7 @@ def _difference(row: "RecallBits") -> str:
 def _concentration(row: "RecallBits") -> str:
     if math.isnan(row.top_fraction):
         return "there is no gain in all"
-    return f"{100 * row.top_fraction:.0f} % of the gain lies in the best 5 %"
+    return f"{100 * row.top_fraction:.0f} % of the gain lies in the best 5 % of windows"
 
 
 def recall_summary(rows: "Sequence[RecallBits]") -> list[dict[str, Any]]:

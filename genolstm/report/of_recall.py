@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from genolstm.store.recall import RecallBits
 
 WHAT_IT_IS = (
-    "with recall: the model plus copies and counts of sequence that was read before; not a better model of ordinary"
-    " sequence, see the median window"
+    "network + recall is the model plus recall (copies and counts of what was read before), not a better model of"
+    " ordinary sequence: see the median window"
 )
 TERMS = (
     (

@@ -35,11 +35,11 @@ from genolstm.recall.mixing import Copies, Found, Mixers, new_copies, new_mixers
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.along_genome import score_along, starts_of
 from genolstm.scoring.beside_markov import shared
-from genolstm.scoring.recall_sums import ALL_READ, COLUMNS, PARTS, TESTED, RowSums, recall_bits, summed
+from genolstm.scoring.recall_sums import COLUMNS, PARTS, READ, TESTED, RowSums, recall_bits, summed
 from genolstm.seen import Seen
 from genolstm.settings.recall import RecallMode, RecallSettings
 from genolstm.store.genome import Genome
-from genolstm.store.recall import WINDOW_BP, RecallBits
+from genolstm.store.recall import FORWARD, TEST, WINDOW_BP, RecallBits
 from genolstm.store.spool import Spool, open_spool
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.seams import Seams
@@ -472,6 +472,7 @@ def recall_along(
             if ranks.is_main_process:
                 windows = int(np.sum(-(-genome.lengths // WINDOW_BP)))
                 sums = {name: summed(table, part, windows) for part, name in enumerate(PARTS)}
+                sums[FORWARD] = summed(table[table[:, 0] < len(plan.scored.start)], TESTED, windows)
                 found += [recall_bits(str(mode), name, each, seed) for name, each in sums.items() if each.symbols.any()]
     return tuple(found)
 
@@ -504,7 +505,7 @@ def recall_test_part(
     with open_spool(beside, plan.scored.bases, (4,)) as log_p:
         score_along(alone, plan.scored, _Unkept(), seams=Seams(), log_probabilities=[log_p])
         rows = recall_along(alone, plan, plan.scored, log_p, beside=beside, seed=seed, on_progress=on_progress)
-    return tuple(row for row in rows if row.part == PARTS[TESTED])
+    return tuple(row for row in rows if row.part == TEST)
 
 
 def _read_and_sum(
@@ -522,7 +523,7 @@ def _read_and_sum(
         symbol = np.where(known, codes, 0)
         network = -np.take_along_axis(values, symbol[:, None].astype(np.int64), axis=1)[:, 0] / np.log(2)
         bits = np.column_stack([network, found.bits]).astype(np.float64)
-        sums.add(ALL_READ, position[known], bits[known])
+        sums.add(READ, position[known], bits[known])
         in_test = plan.test.part_at(np.full(len(codes), slab.contig, dtype=np.int32), position) >= 0
         sums.add(TESTED, position[known & in_test], bits[known & in_test])
         if not tracks.wanted:

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.regions import Part
 from genolstm.scoring.blocks import BLOCK_BP, mean_difference
 from genolstm.seeds import spawn
-from genolstm.store.recall import BEST_WINDOWS, WINDOW_BP, RecallBits
+from genolstm.store.recall import ALL_READ, BEST_WINDOWS, TEST, WINDOW_BP, RecallBits
 
-PARTS = ("not trained on", Part.TEST.name.lower())  # all that was read, and what of it was held out for testing
-ALL_READ, TESTED = range(2)
+PARTS = (ALL_READ, TEST)  # all that was read, and what of it was held out for testing
+READ, TESTED = range(len(PARTS))
 NETWORK, MIXED, WITHOUT, COUNTS = range(4)  # the lines of bits
 LINES = 4
 COLUMNS = 4 + LINES  # of a table of sums

@@ -8,18 +8,21 @@ import numpy as np
 from genolstm.store.files import strings, write_strings
 
 TEXT = ("mode", "part")
+TEST, ALL_READ = "test", "not trained on"  # parts, of both strands
+FORWARD = "test, forward strand"  # which a compressor reads
 WINDOW_BP = 10_000
 BEST_WINDOWS = 0.05  # the share of windows whose part of the gain is told
 
 
 class RecallBits(NamedTuple):
-    """Bits per known base of one part, both strands, by the network, by recall, and by both.
+    """Bits per known base of one part by the network, by recall, and by both.
 
-    mode : 'frozen' or 'online'.   part : 'test', or 'not trained on' for all that was read.   symbols : known bases.
-    network : alone.   mixed : network, copies and counts.   without_network : copies and counts.   counts : alone.
-    windows : of 10 kb, with any known base.   median_gain : bits per base that the median window gains over the
-    network alone.   top_fraction : of the whole gain, in the best 5 % of the windows; NaN where there is no gain.
-    difference, low, high : `mixed` less the better of `network` and `without_network`, with its 95 % interval.
+    mode : 'frozen' or 'online'.   part : TEST or ALL_READ, of both strands, or FORWARD.
+    symbols : known bases.   network : alone.   mixed : network, copies and counts.   without_network : copies and
+    counts.   counts : alone.   windows : of 10 kb, with any known base.   median_gain : bits per base that the median
+    window gains over the network alone.   top_fraction : of the whole gain, in the best 5 % of the windows; NaN where
+    there is no gain.   difference, low, high : `mixed` less the better of `network` and `without_network`, with its
+    95 % interval.
     """
 
     mode: str

@@ -144,8 +144,8 @@ def _recall(group: str) -> tuple[Dataset, ...]:
     """Table of bits with and without recall."""
     rows = (
         ("mode", "string", "", "frozen: the text is the training sequence; online: and what was scored before"),
-        ("part", "string", "", "test; not trained on: all that was read"),
-        ("symbols", "int64", "", "known bases, both strands"),
+        ("part", "string", "", "test; its forward strand alone; not trained on: all that was read"),
+        ("symbols", "int64", "", "known bases, both strands but for the forward one"),
         ("network", "float64", "bits/base", "the network alone"),
         ("mixed", "float64", "bits/base", "network, copies and counts"),
         ("without_network", "float64", "bits/base", "copies and counts, in the same mode"),

@@ -81,10 +81,17 @@ def network_of_test(folder):
     return row.model
 
 
+def forward_bits(folder):
+    with open_score(folder / "online.h5") as file:
+        bits = file.read(0, TRAINED + VALID, TRAINED + VALID + 24_030)
+    return np.nanmean(bits, dtype=np.float64)
+
+
 def test_each_text_has_its_own_rows_and_its_own_baseline(scored, repeats):
     frozen, online = scored["frozen"], scored["online"]
-    assert set(frozen) == {("frozen", "not trained on"), ("frozen", "test")}
-    assert set(online) == {(mode, part) for mode in ("frozen", "online") for part in ("not trained on", "test")}
+    parts = ("not trained on", "test", "test, forward strand")
+    assert set(frozen) == {("frozen", part) for part in parts}
+    assert set(online) == {(mode, part) for mode in ("frozen", "online") for part in parts}
     for key, row in frozen.items():  # the same, whatever else was asked for
         assert row == online[key]
     test, after = online["frozen", "test"], online["online", "test"]
@@ -95,6 +102,9 @@ def test_each_text_has_its_own_rows_and_its_own_baseline(scored, repeats):
     assert after["without_network"] < test["without_network"] - 0.2
     assert test["symbols"] == 2 * 24_000
     assert test["windows"] == 3
+    forward = online["online", "test, forward strand"]
+    assert forward["symbols"] == 24_000
+    assert forward["network"] == pytest.approx(forward_bits(repeats), abs=1e-6)
     assert 0.3 < test["top_fraction"] <= 1
 
 
@@ -139,7 +149,7 @@ def test_the_file_follows_its_layout_and_its_tracks_are_exported(repeats, run, t
     assert (tmp_path / "g.bw").read_bytes() == (repeats / "frozen.bw").read_bytes()
     rows = run("export", repeats / "frozen.h5", "-o", "-", "--table", "recall_bits", "-q").out.splitlines()
     assert rows[0].split("\t")[:4] == ["mode", "part", "symbols", "network"]
-    assert len(rows) == 3
+    assert len(rows) == 4
 
 
 def test_the_door_gives_what_the_command_gives(scored, repeats, tmp_path):
