@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from genolstm.api.comparing import Compared, compare
     from genolstm.api.control import control
     from genolstm.api.explaining import Dependencies, Motifs, Samples, dependencies, motifs, region_figure, sample
-    from genolstm.api.fitting import Methylation, compare_methylation, fit_methylation
+    from genolstm.api.fitting import Methylation, MethylationContrast, compare_methylation, fit_methylation
     from genolstm.api.genomes import Genome, Sites, open_genome
     from genolstm.api.models import Model, Training, load, train
     from genolstm.api.opening import open_result
@@ -32,6 +32,7 @@ __all__ = [
     "Genome",
     "InputError",
     "Methylation",
+    "MethylationContrast",
     "Model",
     "Motifs",
     "Predictions",
@@ -73,7 +74,7 @@ _HOMES = {  # module -> names that it gives
     "api.comparing": ("Compared", "compare"),
     "api.control": ("control",),
     "api.explaining": ("Dependencies", "Motifs", "Samples", "dependencies", "motifs", "region_figure", "sample"),
-    "api.fitting": ("Methylation", "compare_methylation", "fit_methylation"),
+    "api.fitting": ("Methylation", "MethylationContrast", "compare_methylation", "fit_methylation"),
     "api.genomes": ("Genome", "Sites", "open_genome"),
     "api.models": ("Model", "Training", "load", "train"),
     "api.opening": ("open_result",),

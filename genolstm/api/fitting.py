@@ -13,10 +13,17 @@ from genolstm.api.reading import Embedding
 from genolstm.api.records import Column, Result, digests_of, made_by, read_provenance
 from genolstm.errors import UsageError
 from genolstm.methylation.fitting import check_pooled, fit_counts, site_records
-from genolstm.methylation.group_contrast import compared, contig_ends, contrast_columns, group_counts
+from genolstm.methylation.group_contrast import (
+    compared,
+    contig_ends,
+    contrast_columns,
+    contrast_records,
+    counts_files,
+    group_counts,
+)  # fmt: skip
 from genolstm.methylation.held_out import judged
 from genolstm.methylation.hidden_features import hidden_features
-from genolstm.methylation.sample_groups import pair_of
+from genolstm.methylation.sample_groups import counts_of, pair_of, rows_of
 from genolstm.methylation.samples import joined
 from genolstm.methylation.tracks import table_columns
 from genolstm.readers.bed import read_bed
@@ -29,6 +36,7 @@ from genolstm.settings.methylation import (
     PooledSettings,
     StrandState,
 )
+from genolstm.store.contrast import GroupContrast, read_contrast, write_contrast
 from genolstm.store.counts import Counts, read_counts
 from genolstm.store.methylation import HeldOutScore, MethylationFit, read_methylation, write_methylation
 
@@ -71,11 +79,48 @@ def read_fit(path: Path) -> Methylation:
     return Methylation(provenance=provenance, records=records, fit=read_methylation(path))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MethylationContrast(Result):
+    """Two groups of samples, at every site or over the reads of every region.
+
+    Attributes
+    ----------
+    contrast
+        Gates of both groups, ``gates``, and their differences with intervals, p and q, ``differences``, by name.
+    """
+
+    contrast: GroupContrast
+
+    def __len__(self) -> int:
+        return len(self.contrast)
+
+    def table(self) -> dict[str, Column]:
+        """One row a site or region, as ``genolstm methylation compare --table`` writes it.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray or list
+            Columns by name; ready for ``pandas.DataFrame``.
+        """
+        return dict(contrast_columns(self.contrast))
+
+    def _write(self, path: Path) -> None:
+        write_contrast(path, self.contrast, self.records, self.provenance)
+
+
+def read_contrast_file(path: Path) -> MethylationContrast:
+    """Read a file of ``genolstm methylation compare``."""
+    provenance, records = read_provenance(path)
+    return MethylationContrast(provenance=provenance, records=records, contrast=read_contrast(path))
+
+
 @as_found()
 def fit_methylation(
-    counts: CountsGiven | Sequence[CountsGiven],
-    times: Sequence[float],
+    counts: CountsGiven | Sequence[CountsGiven] = (),
+    times: Sequence[float] = (),
     *,
+    samples: str | Path | None = None,
+    group: str | None = None,
     states: Embedding | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Methylation:
@@ -87,6 +132,10 @@ def fit_methylation(
         Of ``genolstm methylation count``: files, or the records of `open_result`, samples in order of age.
     times
         Of each sample.
+    samples
+        In place of both: TSV with ``file``, ``time``, ``group``, ``replicate`` of each sample, files beside it.
+    group
+        Of that table, where it has several.
     states
         For the pooled model: hidden states at the same sites.
     **settings
@@ -101,9 +150,10 @@ def fit_methylation(
     Raises
     ------
     InputError
-        Times and samples differ in number, the files are of different genomes, or a setting is not known.
+        Times and samples differ in number, the files are of different genomes, a row of ``samples`` cannot be, or a
+        setting is not known.
     UsageError
-        A setting cannot be.
+        A setting cannot be, or ``samples`` has several groups of which none is named.
 
     Examples
     --------
@@ -111,11 +161,24 @@ def fit_methylation(
     >>> sorted(found.table())[:3]
     ['contig', 'end', 'flags']
     """
-    several = [counts] if isinstance(counts, Counts | str | Path) else list(counts)
+    if samples is not None:
+        if times or not (isinstance(counts, Sequence) and not isinstance(counts, str) and not counts):
+            raise UsageError("samples names the counts files and their times: leave out counts and times.")
+        rows = rows_of(read_samples(Path(samples)), group, str(samples))
+        times = [row.time for row in rows]
+        several: list[CountsGiven] = list(dict.fromkeys(row.file for row in rows))
+        both = counts_of(rows)
+    else:
+        if group is not None:
+            raise UsageError("group names a group of samples: give that too.")
+        several = [counts] if isinstance(counts, Counts | str | Path) else list(counts)
+        if not several or not times:
+            raise UsageError("give counts and their times, or a table of samples.")
+        tables = [each if isinstance(each, Counts) else read_counts(Path(each)) for each in several]
+        names = [f"table {place + 1}" if isinstance(each, Counts) else str(each) for place, each in enumerate(several)]
+        both = joined(tables, names)
     how, pooled, judging = _settings(times, settings)
-    tables = [each if isinstance(each, Counts) else read_counts(Path(each)) for each in several]
-    names = [f"table {place + 1}" if isinstance(each, Counts) else str(each) for place, each in enumerate(several)]
-    both, extra, threads = joined(tables, names), None, torch.get_num_threads()
+    extra, threads = None, torch.get_num_threads()
     check_pooled(how)
     if states is not None and how.model is not FitModel.POOLED:
         raise UsageError("--hidden-states are for the pooled model: add --model pooled.")
@@ -125,7 +188,7 @@ def fit_methylation(
     if judging.held:
         held_out = judged(both, how, pooled, judging, extra=extra, threads=threads)
     fit = fit_counts(both, how, pooled, extra=extra, threads=threads, held_out=held_out)
-    inputs = digests_of({f"counts {place + 1}": each for place, each in enumerate(several)})
+    inputs = digests_of({**{f"counts {place + 1}": each for place, each in enumerate(several)}, "samples": samples})
     saved = {**how.to_json(), **pooled.to_json(), **judging.to_json()}
     came = made_by("fit_methylation", saved, inputs, seed=how.seed)
     return Methylation(provenance=came, records=site_records(fit), fit=fit)
@@ -138,7 +201,7 @@ def compare_methylation(
     *,
     regions: str | Path | None = None,
     **settings: Any,  # noqa: ANN401
-) -> dict[str, Column]:
+) -> MethylationContrast:
     """Compare rate, steady fraction and half-life of two groups of samples, site by site or region by region.
 
     Parameters
@@ -154,8 +217,8 @@ def compare_methylation(
 
     Returns
     -------
-    dict of str to numpy.ndarray or list
-        Columns by name, as ``genolstm methylation compare`` writes them; ready for ``pandas.DataFrame``.
+    MethylationContrast
+        Gates of both groups and their differences at every site with reads enough.
 
     Raises
     ------
@@ -173,7 +236,10 @@ def compare_methylation(
     names = pair_of(rows, groups, str(samples))
     counts = group_counts(rows, names)
     bed = None if regions is None else read_bed(regions, contig_ends(counts), genome_name="the counts")
-    return dict(contrast_columns(compared(counts, rows, names, how, bed), how.unit))
+    found = compared(counts, rows, names, how, bed)
+    inputs = digests_of({"samples": samples, "regions": regions, **counts_files(rows, names)})
+    came = made_by("compare_methylation", {**how.to_json(), "group": list(names)}, inputs)
+    return MethylationContrast(provenance=came, records=contrast_records(found), contrast=found)
 
 
 def _settings(

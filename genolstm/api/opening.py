@@ -6,7 +6,7 @@ from typing import Any
 
 from genolstm.api.comparing import read_comparison_file
 from genolstm.api.explaining import read_dependencies
-from genolstm.api.fitting import read_fit
+from genolstm.api.fitting import read_contrast_file, read_fit
 from genolstm.api.genomes import open_genome
 from genolstm.api.models import load
 from genolstm.api.predicting import read_prediction_file
@@ -35,6 +35,7 @@ READERS: dict[Kind, Callable[[Path], Any]] = {
     Kind.VARIANTS: read_snvs,
     Kind.PREDICTION: read_prediction_file,
     Kind.DEPENDENCIES: read_dependencies,
+    Kind.CONTRAST: read_contrast_file,
 }
 
 
@@ -48,8 +49,8 @@ def open_result(path: str | Path) -> Any:  # noqa: ANN401  (the record follows t
 
     Returns
     -------
-    Genome, Model, Scores, Embedding, Probe, Methylation, Compared, Predictions, Snvs, Dependencies, or a record of the
-    store
+    Genome, Model, Scores, Embedding, Probe, Methylation, MethylationContrast, Compared, Predictions, Snvs,
+    Dependencies, or a record of the store
         What the file holds, by its kind: tracks, counts, gates and studies are ``store.track.Track``,
         ``store.counts.Counts``, ``store.gates.GatesTables`` and a dict of ``store.study.Study``.
 

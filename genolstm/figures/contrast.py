@@ -1,54 +1,85 @@
-"""Picture of a contrast of two groups of samples: volcanoes of k and g, and the surest sites with their intervals."""
+"""Pictures of a contrast of two groups of samples: volcanoes of k and g, and the surest sites with their intervals."""
+
+from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from genolstm.figures.axes import ROW_INCHES, interval_rows
-from genolstm.figures.style import BLUE, GREY, ORANGE, Picture, new_figure
+from genolstm.figures.style import BLUE, GREY, ORANGE, Picture, in_a_row, widest
 from genolstm.figures.text import plain
-from genolstm.methylation.group_contrast import Compared
-from genolstm.settings.methylation import ContrastSettings
+from genolstm.store.contrast import GroupContrast, read_contrast
 
 SHOWN = 15  # sites with intervals
 LEAST_P = 1e-300
+WIDTH = 9.6  # inches of two panels side by side
+GATES = (("rate", "log2_rate_ratio"), ("steady", "steady_difference"))
 
 
-def contrast_picture(compared: Compared, settings: ContrastSettings) -> Picture:
-    """Differences of k and g against their p, and the sites of smallest p with intervals of both."""
-    found, (one, two) = compared.found, compared.names
-    shown = np.argsort(found.p, kind="stable")[:SHOWN]
-    figure = new_figure(9.6, 3.6 + ROW_INCHES * len(shown) + 1.0)
-    grid = figure.subplots(2, 2, height_ratios=[3.4, ROW_INCHES * len(shown) + 1.0])
-    gates = (
-        (found.rate, 1 / np.log(2), f"log2 of k, {two} over {one}"),
-        (found.steady, 1.0, f"g, {two} less {one}"),
-    )
-    told = []
-    for axes, (gate, unit, label) in zip(grid[0], gates, strict=True):
-        sure = gate.q <= settings.fdr
-        height = -np.log10(np.maximum(gate.p, LEAST_P))
-        for chosen, colour in ((~sure, GREY), (sure, ORANGE)):
+def pictures_of(path: Path) -> list[Picture]:
+    """Differences of k and g against their p, and the rows of smallest p with intervals of both."""
+    found = read_contrast(path)
+    shown = np.argsort(found.differences["p"], kind="stable")[:SHOWN]
+    return [_volcanoes(found), _surest(found, shown)]
+
+
+def _labels(found: GroupContrast) -> tuple[str, str]:
+    one, two = (plain(name, 20) for name in found.groups)
+    return f"log2 of k, {two} over {one}", f"g, {two} less {one}"
+
+
+def _volcanoes(found: GroupContrast) -> Picture:
+    figure, panels = in_a_row(WIDTH, 3.6, [1, 1], stacked=6.6)
+    fdr, told = found.numbers["fdr"], found.different
+    for axes, (gate, column), label in zip(panels, GATES, _labels(found), strict=True):
+        value, p, q = (found.differences[name] for name in (column, f"{gate}_p", f"{gate}_q"))
+        height = -np.log10(np.maximum(p, LEAST_P))
+        for chosen, colour in ((q > fdr, GREY), (q <= fdr, ORANGE)):
             axes.plot(
-                unit * gate.value[chosen], height[chosen], color=colour, marker="o", markersize=2.5, linestyle="none",
-                alpha=0.6, rasterized=True,
+                value[chosen], height[chosen], color=colour, marker="o", markersize=2.5, linestyle="none", alpha=0.6,
+                rasterized=True,
             )  # fmt: skip
         axes.axvline(0, color=GREY, linewidth=1, linestyle="--")
         axes.set(xlabel=label, ylabel="-log10 p")
-        axes.set_title(f"{int(sure.sum()):,} of {len(sure):,} at FDR {settings.fdr:g}", fontsize=9)
-        told.append(int(sure.sum()))
-    contigs, start = compared.place[0][1], np.asarray(compared.place[1][1])
-    names = [f"{plain(str(contigs[row]), 20)}:{start[row] + 1:,}" for row in shown.tolist()]
-    for place, (axes, (gate, unit, label)) in enumerate(zip(grid[1], gates, strict=True)):
-        rows = [(unit * gate.value[row], unit * gate.low[row], unit * gate.high[row]) for row in shown.tolist()]
-        colours = [ORANGE if gate.q[row] <= settings.fdr else BLUE for row in shown.tolist()]
-        interval_rows(axes, names if place == 0 else [""] * len(names), rows, colours=colours, zero=True)
-        axes.set_xlabel(label)
-    what = "regions" if compared.place[3][0] == "name" else "sites"
+        axes.set_title(f"{told[gate]:,} of {len(found):,} at FDR {fdr:g}", fontsize=9)
+    one, two = (plain(name, 20) for name in found.groups)
+    every = f"{len(found):,} {found.what}"
     return Picture(
         "contrast",
-        f"{two} against {one}: k differs at {told[0]:,} and g at {told[1]:,} of {len(found.p):,} {what}",
-        f"Above: difference and p of each of {len(found.p):,} {what}, orange at a false discovery rate of"
-        f" {settings.fdr:g}. Below: the {len(shown)} of smallest p (k and g together) with {settings.level:.0%}"
-        " intervals, orange where that gate differs.",
-        f"Two volcano plots, and rows of differences with intervals at {len(shown)} {what}.",
+        f"{two} against {one}: k differs at {told['rate']:,} and g at {told['steady']:,} of {every}",
+        f"Difference and p of each of {every}, orange at a false discovery rate of {fdr:g}.",
+        f"Two volcano plots: k differs at {told['rate']:,}, g at {told['steady']:,} {found.what}.",
         figure,
     )
+
+
+def _surest(found: GroupContrast, shown: NDArray[np.intp]) -> Picture:
+    inches = ROW_INCHES * len(shown) + 1.0
+    figure, panels = in_a_row(WIDTH, inches, [1, 1], stacked=2 * inches)
+    names = [_place(found, row) for row in shown.tolist()]
+    for place, (axes, (gate, column), label) in enumerate(zip(panels, GATES, _labels(found), strict=True)):
+        named = place == 0 or widest() < WIDTH  # panels that stand below each other
+        _rows(axes, names if named else [""] * len(names), found, shown, gate, column)
+        axes.set_xlabel(label)
+    return Picture(
+        "surest",
+        f"the {len(shown)} {found.what} of smallest p",
+        f"The {len(shown)} {found.what} of smallest p (k and g together) with {found.numbers['level']:.0%} intervals,"
+        f" orange where that gate differs at a false discovery rate of {found.numbers['fdr']:g}.",
+        f"Rows of differences with intervals at {len(shown)} {found.what}.",
+        figure,
+    )
+
+
+def _rows(axes: Axes, names: list[str], found: GroupContrast, shown: NDArray[np.intp], gate: str, column: str) -> None:
+    ends = [found.differences[f"{column}{end}"][shown].tolist() for end in ("", "_low", "_high")]
+    sure = found.differences[f"{gate}_q"][shown] <= found.numbers["fdr"]
+    colours = [ORANGE if each else BLUE for each in sure.tolist()]
+    interval_rows(axes, names, list(zip(*ends, strict=True)), colours=colours, zero=True)
+
+
+def _place(found: GroupContrast, row: int) -> str:
+    if found.names and found.names[row] != ".":
+        return plain(found.names[row], 30)
+    return f"{plain(found.contigs[found.contig[row]], 20)}:{found.start[row] + 1:,}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from genolstm.figures import (
     changes,
     comparison,
+    contrast,
     counted,
     dependencies,
     gates,
@@ -32,6 +33,7 @@ DRAWERS: dict[Kind, Callable[[Path], list[Picture]]] = {
     Kind.VARIANTS: changes.pictures_of,
     Kind.PREDICTION: prediction.pictures_of,
     Kind.DEPENDENCIES: dependencies.pictures_of,
+    Kind.CONTRAST: contrast.pictures_of,
 }
 # files that hold tracks along contigs and do not know what a model was trained on
 TRACKS: dict[Kind, Callable[[Path, Collection[str]], list[Picture]]] = {

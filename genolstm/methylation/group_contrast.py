@@ -1,6 +1,8 @@
-"""From a table of samples to a contrast of two groups, by site or by region, as a table for people."""
+"""From a table of samples to a contrast of two groups, by site or by region, as a file and as a table."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +11,16 @@ from genolstm.errors import InputError
 from genolstm.methylation.contrast import Contrast, GroupReads, Intervals, contrast, region_sums
 from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.sample_groups import counts_of, rows_of
-from genolstm.methylation.site_fit import SiteFit
 from genolstm.methylation.tracks import CPG_BP
 from genolstm.readers.bed import Bed
 from genolstm.readers.sample_tables import SampleRow
 from genolstm.regions import STRAND_LETTERS
 from genolstm.settings.methylation import ContrastSettings
+from genolstm.store.contrast import DIFFERENCES, GroupContrast, gate_names
 from genolstm.store.counts import Counts
+from genolstm.store.files import Records
 
 Columns = list[tuple[str, NDArray[Any] | list[str]]]
-
-
-class Compared(NamedTuple):
-    """A contrast and where its rows lie. place : columns of places.   given : sites or regions in all."""
-
-    names: tuple[str, str]
-    found: Contrast
-    place: Columns
-    given: int
 
 
 def group_counts(rows: tuple[SampleRow, ...], names: tuple[str, str]) -> Counts:
@@ -40,7 +34,7 @@ def compared(
     names: tuple[str, str],
     settings: ContrastSettings,
     regions: Bed | None = None,
-) -> Compared:
+) -> GroupContrast:
     """Compare two groups at every site, or over the reads of all sites of every region.
 
     counts : of `group_counts`. Raises InputError where nothing is left to compare.
@@ -58,28 +52,37 @@ def compared(
         groups.append(GroupReads(modified[:, mine], covered[:, mine], settings.fit_settings(times)))
         first = mine.stop
     found = contrast(groups[0], groups[1], names)
-    place = _site_places(counts, found.rows) if regions is None else _region_places(counts, regions, found.rows)
-    return Compared(names, found, place, len(modified))
+    chosen = found.rows
+    place = _site_places(counts, chosen) if regions is None else _region_places(regions, chosen)
+    return GroupContrast(
+        groups=names,
+        samples=counts.samples,
+        sample_group=np.repeat(np.arange(2, dtype=np.int8), [len(each.settings.times) for each in groups]),
+        elapsed=np.concatenate([each.settings.elapsed for each in groups]),
+        unit=str(settings.unit),
+        what="sites" if regions is None else "regions",
+        given=len(modified),
+        numbers={"dispersion": found.dispersion, "level": settings.level, "fdr": settings.fdr,
+                 "min_reads": settings.min_reads},
+        contigs=counts.contigs,
+        gates=_gates(found, str(settings.unit)),
+        differences=_differences(found),
+        **place,
+    )  # fmt: skip
 
 
-def _site_places(counts: Counts, rows: NDArray[np.intp]) -> Columns:
+def _site_places(counts: Counts, rows: NDArray[np.intp]) -> dict[str, Any]:
     start, strand = counts.position[rows], counts.strand[rows]
-    return [
-        ("contig", [counts.contigs[index] for index in counts.contig[rows].tolist()]),
-        ("start", start),
-        ("end", start + np.where(strand == 0, CPG_BP, 1)),
-        ("strand", [STRAND_LETTERS[sign] for sign in strand.tolist()]),
-    ]
+    end = start + np.where(strand == 0, CPG_BP, 1)
+    return {"contig": counts.contig[rows], "start": start, "end": end, "strand": strand, "names": ()}
 
 
-def _region_places(counts: Counts, regions: Bed, rows: NDArray[np.intp]) -> Columns:
+def _region_places(regions: Bed, rows: NDArray[np.intp]) -> dict[str, Any]:
     names = [regions.name[row] for row in rows.tolist()] if regions.name else ["."] * len(rows)
-    return [
-        ("contig", [counts.contigs[index] for index in regions.contig[rows].tolist()]),
-        ("start", regions.start[rows]),
-        ("end", regions.end[rows]),
-        ("name", names),
-    ]
+    return {
+        "contig": regions.contig[rows].astype(np.int32), "start": regions.start[rows], "end": regions.end[rows],
+        "strand": np.zeros(len(rows), np.int8), "names": tuple(names),
+    }  # fmt: skip
 
 
 def contig_ends(counts: Counts) -> dict[str, int]:
@@ -89,41 +92,53 @@ def contig_ends(counts: Counts) -> dict[str, int]:
     return dict.fromkeys(counts.contigs, 1 << 40)
 
 
-def contrast_columns(compared_: Compared, unit: str) -> Columns:
+def counts_files(rows: Sequence[SampleRow], names: tuple[str, str]) -> dict[str, Path]:
+    """Counts files of both groups, each once, as provenance names them."""
+    files = dict.fromkeys(row.file for name in names for row in rows if row.group == name)
+    return {f"counts {place + 1}": path for place, path in enumerate(files)}
+
+
+def contrast_records(found: GroupContrast) -> Records:
+    """Sites or regions that were given, compared, and left out."""
+    left_out = found.given - len(found)
+    why = f"fewer than {found.numbers['min_reads']:g} reads, or one age, in a group"
+    return Records(read=found.given, used=len(found), skipped={why: left_out} if left_out else {})
+
+
+def contrast_columns(found: GroupContrast) -> Columns:
     """Name and values of each column: places, gates of both groups, differences with intervals, p and q."""
-    found, per = compared_.found, unit.removesuffix("s")
-    columns = list(compared_.place)
-    for name, fit in zip(compared_.names, (found.first, found.second), strict=True):
-        columns += [(f"{column}_{name}", values) for column, values in _gates(fit, per, unit)]
-    in_octaves = 1 / np.log(2)
-    columns += [
-        ("log2_rate_ratio", found.rate.value * in_octaves),
-        ("log2_rate_ratio_low", found.rate.low * in_octaves),
-        ("log2_rate_ratio_high", found.rate.high * in_octaves),
-        ("rate_p", found.rate.p),
-        ("rate_q", found.rate.q),
-        ("steady_difference", found.steady.value),
-        ("steady_difference_low", found.steady.low),
-        ("steady_difference_high", found.steady.high),
-        ("steady_p", found.steady.p),
-        ("steady_q", found.steady.q),
-        ("p", found.p),
-        ("q", found.q),
-    ]
-    return columns
-
-
-def _gates(fit: SiteFit, per: str, unit: str) -> Columns:
-    single = Course()
     return [
-        ("reads", fit.reads),
-        (f"rate_per_{per}", fit.rate),
-        (f"rate_per_{per}_low", fit.rate_low),
-        (f"rate_per_{per}_high", fit.rate_high),
-        ("steady_fraction", fit.steady),
-        ("steady_fraction_low", fit.steady_low),
-        ("steady_fraction_high", fit.steady_high),
-        (f"half_life_{unit}", single.half_life(fit.rate)),
-        (f"half_life_{unit}_low", single.half_life(fit.rate_high)),
-        (f"half_life_{unit}_high", single.half_life(fit.rate_low)),
+        ("contig", [found.contigs[index] for index in found.contig.tolist()]),
+        ("start", found.start),
+        ("end", found.end),
+        ("name", list(found.names))
+        if found.names
+        else ("strand", [STRAND_LETTERS[sign] for sign in found.strand.tolist()]),
+        *(
+            (f"{column}_{group}", values[:, place])
+            for place, group in enumerate(found.groups)
+            for column, values in found.gates.items()
+        ),
+        *found.differences.items(),
     ]
+
+
+def _gates(found: Contrast, unit: str) -> dict[str, NDArray[Any]]:
+    """Columns by `gate_names`, [N, 2] each."""
+    fits, single = (found.first, found.second), Course()
+    columns = [
+        [fit.reads, fit.rate, fit.rate_low, fit.rate_high, fit.steady, fit.steady_low, fit.steady_high,
+         *(single.half_life(each) for each in (fit.rate, fit.rate_high, fit.rate_low))]
+        for fit in fits
+    ]  # fmt: skip
+    return {name: np.stack(both, axis=1) for name, *both in zip(gate_names(unit), *columns, strict=True)}
+
+
+def _differences(found: Contrast) -> dict[str, NDArray[np.float64]]:
+    """Columns by DIFFERENCES, [N] each."""
+    rate, steady, octaves = found.rate, found.steady, 1 / np.log(2)
+    columns = [
+        rate.value * octaves, rate.low * octaves, rate.high * octaves, rate.p, rate.q,
+        steady.value, steady.low, steady.high, steady.p, steady.q, found.p, found.q,
+    ]  # fmt: skip
+    return dict(zip(DIFFERENCES, columns, strict=True))

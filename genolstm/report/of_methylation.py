@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from genolstm.report.parts import ReportTable, Section, Tone, Verdict
 from genolstm.report.reading import Result
 from genolstm.report.wording import interval, number, percent
+from genolstm.store.contrast import GroupContrast, sentence
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import MethylationFit
 
 ALL_SITES = "all"
+SUREST = 10  # rows of a contrast in its table
 TERMS = (
     ("k", "rate at which the methylated fraction of a site nears its steady fraction"),
     ("steady fraction", "g, where the fraction comes to rest"),
@@ -76,6 +78,59 @@ def counts_section(result: Result) -> Section:
         tables=[_sample_table(counts.samples, counts.modified, counts.covered, {}, "")],
         metrics=metrics,
         judged=False,
+    )
+
+
+def contrast_section(result: Result) -> Section:
+    """How many sites or regions differ between two groups of samples, and which most."""
+    found: GroupContrast = result.content
+    one, two = found.groups
+    different, fdr = found.different, found.numbers["fdr"]
+    level = f"{found.numbers['level']:.0%}"
+    told = sentence(found.groups, found.what, len(found), different, fdr)
+    surest = np.argsort(found.differences["p"], kind="stable")[:SUREST]
+    ends = ("", "_low", "_high")
+    rows = [
+        [
+            found.names[row] if found.names else f"{found.contigs[found.contig[row]]}:{found.start[row] + 1:,}",
+            *(
+                interval(*(float(found.differences[f"{name}{end}"][row]) for end in ends), signed=True, digits=2)
+                for name in ("log2_rate_ratio", "steady_difference")
+            ),
+            *(number(float(found.differences[name][row]), 2) for name in ("p", "q")),
+        ]
+        for row in surest.tolist()
+    ]
+    samples = [
+        [name, found.groups[group], number(age)]
+        for name, group, age in zip(found.samples, found.sample_group.tolist(), found.elapsed.tolist(), strict=True)
+    ]
+    headings = [found.what.removesuffix("s"), f"log2 of k, {two} over {one}", f"g, {two} less {one}", "p", "q"]
+    return Section(
+        title=f"Methylation: {two} against {one}",
+        verdicts=[Verdict(Tone.YES if different["either"] else Tone.NO, f"{told}.")],
+        tables=[
+            ReportTable(
+                f"The {len(rows)} {found.what} of smallest p, with {found.numbers['level']:.0%} intervals",
+                headings,
+                rows,
+            ),
+            ReportTable("Samples", ["sample", "group", f"age ({found.unit})"], samples),
+        ],
+        terms=(
+            *TERMS[:2],
+            ("p", "of the same k and g in both groups, by likelihood ratio"),
+            ("q", "smallest false discovery rate at which the row is found (Benjamini and Hochberg)"),
+        ),
+        limits=[
+            f"{number(found.given - len(found))} of {number(found.given)} {found.what} were not compared: fewer than"
+            f" {number(int(found.numbers['min_reads']))} reads, or one age, in a group.",
+            f"Reads scatter about both fits with one dispersion, {found.numbers['dispersion']:.3f}, for all sites.",
+        ],
+        metrics=[
+            (f"different_{name}", f"{found.what.capitalize()} that differ, {gate}", float(different[name]))
+            for name, gate in (("either", "k or g"), ("rate", "k"), ("steady", "g"))
+        ],
     )
 
 

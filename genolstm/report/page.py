@@ -18,7 +18,7 @@ from genolstm.report.of_comparison import comparison_section
 from genolstm.report.of_dependencies import dependencies_section
 from genolstm.report.of_gates import gates_section
 from genolstm.report.of_inputs import genome_section, hidden_section, study_section, track_section
-from genolstm.report.of_methylation import counts_section, fit_section
+from genolstm.report.of_methylation import contrast_section, counts_section, fit_section
 from genolstm.report.of_model import score_section, training_section
 from genolstm.report.of_prediction import prediction_section
 from genolstm.report.of_probe import probe_section
@@ -45,6 +45,7 @@ SECTIONS: Mapping[Kind, Callable[[Result], Section]] = {
     Kind.VARIANTS: changes_section,
     Kind.PREDICTION: prediction_section,
     Kind.DEPENDENCIES: dependencies_section,
+    Kind.CONTRAST: contrast_section,
 }
 
 

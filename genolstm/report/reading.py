@@ -8,6 +8,7 @@ from typing import Any
 from genolstm.errors import InputError
 from genolstm.store.checkpoint import read_checkpoint
 from genolstm.store.comparison import read_comparison
+from genolstm.store.contrast import read_contrast
 from genolstm.store.counts import read_counts
 from genolstm.store.dependencies import read_dependency_summary
 from genolstm.store.file_info import FileInfo, read_file_info
@@ -45,6 +46,7 @@ READERS: Mapping[Kind, Any] = {
     Kind.PREDICTION: read_prediction,
     Kind.COUNTS: read_counts,
     Kind.METHYLATION: read_methylation,
+    Kind.CONTRAST: read_contrast,
     Kind.STUDY: read_studies,
     Kind.COMPARISON: read_comparison,
 }

@@ -275,6 +275,7 @@ def open_file(path: Path, kind: Kind, *, verify: bool = False) -> Iterator[h5py.
                 Kind.VARIANTS: "variants --all-snvs",
                 Kind.PREDICTION: "predict",
                 Kind.DEPENDENCIES: "dependencies",
+                Kind.CONTRAST: "methylation compare",
             }[kind]
             raise InputError(
                 f"{path} is a {file.attrs['kind']} file where a {kind} file is needed;"

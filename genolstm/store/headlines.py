@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from genolstm.store.comparison import comparison_in
+from genolstm.store.contrast import contrast_sentence
 from genolstm.store.prediction import PredictedTarget, prediction_in
 from genolstm.store.schema import Kind
 
@@ -27,6 +28,8 @@ def headlines(file: h5py.File, path: Path) -> list[str]:
             found = [f"{name}: {file[name].attrs['conclusion']}" for name in file]
         case Kind.COMPARISON:
             found = _compared(file)
+        case Kind.CONTRAST:
+            found = [contrast_sentence(file)]
         case _:
             found = []
     return found

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     VARIANTS = "variants"
     PREDICTION = "prediction"
     DEPENDENCIES = "dependencies"
+    CONTRAST = "contrast"
 
 
 # probe 2: windows beside single sites, values beside classes; 3: several classes, places in proteins; 4: the attribute
@@ -710,6 +711,48 @@ DEPENDENCIES = (
     Dataset("tests/verdict", ("tests",), "string", "", "coupled, no coupling, less than matched pairs, or none", False),
 )  # fmt: skip
 
+CONTRAST = (
+    Dataset("contigs/name", ("contigs",), "string", "", "contigs of the counts, in their order"),
+    Dataset("groups/name", ("groups",), "string", "", "the two groups of samples, first and second"),
+    Dataset("samples/name", ("samples",), "string", "", "group, time and replicate of each sample"),
+    Dataset("samples/group", ("samples",), "int8", "index", "group of each sample"),
+    Dataset("samples/elapsed", ("samples",), "float64", "hour or division", "age of each sample, offset included"),
+    Dataset("rows/contig", ("rows",), "int32", "index", "contig of each site or region that was compared"),
+    Dataset("rows/start", ("rows",), "int64", "bp", "0-based"),
+    Dataset("rows/end", ("rows",), "int64", "bp", "half-open end"),
+    Dataset("rows/strand", ("rows",), "int8", "", "+1 or -1; 0 of a region, or where the strands are merged"),
+    Dataset("rows/name", ("rows",), "string", "", "of a region", False),
+    Dataset("rows/reads", ("rows", "groups"), "int64", "reads", "of all samples of the group"),
+    *(
+        Dataset(
+            f"rows/{name.format(unit)}{end}", ("rows", "groups"), "float64", measured.format(unit), f"{meaning}{of}",
+            required,
+        )
+        for unit, name, measured, meaning, required in (
+            ("hour", "rate_per_{}", "1/{}", "k of the group", False),
+            ("division", "rate_per_{}", "1/{}", "k of the group", False),
+            ("hour", "half_life_{}s", "{}", "ln 2 / k", False),
+            ("division", "half_life_{}s", "{}", "ln 2 / k", False),
+            ("", "steady_fraction", "fraction", "g of the group", True),
+        )
+        for end, of in (("", ""), ("_low", "; lower end of its interval"), ("_high", "; upper end"))
+    ),
+    *(
+        Dataset(f"rows/{name}{end}", ("rows",), "float64", unit, f"{meaning}{of}")
+        for name, unit, meaning in (
+            ("log2_rate_ratio", "log2", "k of the second group over that of the first"),
+            ("steady_difference", "fraction", "g of the second group less that of the first"),
+        )
+        for end, of in (("", ""), ("_low", "; lower end of its interval"), ("_high", "; upper end"))
+    ),
+    Dataset("rows/rate_p", ("rows",), "float64", "", "of the same k in both groups, by likelihood ratio"),
+    Dataset("rows/rate_q", ("rows",), "float64", "", "smallest false discovery rate at which it is found"),
+    Dataset("rows/steady_p", ("rows",), "float64", "", "of the same g in both groups"),
+    Dataset("rows/steady_q", ("rows",), "float64", "", "smallest false discovery rate at which it is found"),
+    Dataset("rows/p", ("rows",), "float64", "", "of the same k and g in both groups"),
+    Dataset("rows/q", ("rows",), "float64", "", "smallest false discovery rate at which it is found"),
+)  # fmt: skip
+
 SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.GENOME: GENOME,
     Kind.CHECKPOINT: CHECKPOINT,
@@ -725,6 +768,7 @@ SCHEMA: dict[Kind, tuple[Dataset, ...]] = {
     Kind.VARIANTS: VARIANTS,
     Kind.PREDICTION: PREDICTION,
     Kind.DEPENDENCIES: DEPENDENCIES,
+    Kind.CONTRAST: CONTRAST,
 }
 
 

@@ -60,6 +60,8 @@ def summarise(path: Path, *, verify: bool) -> dict[str, Any]:
             summary |= _prediction(prediction_in(file, path))
         if file.attrs["kind"] == Kind.DEPENDENCIES:
             summary |= _dependencies(file)
+        if file.attrs["kind"] == Kind.CONTRAST:
+            summary["medians"] = _contrast(file)
         for name in sorted(set(file.attrs) - set(SHOWN_FIRST) - {"format"}):
             value = _plain(file.attrs[name])
             summary[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
@@ -180,6 +182,18 @@ def _comparison(file: h5py.File) -> dict[str, dict[str, str]]:
         for row in found.differences
     }
     return {"groups": groups, "differences": differences}
+
+
+def _contrast(file: h5py.File) -> dict[str, str]:
+    """Medians of both gates over the rows that were compared, of each group and of their difference."""
+    unit, rows = str(file.attrs["unit"]), file["rows"]
+    names = (f"rate_per_{unit.removesuffix('s')}", "steady_fraction", f"half_life_{unit}")
+    shown = {
+        f"{name}, {group}": f"{np.median(rows[name][:, place]):.4g}"
+        for name in names
+        for place, group in enumerate(file["groups/name"].asstr()[()])
+    }
+    return shown | {name: f"{np.median(rows[name][()]):+.4g}" for name in ("log2_rate_ratio", "steady_difference")}
 
 
 def _changes(file: h5py.File) -> dict[str, str]:

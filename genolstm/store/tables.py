@@ -27,7 +27,7 @@ MAIN = {
     Kind.GENOME: "contigs", Kind.CHECKPOINT: "bits", Kind.PROBE: "*/sites", Kind.TRACK: "runs", Kind.SCORE: "bits",
     Kind.HIDDEN: "states", Kind.GATES: "tracks", Kind.COUNTS: "sites", Kind.METHYLATION: "sites",
     Kind.STUDY: "*/claims", Kind.COMPARISON: "differences", Kind.VARIANTS: "changes",
-    Kind.PREDICTION: "*/candidates", Kind.DEPENDENCIES: "map",
+    Kind.PREDICTION: "*/candidates", Kind.DEPENDENCIES: "map", Kind.CONTRAST: "rows",
 }  # fmt: skip
 NOT_TABLES = {"...", "lanes"}  # weights, and what a run needs to go on
 AXIS_NAMES = {"strands": STRAND_NAMES, "2": ("unmasked", "soft_masked"), "letters": tuple("ACGT")}

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import genolstm as gl
+from genolstm.errors import UsageError
+from genolstm.store.contrast import read_contrast
 from genolstm.store.counts import read_counts
 from genolstm.store.methylation import read_methylation
 
@@ -47,9 +49,9 @@ def rows_of(path):
 
 
 def test_groups_are_compared_at_sites_and_over_regions(run, samples, tmp_path):
-    output, figure = tmp_path / "d.tsv", tmp_path / "d.svg"
-    base = ("methylation", "compare", samples, "--time-offset", "0.5")
-    told = json.loads(run(*base, "-o", output, "--figure", figure, "--json").out)
+    file, output, figure = tmp_path / "d.h5", tmp_path / "d.tsv", tmp_path / "d.svg"
+    base = ("methylation", "compare", samples, "--time-offset", "0.5", "-o", file, "--table", output)
+    told = json.loads(run(*base, "--figure", figure, "--json").out)
     assert (told["sites"], told["tested"], told["groups"]) == (40, 40, ["old", "young"])
     assert told["different"]["rate"] > 20
     assert told["records"] == {"read": 40, "used": 40, "skipped": {}}
@@ -58,16 +60,24 @@ def test_groups_are_compared_at_sites_and_over_regions(run, samples, tmp_path):
     assert np.median([float(row["log2_rate_ratio"]) for row in rows]) == pytest.approx(np.log2(10), abs=0.6)
     assert np.median([float(row["half_life_hours_old"]) for row in rows]) == pytest.approx(np.log(2) / 0.3, rel=0.3)
     assert figure.read_text().startswith("<?xml")
-    by_door = gl.compare_methylation(samples, time_offset=0.5)
-    assert [f"{value:.6g}" for value in by_door["q"]] == [row["q"] for row in rows]
+    for found in (gl.compare_methylation(samples, time_offset=0.5), gl.open_result(file)):
+        table = found.table()
+        assert list(table) == list(rows[0])
+        assert [f"{value:.6g}" for value in table["q"]] == [row["q"] for row in rows]
+        assert (len(found), found.records.used, found.contrast.samples[0]) == (40, 40, "old:0:r1")
+        assert sorted(found.figures()) == ["contrast", "surest"]
+    again = found.save(tmp_path / "again.h5")
+    assert read_contrast(again).differences["p"].tolist() == table["p"].tolist()
     bed = tmp_path / "r.bed"
     bed.write_text("I\t0\t1000\tfirst\nI\t1000\t2000\tsecond\nI\t500\t1500\toverlapping\n")
-    told = json.loads(run(*base, "-o", output, "-f", "--regions", bed, "--json").out)
+    told = json.loads(run(*base, "-f", "--regions", bed, "--json").out)
     assert (told["regions"], told["tested"]) == (3, 3)
     assert [row["name"] for row in rows_of(output)] == ["first", "second", "overlapping"]
     assert [int(row["reads_old"]) > 2000 for row in rows_of(output)] == [True] * 3
     swapped = tmp_path / "s.tsv"
-    assert run(*base, "-o", swapped, "--group", "young", "--group", "old", "-q").code == 0
+    assert gl.open_result(file).table()["name"] == ["first", "second", "overlapping"]
+    words = ("--group", "young", "--group", "old", "-q")
+    assert run(*base[:-4], "-o", tmp_path / "s.h5", "--table", swapped, *words).code == 0
     assert np.median([float(row["log2_rate_ratio"]) for row in rows_of(swapped)]) < -2
 
 
@@ -83,19 +93,19 @@ def test_every_option_of_compare_has_an_effect(run, samples, tmp_path, options, 
     name = {"rate_low": "log2_rate_ratio_low", "rate": "log2_rate_ratio"}.get(column, column)
     found = []
     for each in (options[:-2], options):  # the last option with its value is the one that is tried
-        path = tmp_path / f"{len(each)}.tsv"
+        path = tmp_path / f"{len(each)}.h5"
         assert run("methylation", "compare", samples, "--time-offset", "0.5", *each, "-o", path, "-q").code == 0
-        found.append([row[name] for row in rows_of(path)])
+        found.append(gl.open_result(path).table()[name].tolist())
     assert found[0] != found[1]
 
 
 def test_unit_reads_and_rate_of_false_discoveries_have_an_effect(run, samples, tmp_path):
-    base = ("methylation", "compare", samples, "--time-offset", "0.5", "-o", tmp_path / "d.tsv", "-f", "--json")
+    base = ("methylation", "compare", samples, "--time-offset", "0.5", "-o", tmp_path / "d.h5", "-f", "--json")
     plain = json.loads(run(*base).out)
     assert json.loads(run(*base, "--fdr", "1e-9").out)["different"]["rate"] < plain["different"]["rate"]
     assert json.loads(run(*base, "--min-reads", "125").out)["tested"] < 40
     run(*base, "--unit", "divisions")
-    assert "rate_per_division_old" in rows_of(tmp_path / "d.tsv")[0]
+    assert "rate_per_division_old" in gl.open_result(tmp_path / "d.h5").table()
 
 
 def test_replicates_are_fitted_together(run, samples, tmp_path):
@@ -109,8 +119,32 @@ def test_replicates_are_fitted_together(run, samples, tmp_path):
     assert found.elapsed.tolist() == [0.5, 0.5, 4.5, 4.5, 16.5, 16.5]
     assert found.samples[0] == "old:0:r1"
     assert np.median(found.rate) == pytest.approx(0.3, rel=0.15)
+    by_door = gl.fit_methylation(samples=samples, group="old", time_offset=0.5)
+    np.testing.assert_array_equal(by_door.fit.rate, found.rate)
+    assert by_door.fit.samples == found.samples
+    assert set(by_door.provenance.inputs) == {*(f"counts {place}" for place in range(1, 7)), "samples"}
+    with pytest.raises(UsageError, match="has the groups old, young: name the one to fit"):
+        gl.fit_methylation(samples=samples)
+    with pytest.raises(UsageError, match="leave out counts and times"):
+        gl.fit_methylation(samples.with_name("old41.h5"), samples=samples)
+    with pytest.raises(UsageError, match="give that too"):
+        gl.fit_methylation(samples.with_name("old41.h5"), [4], group="old")
     held = sum(read_counts(samples.with_name(f"old4{replicate}.h5")).covered.sum() for replicate in (1, 2))
     assert found.held_out[0].reads == held
+
+
+def test_a_contrast_is_shown_exported_and_reported(run, samples, tmp_path):
+    file, page = tmp_path / "d.h5", tmp_path / "page.html"
+    assert run("methylation", "compare", samples, "--time-offset", "0.5", "-o", file, "-q").code == 0
+    told = run("show", file, "--verify").out
+    assert "young differs from old at " in told
+    assert " of 40 sites at a false discovery rate of 0.05" in told
+    assert run("report", file, "-o", page, "-q") == (0, "", "")
+    assert "Methylation: young against old" in page.read_text()
+    assert run("export", file, "-o", tmp_path / "d.tsv", "-q").code == 0
+    row = rows_of(tmp_path / "d.tsv")[0]
+    assert (row["contig"], row["start"], row["end"]) == ("I", "0", "2")
+    assert float(row["rate_per_hour_old"]) == gl.open_result(file).contrast.gates["rate_per_hour"][0, 0]
 
 
 def replaced(line, text):
@@ -148,11 +182,11 @@ def kept(pattern):
 )
 def test_wrong_tables_of_samples_are_told_in_one_sentence(run, samples, tmp_path, change, code, sentence):
     change(samples)
-    ended = run("methylation", "compare", samples, "-o", tmp_path / "d.tsv", "-q")
+    ended = run("methylation", "compare", samples, "-o", tmp_path / "d.h5", "--table", tmp_path / "d.tsv", "-q")
     assert ended.code == code
     assert sentence in ended.err
     assert len(ended.err.splitlines()) == 1
-    assert not (tmp_path / "d.tsv").exists()
+    assert not list(tmp_path.glob("*d.*"))
 
 
 def test_groups_without_a_site_in_common_are_refused(run, samples, tmp_path):
@@ -162,10 +196,10 @@ def test_groups_without_a_site_in_common_are_refused(run, samples, tmp_path):
         for replicate in (1, 2):
             path = tmp_path / f"young{time}{replicate}.h5"
             run("methylation", "simulate", "--rates", rates, "--times", f"{time}", "-o", path, "-q", "-f")
-    ended = run("methylation", "compare", samples, "-o", tmp_path / "d.tsv", "-q")
+    ended = run("methylation", "compare", samples, "-o", tmp_path / "d.h5", "--table", tmp_path / "d.tsv", "-q")
     assert ended.code == 3
     assert "groups 'old' and 'young' share no site with 20 reads at two ages in each" in ended.err
-    assert not (tmp_path / "d.tsv").exists()
+    assert not list(tmp_path.glob("*d.*"))
 
 
 @pytest.mark.parametrize(
