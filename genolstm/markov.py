@@ -9,7 +9,7 @@ fitted to stretches of the training text that the tables have not counted yet: d
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 
 from genolstm.alphabet import Alphabet, Codes
 from genolstm.errors import InputError
+from genolstm.readers.compiled import compiled
 
 T = TypeVar("T")
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Kmers = NDArray[np.uint32]
+Counts = Integers | Kmers
 
 MAX_KMERS = 4**13  # k-mers of the longest order: 12 for DNA, 5 for proteins
-DENSE_PER_SYMBOL = 4  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
+DENSE_PER_SYMBOL = 2  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
 DENSE_AT_MOST = 4**9  # a table of this size costs nothing, however small the training text
-SMALL_TABLE = 4**11  # up to here int64, for short k-mers can pass 2**32 in a large genome; beyond it uint32
+SMALL_TABLE = 4**9  # up to here int64, for short k-mers can pass 2**32 in a large genome; beyond it uint32
 CHUNK = 1 << 16  # symbols worked on at a time: their k-mers stay in the cache
 BLOCKS = 32  # the training text is cut into as many, and every fourth is held out
 EVERY, HELD = 4, 2
@@ -43,14 +46,31 @@ NEAR = 0.9  # of the weight is with the best single part at first
 PRIOR_SYMBOLS = 100  # how many symbols the weights of all contexts are worth in the weights of some
 
 
+class Columns(NamedTuple):
+    """One order's rows of `Evidence`, to be written, each [n]; the order, and the k-mers and runs that are looked up.
+
+    kmers, run : int64 [m] of all symbols, of which those with a run are known: n of them.
+    """
+
+    order: int
+    kmers: Integers
+    run: Integers
+    seen: Floats
+    total: Floats
+    kind: Integers
+
+
 class Table(Protocol):
     """Counts of the k-mers of one length."""
 
-    def add(self, kmers: Integers) -> None:
-        """Count some k-mers, int64 [n]."""
-
     def rows(self, contexts: Integers) -> Floats:
         """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
+
+    def look_up(self, columns: Columns) -> None:
+        """Write the counts of some k-mers and their contexts: see `_dense_evidence`."""
+
+    def shorter(self, edges: Kmers, n_kmers: int, *, dense: bool) -> "Table":
+        """Counts of k-mers one symbol shorter: of the ends of these, and of some more, the edges."""
 
 
 class DenseTable:
@@ -60,61 +80,231 @@ class DenseTable:
     """
 
     def __init__(self, n_kmers: int, n_known: int) -> None:
-        self.counts = np.zeros(n_kmers, dtype=np.uint32 if n_kmers > SMALL_TABLE else np.int64)
+        self.counts: Counts = (
+            np.zeros(n_kmers, dtype=np.uint32) if n_kmers > SMALL_TABLE else np.zeros(n_kmers, dtype=np.int64)
+        )
         self.n_known = n_known
-
-    def add(self, kmers: Integers) -> None:
-        """Count some k-mers, int64 [n]."""
-        np.add.at(self.counts, kmers, self.counts.dtype.type(1))  # a scalar of the table's type: NumPy's fast path
 
     def rows(self, contexts: Integers) -> Floats:
         """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
         return self.counts.reshape(-1, self.n_known)[contexts].astype(np.float64)
 
+    def look_up(self, columns: Columns) -> None:
+        """Write the counts of some k-mers and their contexts: see `_dense_evidence`."""
+        _dense_evidence(self.counts, self.n_known, *columns)
+
+    def shorter(self, edges: Kmers, n_kmers: int, *, dense: bool) -> "DenseTable":  # noqa: ARG002 (never sparse)
+        """Counts of k-mers one symbol shorter: of the ends of these, and of some more, the edges."""
+        table = DenseTable(n_kmers, self.n_known)
+        for same_start in self.counts.reshape(self.n_known, n_kmers):
+            np.add(table.counts, same_start, out=table.counts, casting="unsafe")
+        _count(table.counts, edges)
+        return table
+
 
 class SparseTable:
-    """Counts of each symbol after every context that occurs.
+    """Counts of the k-mers that occur.
 
-    contexts : int64 [m], sorted.   counts : uint32 [m + 1, n_known]; the last row is of all contexts that do not occur.
+    kmers : uint32 [m], sorted.   times : uint32 [m], how often each occurs.   width, starts : the numbers are cut into
+    intervals of this width; where the k-mers of each begin.
     """
 
-    def __init__(self, n_known: int) -> None:
-        self.contexts = np.zeros(0, dtype=np.int64)
-        self.counts = np.zeros((1, n_known), dtype=np.uint32)
-        self.waiting: list[Integers] = []
-
-    def add(self, kmers: Integers) -> None:
-        """Count some k-mers, int64 [n]."""
-        self.waiting.append(kmers)
+    def __init__(self, kmers: Kmers, times: Kmers, n_kmers: int, n_known: int) -> None:
+        self.kmers, self.times, self.n_known = kmers, times, n_known
+        self.width = -(-n_kmers // DENSE_AT_MOST)
+        cuts = np.arange(0, n_kmers + self.width, self.width).astype(np.uint32)
+        self.starts = np.searchsorted(kmers, cuts)
 
     def rows(self, contexts: Integers) -> Floats:
         """Counts of each symbol after some contexts: float64 [len(contexts), n_known]."""
-        self._sort()
-        place = np.full(len(contexts), -1)
-        if len(self.contexts):
-            nearest = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
-            place = np.where(self.contexts[nearest] == contexts, nearest, -1)
-        rows: Floats = self.counts[place].astype(np.float64)
+        rows = np.zeros((len(contexts), self.n_known))
+        _sparse_rows(self.kmers, self.times, self.starts, self.width, contexts, rows)
         return rows
 
-    def _sort(self) -> None:
-        if not self.waiting:
-            return
-        n_known = self.counts.shape[1]
-        kmers, times = _tallied(np.concatenate(self.waiting))
-        self.waiting = []
-        contexts, _ = _tallied(np.concatenate([self.contexts, kmers // n_known]))
-        counts = np.zeros((len(contexts) + 1, n_known), dtype=np.uint32)
-        counts[np.searchsorted(contexts, self.contexts)] = self.counts[:-1]
-        counts[np.searchsorted(contexts, kmers // n_known), kmers % n_known] += times.astype(np.uint32)
-        self.contexts, self.counts = contexts, counts
+    def look_up(self, columns: Columns) -> None:
+        """Write the counts of some k-mers and their contexts: see `_dense_evidence`."""
+        _sparse_evidence(self.kmers, self.times, self.starts, self.width, self.n_known, *columns)
+
+    def shorter(self, edges: Kmers, n_kmers: int, *, dense: bool) -> Table:
+        """Counts of k-mers one symbol shorter: of the ends of these, and of some more, the edges."""
+        if dense:
+            table = DenseTable(n_kmers, self.n_known)
+            _count_ends(table.counts, self.kmers, self.times)
+            _count(table.counts, edges)
+            return table
+        edges.sort()
+        bounds = np.searchsorted(self.kmers, (np.arange(self.n_known + 1) * n_kmers).astype(np.uint32))
+        kmers, times = np.empty((2, len(self.kmers) + len(edges)), dtype=np.uint32)
+        distinct = _merged(self.kmers, self.times, bounds, n_kmers, edges, kmers, times)
+        return SparseTable(kmers[:distinct].copy(), times[:distinct].copy(), n_kmers, self.n_known)
 
 
-def _tallied(values: Integers) -> tuple[Integers, Integers]:
-    """Distinct values, sorted, and how often each occurs. values : int64 [n], sorted in place."""
-    values.sort()  # numpy.unique hashes, which takes 50 times as long on values that hardly ever come twice
-    first = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
-    return values[first], np.diff(np.append(first, len(values)))
+@compiled
+def _walk(
+    codes: Codes, complement: Codes, n_known: int, state: Integers, longest: Kmers, edges: Kmers, orders: Codes
+) -> tuple[int, int]:
+    """Go on along a stretch, writing the k-mers of the longest order, and shorter ones that are the end of none longer.
+
+    complement : [n_known], or of no symbol where there is one strand.   state : the longest order, the run of known
+    symbols so far, and the last k-mer of either strand; the last three are updated.   orders : those of the edges.
+    Gives how many k-mers and how many edges were written.
+    """
+    order, run, forward, other = state
+    top, strands = n_known**order, len(complement)
+    found = short = 0
+    for code in codes:
+        if code >= n_known:
+            for k in range(min(run, order) if strands else 0):  # no symbol follows these: on the other strand, precedes
+                edges[short], orders[short] = other // n_known ** (order - k), k
+                short += 1
+            run = forward = other = 0
+            continue
+        run += 1
+        forward = forward % top * n_known + code
+        if run > order:
+            longest[found] = forward
+            found += 1
+        else:
+            edges[short], orders[short] = forward, run - 1
+            short += 1
+        if strands:
+            other = other // n_known + complement[code] * top
+            if run > order:
+                longest[found] = other
+                found += 1
+    state[1:] = run, forward, other
+    return found, short
+
+
+@compiled
+def _count(counts: Counts, kmers: Kmers) -> None:
+    for kmer in kmers:
+        counts[kmer] += 1
+
+
+@compiled
+def _count_ends(counts: Counts, kmers: Kmers, times: Kmers) -> None:
+    """Count k-mers without their first symbol, so many times each."""
+    for place in range(len(kmers)):
+        counts[kmers[place] % len(counts)] += times[place]
+
+
+@compiled
+def _tallied(kmers: Kmers, times: Kmers) -> int:
+    """Move the distinct ones of sorted k-mers to the front, beside how often each occurs; gives how many there are."""
+    distinct = 0
+    for kmer in kmers:
+        if not distinct or kmer != kmers[distinct - 1]:
+            kmers[distinct], times[distinct] = kmer, 0
+            distinct += 1
+        times[distinct - 1] += 1
+    return distinct
+
+
+@compiled
+def _merged(
+    longer: Kmers, times: Kmers, bounds: Integers, n_kmers: int, edges: Kmers, kmers: Kmers, sums: Kmers
+) -> int:
+    """Tally k-mers without their first symbol, and some edges, all sorted; gives how many distinct ones were written.
+
+    bounds : where those of each first symbol begin, and the end.   n_kmers : how many shorter ones there can be.
+    """
+    at, edge, distinct = bounds[:-1].copy(), 0, 0
+    while True:
+        least = np.int64(n_kmers)
+        if edge < len(edges):
+            least = np.int64(edges[edge])
+        for first in range(len(at)):
+            if at[first] < bounds[first + 1]:
+                least = min(least, np.int64(longer[at[first]]) - first * n_kmers)
+        if least == n_kmers:
+            return distinct
+        total = 0
+        while edge < len(edges) and edges[edge] == least:
+            edge += 1
+            total += 1
+        for first in range(len(at)):
+            if at[first] < bounds[first + 1] and np.int64(longer[at[first]]) - first * n_kmers == least:
+                total += times[at[first]]
+                at[first] += 1
+        kmers[distinct], sums[distinct] = least, total
+        distinct += 1
+
+
+@compiled
+def _dense_evidence(
+    counts: Counts, n_known: int, order: int, kmers: Integers, run: Integers, seen: Floats,
+    total: Floats, kind: Integers,
+) -> None:  # fmt: skip
+    """Write count, context's count and context's kind of each k-mer that is known from end to end."""
+    known = -1
+    for place in range(len(kmers)):
+        known += run[place] > 0
+        if run[place] <= order:
+            continue
+        context = kmers[place] // n_known * n_known
+        of_all = top = np.int64(0)
+        for other in range(context, context + n_known):
+            of_all += np.int64(counts[other])
+            top = max(top, np.int64(counts[other]))
+        seen[known], total[known], kind[known] = counts[kmers[place]], of_all, _kind(int(top), int(of_all))
+
+
+@compiled
+def _sparse_evidence(
+    table: Kmers, times: Kmers, starts: Integers, width: int, n_known: int, order: int, kmers: Integers, run: Integers,
+    seen: Floats, total: Floats, kind: Integers,
+) -> None:  # fmt: skip
+    """Do as `_dense_evidence` where only the k-mers that occur are kept."""
+    known = -1
+    for place in range(len(kmers)):
+        known += run[place] > 0
+        if run[place] <= order:
+            continue
+        context = kmers[place] // n_known * n_known
+        of_all = top = np.int64(0)
+        at = _first_from(table, starts, width, context)
+        while at < len(table) and table[at] < context + n_known:
+            of_all += np.int64(times[at])
+            top = max(top, np.int64(times[at]))
+            if table[at] == kmers[place]:
+                seen[known] = times[at]
+            at += 1
+        total[known], kind[known] = of_all, _kind(int(top), int(of_all))
+
+
+@compiled
+def _sparse_rows(table: Kmers, times: Kmers, starts: Integers, width: int, contexts: Integers, rows: Floats) -> None:
+    n_known = rows.shape[1]
+    for row in range(len(contexts)):
+        first = contexts[row] * n_known
+        at = _first_from(table, starts, width, first)
+        while at < len(table) and table[at] < first + n_known:
+            rows[row, table[at] - first] = times[at]
+            at += 1
+
+
+@compiled
+def _first_from(table: Kmers, starts: Integers, width: int, kmer: int) -> int:
+    """Place of the first k-mer in a table that is not below one."""
+    low, high = starts[kmer // width], starts[kmer // width + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if table[middle] < kmer:
+            low = middle + 1
+        else:
+            high = middle
+    return int(low)
+
+
+@compiled
+def _kind(top: int, total: int) -> int:
+    """Kind of one context: see `_kinds`."""
+    length, rest = 0, total
+    while rest:
+        length += 1
+        rest >>= 1
+    return length * SIDES + (min(SIDES * top // total, SIDES - 1) if total else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +345,8 @@ class MarkovCounts:
     """How often each k-mer of 1, 2, ... known symbols stands in some sequences, on both strands where there are two.
 
     expected_symbols : how many symbols will be counted; long k-mers of a short text are kept as those that occur.
-    No k-mer spans an unknown symbol or two stretches.
+    No k-mer spans an unknown symbol or two stretches. Only the longest are counted one by one, and of the others those
+    that no longer one ends with: all the rest are their sums.
     """
 
     def __init__(
@@ -164,37 +355,50 @@ class MarkovCounts:
         self.alphabet = alphabet
         self.max_order = largest_order(alphabet) if max_order is None else max_order
         most = MAX_KMERS if expected_symbols is None else max(DENSE_AT_MOST, DENSE_PER_SYMBOL * expected_symbols)
-        sizes = [alphabet.n_known ** (order + 1) for order in range(self.max_order + 1)]
-        self.tables: list[Table] = [
-            DenseTable(size, alphabet.n_known) if size <= most else SparseTable(alphabet.n_known) for size in sizes
-        ]
+        self._sizes = [alphabet.n_known ** (order + 1) for order in range(self.max_order + 1)]
+        self._dense = [size <= most for size in self._sizes]
+        self._longest = DenseTable(self._sizes[-1], alphabet.n_known) if self._dense[-1] else None
+        self._waiting: list[Kmers] = []
+        self._edges: list[tuple[Kmers, Codes]] = []
 
-    def add(self, codes: Codes, first: int = 0, end: int | None = None, *, starting_before: int | None = None) -> None:
-        """Count the k-mers of a stretch that end in [first, end), on both strands. codes : uint8 [n].
+    def add(self, codes: Codes, release: Callable[[], None] | None = None) -> None:
+        """Count the k-mers of a stretch, on both strands, before any count is asked for. codes : uint8 [n].
 
-        starting_before : only those that begin before this place.
+        release : called after each chunk, where the codes are mapped from a file.
         """
-        end = len(codes) if end is None else end
-        for start in range(first, end, CHUNK):
-            stop = min(start + CHUNK, end)
-            limit = None if starting_before is None else starting_before - start
-            self._add(codes[max(0, start - self.max_order) : stop], min(start, self.max_order), limit)
+        alphabet, state = self.alphabet, np.array([self.max_order, 0, 0, 0])
+        complement = np.zeros(0, dtype=np.uint8) if alphabet.complement is None else alphabet.complement
+        size = 2 * min(CHUNK, len(codes)) + self.max_order
+        longest, edges = np.empty((2, size), dtype=np.uint32)
+        orders, end = np.empty(size, dtype=np.uint8), np.array([alphabet.unknown], dtype=np.uint8)
+        for chunk in [*(codes[start : start + CHUNK] for start in range(0, len(codes), CHUNK)), end]:
+            found, short = _walk(chunk, complement, alphabet.n_known, state, longest, edges, orders)
+            if short:
+                self._edges.append((edges[:short].copy(), orders[:short].copy()))
+            if self._longest:
+                _count(self._longest.counts, longest[:found])
+            elif found:
+                self._waiting.append(longest[:found].copy())
+            _release(release)
 
-    def _add(self, codes: Codes, warmup: int, limit: int | None) -> None:
-        """Count k-mers that end past the first ``warmup`` symbols. limit : where they must begin before, from there."""
-        run = _known_run(codes, warmup, self.alphabet)
-        complement, places = self.alphabet.complement, np.arange(len(run))
-        other = np.zeros(len(run), dtype=np.int64)  # the same k-mers on the other strand
-        for order, kmers in _kmers(codes, warmup, self.alphabet, self.max_order):
-            counted = run > order
-            if limit is not None:
-                counted &= places - order < limit
-            everything = bool(counted.all())
-            self.tables[order].add(kmers.copy() if everything else kmers[counted])
-            if complement is not None:
-                other *= self.alphabet.n_known
-                other += complement[_back(codes, warmup, order)]
-                self.tables[order].add(other.copy() if everything else other[counted])
+    @cached_property
+    def tables(self) -> list[Table]:
+        """Counts of the k-mers of 1, 2, ... symbols."""
+        nothing = (np.zeros(0, dtype=np.uint32), np.zeros(0, dtype=np.uint8))
+        edges, orders = map(np.concatenate, zip(nothing, *self._edges, strict=True))
+        table: Table = self._longest or self._tally(edges[:0])
+        self._edges, found = [], [table]
+        for order in range(self.max_order - 1, -1, -1):
+            found.append(found[-1].shorter(edges[orders == order], self._sizes[order], dense=self._dense[order]))
+        return found[::-1]
+
+    def _tally(self, nothing: Kmers) -> SparseTable:
+        kmers = np.concatenate([nothing, *self._waiting])
+        self._waiting = []
+        kmers.sort()
+        times = np.empty_like(kmers)
+        distinct = _tallied(kmers, times)
+        return SparseTable(kmers[:distinct].copy(), times[:distinct].copy(), self._sizes[-1], self.alphabet.n_known)
 
 
 def _known_run(codes: Codes, warmup: int, alphabet: Alphabet) -> Integers:
@@ -340,14 +544,10 @@ def _evidence_on(counts: MarkovCounts, codes: Codes, warmup: int) -> Evidence:
     """Evidence on the known symbols of one strand past the first ``warmup``."""
     run = _known_run(codes, warmup, counts.alphabet)
     known = np.flatnonzero(run)
-    n_known, shape = counts.alphabet.n_known, (counts.max_order + 1, len(known))
+    shape = (counts.max_order + 1, len(known))
     seen, total, kind = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
     for order, kmers in _kmers(codes, warmup, counts.alphabet, counts.max_order):
-        there = np.flatnonzero(run[known] > order)
-        contexts, symbols = np.divmod(kmers[known[there]], n_known)
-        rows = counts.tables[order].rows(contexts)
-        seen[order, there], total[order, there] = rows[np.arange(len(rows)), symbols], reduce(np.add, rows.T)
-        kind[order, there] = _kinds(reduce(np.maximum, rows.T), total[order, there])
+        counts.tables[order].look_up(Columns(order, kmers, run, seen[order], total[order], kind[order]))
     reach = np.minimum(run[known] - 1, counts.max_order)
     return Evidence(seen, total, kind, reach, _words(codes, counts.alphabet)[warmup:][known])
 
@@ -415,22 +615,24 @@ def fit_markov(
     stretches : uint8 [n] each.   release : called now and then, where stretches are mapped from a file.
     A text too short to hold anything out is smoothed by one observation.
     """
-    strands = 1 if alphabet.complement is None else 2
-    symbols = sum(map(len, stretches))
-    counts = MarkovCounts(alphabet, max_order=max_order, expected_symbols=strands * symbols)
     blocks = _blocks(stretches)
-    held = [block for block in blocks if block.held]
     counted = [stretches[block.stretch][block.start : block.end] for block in blocks if not block.held]
-    for group in _gathered(counted, len):
-        counts.add(group[0] if len(group) == 1 else _joined(group, alphabet)[0])
-        _release(release)
-    evidence = _sample(counts, [_middle(stretches[each.stretch], each) for each in held])
+    held = [_middle(stretches[block.stretch], block) for block in blocks if block.held]
+    evidence = _sample(_counted(counted, alphabet, max_order, release), held)
     _release(release)
-    for block in held:  # its k-mers, and those that reach from it into the next block
-        codes = stretches[block.stretch]
-        counts.add(codes, block.start, min(len(codes), block.end + counts.max_order), starting_before=block.end)
-        _release(release)
+    counts = _counted(stretches, alphabet, max_order, release)
     return _fitted(counts, evidence) if len(evidence.reach) else _unfitted(counts)
+
+
+def _counted(
+    stretches: Sequence[Codes], alphabet: Alphabet, max_order: int | None, release: Callable[[], None] | None
+) -> MarkovCounts:
+    """`count_markov`, of many short stretches at a time, with pages given back."""
+    symbols = (1 if alphabet.complement is None else 2) * sum(map(len, stretches))
+    counts = MarkovCounts(alphabet, max_order=max_order, expected_symbols=symbols)
+    for group in _gathered(stretches, len):
+        counts.add(group[0] if len(group) == 1 else _joined(group, alphabet)[0], release)
+    return counts
 
 
 class _Block(NamedTuple):

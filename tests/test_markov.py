@@ -140,7 +140,8 @@ def test_what_was_held_out_for_the_fit_is_counted_in_the_end_like_all_else(seed,
     assert_counts_are_those_of(fitted(stretches, max_order=4).counts, stretches)
 
 
-def test_counting_gives_pages_back():
+def test_counting_gives_pages_back(monkeypatch):
+    monkeypatch.setattr("genolstm.markov.CHUNK", 200)
     released = []
     fit_markov([encode("ACGT" * 500, DNA)], DNA, max_order=2, release=lambda: released.append(1))
     assert len(released) > 8
