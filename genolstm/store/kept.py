@@ -76,7 +76,8 @@ def keep(key: Mapping[str, Any], arrays: Arrays) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
             grown = Path(file.name)
-            np.savez(file, key=np.array(_text(key)), **arrays)
+            content: dict[str, Any] = {"key": np.array(_text(key)), **arrays}
+            np.savez(file, **content)
         grown.replace(_path(folder, key))
         _make_room(folder)
     except OSError as problem:
