@@ -25,6 +25,7 @@ Integers = NDArray[np.int64]
 Kmers = NDArray[np.uint32]
 Counts = Integers | Kmers
 
+METHOD = 1  # of counting and fitting: a number of its own for all that changes a digit of the lines
 MAX_KMERS = 4**13  # k-mers of the longest order: 12 for DNA, 5 for proteins
 DENSE_PER_SYMBOL = 2  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
 DENSE_AT_MOST = 4**9  # a table of this size costs nothing, however small the training text

@@ -25,6 +25,8 @@ from genolstm.store.genome import open_genome, write_genome
 hypothesis.settings.register_profile("genolstm", deadline=None)
 hypothesis.settings.load_profile("genolstm")
 
+os.environ["GENOLSTM_CACHE"] = "none"  # of this process and of those that tests start
+
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PRETENDED = "pretended"
 DEVICES = ["cpu", PRETENDED, *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]

@@ -1,7 +1,9 @@
 """Bits per base of a model, always beside those of Markov models that have seen as little of what is scored."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +12,13 @@ from numpy.typing import NDArray
 from genolstm.alphabet import Codes
 from genolstm.errors import InputError
 from genolstm.estimate import Estimate
-from genolstm.markov import MarkovModel, Piece, bits_of_pieces, fit_markov, largest_order, summed_bits
+from genolstm.markov import METHOD, MarkovModel, Piece, bits_of_pieces, fit_markov, largest_order, summed_bits
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.blocks import Grid, mean_difference
 from genolstm.seeds import spawn
 from genolstm.store.checkpoint import HELD_OUT, PartBits
 from genolstm.store.genome import Genome
+from genolstm.store.kept import keep, read_kept
 from genolstm.stream.reader import GenomeReader
 from genolstm.stream.reading import bits_by_block
 
@@ -24,6 +27,7 @@ FOLDS = 4  # each is scored by what the others hold
 FOLD_BLOCKS = 5  # blocks of each fold, so that all of it is not on one contig
 RELEASED_AFTER = 1 << 22  # symbols after which mapped pages of the genome are given back
 LONGEST_FOLD_BLOCK = 1_000_000
+KEPT_FROM = 200_000  # bases that are counted and scored; fewer take no time
 COUNTED_AT_MOST = 16_000_000  # bases; of a larger genome only what is scored is counted
 
 
@@ -60,6 +64,58 @@ def markov_of(genome: Genome, stretches: Stretches) -> MarkovModel:
     return fit_markov(codes_of(genome, stretches), genome.alphabet, release=genome.release)
 
 
+@dataclass(frozen=True)
+class MarkovLines:
+    """Markov models of some stretches of a genome as lines beside a model's: counted when they are first asked for.
+
+    Their sums are kept in the user's cache folder, and a later run that asks for the same need not count.
+    """
+
+    genome: Genome
+    counted: Stretches
+
+    @cached_property
+    def model(self) -> MarkovModel:
+        """The models, counted now."""
+        return markov_of(self.genome, self.counted)
+
+    def by_block(self, scored: Stretches, grid: Grid) -> BlockBits:
+        """`markov_by_block` of some stretches."""
+        return _kept(
+            self.genome, self.counted, scored, grid, lambda: markov_by_block(self.model, self.genome, scored, grid)
+        )
+
+
+def _kept(
+    genome: Genome, counted: Stretches | None, scored: Stretches, grid: Grid, compute: Callable[[], BlockBits]
+) -> BlockBits:
+    """Sums that an earlier run kept, or else computes and keeps. counted : None where each block has models of its own.
+
+    The key holds all that the sums depend on: sequence, what was counted and scored, blocks, and how it is done.
+    """
+    if scored.bases + (counted.bases if counted else genome.lengths.sum()) < KEPT_FROM:
+        return compute()
+    key = {
+        "of": "Markov lines", "method": METHOD, "numpy": np.__version__, "genome": genome.sha256,
+        "alphabet": genome.alphabet.name, "block": grid.length, "scored": _hashed(scored),
+        "counted": _hashed(counted) if counted else "all other blocks",
+    }  # fmt: skip
+    found = read_kept(key)
+    if found is not None and {name: each.shape[0] for name, each in found.items()} == dict.fromkeys(
+        BlockBits._fields, grid.blocks
+    ):
+        return BlockBits(**found)
+    bits = compute()
+    keep(key, bits._asdict())
+    return bits
+
+
+def _hashed(stretches: Stretches) -> str:
+    columns = (stretches.contig, stretches.start, stretches.end)
+    table = np.stack([column.astype("<i8") for column in columns])
+    return hashlib.sha256(table.tobytes()).hexdigest()
+
+
 def markov_by_block(markov: MarkovModel, genome: Genome, stretches: Stretches, grid: Grid) -> BlockBits:
     """Bits of every order-k model and of the blend, over the blocks of a grid, both strands: bits [blocks, lines]."""
     symbols = np.zeros(grid.blocks, dtype=np.int64)
@@ -87,8 +143,12 @@ def markov_by_block(markov: MarkovModel, genome: Genome, stretches: Stretches, g
 def crossfitted_by_block(genome: Genome, stretches: Stretches, grid: Grid) -> BlockBits:
     """`markov_by_block` by models that have counted the rest of the genome, but not the blocks that they score.
 
-    Of a genome beyond 16 Mb the rest of what is scored is counted.
+    Of a genome beyond 16 Mb the rest of what is scored is counted. Kept for later runs, as `MarkovLines` are.
     """
+    return _kept(genome, None, stretches, grid, lambda: _crossfitted(genome, stretches, grid))
+
+
+def _crossfitted(genome: Genome, stretches: Stretches, grid: Grid) -> BlockBits:
     everything = whole_contigs(genome)
     parts = _folded(everything if everything.bases <= COUNTED_AT_MOST else stretches)
     symbols = np.zeros(grid.blocks, dtype=np.int64)
@@ -179,7 +239,7 @@ def part_bits(
 
 
 def bits_beside_markov(
-    reader: GenomeReader, markov: MarkovModel, split: Stretches, part: Part, *, seed: int = 0, standing: str = HELD_OUT
+    reader: GenomeReader, lines: MarkovLines, split: Stretches, part: Part, *, seed: int = 0, standing: str = HELD_OUT
 ) -> PartBits:
     """Bits per known symbol of one part, both strands: the model, uniform, order-k and interpolated Markov.
 
@@ -189,7 +249,7 @@ def bits_beside_markov(
     stretches = split.of(part)
     grid = Grid.over(reader.genome, stretches)
     model = model_by_block(reader, stretches, grid, part)
-    found = markov_by_block(markov, reader.genome, stretches, grid)
+    found = lines.by_block(stretches, grid)
     judged = standing == HELD_OUT
     return part_bits(part.name.lower(), model, found, reader.genome, seed, standing=standing, judged=judged)
 

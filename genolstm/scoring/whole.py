@@ -20,9 +20,8 @@ from genolstm.scoring.along_genome import (
 )
 from genolstm.scoring.beside_markov import (
     BlockBits,
+    MarkovLines,
     crossfitted_by_block,
-    markov_by_block,
-    markov_of,
     part_bits,
     shared,
 )
@@ -150,14 +149,14 @@ def _parts(
     groups = {SCORED: stretches}
     if (held_out := shared(stretches, seen.split.of(Part.TEST))).bases:
         groups[Part.TEST.name.lower()] = held_out
-    markov = markov_of(genome, seen.split.of(Part.TRAIN)) if seen.complete else None
+    markov = MarkovLines(genome, seen.split.of(Part.TRAIN)) if seen.complete else None
     rows = []
     for part, where in groups.items():
         grid = Grid.over(genome, where)
         model = _by_block(file, stretches, where, grid)
         if not model.symbols.any():
             continue
-        lines = markov_by_block(markov, genome, where, grid) if markov else crossfitted_by_block(genome, where, grid)
+        lines = markov.by_block(where, grid) if markov else crossfitted_by_block(genome, where, grid)
         standing = _standing(seen, where)
         judged = standing in {HELD_OUT, ANOTHER_GENOME}
         rows.append(part_bits(part, model, lines, genome, seed, standing=standing, judged=judged))

@@ -2,12 +2,10 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 
-from genolstm.markov import MarkovModel
 from genolstm.regions import Part, Stretches
 from genolstm.scoring.beside_markov import (
+    MarkovLines,
     bits_beside_markov,
-    markov_by_block,
-    markov_of,
     model_by_block,
     of_contigs,
     part_bits,
@@ -29,18 +27,18 @@ def held_out_bits(
     bootstraps.
     """
     trained = split.of(Part.TRAIN)
-    markov = markov_of(reader.genome, trained)
+    together = MarkovLines(reader.genome, trained)
     if not members_of(reader.genome):
         return tuple(
-            bits_beside_markov(reader, markov, split, part, seed=seed, standing=_standing(split.of(part), near))
+            bits_beside_markov(reader, together, split, part, seed=seed, standing=_standing(split.of(part), near))
             for part in parts
         )
-    lines = {name: markov_of(reader.genome, _within(trained, mine)) for name, _, mine in contigs_of(reader.genome)}
-    return tuple(row for part in parts for row in _of_several(reader, split, part, markov, lines, near, seed))
+    lines = {name: MarkovLines(reader.genome, _within(trained, mine)) for name, _, mine in contigs_of(reader.genome)}
+    return tuple(row for part in parts for row in _of_several(reader, split, part, together, lines, near, seed))
 
 
 def _of_several(
-    reader: GenomeReader, split: Stretches, part: Part, together: MarkovModel, lines: Mapping[str, MarkovModel],
+    reader: GenomeReader, split: Stretches, part: Part, together: MarkovLines, lines: Mapping[str, MarkovLines],
     near: Container[int], seed: int,
 ) -> Iterator[PartBits]:  # fmt: skip
     """Rows of one part: of each genome that has some of it, and of all."""
@@ -52,7 +50,7 @@ def _of_several(
         here, of_model = _within(stretches, mine), of_contigs(model, grid, mine)
         if not of_model.symbols.any():
             continue
-        found, standing = markov_by_block(markov, genome, here, grid), _standing(here, near)
+        found, standing = markov.by_block(here, grid), _standing(here, near)
         yield part_bits(name, of_model, found, genome, seed, standing=standing, judged=standing == HELD_OUT)
 
 

@@ -1,6 +1,7 @@
 """Bits per base beside the Markov models of the same training stretches."""
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from genolstm.markov import fit_markov, markov_bits
 from genolstm.model import NextSymbolModel
 from genolstm.regions import Part
 from genolstm.scoring.beside_markov import (
+    MarkovLines,
     bits_beside_markov,
     blocks_of,
     codes_of,
@@ -71,7 +73,7 @@ def test_markov_models_are_counted_on_the_training_stretches_alone(genome_of, st
 @pytest.mark.parametrize("part", [Part.VALID, Part.TEST])
 def test_every_line_is_of_the_same_symbols(split_genome_file, part):
     genome, split = split_genome_file
-    model, markov = model_of(), markov_of(genome, split.of(Part.TRAIN))
+    model, markov = model_of(), MarkovLines(genome, split.of(Part.TRAIN))
     row = bits_beside_markov(GenomeReader(model, genome, STREAM), markov, split, part)
     assert row.part == part.name.lower()
     bits, symbols = mean_bits(GenomeReader(model, genome, STREAM), split.of(part))
@@ -95,7 +97,7 @@ def test_unknown_symbols_are_in_no_denominator(genome_of, stretches_of):
     genome = genome_of({"a": "ACGT" * 100, "b": "ANNNCGNT"})
     split = stretches_of(genome, [("a", 0, 400, Part.TRAIN), ("b", 0, 8, Part.TEST)])
     row = bits_beside_markov(
-        GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+        GenomeReader(model_of(), genome, STREAM), MarkovLines(genome, split.of(Part.TRAIN)), split, Part.TEST
     )
     assert row.symbols == 8
 
@@ -104,7 +106,7 @@ def test_a_protein_is_scored_along_one_strand(genome_of, stretches_of):
     genome = genome_of({"p": "MKVLAW" * 50, "q": encode("MKVLAWX", PROTEIN)}, PROTEIN)
     split = stretches_of(genome, [("p", 0, 300, Part.TRAIN), ("q", 0, 7, Part.TEST)])
     row = bits_beside_markov(
-        GenomeReader(model_of("protein"), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+        GenomeReader(model_of("protein"), genome, STREAM), MarkovLines(genome, split.of(Part.TRAIN)), split, Part.TEST
     )
     assert row.symbols == 6
     assert row.uniform == pytest.approx(math.log2(20))
@@ -115,7 +117,7 @@ def test_an_undecided_model_stands_at_the_uniform_line(split_genome_file):
     model = model_of()
     torch.nn.init.zeros_(model.head.weight)
     row = bits_beside_markov(
-        GenomeReader(model, genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+        GenomeReader(model, genome, STREAM), MarkovLines(genome, split.of(Part.TRAIN)), split, Part.TEST
     )
     assert row.model == pytest.approx(row.uniform, abs=1e-7)
 
@@ -125,7 +127,7 @@ def test_a_part_with_nothing_known_is_refused(genome_of, stretches_of):
     split = stretches_of(genome, [("a", 0, 120, Part.TRAIN), ("b", 0, 3, Part.TEST)])
     with pytest.raises((ValueError, InputError), match="no known symbol to score"):
         bits_beside_markov(
-            GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+            GenomeReader(model_of(), genome, STREAM), MarkovLines(genome, split.of(Part.TRAIN)), split, Part.TEST
         )
 
 
@@ -158,7 +160,7 @@ def test_difference_has_an_interval_over_blocks_and_none_from_few_of_them():
 def test_a_verdict_follows_from_the_interval(split_genome_file):
     genome, split = split_genome_file
     row = bits_beside_markov(
-        GenomeReader(model_of(), genome, STREAM), markov_of(genome, split.of(Part.TRAIN)), split, Part.TEST
+        GenomeReader(model_of(), genome, STREAM), MarkovLines(genome, split.of(Part.TRAIN)), split, Part.TEST
     )
     assert row.verdict == "cannot tell"  # 580 bases are one block
     for (low, high), verdict, close in (
@@ -185,3 +187,82 @@ def test_what_is_read_again_takes_back_what_it_was_counted_as(genome_of, drawn_c
     counted, summed = bits_by_block(GenomeReader(model, genome, pieces), stretches, grid.first, grid.length)
     assert counted.tolist() == [2000] * 4
     assert summed.sum() / 8000 == pytest.approx(true_bits, abs=1e-5)
+
+
+@pytest.fixture
+def kept_lines(split_genome_file, tmp_path, monkeypatch):
+    """The lines of a genome beside which a cache is kept, the blocks of its test part, and the folder."""
+    monkeypatch.setenv("GENOLSTM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("genolstm.scoring.beside_markov.KEPT_FROM", 0)
+    genome, split = split_genome_file
+    test = split.of(Part.TEST)
+    return MarkovLines(genome, split.of(Part.TRAIN)), (test, Grid.over(genome, test)), tmp_path / "cache"
+
+
+def nothing_is_counted(monkeypatch):
+    monkeypatch.setattr("genolstm.scoring.beside_markov.fit_markov", lambda *_, **__: pytest.fail("counted again"))
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.bits, other.bits)
+    np.testing.assert_array_equal(one.symbols, other.symbols)
+
+
+def test_lines_that_were_kept_are_the_same_bits_and_nothing_is_counted(kept_lines, monkeypatch):
+    lines, asked, folder = kept_lines
+    first, blind = lines.by_block(*asked), crossfitted_by_block(lines.genome, *asked)
+    assert len(list(folder.iterdir())) == 2
+    nothing_is_counted(monkeypatch)
+    assert_same(MarkovLines(lines.genome, lines.counted).by_block(*asked), first)
+    assert_same(crossfitted_by_block(lines.genome, *asked), blind)
+
+
+@pytest.mark.parametrize("other", ["counted", "scored", "method", "genome"])
+def test_lines_of_anything_else_are_counted(kept_lines, monkeypatch, other):
+    lines, (test, grid), folder = kept_lines
+    lines.by_block(test, grid)
+    changed = replace(test, end=test.end - 1)
+    if other == "counted":
+        MarkovLines(lines.genome, changed).by_block(test, grid)
+    elif other == "scored":
+        lines.by_block(changed, grid)
+    elif other == "method":
+        monkeypatch.setattr("genolstm.scoring.beside_markov.METHOD", "another")
+        lines.by_block(test, grid)
+    else:
+        MarkovLines(replace(lines.genome, sha256="another"), lines.counted).by_block(test, grid)
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: content[:-900] + bytes(900)])
+def test_damaged_lines_are_told_and_counted_again(kept_lines, caplog, damage):
+    lines, asked, folder = kept_lines
+    first = lines.by_block(*asked)
+    [path] = folder.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert_same(lines.by_block(*asked), first)
+    assert f"{path} cannot be used" in caplog.text
+    caplog.clear()
+    assert_same(lines.by_block(*asked), first)
+    assert not caplog.text
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(kept_lines, caplog):
+    lines, asked, folder = kept_lines
+    folder.write_text("a file where the folder would be")
+    caplog.set_level("INFO")
+    first = lines.by_block(*asked)
+    assert "are not kept for later runs" in caplog.text
+    assert_same(first, markov_by_block(lines.model, lines.genome, *asked))
+
+
+def test_a_cache_is_bounded_and_loses_what_was_used_longest_ago(kept_lines, monkeypatch):
+    monkeypatch.setattr("genolstm.store.kept.MOST_BYTES", 3 * 4096)
+    lines, (test, grid), folder = kept_lines
+    lines.by_block(test, grid)
+    [oldest] = folder.iterdir()
+    os.utime(oldest, (0, 0))
+    for cut in range(1, 4):
+        lines.by_block(replace(test, end=test.end - cut), grid)
+    assert len(list(folder.iterdir())) == 3
+    assert not oldest.exists()

@@ -11,7 +11,7 @@ from genolstm.alphabet import PROTEIN
 from genolstm.errors import InputError, UsageError
 from genolstm.lanes import Lanes, allotted, batches_of
 from genolstm.regions import Part, Region
-from genolstm.scoring.beside_markov import bits_beside_markov, markov_of
+from genolstm.scoring.beside_markov import MarkovLines, bits_beside_markov
 from genolstm.seen import seen_in
 from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import TrainSettings
@@ -201,7 +201,7 @@ def test_markov_lines_are_of_each_genome_and_of_all(joined, pair):
     # as a model of worm alone would be measured there
     split = training_split(pair[1], TrainSettings(test_contigs=("X",))).split
     reader = dataclasses.replace(session._reader, genome=pair[1])
-    alone = bits_beside_markov(reader, markov_of(pair[1], split.of(Part.TRAIN)), split, Part.TEST)
+    alone = bits_beside_markov(reader, MarkovLines(pair[1], split.of(Part.TRAIN)), split, Part.TEST)
     assert rows["test:worm"].by_order == pytest.approx(alone.by_order)
     assert rows["test:worm"].interpolated == pytest.approx(alone.interpolated)
     assert rows["test:worm"].model == pytest.approx(alone.model, abs=1e-5)
