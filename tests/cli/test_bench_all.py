@@ -60,7 +60,19 @@ def test_all_times_every_part_in_one_run(run):
     assert estimated == ["train", "score", "gates", "gates", "gates", "fasta"]
 
 
-def test_all_ends_in_a_table_and_says_what_did_not_run(run, monkeypatch):
+@pytest.fixture
+def only(monkeypatch):
+    """Function: parts -> 'all' is these alone; all of them are run in the slow test."""
+
+    def kept(*parts):
+        for part in set(PARTS) - set(parts):
+            monkeypatch.delitem(PARTS, part)
+
+    return kept
+
+
+def test_all_ends_in_a_table_and_says_what_did_not_run(run, only, monkeypatch):
+    only(Part.TRAIN, Part.SCORE, Part.BAM)
     monkeypatch.setattr(alignments.shutil, "which", lambda _name: None)
     code, out, _ = run("all", *TINY, "--precision", "fp16", "--cell", "gru")
     assert code == 0
@@ -69,6 +81,7 @@ def test_all_ends_in_a_table_and_says_what_did_not_run(run, monkeypatch):
     assert "train not run: --precision fp16 needs a CUDA device, not cpu; use --precision bf16 or fp32." in lines
     assert "bam against samtools view -c not run: samtools is not on the PATH" in lines
     assert not any(line.startswith("train  ") for line in lines)
+    assert sum(line.startswith("score") for line in lines) >= 1
 
 
 def test_summary_has_what_did_not_run_with_the_reason(run, monkeypatch):
@@ -135,11 +148,10 @@ def test_sizes_that_do_not_fit_are_refused_with_those_that_do(run, monkeypatch, 
     assert " it fits with --lanes " in err
 
 
-def test_rounds_are_fewer_where_all_parts_are_timed(run, monkeypatch):
+def test_rounds_are_fewer_where_all_parts_are_timed(run, only, monkeypatch):
     asked = []
     monkeypatch.setitem(PARTS, Part.FIT, lambda choice: asked.append(choice.rounds) or fitting.time_fitting(1))
     run("fit", "-t", "1", "-q")
-    for part in set(PARTS) - {Part.FIT}:
-        monkeypatch.delitem(PARTS, part)
+    only(Part.FIT)
     run("all", "-t", "1", "-q")
     assert asked == [ROUNDS, ROUNDS_OF_ALL]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,24 +16,30 @@ from genolstm.store.methylation import read_methylation
 HEADER = "file\ttime\tgroup\treplicate"
 
 
-@pytest.fixture
-def samples(run, tmp_path):
-    """Path of a table of two groups, two replicates, three times; a counts file for each sample, of 40 CpGs."""
-    lines = [HEADER]
+@pytest.fixture(scope="module")
+def made_samples(ran, tmp_path_factory):
+    """Folder of `samples`."""
+    folder, lines = tmp_path_factory.mktemp("samples"), [HEADER]
     for group, rate in (("old", "0.3"), ("young", "3")):
         for time in (4, 0, 16):  # not in order: the fit sorts them
             for replicate in (1, 2):
                 name = f"{group}{time}{replicate}.h5"
                 seed = str(100 * time + replicate + (group == "young") * 50)
-                ended = run(
-                    "methylation", "simulate", "--rates", made_rates(tmp_path, rate), "--times", f"{time}",
-                    "--time-offset", "0.5", "--coverage", "20", "-o", tmp_path / name, "-q", "--seed", seed,
+                ended = ran(
+                    "methylation", "simulate", "--rates", made_rates(folder, rate), "--times", f"{time}",
+                    "--time-offset", "0.5", "--coverage", "20", "-o", folder / name, "-q", "--seed", seed,
                 )  # fmt: skip
                 assert ended.code == 0
                 lines.append(f"{name}\t{time}\t{group}\tr{replicate}")
-    table = tmp_path / "samples.tsv"
-    table.write_text("\n".join(lines) + "\n")
-    return table
+    (folder / "samples.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def samples(made_samples, tmp_path):
+    """Path of a table of two groups, two replicates, three times; a counts file for each sample, of 40 CpGs."""
+    shutil.copytree(made_samples, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "samples.tsv"
 
 
 def made_rates(folder, rate):

@@ -25,10 +25,11 @@ TRAIN = (
     "--hidden", "8", "--lanes", "4", "--chunk", "64", "--bases", "60k", "--lr", "1e-2", "--test-contigs", "II",
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
-QUICK = (
+WITH_TREES = (
     "--twins", "1", "--decoys", "3", "--offsets", "2,4", "--resamples", "20", "--control-window", "16", "--kmer", "1",
     "-t", "1", "--device", "cpu", "-q",
 )  # fmt: skip
+QUICK = (*WITH_TREES, "--no-nn")  # trees take nearly half of the time, and one run with them shows them
 CONTROLS = {"nn", "untrained", "onehot", "kmer", "composition", "shuffled", "control_task"}
 
 
@@ -71,11 +72,21 @@ def probe(run, folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    """The plain run: its summary and its file."""
-    path = folder / "plain.h5"
+    """The plain run, trees and all: its summary and its file."""
+    return plainly(folder, "plain.h5", *WITH_TREES)
+
+
+@pytest.fixture(scope="module")
+def linear(folder):
+    """File of the plain run without trees, which those of `probe` are held against."""
+    return plainly(folder, "linear.h5", *QUICK)[1]
+
+
+def plainly(folder, name, *options):
+    path = folder / name
     _, out, err = called(
         "probe", "splice", folder / "m.h5", "--genome", folder / "g.h5", "--annotation", folder / "g.gff3", "-o", path,
-        *QUICK, "--json",
+        *options, "--json",
     )  # fmt: skip
     assert err == ""
     return json.loads(out, parse_constant=pytest.fail), path
@@ -160,17 +171,15 @@ def test_log_shows_every_control_and_both_verdicts(probe):
     assert lines[-1].startswith(f"wrote {path}: donor: ")
 
 
-def test_gtf_and_gff3_of_the_same_genes_give_identical_results(probe, plain):
+def test_gtf_and_gff3_of_the_same_genes_give_identical_results(probe, linear):
     _, path = probe(annotation="g.gtf")
-    assert_identical(read_probe(path), read_probe(plain[1]))
-
-
-def test_same_command_gives_the_same_numbers(probe, plain):
-    assert_identical(read_probe(probe()[1]), read_probe(plain[1]))
+    assert_identical(read_probe(path), read_probe(linear))
 
 
 def assert_identical(one, other):
+    assert one.keys() == other.keys()
     for target, result in one.items():
+        assert result.features.keys() == other[target].features.keys()
         for name in ("contig", "position", "strand", "label", "part", "block"):
             np.testing.assert_array_equal(getattr(result.sites, name), getattr(other[target].sites, name))
         for name, each in result.features.items():
@@ -192,7 +201,7 @@ EFFECTS = {  # option -> a value that is not the one of the plain run
     "decoys_from": ["--decoys-from", "contig"],
     "offsets": ["--offsets", "4,max:-3:2"],
     "components": ["--components", "3"],
-    "nn": ["--no-nn"],
+    "nn": ["--nn"],
     "states": ["--states", "h+c"],
     "twins": ["--twins", "2"],
     "window": ["--control-window", "20"],
@@ -241,22 +250,22 @@ def seen_in(path):
 
 
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+def test_every_option_has_an_effect(probe, linear, option, monkeypatch):
     monkeypatch.setattr(
         "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
     )  # of a model as small as this less
     ended, path = probe(*EFFECTS[option])
     assert (ended.code, ended.err) == (0, "")
-    assert seen_in(path) != seen_in(plain[1])
-    with open_file(path, Kind.PROBE) as file, open_file(plain[1], Kind.PROBE) as other:
+    assert seen_in(path) != seen_in(linear)
+    with open_file(path, Kind.PROBE) as file, open_file(linear, Kind.PROBE) as other:
         settings, before = (json.loads(each.attrs["settings"]) for each in (file, other))
     changed = {name for name, value in settings.items() if value != before[name]}
     assert changed == {"train_contigs", "test_contigs"} if option == "train_contigs" else changed == {option}
 
 
-def test_memories_double_the_features(probe, plain):
+def test_memories_double_the_features(probe, linear):
     results = read_probe(probe("--states", "h+c")[1])
-    for target, result in read_probe(plain[1]).items():
+    for target, result in read_probe(linear).items():
         for name in ("trained", "untrained_1", "shuffled"):
             assert len(result.features[name].coefficients) == 2 * 2 * 8  # offsets, strands, units
             assert len(results[target].features[name].coefficients) == 2 * 2 * 2 * 8
@@ -335,13 +344,13 @@ def test_options_out_of_range_are_wrong_usage(probe, options):
     assert not path.exists()
 
 
-def test_existing_output_is_refused_unless_forced(probe, tmp_path):
+def test_existing_output_is_refused_unless_forced_and_then_holds_the_same_numbers(probe, linear, tmp_path):
     (tmp_path / "s.h5").write_text("mine")
     ended, path = probe()
     assert (ended.code, path.read_text()) == (2, "mine")
     assert ended.err == f"genolstm: output {path} exists; add --force to replace it, or name another.\n"
     assert probe("--force")[0].code == 0
-    assert read_probe(path).keys() == {"donor", "acceptor"}
+    assert_identical(read_probe(path), read_probe(linear))
 
 
 @pytest.mark.parametrize("option", ["m.h5", "g.h5", "g.gff3"])
