@@ -111,7 +111,7 @@ def contrast_section(result: Result) -> Section:
         verdicts=[Verdict(Tone.YES if different["either"] else Tone.NO, f"{told}.")],
         tables=[
             ReportTable(
-                f"The {len(rows)} {found.what} of smallest p, with {found.numbers['level']:.0%} intervals",
+                f"The {len(rows)} {found.what} of smallest p, with {level} intervals",
                 headings,
                 rows,
             ),
