@@ -7,6 +7,7 @@ import typer
 
 from genolstm.cli.command import command
 from genolstm.cli.figures import draw
+from genolstm.cli.methylation_fit import warn_of_samples
 from genolstm.cli.options import Output, ResultOptions, refuse_all
 from genolstm.cli.terminal import Task, log
 from genolstm.settings.methylation import ContrastSettings
@@ -56,6 +57,8 @@ def compare(
     refuse_all([output, table], [row.file for row in rows], run)
     names = pair_of(rows, group or (), str(samples))
     counts = group_counts(rows, names)
+    elapsed = [row.time + settings.time_offset for name in names for row in rows if row.group == name]
+    warn_of_samples(counts, elapsed, unmethylated_at_0=not settings.conversion_error)
     bed = None if regions is None else read_bed(regions, contig_ends(counts), genome_name="the counts")
     found = compared(counts, rows, names, settings, bed)
     records = contrast_records(found)

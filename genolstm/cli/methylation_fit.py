@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,8 @@ def fit(
         table, settings, counts = stack.enter_context(_opened(counts or [], files, settings))
         refuse_all([output, *extras.values()], counts, run)
         by_age(table, settings.times)
-        _warn_of_samples(table, settings)
+        sure = settings.start is StartState.ZERO and not settings.conversion_error
+        warn_of_samples(table, settings.elapsed, unmethylated_at_0=sure)
         lengths = _lengths(files.genome, table) if files.bigwig_prefix else {}
         extra = _extra(table, files.states, settings, pooled)
         task.use_device(DeviceName.CPU, threads)
@@ -208,18 +209,15 @@ def _tiles(
         )
 
 
-def _warn_of_samples(table: "CountTable", settings: MethylationSettings) -> None:
+def warn_of_samples(table: "CountTable", elapsed: Sequence[float], *, unmethylated_at_0: bool) -> None:
     """Warn of samples without reads, and of reads that no gates can explain: methylated at age 0, where nothing is."""
     from genolstm.methylation.fitting import sample_reads
 
     modified, covered = sample_reads(table)
-    impossible = settings.start is StartState.ZERO and not settings.conversion_error
-    for sample, age, one, every in zip(
-        table.samples, settings.elapsed, modified.tolist(), covered.tolist(), strict=True
-    ):
+    for sample, age, one, every in zip(table.samples, elapsed, modified.tolist(), covered.tolist(), strict=True):
         if not every:
             log.warning("sample '%s' holds no reads: it carries no information about any CpG", sample)
-        if impossible and age == 0 and one:
+        if unmethylated_at_0 and age == 0 and one:
             log.warning(
                 "sample '%s' holds %s methylated reads at age 0, where a new strand has none: add its age to all with"
                 " --time-offset, or give the fraction of wrong reads as --conversion-error",

@@ -48,7 +48,8 @@ def pictures_of(path: Path, held_out: Collection[str] = ()) -> list[Picture]:
     if np.isfinite(fit.rate).any():
         drawn += [_trajectories(fit), _distributions(fit), _rates_and_fractions(fit), _map(fit, held_out)]
     if any(score.what == ALL_SITES and score.model != score.against for score in fit.held_out):
-        drawn.append(_held_out(fit.held_out))
+        # a whole time that was held out is what a model of a process is judged on, and leads
+        drawn.insert(0 if fit.held_out[0].hold_out.startswith("time:") else len(drawn), _held_out(fit.held_out))
     return drawn
 
 

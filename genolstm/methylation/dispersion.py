@@ -49,18 +49,21 @@ def estimate_dispersion(
     modified, covered = _sample(modified, covered, settings)
     model = ReadModel(np.array(settings.elapsed), settings.conversion_error, 0.0, settings.start is StartState.FREE)
     fit = fit_sites(modified, covered, settings, model, intervals=False)
-    spare = (covered > 0).sum(axis=1) - model.parameters
+    probability = expected_probability(fit, model)
+    variance = covered * probability * (1 - probability)
+    telling = variance > 0  # at age 0 nothing is methylated, and the scatter of reads is none
+    spare = telling.sum(axis=1) - model.parameters
     inner = Flag.FEW_READS | Flag.RATE_AT_LOW_BOUND | Flag.RATE_AT_HIGH_BOUND | Flag.STEADY_AT_BOUND
     used = (spare > 0) & ((fit.flags & np.uint16(inner)) == 0)
     if not used.any():
         return 0.0
-    probability = expected_probability(fit, model)[used]
-    n = covered[used].astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        squares = np.where(n > 0, (modified[used] - n * probability) ** 2 / (n * probability * (1 - probability)), 0.0)
-    left = spare[used] / np.maximum((n > 0).sum(axis=1), 1)  # degrees of freedom left, per sample
+    telling, n = telling[used], covered[used].astype(np.float64)
+    squares = np.divide(
+        (modified[used] - n * probability[used]) ** 2, variance[used], out=np.zeros_like(n), where=telling
+    )
+    left = spare[used] / np.maximum(telling.sum(axis=1), 1)  # degrees of freedom left, per sample
     excess = (squares.sum(axis=1) - spare[used]).sum()
-    return float(max(0.0, excess / (np.maximum(n - 1, 0).sum(axis=1) * left).sum()))
+    return float(max(0.0, excess / (np.where(telling, np.maximum(n - 1, 0), 0).sum(axis=1) * left).sum()))
 
 
 def expected_probability(fit: SiteFit, model: ReadModel) -> Floats:

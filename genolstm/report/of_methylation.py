@@ -39,8 +39,7 @@ def fit_section(result: Result) -> Section:
             f", their median half-life {number(middle, 3)} {fit.unit} (quartiles {number(low, 3)} to {number(high, 3)})"
         )
         metrics.append(("median_half_life", f"Median half-life, identifiable sites ({fit.unit})", middle))
-    verdicts = [Verdict(Tone.NOTE, text + ".")]
-    verdicts += _held_out(fit)
+    verdicts = [*_held_out(fit), *_forms(fit), Verdict(Tone.NOTE, text + ".")]
     limits = ["Sites whose rate is not identifiable hold a number that the reads do not support: see the intervals."]
     if not fit.held_out:
         limits.append("No reads were held out: how well the fit predicts is not known (fit with --hold-out).")
@@ -52,9 +51,9 @@ def fit_section(result: Result) -> Section:
         title=f"Methylation: the {fit.model} model",
         verdicts=verdicts,
         tables=[
+            *([_held_out_table(fit)] if fit.held_out else []),
             _sample_table(fit.samples, fit.modified, fit.covered, ages, fit.unit),
             ReportTable(f"Flags over {number(len(fit))} sites", ["flag", "sites", "percent"], rows),
-            *([_held_out_table(fit)] if fit.held_out else []),
         ],
         terms=TERMS,
         limits=limits,
@@ -111,7 +110,7 @@ def contrast_section(result: Result) -> Section:
         verdicts=[Verdict(Tone.YES if different["either"] else Tone.NO, f"{told}.")],
         tables=[
             ReportTable(
-                f"The {len(rows)} {found.what} of smallest p, with {found.numbers['level']:.0%} intervals",
+                f"The {len(rows)} {found.what} of smallest p, with {level} intervals",
                 headings,
                 rows,
             ),
@@ -155,6 +154,36 @@ def _held_out(fit: MethylationFit) -> list[Verdict]:
             f" best of {len(others)} others: {by} nats a read, {best.log_likelihood:.4f} under {best.model}."
         )
         verdicts.append(Verdict(Tone.YES if best.high < 0 else Tone.NO, text))
+    return verdicts
+
+
+def _forms(fit: MethylationFit) -> list[Verdict]:
+    """For each hold-out, which course in time the reads prefer, and by how much."""
+    verdicts = []
+    for hold_out in dict.fromkeys(row.hold_out for row in fit.held_out):
+        rivals = [
+            row
+            for row in fit.held_out
+            if (row.hold_out, row.what) == (hold_out, ALL_SITES) and row.model.startswith(f"{row.against} ")
+        ]
+        if not rivals:
+            continue
+        rivals.sort(key=lambda row: -row.log_likelihood)
+        names = [row.model.removeprefix(f"{row.against} ") for row in rivals]
+        beside = [interval(row.difference, row.low, row.high, signed=True, digits=4) for row in rivals]
+        told = "; ".join(f"{name} {by}" for name, by in zip(names, beside, strict=True))
+        best, name, count = rivals[0], names[0], len(rivals) + 1
+        if best.high < 0:
+            text, tone = f"prefer {fit.form}, the form of this fit, to each of the others", Tone.YES
+        elif best.low > 0:
+            text, tone = f"prefer {name} to {fit.form}, the form of this fit (fit with --form {name})", Tone.WORSE
+        else:
+            text, tone = f"do not tell {fit.form}, the form of this fit, from {name}", Tone.NO
+        verdicts.append(
+            Verdict(
+                tone, f"Of {count} kinetic forms the reads of {hold_out} {text}. Nats a read beside {fit.form}: {told}."
+            )
+        )
     return verdicts
 
 

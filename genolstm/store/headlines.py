@@ -23,7 +23,7 @@ def headlines(file: h5py.File, path: Path) -> list[str]:
         case Kind.PREDICTION:
             found = [_predicted(each) for each in prediction_in(file, path).targets]
         case Kind.METHYLATION:
-            found = _half_life(file)
+            found = [*_held_out(file), *_half_life(file)]
         case Kind.STUDY:
             found = [f"{name}: {file[name].attrs['conclusion']}" for name in file]
         case Kind.COMPARISON:
@@ -80,6 +80,25 @@ def _predicted(target: PredictedTarget) -> str:
         f"{target.name}: AUPRC {row.auprc:.3f}{ends} on held-out contigs, {row.positive:,} true of"
         f" {row.candidates:,} candidates ({row.positive / row.candidates:.2%}, the chance level)"
     )
+
+
+def _held_out(file: h5py.File) -> list[str]:
+    """For each hold-out, whole times first, the fit's model beside the best of the others."""
+    scores = file["held_out"]
+    if "hold_out" not in scores:
+        return []
+    texts = [scores[name].asstr()[()].tolist() for name in ("hold_out", "what", "model", "against")]
+    numbers = [scores[name][()].tolist() for name in ("log_likelihood", "difference", "low", "high")]
+    rows = [row for row in zip(*texts, *numbers, strict=True) if row[1] == "all" and not row[2].startswith(row[3])]
+    found = []
+    for hold_out in dict.fromkeys(row[0] for row in rows):
+        best = max((row for row in rows if row[0] == hold_out), key=lambda row: row[4])
+        _, _, model, fitted, _, value, low, high = best
+        found.append(
+            f"{hold_out} held out: {fitted} {-value:+.4f} [{-high:+.4f}, {-low:+.4f}] nats a read beside {model}, the"
+            " best of the others"
+        )
+    return found
 
 
 def _half_life(file: h5py.File) -> list[str]:

@@ -148,7 +148,9 @@ def _methylation(file: h5py.File) -> dict[str, dict[str, str]]:
         shown[name] = f"{np.median(known):.4g}" if known.size else "none fitted"
     summary = {"medians": shown}
     scores = file["held_out"]
+    held = scores["hold_out"].asstr()[()] if "hold_out" in scores else [""] * len(scores["what"])
     for row, what in enumerate(scores["what"].asstr()[()]):
+        what = f"{what} of {held[row]}" if held[row] else what
         value, low, high = (scores[end][row] for end in ("difference", "low", "high"))
         summary.setdefault(f"held out, {what}", {})[scores["model"].asstr()[row]] = (
             f"{scores['log_likelihood'][row]:.4f} nats a read; {value:+.4f} [{low:+.4f}, {high:+.4f}]"

@@ -209,6 +209,14 @@ def test_groups_without_a_site_in_common_are_refused(run, samples, tmp_path):
     assert not list(tmp_path.glob("*d.*"))
 
 
+def test_methylated_reads_at_age_0_are_warned_of_and_break_nothing(run, samples, tmp_path):
+    ended = run("methylation", "compare", samples, "-o", tmp_path / "d.h5")
+    assert ended.code == 0
+    assert "sample 'old:0:r1' holds " in ended.err
+    assert " methylated reads at age 0, where a new strand has none" in ended.err
+    assert 0 <= gl.open_result(tmp_path / "d.h5").contrast.numbers["dispersion"] < 0.1
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

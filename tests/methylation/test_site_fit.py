@@ -1,5 +1,6 @@
 """The fit of each CpG alone, against scipy.optimize, closed forms and known rates."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -189,6 +190,17 @@ def test_unmodelled_conversion_error_halves_the_memory_and_the_error_term_repair
     aware = fit_sites(modified, covered, settings, ReadModel(ages, error=0.016), intervals=False)
     assert np.log(2) / blind.rate[0] < 381 / 2
     assert np.log(2) / aware.rate[0] == pytest.approx(381, rel=0.01)
+
+
+def test_a_sample_at_age_0_says_nothing_of_dispersion():
+    later, covered = drawn(4, 3000, 0.4, 0.6, 30, dispersion=0.1)
+    settings = settings_of(likelihood="beta-binomial")
+    known = estimate_dispersion(later, covered, settings)
+    first = np.zeros((len(later), 1), np.int32)
+    settings = dataclasses.replace(settings, times=(0.0, *settings.elapsed), time_offset=0.0)
+    for reads in (first, first + 1):  # none, and such as no gates explain
+        both = np.concatenate([reads, later], axis=1), np.concatenate([first + 9, covered], axis=1)
+        assert estimate_dispersion(*both, settings) == pytest.approx(known, rel=0.02)
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.05, 0.2])
