@@ -34,7 +34,7 @@ BEFORE, AFTER = 30, 12  # bases shown before the dinucleotide, and from its firs
 AHEAD = 6  # bases after the dinucleotide that are judged
 MATCHES = 10
 MATCH_KMER = 6  # that ends with the dinucleotide: the four bases before it are the same too
-NEAREST = 50  # bases between a matched place and any true one, at least
+NEAREST, MADE_NEAREST = 50, 12  # bases between a matched place and any true one, at least
 BLOCK = 100_000  # bases resampled together
 RESAMPLES = 1000
 LEAST_SITES = 30
@@ -42,12 +42,12 @@ MARKOV_ORDER = 6
 MADE = "made genome"
 OFFSETS = np.arange(-BEFORE, AFTER)
 
-# the made genome: nothing tells of a donor, and a branch site always so many bases before it tells of an acceptor
+# the made genome: a donor is a GT like any other, and a branch site always so many bases before it tells of an acceptor
 BRANCH = encode("TACTAAC", DNA)
 TO_ACCEPTOR = 8
 ROWS, QUICK_ROWS, LENGTH, TEST_ROWS = 1500, 600, 256, 400
 SKIPPED = 32  # bases of each row whose bits are not judged: the state is still empty
-UNITS, BATCH, RATE, STEPS, QUICK_STEPS = 32, 32, 1e-2, 400, 150
+UNITS, BATCH, RATE, STEPS, QUICK_STEPS = 32, 32, 2e-2, 600, 350
 
 
 class Strand(NamedTuple):
@@ -74,7 +74,14 @@ class Around(NamedTuple):
 
 
 def around(
-    strands: Iterable[Strand], kind: str, rng: np.random.Generator, markov: MarkovCounts, *, kmer: int, block: int
+    strands: Iterable[Strand],
+    kind: str,
+    rng: np.random.Generator,
+    markov: MarkovCounts,
+    *,
+    kmer: int,
+    block: int,
+    nearest: int = NEAREST,
 ) -> Around:
     """Compare true sites of one kind with other places of the same dinucleotide, context and GC on the same strand."""
     rows = []
@@ -84,7 +91,7 @@ def around(
         sites = sites[(sites >= within[0]) & (sites < within[1])]
         matches = matched_positions(
             strand.codes, sites + 1, rng, sign=1, k=kmer, matches=MATCHES, barred=strand.sites[kind] + 1,
-            min_distance=NEAREST, within=within,
+            min_distance=nearest, within=within,
         ) - 1  # fmt: skip
         found = matches[:, 0] >= 0
         sites, matches = sites[found], matches[found]
@@ -112,20 +119,26 @@ def _markov_bits(counts: MarkovCounts, codes: Codes, places: Ints) -> Floats:
 
 
 def made_genome(rng: np.random.Generator, rows: int) -> tuple[Codes, dict[str, Ints]]:
-    """Rows of a made genome [rows, LENGTH], and the places of its splice sites in all rows end to end."""
+    """Rows of a made genome [rows, LENGTH], and the places of its splice sites in all rows end to end.
+
+    Bases are drawn alike, and a donor is the first GT from some place on: nothing is written there, so that nothing can
+    foresee it. Branch sites and acceptors are written.
+    """
     codes = rng.integers(DNA.n_known, size=(rows, LENGTH)).astype(np.uint8)
     sites: dict[str, list[int]] = {DONOR: [], ACCEPTOR: []}
     for row in range(rows):
-        donor = int(rng.integers(20, 60))
-        while donor + 70 < LENGTH:
+        is_donor = (codes[row, :-1] == DINUCLEOTIDE[DONOR][0]) & (codes[row, 1:] == DINUCLEOTIDE[DONOR][1])
+        possible = np.flatnonzero(is_donor)  # those behind an acceptor are as drawn
+        following = int(rng.integers(20, 60))
+        while (place := int(np.searchsorted(possible, following))) < len(possible) and possible[place] + 70 < LENGTH:
+            donor = int(possible[place])
             branch = donor + int(rng.integers(20, 40))
             acceptor = branch + len(BRANCH) + TO_ACCEPTOR
-            codes[row, donor : donor + 2] = DINUCLEOTIDE[DONOR]
             codes[row, branch : branch + len(BRANCH)] = BRANCH
             codes[row, acceptor : acceptor + 2] = DINUCLEOTIDE[ACCEPTOR]
             sites[DONOR].append(row * LENGTH + donor)
             sites[ACCEPTOR].append(row * LENGTH + acceptor)
-            donor = acceptor + int(rng.integers(30, 90))
+            following = acceptor + int(rng.integers(30, 90))
     return codes, {kind: np.array(places, dtype=np.int64) for kind, places in sites.items()}
 
 
@@ -258,7 +271,9 @@ def study(settings: StudySettings, on_progress: Callable[[str], None]) -> Study:
     on_progress("made genome read")
     rng = spawn(settings.seed, "boundary matches")
     found = {
-        (MADE, kind): around([strand], kind, rng, markov, kmer=len(DINUCLEOTIDE[kind]) + 1, block=LENGTH)
+        (MADE, kind): around(
+            [strand], kind, rng, markov, kmer=len(DINUCLEOTIDE[kind]) + 1, block=LENGTH, nearest=MADE_NEAREST
+        )
         for kind in DINUCLEOTIDE
     }
     claims = _made_claims(found, rng)
