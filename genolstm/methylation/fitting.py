@@ -1,5 +1,6 @@
 """From counts to a fit that can be stored, by the site, the pooled or the kinetic model."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -7,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
+from genolstm.methylation.coupled import NEARBY_BP, stretch_course
 from genolstm.methylation.dispersion import dispersion_of
 from genolstm.methylation.grid import fractions
+from genolstm.methylation.held_out import check_coupled
 from genolstm.methylation.kinetic import gate_model, kinetic_posterior, network_course
 from genolstm.methylation.kinetic_form import Course, course_of
 from genolstm.methylation.neighbourhood import SiteReads
@@ -51,10 +54,17 @@ def fit_counts(
     course, shared = Course(), {}
     reads = SiteReads(counts.contig, counts.position, counts.modified, counts.covered)
     check_pooled(settings)
+    if settings.form is KineticForm.COUPLED:
+        check_coupled(reads, settings)
     if settings.model is FitModel.KINETIC:
         gates = gate_model(reads, np.array(settings.elapsed), settings)
         course, dispersion = gates.course, gates.dispersion
-        shared = {"neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence}
+        shared = {
+            "neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence,
+            "shared_noise": gates.sharing.fraction, "shared_noise_bp": gates.sharing.distance_bp,
+        }  # fmt: skip
+        for line in gates.effects.lines(counts.samples) if gates.effects else ():
+            log.info("%s", line)
         shown = _shown(kinetic_posterior(gates, reads), len(counts), progress)
         fit, posterior = summarise(shown, gates.grid, counts.covered, settings, pooled.draws)
     elif settings.model is FitModel.POOLED:
@@ -118,13 +128,22 @@ def _record(
     )  # fmt: skip
 
 
+log = logging.getLogger(__name__)
 BOUNDS = ("rate_low", "rate_high", "steady_low", "steady_high", "level", "time_offset")
+
+
+MOST_STEPPED = 2_000  # CpGs of a coupled fit whose states are looked at, the first
 
 
 def states_outside(fit: MethylationFit) -> int:
     """How many states of the fit, stepped by the cell at the samples' ages, a clamp would have had to pull back: 0."""
     known = np.isfinite(fit.rate)
     course = course_of(fit)
+    if course.form is KineticForm.COUPLED:
+        known &= np.cumsum(known) <= MOST_STEPPED
+        gates, place = (fit.rate[known], fit.steady[known]), (fit.contig[known], fit.position[known])
+        among = stretch_course(gates, *place, fit.elapsed, course.parameter, NEARBY_BP).at(fit.elapsed)
+        return int(((among < 0) | (among > 1)).sum())
     if course.form is not KineticForm.SINGLE:
         mixed = fractions((fit.rate[known], fit.steady[known]), fit.elapsed, course)
         return int(((mixed < 0) | (mixed > 1)).sum())
