@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
-from genolstm.methylation.grid import gate_grid
+from genolstm.methylation.grid import gate_grid, learned_prior
 from genolstm.methylation.kinetic import (
     PRIOR_ROUNDS,
     PRIOR_SITES,
     GateModel,
-    learned_prior,
     likelihoods,
-    normal,
     stretches,
 )  # fmt: skip
 from genolstm.methylation.kinetic_form import Course
@@ -154,5 +152,5 @@ def prior_guesses(training: Training, settings: MethylationSettings, error: floa
     for stretch in stretches(model, reads):
         answer.one_prior[stretch.place] = stretch.own @ asked
         answer.neighbours[stretch.place] = stretch.mixed @ asked
-        answer.neighbour_prior[stretch.place] = normal(stretch.mixed * stretch.likely) @ asked
+        answer.neighbour_prior[stretch.place] = stretch.posterior @ asked
     return answer

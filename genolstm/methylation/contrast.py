@@ -1,22 +1,29 @@
 """Two groups of samples, site by site: do rate and steady fraction differ, by how much, and how surely.
 
-Likelihood-ratio tests of the cell with gates of its own in each group against gates in common (Wilks 1938), all counts
-beta-binomial with one dispersion, which replicates reveal; false discovery rate by Benjamini & Hochberg (1995).
+Likelihood-ratio tests of the cell with gates of its own in each group against gates in common, all counts
+beta-binomial with one dispersion, which replicates reveal. Sites scatter more or less than that: twice the difference
+of log-likelihoods is divided by the scatter of the site's own samples about its fits, drawn towards that of all sites,
+and compared with an F distribution of as many degrees of freedom as both are worth (Smyth 2004; Lund et al. 2012).
+False discovery rate by Benjamini & Hochberg (1995).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, false_discovery_control
+from scipy.special import digamma, polygamma
+from scipy.stats import f as f_distribution
+from scipy.stats import false_discovery_control, norm, t
 
 from genolstm.errors import InputError
 from genolstm.methylation.ascent import climb
-from genolstm.methylation.dispersion import dispersion_of
+from genolstm.methylation.dispersion import dispersion_of, expected_probability
 from genolstm.methylation.likelihood import LOG_RATE, STEADY, Floats
 from genolstm.methylation.site_fit import CHUNK_SITES, SiteFit, box_of, fit_sites, read_model, reads_of
 from genolstm.settings.methylation import MethylationSettings
 
+LEAST_CHANCE, TINY = 0.005, 1e-9  # a probability nearer to 0 or 1 has no variance to scatter by
+LEAST_SITES, LEAST_VARIANCE = 3, 0.01  # from which the usual scatter is known; of the median, that one site has
 HALVINGS = 14  # of the bracket of a gate in common: of 7 in ln k, 4e-4 are left, where the profile is flat
 
 
@@ -37,6 +44,7 @@ class Contrast(NamedTuple):
     """Sites that were compared. rows : int64 [N], of those given.   first, second : fits of the two groups.
 
     rate : difference of ln k.   steady : of g.   p, q : of no difference in either.   dispersion : rho.
+    scatter : of samples about the fits.
     """
 
     rows: NDArray[np.intp]
@@ -47,6 +55,30 @@ class Contrast(NamedTuple):
     p: Floats
     q: Floats
     dispersion: float
+    scatter: "Scatter"
+
+
+class Scatter(NamedTuple):
+    """Variance of the samples of each site about its fits, over that of beta-binomial reads; 1 where they agree.
+
+    variance : [N], that of the site drawn towards that of all.   degrees : [N], of freedom that this is worth.
+    usual, usual_degrees : of all sites, and how many degrees of freedom it counts for; inf where sites do not differ.
+    """
+
+    variance: Floats
+    degrees: Floats
+    usual: float
+    usual_degrees: float
+
+    def p(self, deviance: Floats, gates: int) -> Floats:
+        """Of a deviance as great for so many gates in common."""
+        found: Floats = f_distribution.sf(np.maximum(deviance, 0) / gates / self.variance, gates, self.degrees)
+        return found
+
+    def widening(self, level: float) -> Floats:
+        """How much wider an interval of a difference is than by likelihood alone."""
+        found: Floats = np.sqrt(self.variance) * t.ppf((1 + level) / 2, self.degrees) / norm.ppf((1 + level) / 2)
+        return found
 
 
 class GroupReads(NamedTuple):
@@ -84,25 +116,76 @@ def contrast(first: GroupReads, second: GroupReads, names: tuple[str, str]) -> C
     fits = [fit_sites(each.modified, each.covered, each.settings, read_model(each.settings, dispersion))
             for each in (first, second)]  # fmt: skip
     free = fits[0].log_likelihood + fits[1].log_likelihood
+    scatter = scatter_about(fits, (first, second), dispersion)
     common = [_in_common(row, fits, (first, second), dispersion) for row in (LOG_RATE, STEADY)]
-    p_rate, p_steady = (chi2.sf(2 * np.maximum(free - each, 0), 1) for each in common)
-    p = chi2.sf(2 * np.maximum(free - _all_in_common(first, second, dispersion), 0), 2)
+    p_rate, p_steady = (scatter.p(2 * (free - each), 1) for each in common)
+    p = scatter.p(2 * (free - _all_in_common(first, second, dispersion)), 2)
+    wider = scatter.widening(first.settings.level)
     logs = [(np.log(fit.rate), np.log(fit.rate_low), np.log(fit.rate_high)) for fit in fits]
     ends = [(fit.steady, fit.steady_low, fit.steady_high) for fit in fits]
     return Contrast(
-        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate), steady=_difference(ends, p_steady),
-        p=p, q=false_discovery_control(p), dispersion=dispersion,
+        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate, wider),
+        steady=_difference(ends, p_steady, wider), p=p, q=false_discovery_control(p), dispersion=dispersion,
+        scatter=scatter,
     )  # fmt: skip
 
 
-def _difference(both: list[tuple[Floats, Floats, Floats]], p: Floats) -> Difference:
-    """Difference with an interval from those of both (MOVER, Zou & Donner 2008)."""
+def scatter_about(fits: list[SiteFit], groups: tuple[GroupReads, GroupReads], dispersion: float) -> Scatter:
+    """Scatter of the samples of each site about its two fits: Pearson's X2 over degrees of freedom, moderated."""
+    squares, seen, parameters = 0.0, 0.0, 0
+    for fit, group in zip(fits, groups, strict=True):
+        model = read_model(group.settings, dispersion)
+        expected = np.clip(expected_probability(fit, model), LEAST_CHANCE, 1 - LEAST_CHANCE)
+        n = group.covered.astype(np.float64)
+        variance = n * expected * (1 - expected) * (1 + np.maximum(n - 1, 0) * dispersion)
+        squares = squares + np.where(n > 0, (group.modified - n * expected) ** 2 / np.maximum(variance, TINY), 0).sum(1)
+        seen, parameters = seen + (n > 0).sum(axis=1), parameters + model.parameters
+    degrees = np.maximum(seen - parameters, 0).astype(np.float64)
+    return moderated(squares / np.maximum(degrees, 1), degrees)
+
+
+def moderated(variance: Floats, degrees: Floats) -> Scatter:
+    """Variances of many sites drawn towards one, by as much as they differ no more than by chance (Smyth 2004).
+
+    ln of the variances has mean and variance of a scaled F distribution, whose two numbers are found from them.
+    """
+    used = (degrees > 0) & (variance > 0)
+    if used.sum() < LEAST_SITES:
+        return Scatter(
+            np.ones_like(variance), np.full_like(variance, max(1.0, float(degrees.max(initial=1)))), 1.0, 0.0
+        )
+    half = degrees[used] / 2
+    floor = LEAST_VARIANCE * np.median(variance[used])
+    logs = np.log(np.maximum(variance[used], floor)) - digamma(half) + np.log(half)
+    excess = logs.var(ddof=1) - polygamma(1, half).mean()
+    prior = 2 * _trigamma_inverse(excess) if excess > 0 else np.inf
+    usual = float(np.exp(logs.mean() + (digamma(prior / 2) - np.log(prior / 2) if np.isfinite(prior) else 0.0)))
+    if not np.isfinite(prior):
+        return Scatter(np.full_like(variance, usual), np.full_like(variance, float(degrees.sum())), usual, np.inf)
+    drawn = (prior * usual + degrees * variance) / (prior + degrees)
+    return Scatter(drawn, prior + degrees, usual, float(prior))
+
+
+def _trigamma_inverse(value: float) -> float:
+    """The number whose trigamma is the value, above 0; Newton's steps on its inverse (Smyth 2004, appendix)."""
+    found = 0.5 + 1 / value
+    for _ in range(50):
+        now = float(polygamma(1, found))
+        step = now * (1 - now / value) / float(polygamma(2, found))
+        found += step
+        if abs(step) < 1e-8 * found:
+            break
+    return found
+
+
+def _difference(both: list[tuple[Floats, Floats, Floats]], p: Floats, wider: Floats) -> Difference:
+    """Difference with an interval from those of both (MOVER, Zou & Donner 2008), so much wider."""
     (one, one_low, one_high), (two, two_low, two_high) = both
     value = two - one
     return Difference(
         value,
-        value - np.hypot(two - two_low, one_high - one),
-        value + np.hypot(two_high - two, one - one_low),
+        value - wider * np.hypot(two - two_low, one_high - one),
+        value + wider * np.hypot(two_high - two, one - one_low),
         p,
         false_discovery_control(p),
     )

@@ -1,5 +1,6 @@
 """From counts to a fit that can be stored, by the site, the pooled or the kinetic model."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.errors import UsageError
+from genolstm.methylation.coupled import NEARBY_BP, stretch_course
 from genolstm.methylation.dispersion import (
     SAMPLED_SITES,
     dispersion_of,
@@ -16,6 +18,7 @@ from genolstm.methylation.dispersion import (
     known_dispersion,
 )  # fmt: skip
 from genolstm.methylation.grid import fractions
+from genolstm.methylation.held_out import check_coupled
 from genolstm.methylation.kinetic import (
     OVERLAP,
     PRIOR_SITES,
@@ -48,6 +51,9 @@ from genolstm.store.methylation import HeldOutScore, MethylationFit, Posterior
 
 TILE_SITES = 8 * CHUNK_SITES  # also 32 * STRETCH: a tile is worked on in the very pieces that the whole would be
 LEARNED_FROM = "learned_from_sites"
+MOST_STEPPED = 2_000  # CpGs of a coupled fit, or of a tile of it, whose states are looked at, the first
+
+log = logging.getLogger(__name__)
 
 
 class Common(NamedTuple):
@@ -101,13 +107,24 @@ def site_reads(counts: Counts) -> SiteReads:
 def learned(table: CountTable, settings: MethylationSettings) -> Common:
     """Learn what all CpGs share, for the site and the kinetic model, from CpGs that are spread evenly over all.
 
-    Memory does not grow with the table, which is read twice where anything is learned.
+    Memory does not grow with the table, which is read twice where anything is learned. Raises UsageError as
+    `learned_gates` and, for the coupled form, `check_coupled`.
     """
     elapsed = np.array(settings.elapsed)
     if settings.model is FitModel.KINETIC:
-        spread = _evenly(table, 1, PRIOR_SITES)
-        gates = learned_gates(site_reads(_rows(table, pieces(len(table)))), site_reads(spread), elapsed, settings)
-        shared = {"neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence}
+        chosen = site_reads(_rows(table, pieces(len(table))))
+        if settings.form is KineticForm.COUPLED:
+            check_coupled(chosen, settings)
+            spread = _rows(table, pieces(len(table), PRIOR_SITES))
+        else:
+            spread = _evenly(table, 1, PRIOR_SITES)
+        gates = learned_gates(chosen, site_reads(spread), elapsed, settings)
+        for line in gates.effects.lines(table.samples) if gates.effects else ():
+            log.info("%s", line)
+        shared = {
+            "neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence,
+            "shared_noise": gates.sharing.fraction, "shared_noise_bp": gates.sharing.distance_bp,
+        }  # fmt: skip
         numbers = {"dispersion": gates.dispersion, LEARNED_FROM: float(len(spread)), **shared}
         return Common(gates.course, gates, None, numbers)
     if estimates_dispersion(settings):
@@ -230,6 +247,11 @@ def states_outside(fit: MethylationFit) -> int:
     """How many states of the fit, stepped by the cell at the samples' ages, a clamp would have had to pull back: 0."""
     known = np.isfinite(fit.rate)
     course = course_of(fit)
+    if course.form is KineticForm.COUPLED:
+        known &= np.cumsum(known) <= MOST_STEPPED
+        gates, place = (fit.rate[known], fit.steady[known]), (fit.contig[known], fit.position[known])
+        among = stretch_course(gates, *place, fit.elapsed, course.parameter, NEARBY_BP).at(fit.elapsed)
+        return int(((among < 0) | (among > 1)).sum())
     if course.form is not KineticForm.SINGLE:
         mixed = fractions((fit.rate[known], fit.steady[known]), fit.elapsed, course)
         return int(((mixed < 0) | (mixed > 1)).sum())

@@ -1,9 +1,10 @@
 """A grid of gates: what the cell does for each pair of rate and steady fraction."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.likelihood import Floats
@@ -13,6 +14,8 @@ from genolstm.settings.methylation import KineticForm, MethylationSettings
 RATES, STEADY = 46, 34  # points of the grid along ln k and g
 PROBABILITY_EDGE = 1e-6
 SINGLE = Course()
+EM_ROWS = 512  # CpGs whose weights are held at once in a round of EM: they stay in the processor's cache
+Float32s = NDArray[np.float32]
 KEPT_OFF = 0.005  # of the range of g at each end: at 0 and 1 a single read can have probability 0
 
 
@@ -28,12 +31,12 @@ class GateGrid(NamedTuple):
         return np.repeat(self.rates, len(self.steady)), np.tile(self.steady, len(self.rates))
 
 
-def gate_grid(settings: MethylationSettings) -> GateGrid:
-    """Cover the bounds of k, evenly in ln k, and of g."""
+def gate_grid(settings: MethylationSettings, size: tuple[int, int] = (RATES, STEADY)) -> GateGrid:
+    """Cover the bounds of k, evenly in ln k, and of g, with so many points each."""
     wide = settings.steady_high - settings.steady_low
     return GateGrid(
-        rates=np.geomspace(settings.rate_low, settings.rate_high, RATES),
-        steady=settings.steady_low + wide * np.linspace(KEPT_OFF, 1 - KEPT_OFF, STEADY),
+        rates=np.geomspace(settings.rate_low, settings.rate_high, size[0]),
+        steady=settings.steady_low + wide * np.linspace(KEPT_OFF, 1 - KEPT_OFF, size[1]),
     )
 
 
@@ -59,3 +62,37 @@ def with_error(fraction: Floats, error: float) -> Floats:
     """
     probability: Floats = np.clip(error + (1 - error) * fraction, PROBABILITY_EDGE, 1 - PROBABILITY_EDGE)
     return probability
+
+
+def normal(weights: NDArray[Any]) -> Float32s:
+    """Rows that sum to 1."""
+    weighed: Float32s = weights / weights.sum(axis=-1, keepdims=True)
+    return weighed
+
+
+def learned_prior(likely: Float32s, rounds: int, start: Float32s | None = None) -> Float32s:
+    """Weights of the grid that make the reads of all CpGs most likely, by EM from even ones or a start; [G].
+
+    likely : [N, G], likelihood of each CpG's reads up to a factor.
+    """
+    prior = np.full(likely.shape[1], 1 / likely.shape[1], dtype=np.float32) if start is None else start
+    for _ in range(rounds):
+        total = np.zeros(likely.shape[1])
+        for first in range(0, len(likely), EM_ROWS):
+            total += normal(likely[first : first + EM_ROWS] * prior).sum(axis=0)
+        prior = (total / len(likely)).astype(np.float32)
+    return prior
+
+
+def mean_over(weights: Float32s, values: Floats, classes: NDArray[np.intp] | None = None) -> Float32s:
+    """Mean of values of the grid [G, A] under the weights of each CpG [n, G]; [n, A].
+
+    classes : [n], where CpGs of different classes have values of their own, [C, G, A].
+    """
+    if classes is None:
+        return np.asarray(weights @ values.astype(np.float32))
+    found = np.empty((len(weights), values.shape[2]), np.float32)
+    for each in np.unique(classes):
+        rows = classes == each
+        found[rows] = weights[rows] @ values[each].astype(np.float32)
+    return found

@@ -22,6 +22,7 @@ from genolstm.methylation.free_lstm import free_lstm
 from genolstm.methylation.kinetic import gate_model, kinetic_probabilities, network_course
 from genolstm.methylation.kinetic_form import FORMS
 from genolstm.methylation.likelihood import Floats, ReadModel
+from genolstm.methylation.neighbourhood import SiteReads
 from genolstm.methylation.pooled import read_probabilities, train_pooled
 from genolstm.methylation.samples import LEAST_SAMPLES, by_age
 from genolstm.methylation.site_fit import fit_sites, read_model
@@ -44,6 +45,7 @@ from genolstm.settings.methylation import (
 from genolstm.store.counts import Counts
 from genolstm.store.methylation import HeldOutScore
 
+UNCOUPLED = (KineticForm.RATES, KineticForm.SINGLE)  # that the coupled form is held against
 EDGE = 0.005  # probabilities are kept this far off 0 and 1: maximum likelihood is often certain, and wrong
 UNKNOWN_LENGTH = 1 << 40  # of contigs, which counts do not hold
 NO_ENDS = (np.nan, np.nan)
@@ -147,7 +149,7 @@ def split_reads(counts: Counts, elapsed: Floats, fraction: float, rng: np.random
     return Split(training, held, held_other)
 
 
-def split_samples(counts: Counts, elapsed: Floats, held: NDArray[np.bool_]) -> Split:
+def split_samples(counts: Counts | SiteReads, elapsed: Floats, held: NDArray[np.bool_]) -> Split:
     """Hold out some samples whole, of all CpGs; held : [T]."""
     training = Training(
         counts.contig, counts.position, np.ascontiguousarray(counts.modified[:, ~held]),
@@ -240,10 +242,45 @@ def _kinetic(training: Training, settings: MethylationSettings, *, each_form: bo
     found = {"kinetic_gates": predicted.gates, "kinetic": predicted.reads}
     for form in FORMS if each_form else ():
         if form is not model.course.form:
-            other = gate_model(reads, training.elapsed, replace(settings, form=form))
+            effects = settings.sample_effects and form is not KineticForm.COUPLED
+            other = gate_model(reads, training.elapsed, replace(settings, form=form, sample_effects=effects))
             by_form = kinetic_probabilities(other, reads, training.asked, own_samples=own_samples)
             found[f"kinetic {form}"] = by_form.reads
     return found
+
+
+def check_coupled(reads: SiteReads, settings: MethylationSettings) -> None:
+    """Raise UsageError unless the coupled form predicts held-out times better than forms without coupling.
+
+    reads : of a few stretches of CpGs. Each time but the first and the last is held out in turn.
+    """
+    elapsed = np.array(settings.elapsed)
+    inner = np.unique(elapsed)[1:-1]
+    if not inner.size:
+        raise UsageError("form 'coupled' needs three ages or more, one of them to judge it on; leave out --form.")
+    forms = (KineticForm.COUPLED, *UNCOUPLED)
+    gains: dict[KineticForm, list[HeldOutScore]] = {form: [] for form in UNCOUPLED}
+    for age in inner:
+        held = elapsed == age
+        split = split_samples(reads, elapsed, held)
+        training, found = split.training, {}
+        for form in forms:
+            aged = replace(_aged(settings, training), form=form)
+            model = gate_model(training.reads, training.elapsed, aged)
+            found[str(form)] = kinetic_probabilities(model, training.reads, training.asked, own_samples=False).reads
+        table = scores(split, found, str(forms[0]), HeldOutSettings(), spawn(settings.seed, "coupled"))
+        for form in UNCOUPLED:
+            gains[form] += [row for row in table if (row.what, row.model) == ("all", str(form))]
+    for form, rows in gains.items():
+        if not any(row.high < 0 for row in rows) or any(row.low > 0 for row in rows):
+            told = "; ".join(
+                f"{-row.difference:+.4f} [{-row.high:+.4f}, {-row.low:+.4f}] with age {age:g} held out"
+                for age, row in zip(inner, rows, strict=True)
+            )
+            raise UsageError(
+                f"coupling cannot be told from these reads: against form '{form}' it gains {told}, in nats a read; use"
+                f" --form {form}."
+            )
 
 
 def _same_ages(training: Training) -> bool:

@@ -11,6 +11,7 @@ lag         exp(-k (t - L)), 1 before L                                         
 two-pools   (1 - a) exp(-k t)                                                   a, copied at the fork at once
 ages        mean of exp(-k u) over u within w / 2 of t, none below 0            w, width of the label's window
 rates       (1 + k t / c)^-c: exp(-r t) averaged over a gamma distribution of r c, shape; k is the mean rate
+coupled     of no closed form: see `methylation.coupled`                       b, recruitment by neighbours
 =========== =================================================================== ============================
 
 The last is the Laplace transform of the gamma density; c without end is the single cell.
@@ -66,12 +67,14 @@ def candidates(form: KineticForm, elapsed: Floats) -> tuple[Course, ...]:
         KineticForm.LAG: tuple(earliest * each for each in (0.25, 0.5, 0.75, 0.9)),
         KineticForm.TWO_POOLS: (0.2, 0.4, 0.5, 0.6, 0.7, 0.8),
         KineticForm.AGES: tuple(earliest * each for each in (0.5, 1.0, 2.0, 4.0)),
-        KineticForm.RATES: (0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.5, 5.0),
+        KineticForm.RATES: (0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.5, 5.0, 15.0, 50.0),
+        KineticForm.COUPLED: (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
     }
     return tuple(Course(form, number) for number in numbers[form])
 
 
 FORMS = tuple(form for form in KineticForm if form is not KineticForm.AUTO)
+CLOSED = tuple(form for form in FORMS if form is not KineticForm.COUPLED)  # whose S is known without surroundings
 
 
 def course_of(fit: MethylationFit) -> Course:

@@ -14,7 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genolstm.methylation.grid import PROBABILITY_EDGE, SINGLE, GateGrid, fractions, gate_grid, with_error
+from genolstm.methylation.grid import (
+    PROBABILITY_EDGE,
+    SINGLE,
+    GateGrid,
+    fractions,
+    gate_grid,
+    mean_over,
+    with_error,
+)  # fmt: skip
 from genolstm.methylation.kinetic_form import Course
 from genolstm.methylation.learning import Progress, learn
 from genolstm.methylation.likelihood import Floats
@@ -76,7 +84,8 @@ class SitePosterior(NamedTuple):
     """Posterior of some CpGs. rows : int64 [n].   prior, posterior : [n, G].   dispersion : rho, or None.
 
     other_times : [n, G], weights of the grid that predict times without a sample.
-    evidence : [n], log-likelihood of the CpG's own reads under the prior.
+    evidence : [n], log-likelihood of the CpG's own reads under the prior.   classes : of CpGs that do not follow one
+    course, [n].
     """
 
     rows: Tensor
@@ -85,6 +94,7 @@ class SitePosterior(NamedTuple):
     other_times: Tensor
     evidence: Tensor
     dispersion: Tensor | None
+    classes: NDArray[np.intp] | None = None
 
 
 def folds_of(contig: NDArray[np.int32], settings: PooledSettings) -> NDArray[np.int64]:
@@ -218,16 +228,18 @@ def read_probabilities(model: PooledModel, ages: Floats, error: float, *, own_sa
 def predicted_reads(
     posteriors: Iterable[SitePosterior], reads: SiteReads, probability: Floats, *, own_samples: bool
 ) -> ReadProbabilities:
-    """Prediction by posteriors of all CpGs; probability : [G, A], of a methylated read at each grid point."""
-    at = torch.from_numpy(probability.astype(np.float32))
-    shape = (len(reads.contig), at.shape[1])
+    """Prediction by posteriors of all CpGs; probability : [G, A], of a methylated read at each grid point.
+
+    Or [C, G, A], by the classes of the posteriors.
+    """
+    shape = (len(reads.contig), probability.shape[-1])
     elsewhere = np.full(shape, np.nan)
     predicted = GatePrediction(np.full(shape, np.nan), np.full(shape, np.nan), np.full(len(reads.contig), np.inf))
     for site in posteriors:
         rows = site.rows.numpy()
-        predicted.probability[rows] = _inside(site.posterior @ at)
-        predicted.prior_probability[rows] = _inside(site.prior @ at)
-        elsewhere[rows] = _inside(site.other_times @ at)
+        predicted.probability[rows] = _inside(site.posterior, probability, site.classes)
+        predicted.prior_probability[rows] = _inside(site.prior, probability, site.classes)
+        elsewhere[rows] = _inside(site.other_times, probability, site.classes)
         if site.dispersion is not None:
             predicted.size[rows] = float((1 - site.dispersion) / site.dispersion)
     if not own_samples:
@@ -237,6 +249,7 @@ def predicted_reads(
     return ReadProbabilities(predicted.probability, with_overdispersion(predicted, *reads))
 
 
-def _inside(probability: Tensor) -> Floats:
-    inside: Floats = probability.clamp(PROBABILITY_EDGE, 1 - PROBABILITY_EDGE).double().numpy()
+def _inside(weights: Tensor, probability: Floats, classes: NDArray[np.intp] | None) -> Floats:
+    mean = mean_over(weights.numpy(), probability, classes).astype(np.float64)
+    inside: Floats = np.clip(mean, PROBABILITY_EDGE, 1 - PROBABILITY_EDGE)
     return inside

@@ -1,5 +1,6 @@
 """Methylation at ages that were not sampled, with intervals, from a fit."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,14 +9,17 @@ from scipy.stats import chi2
 
 from genolstm.errors import UsageError
 from genolstm.methylation.ascent import Box, climb
+from genolstm.methylation.coupled import NEARBY_BP, coupled_states, stretch_course
 from genolstm.methylation.grid import fractions
 from genolstm.methylation.kinetic_form import course_of
 from genolstm.methylation.likelihood import Floats, ReadModel, Reads, Tilt, log_likelihood, state_at
 from genolstm.methylation.site_fit import CHUNK_SITES, reads_of
 from genolstm.methylation.tracks import widths
 from genolstm.regions import STRAND_LETTERS
+from genolstm.settings.methylation import KineticForm
 from genolstm.store.methylation import MethylationFit, Posterior
 
+DRAWN_SITES = 1024  # CpGs whose drawn states are held at once
 MOST_TILTS = 40  # weights tried per end of an interval
 LEAST_TILT, MOST_TILT = 1e-3, 1e7  # a fraction moves by less than any read could show beyond these
 ROOT_TOLERANCE = 1e-3  # of the root of the deviance at an interval's end
@@ -125,16 +129,34 @@ def _end(top: Floats, reads: Reads, box: Box, model: ReadModel, age: float, side
 
 
 def _from_draws(fit: MethylationFit, posterior: Posterior, ages: Floats, level: float) -> Predicted:
-    grid_states = fractions((posterior.rate, posterior.steady), ages, course_of(fit))  # [G, A]
+    states_of = _drawn_states(fit, posterior, ages)
     answer = Predicted(*(np.empty((len(fit), len(ages))) for _ in Predicted._fields))
     tail = (1 - level) / 2
-    for first in range(0, len(fit), CHUNK_SITES):
-        part = slice(first, first + CHUNK_SITES)
+    for first in range(0, len(fit), DRAWN_SITES):
+        part = slice(first, first + DRAWN_SITES)
         unknown = ~np.isfinite(fit.rate[part])
+        states = states_of(part)  # [n, D, A]
         for place in range(len(ages)):
-            drawn = grid_states[:, place][posterior.draws[part]]  # [n, D]
+            drawn = states[..., place]
             answer.fraction[part, place] = drawn.mean(axis=1)
             answer.low[part, place], answer.high[part, place] = np.quantile(drawn, [tail, 1 - tail], axis=1)
         for column in answer:
             column[part][unknown] = np.nan
     return answer
+
+
+def _drawn_states(fit: MethylationFit, posterior: Posterior, ages: Floats) -> Callable[[slice], Floats]:
+    """States of the draws of some CpGs, [n, D, A]; of the coupled form among the neighbours' own courses."""
+    course = course_of(fit)
+    if course.form is not KineticForm.COUPLED:
+        grid_states = fractions((posterior.rate, posterior.steady), ages, course)  # [G, A]
+        return lambda part: grid_states[posterior.draws[part]]
+    among = stretch_course((fit.rate, fit.steady), fit.contig, fit.position, ages, course.parameter, NEARBY_BP)
+    asked = np.searchsorted(among.steps, ages)
+
+    def states(part: slice) -> Floats:
+        gates = posterior.rate[posterior.draws[part]], posterior.steady[posterior.draws[part]]
+        near, last = among.near[part, None], among.near_steady[part, None]
+        return coupled_states(*gates, near, last, among.steps, course.parameter)[..., asked]
+
+    return states

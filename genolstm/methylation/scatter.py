@@ -46,12 +46,14 @@ def grid_log_likelihood(counts: PairedCounts, rows: Tensor, probability: Tensor,
     total = torch.zeros(len(rows), len(probability))
     for sample, pairs in enumerate(counts.pairs):
         met, place = torch.unique(counts.pair[rows, sample], return_inverse=True)
-        total = total + _beta_binomial(pairs[met], probability[:, sample], dispersion)[place]
+        total = total + pair_log_likelihood(pairs[met], probability[:, sample], dispersion)[place]
     return total
 
 
-def _beta_binomial(pairs: Tensor, probability: Tensor, dispersion: Tensor) -> Tensor:
+def pair_log_likelihood(pairs: Tensor, probability: Tensor, dispersion: Tensor | None) -> Tensor:
     """Log-likelihood of pairs of modified and covered reads [K, 2] at each probability [G]; [K, G]."""
+    if dispersion is None:
+        return pairs[:, :1] * probability.log() + (pairs[:, 1:] - pairs[:, :1]) * torch.log1p(-probability)
     size = (1 - dispersion) / dispersion
     modified, covered = pairs[:, :1], pairs[:, 1:]
     alpha, beta = probability * size, (1 - probability) * size

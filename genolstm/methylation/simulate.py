@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from genolstm.errors import UsageError
+from genolstm.methylation.coupled import stretch_course
 from genolstm.methylation.likelihood import Floats
 from genolstm.methylation.neighbourhood import FARTHEST_BP
+from genolstm.methylation.sample_effects import SampleEffects, with_effects
 from genolstm.methylation.trajectory import Kinetics, Upkeep, kinetics_of, trajectory
 from genolstm.readers.rate_tables import RateTable
 from genolstm.settings.methylation import SimulateSettings, TimeUnit
@@ -97,11 +100,48 @@ def _walk(gap: NDArray[np.int64], coupling_bp: float, rng: np.random.Generator) 
 
 
 def simulated_counts(truth: Truth, settings: SimulateSettings, rng: np.random.Generator) -> Counts:
-    """Draw reads: the cell's state at each age, coverage by Poisson's law, and (beta-)binomial methylated reads."""
-    rate, steady = torch.from_numpy(truth.rate), torch.from_numpy(truth.steady)
-    start = torch.full_like(rate, settings.start_fraction)
-    state = trajectory(rate, steady, start, torch.tensor(settings.elapsed, dtype=torch.float64)).numpy()
-    probability = settings.conversion_error + (1 - settings.conversion_error) * state  # [N, T]
+    """Draw reads: the cell's state at each age, coverage by Poisson's law, and (beta-)binomial methylated reads.
+
+    Or molecules: each is read at every CpG that it spans, so that coverage and calls of neighbours go together.
+    """
+    probability = true_probability(truth, settings)
+    if settings.molecule_bp:
+        modified, covered = _molecules(truth, probability, settings, rng)
+    else:
+        modified, covered = _reads(probability, settings, rng)
+    return Counts(
+        contigs=truth.contigs,
+        contig=truth.contig,
+        position=truth.position,
+        strand=np.zeros(len(truth.position), dtype=np.int8),
+        modified=modified.astype(np.int32),
+        covered=covered.astype(np.int32),
+        samples=tuple(f"{time:g}" for time in settings.times),
+    )
+
+
+def true_probability(truth: Truth, settings: SimulateSettings) -> Floats:
+    """Probability that a read of each CpG and sample is methylated, [N, T]: the cell's, and what the sample adds."""
+    count = len(settings.times)
+    shifts, old, misread = (np.array(each or np.zeros(count)) for each in
+                            (settings.age_shifts, settings.old_strands, settings.misread))  # fmt: skip
+    ages = np.array(settings.elapsed) + shifts
+    if settings.recruitment:
+        gates, place = (truth.rate, truth.steady), (truth.contig, truth.position)
+        state = stretch_course(gates, *place, ages, settings.recruitment, settings.recruitment_bp).at(ages)
+    else:
+        rate, steady = torch.from_numpy(truth.rate), torch.from_numpy(truth.steady)
+        start, order = torch.full_like(rate, settings.start_fraction), np.argsort(ages)
+        state = np.empty((len(rate), count))
+        state[:, order] = trajectory(rate, steady, start, torch.from_numpy(ages[order])).numpy()
+    sample = SampleEffects(ages - shifts, shifts, old, misread)
+    return with_effects(state, truth.steady[:, None], sample, settings.conversion_error)
+
+
+def _reads(
+    probability: Floats, settings: SimulateSettings, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Reads of every CpG by itself, methylated and all, [N, T] each."""
     covered = (
         np.full(probability.shape, round(settings.coverage))
         if settings.even_coverage
@@ -112,12 +152,34 @@ def simulated_counts(truth: Truth, settings: SimulateSettings, rng: np.random.Ge
         certain = (probability <= 0) | (probability >= 1)
         middle = np.where(certain, 0.5, probability)
         probability = np.where(certain, probability, rng.beta(middle * size, (1 - middle) * size))
-    return Counts(
-        contigs=truth.contigs,
-        contig=truth.contig,
-        position=truth.position,
-        strand=np.zeros(len(truth.position), dtype=np.int8),
-        modified=rng.binomial(covered, probability).astype(np.int32),
-        covered=covered.astype(np.int32),
-        samples=tuple(f"{time:g}" for time in settings.times),
-    )
+    return rng.binomial(covered, probability), covered
+
+
+def _molecules(
+    truth: Truth, probability: Floats, settings: SimulateSettings, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Reads of molecules that lie anywhere, [N, T] each.
+
+    A call is methylated where a standard normal number is below the quantile of its probability; those of one molecule
+    have the correlation `concordance` (a Gaussian copula), so that the reads of one CpG alone are binomial.
+    """
+    length, shape = settings.molecule_bp, probability.shape
+    modified, covered = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    with np.errstate(divide="ignore"):
+        quantile = norm.ppf(probability)
+    for contig in np.unique(truth.contig):
+        rows = np.flatnonzero(truth.contig == contig)
+        place = truth.position[rows]
+        first, last = place[0] - length, place[-1]
+        for sample in range(shape[1]):
+            starts = rng.uniform(first, last, rng.poisson(settings.coverage * (last - first) / length))
+            begin, end = np.searchsorted(place, starts), np.searchsorted(place, starts + length)
+            many = end - begin
+            molecule = np.repeat(np.arange(len(starts)), many)
+            site = np.arange(len(molecule)) + np.repeat(begin - (np.cumsum(many) - many), many)
+            shared, own = rng.standard_normal(len(starts)), rng.standard_normal(len(molecule))
+            drawn = np.sqrt(settings.concordance) * shared[molecule] + np.sqrt(1 - settings.concordance) * own
+            called = drawn < quantile[rows[site], sample]
+            covered[rows, sample] += np.bincount(site, minlength=len(rows))
+            modified[rows, sample] += np.bincount(site, weights=called, minlength=len(rows)).astype(np.int64)
+    return modified, covered

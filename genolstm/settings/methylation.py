@@ -32,6 +32,7 @@ class KineticForm(StrEnum):
     TWO_POOLS = "two-pools"
     AGES = "ages"
     RATES = "rates"
+    COUPLED = "coupled"
 
 
 class StrandState(StrEnum):
@@ -85,11 +86,15 @@ def _parse_own_times(text: str) -> tuple[float, ...]:
     return parse_times(text) if text else ()
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    return parse_numbers(text, "values") if text else ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethylationSettings(Settings):
     """How the methylation cell is fitted to read counts.
 
-    form : course of the state, see `methylation.kinetic_form`.
+    form : course of the state, see `methylation.kinetic_form`.   sample_effects : see `methylation.sample_effects`.
     times : of the samples, in order, in `unit`; replicates have the same.   time_offset : added to each: how old the
     youngest strand is.
     conversion_error : probability that an unmethylated base is read as methylated, known from a spike-in: reads over
@@ -104,7 +109,11 @@ class MethylationSettings(Settings):
     )
     form: KineticForm = option(
         KineticForm.AUTO,
-        "Course: single; lag; two-pools; ages or rates (of molecules); auto: rates for the kinetic model, else single.",
+        "Course: single; lag; two-pools; ages or rates (of molecules); coupled (neighbours speed gain; kinetic only);"
+        " auto: rates for the kinetic model, else single.",
+    )
+    sample_effects: bool = option(
+        False, "Kinetic: fit what each sample adds at once: shift of age, strands that are not new, misread bases."
     )
     times: tuple[float, ...] = option(
         (), "Time of each sample, as 0,1,4,16; needed without --samples.", read=_parse_own_times
@@ -137,6 +146,11 @@ class MethylationSettings(Settings):
             raise UsageError(
                 f"form '{self.form}' needs --model kinetic or pooled: reads of one CpG alone do not determine it."
             )
+        if self.model is not FitModel.KINETIC and (self.sample_effects or self.form is KineticForm.COUPLED):
+            told = "--sample-effects" if self.sample_effects else "form 'coupled'"
+            raise UsageError(f"{told} needs --model kinetic.")
+        if self.sample_effects and self.form is KineticForm.COUPLED:
+            raise UsageError("--sample-effects are not fitted with form 'coupled': give one of the two.")
         if not 0 <= self.conversion_error < 1:
             raise UsageError(f"conversion error must lie from 0 to below 1, not {self.conversion_error:g}.")
         number_or_estimate(self.dispersion, "dispersion")
@@ -196,6 +210,9 @@ class SimulateSettings(Settings):
     sites : CpGs on one contig, `spacing_bp` apart on average.   coverage : mean reads of a CpG and sample; the same
     everywhere with even_coverage.   spread : standard deviation of ln k and logit g among CpGs; coupling_bp : distance
     over which neighbours are correlated, 0 for not at all.   start_fraction : state when the clock starts.
+    molecule_bp, concordance : length of molecules, and how much the calls of one go together.   recruitment,
+    recruitment_bp : how much the methylation of neighbours speeds gain, see `methylation.coupled`.   age_shifts,
+    old_strands, misread : of each sample, what it adds at once, as `methylation.sample_effects` has them.
     """
 
     sites: int = option(1_000, "CpGs to make.", min=1)
@@ -211,12 +228,20 @@ class SimulateSettings(Settings):
     spread: float = option(0.0, "Standard deviation of ln k and logit g among CpGs.", min=0)
     coupling_bp: float = option(0.0, "Distance over which neighbours are correlated; 0: not at all.", min=0)
     spacing_bp: float = option(100.0, "Mean distance between CpGs.", min=2)
+    molecule_bp: float = option(0.0, "Length of molecules, each read at all its CpGs; 0: no two CpGs share one.", min=0)
+    concordance: float = option(0.5, "Correlation (of a latent normal) of the calls of one molecule.")
+    recruitment: float = option(0.0, "Methylated neighbours speed gain: by 1 + this * their fraction squared.", min=0)
+    recruitment_bp: float = option(200.0, "Distance over which they do.", min=1)
+    age_shifts: tuple[float, ...] = option((), "Added to each sample's true age, as 0,0.3,0,0.", read=_numbers)
+    old_strands: tuple[float, ...] = option((), "Fraction of each sample's strands that are not new.", read=_numbers)
+    misread: tuple[float, ...] = option((), "More conversion error of each sample.", read=_numbers)
     seed: int = option(1, SAME_SEED, min=0, max=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", TimeUnit(self.unit))
         object.__setattr__(self, "state", StrandState(self.state))
         object.__setattr__(self, "times", _ages(self.times, self.time_offset))
+        self._check_effects()
         if self.sites < 1:
             raise UsageError(f"sites must be at least 1, not {self.sites}.")
         for name, most in (("coverage", MOST_COVERAGE), ("spread", MOST_SPREAD), ("coupling_bp", MOST_BP)):
@@ -226,11 +251,30 @@ class SimulateSettings(Settings):
             raise UsageError(
                 f"spacing bp must lie from 2, the length of a CpG, to {MOST_BP:,}, not be {self.spacing_bp}."
             )
-        for name in ("conversion_error", "dispersion"):
+        for name in ("conversion_error", "dispersion", "concordance"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', ' ')} must lie from 0 to below 1, not {getattr(self, name)}.")
         if not 0 <= self.start_fraction <= 1:
             raise UsageError(f"start fraction must lie between 0 and 1, not {self.start_fraction}.")
+        if self.dispersion and self.molecule_bp:
+            raise UsageError(
+                "give --dispersion or --molecule-bp: the calls of a molecule are correlated by themselves."
+            )
+        if self.recruitment and self.start_fraction:
+            raise UsageError("recruitment is of strands that start unmethylated: leave out --start-fraction.")
+
+    def _check_effects(self) -> None:
+        """Effects of samples are given for all of them or none, and leave ages at 0 at least. Raises UsageError."""
+        for name in ("age_shifts", "old_strands", "misread"):
+            values = tuple(float(each) for each in getattr(self, name))
+            object.__setattr__(self, name, values)
+            told = name.replace("_", " ")
+            if values and len(values) != len(self.times):
+                raise UsageError(f"{told}: {len(values)} were given for {len(self.times)} times; give one for each.")
+            if name != "age_shifts" and any(not 0 <= each < 1 for each in values):
+                raise UsageError(f"{told} must lie from 0 to below 1.")
+        if any(age + shift < 0 for age, shift in zip(self.elapsed, self.age_shifts, strict=False)):
+            raise UsageError("age shifts put a sample before the clock starts; give smaller ones.")
 
     @property
     def elapsed(self) -> tuple[float, ...]:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import betaln
-from scipy.stats import chi2, false_discovery_control, kstest
+from scipy.stats import f as f_distribution
+from scipy.stats import false_discovery_control, kstest
 
 from genolstm.errors import InputError
-from genolstm.methylation.contrast import GroupReads, Intervals, contrast, region_sums
+from genolstm.methylation.contrast import GroupReads, Intervals, contrast, moderated, region_sums
 from genolstm.settings.methylation import ContrastSettings
 
 TIMES = tuple(float(time) for time in (0, 1, 4, 16) for _ in range(2))
@@ -66,9 +67,23 @@ def test_p_of_each_hypothesis_is_the_likelihood_ratio_that_scipy_finds():
     for row in range(4):
         best = {name: most(together(row, gates), *rest) for name, (gates, *rest) in cases.items()}
         for p, name, less in ((found.rate.p, "same k", 1), (found.steady.p, "same g", 1), (found.p, "same", 2)):
-            assert p[row] == pytest.approx(chi2.sf(max(0.0, 2 * (best["free"] - best[name])), less), abs=2e-3)
+            ratio = max(0.0, 2 * (best["free"] - best[name])) / less / found.scatter.variance[row]
+            assert p[row] == pytest.approx(f_distribution.sf(ratio, less, found.scatter.degrees[row]), abs=2e-3)
     np.testing.assert_allclose(found.rate.q, false_discovery_control(found.rate.p))
     assert found.dispersion == pytest.approx(0.1)
+
+
+def test_moderated_variances_have_the_prior_that_made_them():
+    rng = np.random.default_rng(7)
+    degrees, prior, usual = np.full(4000, 12.0), 9.0, 1.4
+    true = usual * prior / rng.chisquare(prior, 4000)
+    found = moderated(true * rng.chisquare(degrees) / degrees, degrees)
+    assert found.usual == pytest.approx(usual, rel=0.05)
+    assert found.usual_degrees == pytest.approx(prior, rel=0.3)
+    assert np.abs(np.log(found.variance / true)).mean() < 0.9 * np.abs(np.log(rng.chisquare(degrees) / degrees)).mean()
+    alike = moderated(2 * rng.chisquare(degrees) / degrees, degrees)
+    assert alike.variance == pytest.approx(2, rel=0.2)
+    assert moderated(np.ones(1), np.zeros(1)).variance.tolist() == [1.0]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from genolstm.methylation.fitting import fit_counts, states_outside
 from genolstm.methylation.grid import fractions, gate_grid
 from genolstm.methylation.held_out import far_apart, judged, split_counts
 from genolstm.methylation.kinetic import gate_model, kinetic_posterior
-from genolstm.methylation.kinetic_form import FORMS, Course, candidates
+from genolstm.methylation.kinetic_form import CLOSED, FORMS, Course, candidates
 from genolstm.methylation.neighbourhood import SiteReads
 from genolstm.methylation.predict import predict
 from genolstm.methylation.simulate import truth_of
@@ -69,13 +69,13 @@ def test_each_form_is_the_mixture_of_cells_that_it_is_said_to_be():
             gamma(0.8, scale=rate / 0.8).pdf, 0, np.inf, lambda k: cell(k, age)
         ),
     }  # fmt: skip
-    assert {course.form for course in expected} == set(FORMS)
+    assert {course.form for course in expected} == set(CLOSED)
     for course, value in expected.items():
         assert float(course.missing(np.array(rate), age)) == pytest.approx(value, rel=1e-6), course.form
     assert float(Course(KineticForm.LAG, 5.0).missing(np.array(rate), age)) == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", CLOSED)
 def test_half_of_what_is_missing_is_gained_in_a_half_life(form):
     course = candidates(form, AGES)[0]
     rate = np.array([0.01, 0.3, 5.0])
@@ -88,7 +88,7 @@ def test_half_of_what_is_missing_is_gained_in_a_half_life(form):
     np.testing.assert_allclose(np.ravel(ratio), 0.5, rtol=1e-9)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", CLOSED)
 def test_states_rise_from_zero_to_the_steady_fraction(form):
     grid = gate_grid(settings_of())
     for course in candidates(form, AGES):
@@ -104,7 +104,7 @@ def test_states_rise_from_zero_to_the_steady_fraction(form):
 )
 def test_reads_choose_the_form_that_made_them(course):
     _, counts = made(course, sites=500, coverage=60)
-    found = {form: gate_model(reads_of(counts), AGES, settings_of(form)) for form in FORMS}
+    found = {form: gate_model(reads_of(counts), AGES, settings_of(form)) for form in CLOSED}
     model, single = max(found.values(), key=lambda each: each.evidence), found[KineticForm.SINGLE]
     if course.form is KineticForm.SINGLE:
         assert model.evidence - single.evidence < 2e-4  # forms that hold the single one as a limit come as near

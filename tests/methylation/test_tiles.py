@@ -10,6 +10,7 @@ from genolstm.methylation.grid import fractions, gate_grid, with_error
 from genolstm.methylation.grid_kernels import draw_rows, quantile_rows, sum_neighbours
 from genolstm.methylation.kinetic import STRETCH, gate_model, likelihoods, stretches
 from genolstm.methylation.scatter import grid_log_likelihood, paired
+from genolstm.methylation.sharing import Sharing
 from genolstm.methylation.simulate import drawn_truth, simulated_counts
 from genolstm.methylation.site_fit import CHUNK_SITES
 from genolstm.methylation.tiles import Tally, fitted_tiles, median, median_half_life
@@ -64,10 +65,19 @@ def test_a_tile_is_made_of_the_very_pieces_of_the_whole():
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    ("model", "likelihood"), [("site", "binomial"), ("site", "beta-binomial"), ("kinetic", "beta-binomial")]
+    ("model", "options"),
+    [
+        ("site", {"likelihood": "binomial"}),
+        ("site", {"likelihood": "beta-binomial"}),
+        ("kinetic", {"likelihood": "beta-binomial"}),
+        ("kinetic", {"likelihood": "binomial", "sample_effects": True}),
+        ("kinetic", {"likelihood": "beta-binomial", "form": "coupled"}),
+    ],
 )
-def test_tiles_of_a_file_are_the_fit_whole_to_the_bit(tmp_path, provenance, model, likelihood):
-    counts, settings = counts_of(730), settings_of(model, likelihood=likelihood)
+def test_tiles_of_a_file_are_the_fit_whole_to_the_bit(tmp_path, provenance, monkeypatch, model, options):
+    monkeypatch.setattr(fitting, "check_coupled", lambda *_: None)
+    monkeypatch.setattr(kinetic, "sharing_of", lambda *_: Sharing(0.3, 100.0))
+    counts, settings = counts_of(730), settings_of(model, **options)
     write_counts(tmp_path / "c.h5", counts, Records(), provenance)
     whole = fit_counts(counts, settings, DRAWN)
     write_methylation(tmp_path / "whole.h5", whole, site_records(whole), provenance)
@@ -93,15 +103,21 @@ def test_tiles_of_a_file_are_the_fit_whole_to_the_bit(tmp_path, provenance, mode
         assert whole.rows_of("III") == (500, 730)
 
 
-def test_neighbours_beyond_a_stretch_change_priors_by_less_than_a_millionth(monkeypatch):
+@pytest.mark.parametrize("form", ["auto", "coupled"])
+def test_neighbours_beyond_a_stretch_change_priors_by_less_than_a_millionth(monkeypatch, form):
     counts = counts_of(1500)
     reads = fitting.site_reads(counts)
-    model = gate_model(reads, np.array(TIMES) + OFFSET, settings_of("kinetic"))._replace(distance_bp=1500.0)
+    model = gate_model(reads, np.array(TIMES) + OFFSET, settings_of("kinetic", form=form))._replace(distance_bp=1500.0)
     found = []
     for stretch in (300, 1500):
         monkeypatch.setattr(kinetic, "STRETCH", stretch)
-        found.append(np.concatenate([each.mixed for each in stretches(model, reads)]))
-    assert np.abs(found[0] - found[1]).max() < 1e-6
+        found.append(list(stretches(model, reads)))
+    priors = [np.concatenate([each.mixed for each in parts]) for parts in found]
+    assert np.abs(priors[0] - priors[1]).max() < 1e-6
+    if form == "coupled":
+        classes = [np.concatenate([each.classes for each in parts]) for parts in found]
+        np.testing.assert_array_equal(*classes)
+        assert len(np.unique(classes)) == kinetic.CLASSES
 
 
 @pytest.mark.usefixtures("small")
@@ -114,8 +130,13 @@ def test_what_is_learned_comes_from_cpgs_spread_evenly_over_all(monkeypatch):
     common = learned(counts, settings_of("site", likelihood="beta-binomial"))
     assert 100 <= common.numbers["learned_from_sites"] < 200
     assert "learned_from_sites" not in learned(counts, settings_of("site")).numbers
-    in_memory = gate_model(fitting.site_reads(counts), np.array(TIMES) + OFFSET, settings_of("kinetic"))
-    np.testing.assert_array_equal(learned(counts, settings_of("kinetic")).gates.prior, in_memory.prior)
+    for module in (fitting, kinetic):
+        monkeypatch.setattr(module, "PRIOR_SITES", 300)
+    monkeypatch.setattr(fitting, "check_coupled", lambda *_: None)
+    for options in ({}, {"form": "coupled"}, {"sample_effects": True}):
+        asked = settings_of("kinetic", **options)
+        in_memory = gate_model(fitting.site_reads(counts), np.array(TIMES) + OFFSET, asked)
+        np.testing.assert_array_equal(learned(counts, asked).gates.prior, in_memory.prior)
 
 
 def summed_slowly(values, kept):

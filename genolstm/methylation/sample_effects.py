@@ -1,0 +1,213 @@
+"""What a sample adds at all CpGs at once: a shift of its age, strands that are not new, bases that are misread.
+
+Each is apart from the others by how it goes with the gates: a shift by g k exp(-k t), old strands by g exp(-k t) (they
+rest at g), misread bases by 1 - m. Common to all samples they are no effects but another k, form and error of
+conversion, which reads cannot tell; so each is small until the reads say otherwise, and ages are right on the whole.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from genolstm.errors import UsageError
+from genolstm.methylation.grid import PROBABILITY_EDGE, Float32s, fractions, gate_grid, learned_prior
+from genolstm.methylation.kinetic_form import Course
+from genolstm.methylation.likelihood import Floats
+from genolstm.methylation.neighbourhood import SiteReads
+from genolstm.methylation.scatter import pair_log_likelihood, paired
+from genolstm.settings.methylation import KineticForm, MethylationSettings
+
+WIDE = 1.96  # standard deviations of an interval of 95 %
+
+
+class SampleEffects(NamedTuple):
+    """Effects of T samples. age : [T], as told.   age_shift : added to it.   old : fraction of strands not new.
+
+    misread : more error of conversion.
+    """
+
+    age: Floats
+    age_shift: Floats
+    old: Floats
+    misread: Floats
+
+
+def with_effects(state: Floats, steady: Floats, effects: SampleEffects, error: float) -> Floats:
+    """Probability of a methylated read; state : [..., T], at the shifted ages.   steady : [..., 1]."""
+    mixed = (1 - effects.old) * state + effects.old * steady
+    wrong = 1 - (1 - error) * (1 - effects.misread)
+    probability: Floats = wrong + (1 - wrong) * mixed
+    return probability
+
+
+NAMES = ("age_shift", "old", "misread")
+USUAL = (0.2, 0.1, 0.03)  # standard deviation beforehand: of the shift relative to age, of the two fractions
+TOLD_APART = 0.5  # of the usual standard deviation is left, at most, where the reads tell an effect
+LEAST_AGES = 3  # two are taken up by the gates
+COARSE = (20, 15)  # rates and steady fractions of the grid on which effects are fitted
+CLUSTER = 20  # neighbouring CpGs whose reads may be of the same molecules
+FIRST_ROUNDS, ROUNDS = 300, 20  # of EM, for the prior of the gates
+ITERATIONS, STEP, LONGEST_STEP, CLOSE = 8, 0.02, 1.0, 0.01  # of Newton; in usual deviations
+
+
+class EffectFit(NamedTuple):
+    """Effects of the samples as estimated. sd : [T, 3] of NAMES.   told : bool [T, 3].
+
+    number : of the course, fitted with them.   gain : nats a read over no effects.
+    """
+
+    effects: SampleEffects
+    sd: Floats
+    told: NDArray[np.bool_]
+    number: float
+    gain: float
+
+    def lines(self, names: tuple[str, ...]) -> list[str]:
+        """A sentence for each sample."""
+        said = []
+        for place, name in enumerate(names):
+            parts = []
+            for column, what in enumerate(NAMES):
+                value, sd = float(self.effects[column + 1][place]), float(self.sd[place, column])
+                ends = f"{value:+.3f} [{value - WIDE * sd:+.3f}, {value + WIDE * sd:+.3f}]"
+                parts.append(f"{what.replace('_', ' ')} {ends if self.told[place, column] else 'not told apart'}")
+            said.append(f"sample '{name}': {', '.join(parts)}")
+        return said
+
+
+def fit_effects(
+    reads: SiteReads, ages: Floats, settings: MethylationSettings, course: Course, dispersion: float
+) -> EffectFit:
+    """Effects of all samples, with the course's own number, that make the reads most likely.
+
+    The prior of the gates is free (any weights of a grid, by EM) and so are the gates; each effect is drawn beforehand
+    from a normal distribution about 0 of the USUAL width, which matters only where the reads do not tell it. Newton's
+    steps on the profile over that prior; standard deviations allow for neighbours that go together (White 1980,
+    clustered). Raises UsageError for fewer than three ages.
+    """
+    if len(np.unique(ages)) < LEAST_AGES:
+        raise UsageError(
+            f"effects of samples need {LEAST_AGES} ages at least, and there are {len(np.unique(ages))}: the gates of"
+            " each CpG explain two in any case; leave out --sample-effects."
+        )
+    likelihood = _Profile(reads, ages, settings, course, dispersion)
+    point = np.zeros(likelihood.size)
+    here = first = likelihood.at(point, likelihood.even, FIRST_ROUNDS)
+    for _ in range(ITERATIONS):
+        step = np.linalg.solve(likelihood.information(point, here.prior), likelihood.slope(point, here))
+        step *= min(1.0, LONGEST_STEP / np.abs(step).max())
+        tried = likelihood.at(point + step, here.prior, ROUNDS)
+        while tried.worth(point + step) < here.worth(point) and np.abs(step).max() > CLOSE:
+            step = step / 3
+            tried = likelihood.at(point + step, here.prior, ROUNDS)
+        point, here = point + step, tried
+        if np.abs(step).max() < CLOSE:
+            break
+    information = likelihood.information(point, here.prior)
+    cluster = np.arange(len(reads.position)) // CLUSTER
+    sums = np.stack([np.bincount(cluster, weights=column) for column in likelihood.scores(point, here).T], axis=1)
+    inverse = np.linalg.inv(information)
+    spread = np.sqrt(np.diag(inverse @ (sums.T @ sums + np.eye(len(point))) @ inverse))
+    told = (spread[: len(ages) * len(NAMES)] < TOLD_APART).reshape(-1, len(NAMES))
+    return EffectFit(
+        effects=likelihood.effects(point), sd=np.stack(likelihood.effects(spread)[1:], axis=1), told=told,
+        number=likelihood.course(point).parameter, gain=(here.nats - first.nats) / max(1, int(reads.covered.sum())),
+    )  # fmt: skip
+
+
+class _Here(NamedTuple):
+    """Profile at a point. nats : of all reads.   prior : [G].   weights : [N, G], posterior of every CpG."""
+
+    nats: float
+    prior: Float32s
+    weights: Float32s
+
+    def worth(self, point: Floats) -> float:
+        """Nats with those of the distribution beforehand."""
+        return self.nats - float(point @ point) / 2
+
+
+class _Profile:
+    """Log-likelihood of reads by effects of samples, in usual deviations, the prior of the gates fitted anew."""
+
+    def __init__(
+        self, reads: SiteReads, ages: Floats, settings: MethylationSettings, course: Course, dispersion: float
+    ) -> None:
+        self.ages, self.error, self.start = ages, settings.conversion_error, course
+        self.size = len(ages) * len(NAMES) + (course.form is not KineticForm.SINGLE)
+        self.points = gate_grid(settings, COARSE).points
+        self.rho = torch.tensor(dispersion) if dispersion else None
+        self.counts = [
+            paired(*(torch.from_numpy(each[:, [one]].astype(np.float32)) for each in (reads.modified, reads.covered)))
+            for one in range(len(ages))
+        ]
+        self.places = [each.pair[:, 0].numpy() for each in self.counts]
+        self.met = [csr_array((np.ones(len(each), np.float32), (each, np.arange(len(each))))) for each in self.places]
+        self.even = np.full(len(self.points[0]), 1 / len(self.points[0]), np.float32)
+
+    def effects(self, point: Floats) -> SampleEffects:
+        """The effects that a point stands for."""
+        own = point[: len(self.ages) * len(NAMES)].reshape(-1, len(NAMES)) * USUAL
+        return SampleEffects(self.ages, own[:, 0] * self.ages, own[:, 1], own[:, 2])
+
+    def course(self, point: Floats) -> Course:
+        """The course that a point stands for: the logarithm of its number is the last of it."""
+        if self.start.form is KineticForm.SINGLE:
+            return self.start
+        return Course(self.start.form, self.start.parameter * float(np.exp(point[-1])))
+
+    def _logs(self, point: Floats, sample: int) -> Floats:
+        """Log-likelihood of one sample's pairs of counts, [K, G]."""
+        effects = self.effects(point)
+        one = SampleEffects(*(each[[sample]] for each in effects))
+        states = fractions(self.points, np.maximum(one.age + one.age_shift, 0), self.course(point))
+        chances = with_effects(states, self.points[1][:, None], one, self.error)
+        chances = np.clip(chances, PROBABILITY_EDGE, 1 - PROBABILITY_EDGE).astype(np.float32)
+        return pair_log_likelihood(self.counts[sample].pairs[0], torch.from_numpy(chances[:, 0]), self.rho).numpy()
+
+    def at(self, point: Floats, prior: Float32s, rounds: int) -> _Here:
+        """Log-likelihood at a point, the prior by EM from a start."""
+        logs = sum(self._logs(point, sample)[place] for sample, place in enumerate(self.places))
+        top = logs.max(axis=1)
+        likely = np.exp(logs - top[:, None])
+        prior = learned_prior(likely, rounds, prior)
+        together = likely * prior
+        total = together.sum(axis=1)
+        return _Here(float((np.log(total) + top).sum()), prior, together / total[:, None])
+
+    def _slopes(self, point: Floats, column: int) -> Iterator[tuple[int, Floats]]:
+        """Slope of the log-likelihood of the pairs of counts of each sample that one effect moves, [K, G]."""
+        shared = column >= len(self.ages) * len(NAMES)  # the course's number
+        ahead, behind = (point + side * STEP * np.eye(self.size)[column] for side in (1, -1))
+        for sample in range(len(self.ages)) if shared else [column // len(NAMES)]:
+            yield sample, (self._logs(ahead, sample) - self._logs(behind, sample)) / (2 * STEP)
+
+    def slope(self, point: Floats, here: _Here) -> Floats:
+        """Slope by every effect with that of the distribution beforehand, [P]; the best prior has none of its own."""
+        by_pair = [each @ here.weights for each in self.met]  # [K, G]
+        return np.array([sum(float((by_pair[sample] * slope).sum()) for sample, slope in self._slopes(point, column))
+                         for column in range(self.size)]) - point  # fmt: skip
+
+    def scores(self, point: Floats, here: _Here) -> Floats:
+        """Slope of the log-likelihood of each CpG by every effect, [N, P]."""
+        found = np.zeros((len(here.weights), self.size))
+        for column in range(self.size):
+            for sample, slope in self._slopes(point, column):
+                found[:, column] += np.einsum("ng,ng->n", here.weights, slope[self.places[sample]])
+        return found
+
+    def information(self, point: Floats, prior: Float32s) -> Floats:
+        """Curvature of the profile turned over, with that of the distribution beforehand; [P, P], positive definite."""
+        rows = []
+        for column in range(self.size):
+            beside = (point + side * STEP * np.eye(self.size)[column] for side in (1, -1))
+            ahead, behind = (self.slope(each, self.at(each, prior, ROUNDS)) + each for each in beside)
+            rows.append((behind - ahead) / (2 * STEP))
+        curved = np.array(rows)
+        values, axes = np.linalg.eigh((curved + curved.T) / 2)
+        found: Floats = (axes * np.maximum(values, 0)) @ axes.T + np.eye(self.size)
+        return found
