@@ -1,10 +1,10 @@
 """Two groups of samples, site by site: do rate and steady fraction differ, by how much, and how surely.
 
 Likelihood-ratio tests of the cell with gates of its own in each group against gates in common, all counts
-beta-binomial with one dispersion, which replicates reveal. Sites scatter more or less than that: twice the difference of
-log-likelihoods is divided by the scatter of the site's own samples about its fits, drawn towards that of all sites, and
-compared with an F distribution of as many degrees of freedom as both are worth (Smyth 2004; Lund et al. 2012). False
-discovery rate by Benjamini & Hochberg (1995).
+beta-binomial with one dispersion, which replicates reveal. Sites scatter more or less than that: twice the difference
+of log-likelihoods is divided by the scatter of the site's own samples about its fits, drawn towards that of all sites,
+and compared with an F distribution of as many degrees of freedom as both are worth (Smyth 2004; Lund et al. 2012).
+False discovery rate by Benjamini & Hochberg (1995).
 """
 
 from typing import NamedTuple

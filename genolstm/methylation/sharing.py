@@ -1,8 +1,8 @@
 """How much of what is random about two CpGs of one sample is the same: molecules that both are read on, by distance.
 
-Counts do not say which reads are one molecule, but reads of one molecule go together, so that what the reads of a sample
-depart from their gates is alike at neighbours. A CpG's reads and the prior that its neighbours' reads give it then hold
-part of the evidence twice; the CpG's own is made to count for less by as much.
+Counts do not say which reads are one molecule, but reads of one molecule go together, so that what the reads of a
+sample depart from their gates is alike at neighbours. A CpG's reads and the prior that its neighbours' reads give it
+then hold part of the evidence twice; the CpG's own is made to count for less by as much.
 """
 
 from typing import NamedTuple
@@ -76,7 +76,7 @@ def own_power(shared: Floats, wider: Floats) -> Floats:
 
     For normal errors of variance v at the CpG and its neighbour with the correlation s, and a prior from the neighbour
     of variance v (1 + w), the posterior given both has the variance v (1 + w - s^2) / (2 + w - 2 s); solved for the
-    power: (1 + w - s)^2 / ((1 + w) (1 + w - s^2)). It is (1 - s) / (1 + s) where gates of neighbours are the same, w = 0.
+    power: (1 + w - s)^2 / ((1 + w) (1 + w - s^2)). It is (1 - s) / (1 + s) where the gates are the same, w = 0.
 
     shared : s.   wider : w, at least 0.
     """
