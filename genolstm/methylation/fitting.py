@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from genolstm.errors import UsageError
 from genolstm.methylation.coupled import NEARBY_BP, stretch_course
@@ -63,10 +64,13 @@ def fit_counts(
             "neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence,
             "shared_noise": gates.sharing.fraction, "shared_noise_bp": gates.sharing.distance_bp,
         }  # fmt: skip
-        for line in gates.effects.lines(counts.samples) if gates.effects else ():
-            log.info("%s", line)
         shown = _shown(kinetic_posterior(gates, reads), len(counts), progress)
         fit, posterior = summarise(shown, gates.grid, counts.covered, settings, pooled.draws)
+        if gates.effects:
+            shared["clock_sd"] = gates.effects.clock_sd
+            fit = _with_clock(fit, gates.effects.clock_sd, settings.level)
+            for line in gates.effects.lines(counts.samples):
+                log.info("%s", line)
     elif settings.model is FitModel.POOLED:
         course = network_course(reads, np.array(settings.elapsed), settings)
         model = train_pooled(*reads, settings, pooled, extra=extra, course=course, progress=progress)
@@ -97,6 +101,13 @@ def _shown(
         done += len(each.rows)
         if progress:
             progress(done / sites, done)
+
+
+def _with_clock(fit: SiteFit, clock_sd: float, level: float) -> SiteFit:
+    """With intervals of k that allow for ages that are all a little off."""
+    wide = norm.ppf((1 + level) / 2) * clock_sd
+    ends = [np.hypot(np.log(end / fit.rate), wide) for end in (fit.rate_low, fit.rate_high)]
+    return fit._replace(rate_low=fit.rate * np.exp(-ends[0]), rate_high=fit.rate * np.exp(ends[1]))
 
 
 def check_pooled(settings: MethylationSettings) -> None:

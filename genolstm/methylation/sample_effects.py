@@ -49,7 +49,7 @@ CLUSTER = 20  # neighbouring CpGs whose reads may be of the same molecules
 SUPPORT, RIDGE = 1e-2, 1e-3  # of an even prior, the least weight there; of the squares
 TOLD_APART = 0.7  # of the usual standard deviation is left, at most, where the reads tell an effect
 LEAST_AGES = 3  # two are taken up by the gates
-COARSE = (20, 15)  # rates and steady fractions of the grid on which effects are fitted
+COARSE = (40, 12)  # rates and steady fractions of the grid on which effects are fitted
 FIRST_ROUNDS, ROUNDS = 300, 60  # of EM, for the prior of the gates
 ITERATIONS, STEP, LONGEST_STEP, CLOSE = 15, 0.02, 1.0, 0.01  # of scoring; in usual deviations
 
@@ -57,7 +57,8 @@ ITERATIONS, STEP, LONGEST_STEP, CLOSE = 15, 0.02, 1.0, 0.01  # of scoring; in us
 class EffectFit(NamedTuple):
     """Effects of the samples as estimated. sd : [T, 3] of NAMES.   told : bool [T, 3].
 
-    number : of the course, fitted with them.   gain : nats a read over no effects.
+    number : of the course, fitted with them.   gain : nats a read over no effects.   clock_sd : standard deviation of
+    the logarithm of all ages together, which is one of ln k.
     """
 
     effects: SampleEffects
@@ -65,6 +66,7 @@ class EffectFit(NamedTuple):
     told: NDArray[np.bool_]
     number: float
     gain: float
+    clock_sd: float
 
     def lines(self, names: tuple[str, ...]) -> list[str]:
         """A sentence for each sample."""
@@ -112,11 +114,16 @@ def fit_effects(
     inverse = np.linalg.inv(scores.T @ scores + np.eye(len(point)))
     cluster = np.arange(len(scores)) // CLUSTER
     sums = np.stack([np.bincount(cluster, weights=column) for column in scores.T], axis=1)
-    spread = np.sqrt(np.diag(inverse @ (sums.T @ sums + np.eye(len(point))) @ inverse))
+    covariance = inverse @ (sums.T @ sums + np.eye(len(point))) @ inverse
+    spread = np.sqrt(np.diag(covariance))
+    clock = np.zeros(len(point))
+    clock[: len(ages) * len(NAMES) : len(NAMES)] = USUAL[0] / len(ages)
     told = (spread[: len(ages) * len(NAMES)] < TOLD_APART).reshape(-1, len(NAMES))
     return EffectFit(
         effects=likelihood.effects(point), sd=np.stack(likelihood.effects(spread)[1:], axis=1), told=told,
         number=likelihood.course(point).parameter, gain=(here.nats - first.nats) / max(1, int(reads.covered.sum())),
+        clock_sd=float(np.sqrt(clock @ covariance @ clock)),
+       
     )  # fmt: skip
 
 
