@@ -63,6 +63,8 @@ class Scatter(NamedTuple):
 
     variance : [N], that of the site drawn towards that of all.   degrees : [N], of freedom that this is worth.
     usual, usual_degrees : of all sites, and how many degrees of freedom it counts for; inf where sites do not differ.
+    It adds no more to a site's degrees than the site has: in so few samples a ratio of likelihoods is itself a little
+    wider than its law.
     """
 
     variance: Floats
@@ -161,9 +163,9 @@ def moderated(variance: Floats, degrees: Floats) -> Scatter:
     prior = 2 * _trigamma_inverse(excess) if excess > 0 else np.inf
     usual = float(np.exp(logs.mean() + (digamma(prior / 2) - np.log(prior / 2) if np.isfinite(prior) else 0.0)))
     if not np.isfinite(prior):
-        return Scatter(np.full_like(variance, usual), np.full_like(variance, float(degrees.sum())), usual, np.inf)
+        return Scatter(np.full_like(variance, usual), 2 * np.maximum(degrees, 1.0), usual, np.inf)
     drawn = (prior * usual + degrees * variance) / (prior + degrees)
-    return Scatter(drawn, prior + degrees, usual, float(prior))
+    return Scatter(drawn, np.minimum(prior, np.maximum(degrees, 1.0)) + degrees, usual, float(prior))
 
 
 def _trigamma_inverse(value: float) -> float:

@@ -123,7 +123,6 @@ def fit_effects(
         effects=likelihood.effects(point), sd=np.stack(likelihood.effects(spread)[1:], axis=1), told=told,
         number=likelihood.course(point).parameter, gain=(here.nats - first.nats) / max(1, int(reads.covered.sum())),
         clock_sd=float(np.sqrt(clock @ covariance @ clock)),
-       
     )  # fmt: skip
 
 
