@@ -20,10 +20,13 @@ from genolstm.methylation.ascent import climb
 from genolstm.methylation.dispersion import dispersion_of, expected_probability
 from genolstm.methylation.likelihood import LOG_RATE, STEADY, Floats
 from genolstm.methylation.site_fit import CHUNK_SITES, SiteFit, box_of, fit_sites, read_model, reads_of
+from genolstm.seeds import spawn
 from genolstm.settings.methylation import MethylationSettings
 
 LEAST_CHANCE, TINY = 0.005, 1e-9  # a probability nearer to 0 or 1 has no variance to scatter by
 LEAST_SITES, LEAST_VARIANCE = 3, 0.01  # from which the usual scatter is known; of the median, that one site has
+GATES_IN_COMMON = (1, 1, 2)  # of the tests of k, of g and of both
+MIXED_SITES, LEAST_MIXED, MIXTURES, MIXED_QUANTILE = 400, 100, 4, 0.9  # by which tests of mixed groups are judged
 HALVINGS = 14  # of the bracket of a gate in common: of 7 in ln k, 4e-4 are left, where the profile is flat
 
 
@@ -44,7 +47,7 @@ class Contrast(NamedTuple):
     """Sites that were compared. rows : int64 [N], of those given.   first, second : fits of the two groups.
 
     rate : difference of ln k.   steady : of g.   p, q : of no difference in either.   dispersion : rho.
-    scatter : of samples about the fits.
+    scatter : of samples about the fits.   inflation : of the tests of k, g and both by what samples add at once.
     """
 
     rows: NDArray[np.intp]
@@ -56,6 +59,7 @@ class Contrast(NamedTuple):
     q: Floats
     dispersion: float
     scatter: "Scatter"
+    inflation: tuple[float, float, float]
 
 
 class Scatter(NamedTuple):
@@ -63,6 +67,8 @@ class Scatter(NamedTuple):
 
     variance : [N], that of the site drawn towards that of all.   degrees : [N], of freedom that this is worth.
     usual, usual_degrees : of all sites, and how many degrees of freedom it counts for; inf where sites do not differ.
+    It adds no more to a site's degrees than the site has: in so few samples a ratio of likelihoods is itself a little
+    wider than its law.
     """
 
     variance: Floats
@@ -113,21 +119,93 @@ def contrast(first: GroupReads, second: GroupReads, names: tuple[str, str]) -> C
     given = [dispersion_of(each.modified, each.covered, each.settings) for each in (first, second)]
     worth = [int(each.covered.sum()) for each in (first, second)]
     dispersion = float(np.average(given, weights=worth))
-    fits = [fit_sites(each.modified, each.covered, each.settings, read_model(each.settings, dispersion))
-            for each in (first, second)]  # fmt: skip
-    free = fits[0].log_likelihood + fits[1].log_likelihood
-    scatter = scatter_about(fits, (first, second), dispersion)
-    common = [_in_common(row, fits, (first, second), dispersion) for row in (LOG_RATE, STEADY)]
-    p_rate, p_steady = (scatter.p(2 * (free - each), 1) for each in common)
-    p = scatter.p(2 * (free - _all_in_common(first, second, dispersion)), 2)
-    wider = scatter.widening(first.settings.level)
+    found = _ratios((first, second), dispersion)
+    inflation = replicate_inflation((first, second), dispersion, spawn(first.settings.seed, "replicates"))
+    p_rate, p_steady, p = (
+        found.scatter.p(ratio / each, gates)
+        for ratio, each, gates in zip(found.deviances, inflation, GATES_IN_COMMON, strict=True)
+    )
+    fits, wider = found.fits, found.scatter.widening(first.settings.level)
     logs = [(np.log(fit.rate), np.log(fit.rate_low), np.log(fit.rate_high)) for fit in fits]
     ends = [(fit.steady, fit.steady_low, fit.steady_high) for fit in fits]
     return Contrast(
-        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate, wider),
-        steady=_difference(ends, p_steady, wider), p=p, q=false_discovery_control(p), dispersion=dispersion,
-        scatter=scatter,
+        rows=rows, first=fits[0], second=fits[1], rate=_difference(logs, p_rate, wider * np.sqrt(inflation[0])),
+        steady=_difference(ends, p_steady, wider * np.sqrt(inflation[1])), p=p, q=false_discovery_control(p),
+        dispersion=dispersion, scatter=found.scatter, inflation=inflation,
     )  # fmt: skip
+
+
+class _Ratios(NamedTuple):
+    """Fits of both groups and twice the fall of the log-likelihood [N] with k, g and both in common."""
+
+    fits: list[SiteFit]
+    scatter: Scatter
+    deviances: tuple[Floats, Floats, Floats]
+
+
+def _ratios(groups: tuple[GroupReads, GroupReads], dispersion: float, *, intervals: bool = True) -> _Ratios:
+    fits = [
+        fit_sites(*each[:2], each.settings, read_model(each.settings, dispersion), intervals=intervals)
+        for each in groups
+    ]
+    free = fits[0].log_likelihood + fits[1].log_likelihood
+    common = [_in_common(row, fits, groups, dispersion) for row in (LOG_RATE, STEADY)]
+    common.append(_all_in_common(*groups, dispersion))
+    rate, steady, both = (2 * (free - each) for each in common)
+    return _Ratios(fits, scatter_about(fits, groups, dispersion), (rate, steady, both))
+
+
+def replicate_inflation(
+    groups: tuple[GroupReads, GroupReads], dispersion: float, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """How much greater than their law the three tests come out where groups are mixed: k, g, both; at least 1.
+
+    What one sample adds at all sites at once makes every test of a pair of groups too great together, and no site shows
+    it. Groups of which each takes half of its replicates of every time from the other differ by nothing else. The
+    quantile of their tests at a few sites over that of the law; 1 where the groups have other times, or few sites.
+    """
+    ages = [np.array(each.settings.elapsed) for each in groups]
+    if len(groups[0].modified) < LEAST_MIXED or not np.array_equal(np.unique(ages[0]), np.unique(ages[1])):
+        return 1.0, 1.0, 1.0
+    every = len(groups[0].modified)
+    some = [each.of(np.arange(0, every, max(1, every // MIXED_SITES))) for each in groups]
+    shares: list[list[Floats]] = [[], [], []]
+    for _ in range(MIXTURES):
+        mixed = _mixed((some[0], some[1]), ages, rng)
+        kept = np.flatnonzero(comparable(mixed[0]) & comparable(mixed[1]))
+        if not kept.size:
+            continue
+        found = _ratios((mixed[0].of(kept), mixed[1].of(kept)), dispersion, intervals=False)
+        for share, ratio, gates in zip(shares, found.deviances, GATES_IN_COMMON, strict=True):
+            scaled = np.maximum(ratio, 0) / gates / found.scatter.variance
+            share.append(scaled / f_distribution.ppf(MIXED_QUANTILE, gates, found.scatter.degrees))
+    rate, steady, both = (
+        max(1.0, float(np.quantile(np.concatenate(share), MIXED_QUANTILE))) if share else 1.0 for share in shares
+    )
+    return rate, steady, both
+
+
+def _mixed(
+    groups: tuple[GroupReads, GroupReads], ages: list[Floats], rng: np.random.Generator
+) -> tuple[GroupReads, GroupReads]:
+    """Groups of the same ages that exchange half of their replicates of each, the odd one by lot."""
+    places = [np.arange(len(each)) for each in ages]
+    first, second = list(places[0]), list(-1 - places[1])  # the second group's columns are below 0
+    for age in np.unique(ages[0]):
+        here, there = (rng.permutation(np.flatnonzero(each == age)) for each in ages)
+        many = (min(len(here), len(there)) + int(rng.integers(2))) // 2
+        for mine, other in zip(here[:many], there[:many], strict=True):
+            first[mine], second[other] = second[other], first[mine]
+
+    def taken(name: str, columns: list[int]) -> NDArray[np.int32]:
+        return np.stack([getattr(groups[0], name)[:, each] if each >= 0 else getattr(groups[1], name)[:, -1 - each]
+                         for each in columns], axis=1)  # fmt: skip
+
+    mixed = [
+        GroupReads(taken("modified", columns), taken("covered", columns), group.settings)
+        for columns, group in zip((first, second), groups, strict=True)
+    ]
+    return mixed[0], mixed[1]
 
 
 def scatter_about(fits: list[SiteFit], groups: tuple[GroupReads, GroupReads], dispersion: float) -> Scatter:
@@ -161,9 +239,9 @@ def moderated(variance: Floats, degrees: Floats) -> Scatter:
     prior = 2 * _trigamma_inverse(excess) if excess > 0 else np.inf
     usual = float(np.exp(logs.mean() + (digamma(prior / 2) - np.log(prior / 2) if np.isfinite(prior) else 0.0)))
     if not np.isfinite(prior):
-        return Scatter(np.full_like(variance, usual), np.full_like(variance, float(degrees.sum())), usual, np.inf)
+        return Scatter(np.full_like(variance, usual), 2 * np.maximum(degrees, 1.0), usual, np.inf)
     drawn = (prior * usual + degrees * variance) / (prior + degrees)
-    return Scatter(drawn, prior + degrees, usual, float(prior))
+    return Scatter(drawn, np.minimum(prior, np.maximum(degrees, 1.0)) + degrees, usual, float(prior))
 
 
 def _trigamma_inverse(value: float) -> float:

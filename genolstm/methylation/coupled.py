@@ -72,7 +72,10 @@ def nearby(
 
 
 class StretchCourse(NamedTuple):
-    """Courses of CpGs that are neighbours. steps : ages [S].   states, near : [N, S].   near_steady : [N]."""
+    """Courses of CpGs that are each other's neighbours. steps : ages [S].   states, near : [N, S].
+
+    near_steady : [N], what `near` comes to.
+    """
 
     steps: Floats
     states: Floats

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from genolstm.errors import UsageError
 from genolstm.methylation.coupled import NEARBY_BP, stretch_course
@@ -125,6 +126,8 @@ def learned(table: CountTable, settings: MethylationSettings) -> Common:
             "neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence,
             "shared_noise": gates.sharing.fraction, "shared_noise_bp": gates.sharing.distance_bp,
         }  # fmt: skip
+        if gates.effects:
+            shared["clock_sd"] = gates.effects.clock_sd
         numbers = {"dispersion": gates.dispersion, LEARNED_FROM: float(len(spread)), **shared}
         return Common(gates.course, gates, None, numbers)
     if estimates_dispersion(settings):
@@ -195,7 +198,10 @@ def fit_part(
     begin, stop = max(0, first - OVERLAP), min(len(table), end + OVERLAP)
     around, wanted = site_reads(table.part(begin, stop)), slice(first - begin, end - begin)
     posteriors = _shown(kinetic_posterior(common.gates, around, wanted), end - first, progress)
-    return summarise(posteriors, common.gates.grid, around.covered[wanted], settings, pooled.draws)
+    fit, posterior = summarise(posteriors, common.gates.grid, around.covered[wanted], settings, pooled.draws)
+    if common.gates.effects:
+        fit = _with_clock(fit, common.gates.effects.clock_sd, settings.level)
+    return fit, posterior
 
 
 def _shown(
@@ -208,6 +214,13 @@ def _shown(
         done += len(each.rows)
         if progress:
             progress(done / sites, done)
+
+
+def _with_clock(fit: SiteFit, clock_sd: float, level: float) -> SiteFit:
+    """With intervals of k that allow for ages that are all a little off."""
+    wide = norm.ppf((1 + level) / 2) * clock_sd
+    ends = [np.hypot(np.log(end / fit.rate), wide) for end in (fit.rate_low, fit.rate_high)]
+    return fit._replace(rate_low=fit.rate * np.exp(-ends[0]), rate_high=fit.rate * np.exp(ends[1]))
 
 
 def check_pooled(settings: MethylationSettings) -> None:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from genolstm.errors import UsageError
 from genolstm.methylation.grid import PROBABILITY_EDGE, Float32s, fractions, gate_grid, learned_prior
@@ -25,9 +24,9 @@ WIDE = 1.96  # standard deviations of an interval of 95 %
 
 
 class SampleEffects(NamedTuple):
-    """Effects of T samples. age : [T], as told.   age_shift : added to it.   old : fraction of strands not new.
+    """Effects of T samples. age : [T], as told.   age_shift : added to it.
 
-    misread : more error of conversion.
+    old : fraction of strands that are not new.   misread : more error of conversion.
     """
 
     age: Floats
@@ -46,18 +45,20 @@ def with_effects(state: Floats, steady: Floats, effects: SampleEffects, error: f
 
 NAMES = ("age_shift", "old", "misread")
 USUAL = (0.2, 0.1, 0.03)  # standard deviation beforehand: of the shift relative to age, of the two fractions
-TOLD_APART = 0.5  # of the usual standard deviation is left, at most, where the reads tell an effect
-LEAST_AGES = 3  # two are taken up by the gates
-COARSE = (20, 15)  # rates and steady fractions of the grid on which effects are fitted
 CLUSTER = 20  # neighbouring CpGs whose reads may be of the same molecules
-FIRST_ROUNDS, ROUNDS = 300, 20  # of EM, for the prior of the gates
-ITERATIONS, STEP, LONGEST_STEP, CLOSE = 8, 0.02, 1.0, 0.01  # of Newton; in usual deviations
+SUPPORT, RIDGE = 1e-2, 1e-3  # of an even prior, the least weight there; of the squares
+TOLD_APART = 0.7  # of the usual standard deviation is left, at most, where the reads tell an effect
+LEAST_AGES = 3  # two are taken up by the gates
+COARSE = (40, 12)  # rates and steady fractions of the grid on which effects are fitted
+FIRST_ROUNDS, ROUNDS = 300, 60  # of EM, for the prior of the gates
+ITERATIONS, STEP, LONGEST_STEP, CLOSE = 15, 0.02, 1.0, 0.01  # of scoring; in usual deviations
 
 
 class EffectFit(NamedTuple):
     """Effects of the samples as estimated. sd : [T, 3] of NAMES.   told : bool [T, 3].
 
-    number : of the course, fitted with them.   gain : nats a read over no effects.
+    number : of the course, fitted with them.   gain : nats a read over no effects.   clock_sd : standard deviation of
+    the logarithm of all ages together, which is one of ln k.
     """
 
     effects: SampleEffects
@@ -65,6 +66,7 @@ class EffectFit(NamedTuple):
     told: NDArray[np.bool_]
     number: float
     gain: float
+    clock_sd: float
 
     def lines(self, names: tuple[str, ...]) -> list[str]:
         """A sentence for each sample."""
@@ -85,9 +87,9 @@ def fit_effects(
     """Effects of all samples, with the course's own number, that make the reads most likely.
 
     The prior of the gates is free (any weights of a grid, by EM) and so are the gates; each effect is drawn beforehand
-    from a normal distribution about 0 of the USUAL width, which matters only where the reads do not tell it. Newton's
-    steps on the profile over that prior; standard deviations allow for neighbours that go together (White 1980,
-    clustered). Raises UsageError for fewer than three ages.
+    from a normal distribution about 0 of the USUAL width, which matters only where the reads do not tell it. By steps
+    of Fisher's scoring, with what of the slopes the prior cannot explain (efficient scores); standard deviations allow
+    for neighbours that go together (White 1980, clustered). Raises UsageError for fewer than three ages.
     """
     if len(np.unique(ages)) < LEAST_AGES:
         raise UsageError(
@@ -98,7 +100,8 @@ def fit_effects(
     point = np.zeros(likelihood.size)
     here = first = likelihood.at(point, likelihood.even, FIRST_ROUNDS)
     for _ in range(ITERATIONS):
-        step = np.linalg.solve(likelihood.information(point, here.prior), likelihood.slope(point, here))
+        scores = likelihood.efficient_scores(point, here)
+        step = np.linalg.solve(scores.T @ scores + np.eye(len(point)), scores.sum(axis=0) - point)
         step *= min(1.0, LONGEST_STEP / np.abs(step).max())
         tried = likelihood.at(point + step, here.prior, ROUNDS)
         while tried.worth(point + step) < here.worth(point) and np.abs(step).max() > CLOSE:
@@ -107,20 +110,24 @@ def fit_effects(
         point, here = point + step, tried
         if np.abs(step).max() < CLOSE:
             break
-    information = likelihood.information(point, here.prior)
-    cluster = np.arange(len(reads.position)) // CLUSTER
-    sums = np.stack([np.bincount(cluster, weights=column) for column in likelihood.scores(point, here).T], axis=1)
-    inverse = np.linalg.inv(information)
-    spread = np.sqrt(np.diag(inverse @ (sums.T @ sums + np.eye(len(point))) @ inverse))
+    scores = likelihood.efficient_scores(point, here)
+    inverse = np.linalg.inv(scores.T @ scores + np.eye(len(point)))
+    cluster = np.arange(len(scores)) // CLUSTER
+    sums = np.stack([np.bincount(cluster, weights=column) for column in scores.T], axis=1)
+    covariance = inverse @ (sums.T @ sums + np.eye(len(point))) @ inverse
+    spread = np.sqrt(np.diag(covariance))
+    clock = np.zeros(len(point))
+    clock[: len(ages) * len(NAMES) : len(NAMES)] = USUAL[0] / len(ages)
     told = (spread[: len(ages) * len(NAMES)] < TOLD_APART).reshape(-1, len(NAMES))
     return EffectFit(
         effects=likelihood.effects(point), sd=np.stack(likelihood.effects(spread)[1:], axis=1), told=told,
         number=likelihood.course(point).parameter, gain=(here.nats - first.nats) / max(1, int(reads.covered.sum())),
+        clock_sd=float(np.sqrt(clock @ covariance @ clock)),
     )  # fmt: skip
 
 
 class _Here(NamedTuple):
-    """Profile at a point. nats : of all reads.   prior : [G].   weights : [N, G], posterior of every CpG."""
+    """Profile at a point. nats : of all reads.   prior : [G].   weights : [N, G], posteriors."""
 
     nats: float
     prior: Float32s
@@ -132,7 +139,7 @@ class _Here(NamedTuple):
 
 
 class _Profile:
-    """Log-likelihood of reads by effects of samples, in usual deviations, the prior of the gates fitted anew."""
+    """Log-likelihood of reads by effects of samples, in usual deviations, with the best prior of the gates."""
 
     def __init__(
         self, reads: SiteReads, ages: Floats, settings: MethylationSettings, course: Course, dispersion: float
@@ -141,12 +148,9 @@ class _Profile:
         self.size = len(ages) * len(NAMES) + (course.form is not KineticForm.SINGLE)
         self.points = gate_grid(settings, COARSE).points
         self.rho = torch.tensor(dispersion) if dispersion else None
-        self.counts = [
-            paired(*(torch.from_numpy(each[:, [one]].astype(np.float32)) for each in (reads.modified, reads.covered)))
-            for one in range(len(ages))
-        ]
+        columns = [torch.from_numpy(each.astype(np.float32)) for each in (reads.modified, reads.covered)]
+        self.counts = [paired(*(each[:, [sample]] for each in columns)) for sample in range(len(ages))]
         self.places = [each.pair[:, 0].numpy() for each in self.counts]
-        self.met = [csr_array((np.ones(len(each), np.float32), (each, np.arange(len(each))))) for each in self.places]
         self.even = np.full(len(self.points[0]), 1 / len(self.points[0]), np.float32)
 
     def effects(self, point: Floats) -> SampleEffects:
@@ -186,28 +190,15 @@ class _Profile:
         for sample in range(len(self.ages)) if shared else [column // len(NAMES)]:
             yield sample, (self._logs(ahead, sample) - self._logs(behind, sample)) / (2 * STEP)
 
-    def slope(self, point: Floats, here: _Here) -> Floats:
-        """Slope by every effect with that of the distribution beforehand, [P]; the best prior has none of its own."""
-        by_pair = [each @ here.weights for each in self.met]  # [K, G]
-        return np.array([sum(float((by_pair[sample] * slope).sum()) for sample, slope in self._slopes(point, column))
-                         for column in range(self.size)]) - point  # fmt: skip
-
-    def scores(self, point: Floats, here: _Here) -> Floats:
-        """Slope of the log-likelihood of each CpG by every effect, [N, P]."""
+    def efficient_scores(self, point: Floats, here: _Here) -> Floats:
+        """Slope of the log-likelihood of each CpG by every effect that no change of the prior explains, [N, P]."""
         found = np.zeros((len(here.weights), self.size))
         for column in range(self.size):
             for sample, slope in self._slopes(point, column):
                 found[:, column] += np.einsum("ng,ng->n", here.weights, slope[self.places[sample]])
-        return found
-
-    def information(self, point: Floats, prior: Float32s) -> Floats:
-        """Curvature of the profile turned over, with that of the distribution beforehand; [P, P], positive definite."""
-        rows = []
-        for column in range(self.size):
-            beside = (point + side * STEP * np.eye(self.size)[column] for side in (1, -1))
-            ahead, behind = (self.slope(each, self.at(each, prior, ROUNDS)) + each for each in beside)
-            rows.append((behind - ahead) / (2 * STEP))
-        curved = np.array(rows)
-        values, axes = np.linalg.eigh((curved + curved.T) / 2)
-        found: Floats = (axes * np.maximum(values, 0)) @ axes.T + np.eye(self.size)
-        return found
+        support = here.prior > SUPPORT / len(here.prior)  # where the prior can give and take
+        by_prior = (here.weights[:, support] / here.prior[support] - 1).astype(np.float64)
+        square = by_prior.T @ by_prior
+        square[np.diag_indices_from(square)] *= 1 + RIDGE
+        residual: Floats = found - by_prior @ np.linalg.solve(square, by_prior.T @ found)
+        return residual

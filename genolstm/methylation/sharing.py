@@ -76,8 +76,7 @@ def own_power(shared: Floats, wider: Floats) -> Floats:
 
     For normal errors of variance v at the CpG and its neighbour with the correlation s, and a prior from the neighbour
     of variance v (1 + w), the posterior given both has the variance v (1 + w - s^2) / (2 + w - 2 s); solved for the
-    power: (1 + w - s)^2 / ((1 + w) (1 + w - s^2)). It is (1 - s) / (1 + s) where gates of neighbours are the
-    same, w = 0.
+    power: (1 + w - s)^2 / ((1 + w) (1 + w - s^2)). It is (1 - s) / (1 + s) where the gates are the same, w = 0.
 
     shared : s.   wider : w, at least 0.
     """

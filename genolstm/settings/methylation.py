@@ -257,9 +257,7 @@ class SimulateSettings(Settings):
         if not 0 <= self.start_fraction <= 1:
             raise UsageError(f"start fraction must lie between 0 and 1, not {self.start_fraction}.")
         if self.dispersion and self.molecule_bp:
-            raise UsageError(
-                "give --dispersion or --molecule-bp: the calls of a molecule are correlated by themselves."
-            )
+            raise UsageError("give --dispersion or --molecule-bp: calls of a molecule are correlated by themselves.")
         if self.recruitment and self.start_fraction:
             raise UsageError("recruitment is of strands that start unmethylated: leave out --start-fraction.")
 

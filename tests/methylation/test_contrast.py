@@ -8,11 +8,20 @@ from scipy.stats import f as f_distribution
 from scipy.stats import false_discovery_control, kstest
 
 from genolstm.errors import InputError
-from genolstm.methylation.contrast import GroupReads, Intervals, contrast, moderated, region_sums
+from genolstm.methylation.contrast import (
+    GroupReads,
+    Intervals,
+    _mixed,
+    contrast,
+    moderated,
+    region_sums,
+    replicate_inflation,
+)  # fmt: skip
 from genolstm.settings.methylation import ContrastSettings
 
 TIMES = tuple(float(time) for time in (0, 1, 4, 16) for _ in range(2))
 AGES = np.array(TIMES) + 0.5
+MIXED = ContrastSettings(time_offset=0.5).fit_settings(TIMES)
 
 
 def group(rate, steady, rng, *, coverage=10, dispersion=0.05, **options):
@@ -84,6 +93,18 @@ def test_moderated_variances_have_the_prior_that_made_them():
     alike = moderated(2 * rng.chisquare(degrees) / degrees, degrees)
     assert alike.variance == pytest.approx(2, rel=0.2)
     assert moderated(np.ones(1), np.zeros(1)).variance.tolist() == [1.0]
+
+
+def test_mixed_groups_hold_every_sample_once_and_half_of_each_group():
+    one, two = (GroupReads(*(np.tile(np.arange(8) + add, (3, 1)).astype(np.int32),) * 2, settings)
+                for add, settings in ((0, MIXED), (100, MIXED)))  # fmt: skip
+    first, second = _mixed((one, two), [AGES, AGES], np.random.default_rng(1))
+    both = np.concatenate([first.modified, second.modified], axis=1)
+    assert sorted(both[0].tolist()) == [*range(8), *range(100, 108)]
+    assert ((both % 100) // 2 == np.tile(np.arange(8) // 2, 2)).all()  # each at its own time
+    assert ((first.modified[0] >= 100).reshape(4, 2).sum(1) == 1).all()
+    few = group(*gates(20, np.random.default_rng(2)), np.random.default_rng(3))
+    assert replicate_inflation((few, few), 0.05, np.random.default_rng(4)) == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.slow

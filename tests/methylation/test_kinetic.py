@@ -9,10 +9,11 @@ from genolstm.errors import UsageError
 from genolstm.methylation.fitting import fit_counts, states_outside
 from genolstm.methylation.grid import fractions, gate_grid
 from genolstm.methylation.held_out import far_apart, judged, split_counts
-from genolstm.methylation.kinetic import gate_model, kinetic_posterior
+from genolstm.methylation.kinetic import OTHER_TIMES, gate_model, kinetic_posterior
 from genolstm.methylation.kinetic_form import CLOSED, FORMS, Course, candidates
 from genolstm.methylation.neighbourhood import SiteReads
 from genolstm.methylation.predict import predict
+from genolstm.methylation.sharing import Sharing
 from genolstm.methylation.simulate import truth_of
 from genolstm.settings.methylation import (
     HeldOutSettings,
@@ -134,7 +135,7 @@ def test_gates_come_back_and_intervals_cover_them():
 def test_posterior_is_bayes_rule_with_the_prior_of_neighbours():
     _, counts = made(Course(), sites=30)
     reads = reads_of(counts)
-    model = gate_model(reads, AGES, settings_of("single"))
+    model = gate_model(reads, AGES, settings_of("single"))._replace(sharing=Sharing())
     probability = model.at(AGES)
     other = counts.covered - counts.modified
     logs = counts.modified @ np.log(probability).T + other @ np.log1p(-probability).T
@@ -148,7 +149,8 @@ def test_posterior_is_bayes_rule_with_the_prior_of_neighbours():
     posterior = prior * likely
     (found,) = kinetic_posterior(model, reads)
     np.testing.assert_allclose(found.prior.numpy(), prior, atol=1e-5)
-    np.testing.assert_allclose(found.other_times.numpy(), (found.prior + found.posterior).numpy() / 2, atol=1e-7)
+    mixed = OTHER_TIMES * found.prior + (1 - OTHER_TIMES) * found.posterior
+    np.testing.assert_allclose(found.other_times.numpy(), mixed.numpy(), atol=1e-6)
     np.testing.assert_allclose(
         found.posterior.numpy(), posterior / posterior.sum(1, keepdims=True), atol=1e-4 * posterior.max()
     )
