@@ -190,7 +190,7 @@ def _mixed(
 ) -> tuple[GroupReads, GroupReads]:
     """Groups of the same ages that exchange half of their replicates of each, the odd one by lot."""
     places = [np.arange(len(each)) for each in ages]
-    first, second = list(places[0]), list(-1 - places[1])  # the second group's columns are below 0
+    first, second = places[0].tolist(), (-1 - places[1]).tolist()  # the second group's columns are below 0
     for age in np.unique(ages[0]):
         here, there = (rng.permutation(np.flatnonzero(each == age)) for each in ages)
         many = (min(len(here), len(there)) + int(rng.integers(2))) // 2
