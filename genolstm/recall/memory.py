@@ -132,14 +132,19 @@ def paired_symbols(key: np.uint64, symbols: Whole) -> np.uint64:
 
 
 @compiled
+def next_keys(forward: np.uint64, backward: np.uint64, symbol: Whole) -> tuple[np.uint64, np.uint64]:
+    """Both keys of a head after one more known symbol."""
+    code = np.uint64(symbol)
+    return (forward << TWO) | code, (backward >> TWO) | ((THREE - code) << TOP)
+
+
+@compiled
 def advance(head: Head, symbol: Whole) -> None:
     """Read one symbol."""
     if symbol > 3:
         head.known[0] = 0
         return
-    code = np.uint64(symbol)
-    head.keys[0] = (head.keys[0] << TWO) | code
-    head.keys[1] = (head.keys[1] >> TWO) | ((THREE - code) << TOP)
+    head.keys[0], head.keys[1] = next_keys(head.keys[0], head.keys[1], symbol)
     head.known[0] += 1
 
 
@@ -187,33 +192,39 @@ def _ones(word: np.uint32) -> Whole:
 
 
 @compiled
-def count_contexts(memory: Memory, head: Head, symbol: Whole) -> None:
-    """Count a symbol after its contexts, and on the other strand what precedes them. head : before the symbol."""
-    known = head.known[0]
-    forward = (head.keys[0] << TWO) | np.uint64(symbol)
-    backward = (head.keys[1] >> TWO) | ((THREE - np.uint64(symbol)) << TOP)
-    for row in range(len(memory.orders)):
-        order = memory.orders[row]
-        if known < order:
-            continue
-        count_up(memory, row, last_symbols(head.keys[0], order), symbol)
-        before = np.int64((forward >> np.uint64(2 * order)) & THREE)
-        count_up(memory, row, paired_symbols(backward, order), 3 - before)
+def count_contexts(memory: Memory, row: Whole, forward: np.uint64, backward: np.uint64, symbol: Whole) -> None:
+    """Count a known symbol after its context, and on the other strand what precedes it, of one order.
+
+    forward, backward : keys of the head before the symbol.
+    """
+    order = memory.orders[row]
+    count_up(memory, row, last_symbols(forward, order), symbol)
+    after, paired = next_keys(forward, backward, symbol)
+    before = np.int64((after >> np.uint64(2 * order)) & THREE)
+    count_up(memory, row, paired_symbols(paired, order), 3 - before)
 
 
 @compiled
-def append(memory: Memory, head: Head, symbol: Whole) -> None:
-    """Put one symbol to the text and its counts; `index_windows` came before. head : before the symbol."""
+def append(memory: Memory, symbol: Whole) -> None:
+    """Put one symbol to the text; `index_windows` and the counts came before."""
     memory.text[memory.length[0]] = symbol
     memory.length[0] += 1
-    if symbol <= 3:
-        count_contexts(memory, head, symbol)
 
 
 @compiled
 def memorise(memory: Memory, head: Head, codes: NDArray[np.uint8]) -> None:
-    """Read symbols that are not scored, uint8 [n]."""
+    """Read symbols that are not scored, uint8 [n]: order by order: a cache holds one table, not all."""
+    for row in range(len(memory.orders)):
+        forward, backward, known = head.keys[0], head.keys[1], head.known[0]  # no array, which each count might change
+        for symbol in codes:
+            if symbol > 3:
+                known = 0
+                continue
+            if known >= memory.orders[row]:
+                count_contexts(memory, row, forward, backward, np.int64(symbol))
+            forward, backward = next_keys(forward, backward, symbol)
+            known += 1
     for symbol in codes:
         index_windows(memory, head)
-        append(memory, head, symbol)
+        append(memory, symbol)
         advance(head, symbol)

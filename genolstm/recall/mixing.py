@@ -24,6 +24,7 @@ from genolstm.recall.memory import (
     advance,
     append,
     check_of,
+    count_contexts,
     index_windows,
     last_symbols,
     paired_symbols,
@@ -440,6 +441,9 @@ def read(
             learn_rates(memory, copies, opinions, symbol)
         if growing:
             index_windows(memory, head)
-            append(memory, head, symbol)
+            append(memory, symbol)
+            for row in range(len(memory.orders)):
+                if symbol <= 3 and head.known[0] >= memory.orders[row]:
+                    count_contexts(memory, row, head.keys[0], head.keys[1], symbol)
         follow_copies(memory, copies, symbol)
         advance(head, symbol)

@@ -110,6 +110,7 @@ def plan_recall(
     if genome.alphabet.complement is None:
         raise UsageError(f"--recall is for DNA, and {genome_name} holds {genome.alphabet.name}; leave it out.")
     training, valid = seen.split.of(Part.TRAIN), _first_bases(seen.split.of(Part.VALID), FITTED_AT_MOST)
+    can_fit = _any_known(genome, valid)
     frozen = settings.recall is FROZEN
     remedy = "give the genome that it was trained on, or --recall online"
     if not seen.complete and frozen:
@@ -117,10 +118,10 @@ def plan_recall(
             f"--recall frozen looks in what {model_name} was trained on, and {genome_name} does not hold"
             f" {'all of that' if training.bases else 'any of it'}; {remedy}."
         )
-    if not valid.bases and frozen:
+    if not can_fit and frozen:
         raise InputError(
-            f"{model_name} has no validation part in {genome_name} on which to fit the weights of recall; {remedy}, or"
-            " train with --valid-contigs."
+            f"{model_name} has no validation part with a known base in {genome_name}, on which to fit the weights of"
+            f" recall; {remedy}, or train with --valid-contigs."
         )
     scored = _without(stretches, training)
     if not scored.bases:
@@ -128,17 +129,26 @@ def plan_recall(
             f"all that is asked for of {genome_name} was trained on, where recall would find the sequence itself; ask"
             " for other regions, or leave --recall out."
         )
-    modes = (FROZEN,) if frozen else (FROZEN, ONLINE) if seen.complete and valid.bases else (ONLINE,)
+    modes = (FROZEN,) if frozen else (FROZEN, ONLINE) if seen.complete and can_fit else (ONLINE,)
     if modes == (ONLINE,):
         log.warning(
             "recall begins %s, with weights that were fitted to nothing: %s; its first bases pay for what it learns",
             f"with {training.bases:,} bases of the model's training sequence" if training.bases else "with no text",
-            f"{genome_name} is not the genome of {model_name}" if not seen.complete else "there is no validation part",
+            f"{genome_name} is not the genome of {model_name}"
+            if not seen.complete
+            else "there is no validation part with a known base",
         )
     return RecallPlan(
         settings=settings, training=training, valid=valid, scored=scored,
         test=shared(scored, seen.split.of(Part.TEST)), modes=modes,
     )  # fmt: skip
+
+
+def _any_known(genome: Genome, stretches: Stretches) -> bool:
+    """Whether some stretches hold a known symbol: a contig of N alone is nothing to fit weights on."""
+    first, codes = genome.starts, genome.all_codes
+    of_each = (codes[first[contig] + start : first[contig] + end] for contig, start, end in _spans(stretches))
+    return any(bool((each != genome.alphabet.unknown).any()) for each in of_each)
 
 
 def _first_bases(stretches: Stretches, most: int) -> Stretches:

@@ -1,5 +1,6 @@
 """`genolstm score --recall`: what it writes and tells, and what it refuses. Also of `train`, `export` and the door."""
 
+import dataclasses
 import json
 import math
 
@@ -216,9 +217,12 @@ def test_weights_need_a_validation_part(repeats, stretches_of):
     split = stretches_of(genome, [("a", 0, TRAINED, Part.TRAIN), ("t", 0, 24_030, Part.TEST)])
     seen = Seen(split=split, complete=True, recognised=np.ones(3, dtype=bool), near={})
     names = {"genome_name": "g.h5", "model_name": "m.h5"}
-    with pytest.raises(InputError, match=r"has no validation part in g\.h5 on which to fit the weights"):
+    with pytest.raises(InputError, match=r"has no validation part with a known base in g\.h5, on which to fit"):
         plan_recall(seen, genome, split, RecallSettings(recall="frozen"), **names)
     assert plan_recall(seen, genome, split, RecallSettings(recall="online"), **names).modes == ("online",)
+    of_n = stretches_of(genome, [("a", 0, TRAINED, Part.TRAIN), ("t", 15_000, 15_030, Part.VALID)])
+    with pytest.raises(InputError, match="no validation part with a known base"):
+        plan_recall(dataclasses.replace(seen, split=of_n), genome, split, RecallSettings(recall="frozen"), **names)
 
 
 def test_only_what_was_not_trained_on_is_read(repeats, stretches_of):
