@@ -84,6 +84,7 @@ def fit(
 
     Example: genolstm methylation fit counts.h5 --times 0,1,4,16 --time-offset 0.5 -o fit.h5 --table fit.tsv
     """
+    from genolstm.methylation.fitting import LEARNED_FROM
     from genolstm.methylation.samples import by_age
     from genolstm.methylation.tiles import Tally, median_half_life
     from genolstm.store.files import file_sha256
@@ -123,9 +124,10 @@ def fit(
         half_life = median_half_life(found)
     draw(output, run.figure)
     records, per_read = tally.records, tally.nats_per_read
+    told = ("conversion_error", "dispersion", LEARNED_FROM)
     summary: dict[str, Any] = {
         "sites": records.read, "fitted": records.used, "log_likelihood_per_read": _or_none(per_read),
-        **{name: tally.numbers[name] for name in ("conversion_error", "dispersion")},
+        **{name: tally.numbers[name] for name in told if name in tally.numbers},
         "clips": tally.clips, "held_out": [_plain(score) for score in held_out],
         "flags": dict(tally.flags), "identifiable": tally.identifiable,
         "median_half_life": _or_none(half_life), "unit": settings.unit,
