@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genolstm.errors import UsageError
+from genolstm.errors import InputError, UsageError
 from genolstm.methylation.dispersion import (
     SAMPLED_SITES,
     dispersion_of,
@@ -101,11 +101,14 @@ def site_reads(counts: Counts) -> SiteReads:
 def learned(table: CountTable, settings: MethylationSettings) -> Common:
     """Learn what all CpGs share, for the site and the kinetic model, from CpGs that are spread evenly over all.
 
-    Memory does not grow with the table, which is read twice where anything is learned.
+    Memory does not grow with the table, which is read twice where anything is learned. Raises InputError for a kinetic
+    model of no reads.
     """
     elapsed = np.array(settings.elapsed)
     if settings.model is FitModel.KINETIC:
         spread = _evenly(table, 1, PRIOR_SITES)
+        if not len(spread):
+            raise InputError("the counts hold no reads, so that the kinetic model has nothing to learn from.")
         gates = learned_gates(site_reads(_rows(table, pieces(len(table)))), site_reads(spread), elapsed, settings)
         shared = {"neighbour_bp": gates.distance_bp, "prior_weight": gates.weight, "evidence": gates.evidence}
         numbers = {"dispersion": gates.dispersion, LEARNED_FROM: float(len(spread)), **shared}
