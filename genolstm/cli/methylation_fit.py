@@ -92,6 +92,8 @@ def fit(
     from genolstm.threads import allotted_threads
 
     task = Task("methylation fit", run, seed=settings.seed)
+    if task.processes > 1 and settings.model is FitModel.POOLED:
+        raise UsageError("--model pooled does not divide its work over processes; start it without torchrun.")
     extras = files.outputs()
     refuse_all([output, *extras.values()], [*(counts or ()), files.samples, files.genome, files.states], run)
     with ExitStack() as stack:
@@ -190,8 +192,6 @@ def _tiles(
 
     with ProgressLine("fit", unit="CpGs", quiet=quiet) as line:
         if settings.model is FitModel.POOLED:
-            if ranks.size > 1:
-                raise UsageError("--model pooled does not divide its work over processes; start it without torchrun.")
             whole = table.part(0, len(table))
             yield (
                 0,
