@@ -126,6 +126,8 @@ def fit_methylation(
 ) -> Methylation:
     """Fit the methylation cell to read counts over time: m(t) = g (1 - exp(-k t)) on a nascent strand.
 
+    All counts are held in memory, unlike by ``genolstm methylation fit``, which reads and writes a part at a time.
+
     Parameters
     ----------
     counts

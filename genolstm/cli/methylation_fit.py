@@ -84,6 +84,7 @@ def fit(
 
     Example: genolstm methylation fit counts.h5 --times 0,1,4,16 --time-offset 0.5 -o fit.h5 --table fit.tsv
     """
+    from genolstm.methylation.fitting import LEARNED_FROM
     from genolstm.methylation.samples import by_age
     from genolstm.methylation.tiles import Tally, median_half_life
     from genolstm.store.files import file_sha256
@@ -91,6 +92,8 @@ def fit(
     from genolstm.threads import allotted_threads
 
     task = Task("methylation fit", run, seed=settings.seed)
+    if task.processes > 1 and settings.model is FitModel.POOLED:
+        raise UsageError("--model pooled does not divide its work over processes; start it without torchrun.")
     extras = files.outputs()
     refuse_all([output, *extras.values()], [*(counts or ()), files.samples, files.genome, files.states], run)
     with ExitStack() as stack:
@@ -123,9 +126,10 @@ def fit(
         half_life = median_half_life(found)
     draw(output, run.figure)
     records, per_read = tally.records, tally.nats_per_read
+    told = ("conversion_error", "dispersion", LEARNED_FROM)
     summary: dict[str, Any] = {
         "sites": records.read, "fitted": records.used, "log_likelihood_per_read": _or_none(per_read),
-        **{name: tally.numbers[name] for name in ("conversion_error", "dispersion")},
+        **{name: tally.numbers[name] for name in told if name in tally.numbers},
         "clips": tally.clips, "held_out": [_plain(score) for score in held_out],
         "flags": dict(tally.flags), "identifiable": tally.identifiable,
         "median_half_life": _or_none(half_life), "unit": settings.unit,
@@ -188,8 +192,6 @@ def _tiles(
 
     with ProgressLine("fit", unit="CpGs", quiet=quiet) as line:
         if settings.model is FitModel.POOLED:
-            if ranks.size > 1:
-                raise UsageError("--model pooled does not divide its work over processes; start it without torchrun.")
             whole = table.part(0, len(table))
             yield (
                 0,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from genolstm.readers.motifs import Motif, MotifSites, Reference, motif_sites, p
 from genolstm.readers.read_formats import holds_reads
 from genolstm.readers.site_counts import SiteCounts
 from genolstm.settings.methylation import CountSettings
-from genolstm.store.counts import Calling, Counts, key_columns, site_keys
+from genolstm.store.counts import COLUMNS, Calling, Counts, key_columns, site_keys
 from genolstm.store.files import Records
 from genolstm.store.genome import Genome
 
@@ -160,6 +161,9 @@ def merged(found: SiteCounts, motif: Motif) -> SiteCounts:
 
 def joined(found: Sequence[SiteCounts], names: Sequence[str]) -> Counts:
     """One table of all sites that any sample has; 0 where a sample has none. names : of all samples."""
+    if len(found) == 1:
+        alone: dict[str, Any] = {name: getattr(found[0], name) for name in COLUMNS}
+        return Counts(contigs=found[0].contigs, samples=tuple(names), **alone)
     contigs = tuple(dict.fromkeys(name for each in found for name in each.contigs))
     index = {name: place for place, name in enumerate(contigs)}
     keys = []

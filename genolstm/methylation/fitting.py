@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from genolstm.errors import UsageError
+from genolstm.errors import InputError, UsageError
 from genolstm.methylation.coupled import NEARBY_BP, stretch_course
 from genolstm.methylation.dispersion import (
     SAMPLED_SITES,
@@ -108,8 +108,8 @@ def site_reads(counts: Counts) -> SiteReads:
 def learned(table: CountTable, settings: MethylationSettings) -> Common:
     """Learn what all CpGs share, for the site and the kinetic model, from CpGs that are spread evenly over all.
 
-    Memory does not grow with the table, which is read twice where anything is learned. Raises UsageError as
-    `learned_gates` and, for the coupled form, `check_coupled`.
+    Memory does not grow with the table, which is read twice where anything is learned. Raises InputError for a kinetic
+    model of no reads, UsageError as `learned_gates` and, for the coupled form, `check_coupled`.
     """
     elapsed = np.array(settings.elapsed)
     if settings.model is FitModel.KINETIC:
@@ -119,6 +119,8 @@ def learned(table: CountTable, settings: MethylationSettings) -> Common:
             spread = _rows(table, pieces(len(table), PRIOR_SITES))
         else:
             spread = _evenly(table, 1, PRIOR_SITES)
+        if not len(spread):
+            raise InputError("the counts hold no reads, so that the kinetic model has nothing to learn from.")
         gates = learned_gates(chosen, site_reads(spread), elapsed, settings)
         for line in gates.effects.lines(table.samples) if gates.effects else ():
             log.info("%s", line)

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,6 @@ from genolstm.store.counts import Counts, CountsFile, CountTable, key_columns, s
 
 LEAST_SAMPLES = 2  # as many as there are gates
 BLOCK_SITES = 1 << 16  # of files side by side that are held at once, and that the index of their rows steps by
-
-
-class _Named(Protocol):
-    @property
-    def contigs(self) -> tuple[str, ...]: ...
-
-    @property
-    def samples(self) -> tuple[str, ...]: ...
-
-    def __len__(self) -> int: ...
 
 
 def joined(tables: Sequence[Counts], names: Sequence[str]) -> Counts:
@@ -60,7 +50,7 @@ def joined(tables: Sequence[Counts], names: Sequence[str]) -> Counts:
     )
 
 
-def _check_alike(tables: Sequence[_Named], merged: Sequence[bool], names: Sequence[str]) -> None:
+def _check_alike(tables: Sequence[CountTable], merged: Sequence[bool], names: Sequence[str]) -> None:
     """Raise InputError for tables of different genomes, or of which one has its strands merged and another not."""
     first = tables[0]
     for table, is_merged, name in zip(tables[1:], merged[1:], names[1:], strict=True):
@@ -75,7 +65,7 @@ def _check_alike(tables: Sequence[_Named], merged: Sequence[bool], names: Sequen
             )
 
 
-def _sample_names(tables: Sequence[_Named], names: Sequence[str]) -> tuple[str, ...]:
+def _sample_names(tables: Sequence[CountTable], names: Sequence[str]) -> tuple[str, ...]:
     """Names of all samples, with that of their table before them where they would not be unique."""
     samples = [sample for table in tables for sample in table.samples]
     if len(set(samples)) < len(samples):

@@ -121,26 +121,39 @@ def read_count_table(
         _check_agreement(int(off.sum()), int(kept.sum()), source, reference.name, motif)
         skipped[f"not at {motif} in the genome"] += int(off.sum())
         kept &= ~off
-    order = np.flatnonzero(kept)
-    order = order[np.lexsort((strand[order], placed.position[order], contig[order]))]
+    rows = _order(kept, contig, placed.position, strand)
+    covered = table.covered[rows]
     found = SiteCounts(
         contigs=names,
-        contig=contig[order],
-        position=placed.position[order],
-        strand=strand[order],
-        modified=table.modified[order],
-        covered=table.covered[order],
+        contig=contig[rows],
+        position=placed.position[rows],
+        strand=strand[rows],
+        modified=table.modified[rows],
+        covered=covered,
         samples=dialect.samples,
         read=read,
-        used=len(order),
+        used=len(covered),
         skipped={reason: count for reason, count in skipped.most_common() if count},
-        calls=int(table.covered[order].sum(dtype=np.int64)),
+        calls=int(covered.sum(dtype=np.int64)),
         dropped={},
         warnings=notes + placed.warnings,
         form="; ".join((dialect.name, *([table.reading] if table.reading else []), *placed.phrases)),
     )
     _check_once(found, source)
     return found
+
+
+def _order(
+    kept: NDArray[np.bool_], contig: NDArray[np.int32], position: NDArray[np.int64], strand: NDArray[np.int8]
+) -> slice | NDArray[np.intp]:
+    """The rows that are kept, in genome order; all of them as they stand, without a copy, where that is their order."""
+    if kept.all():
+        step, same = np.diff(position), contig[1:] == contig[:-1]
+        later = (step > 0) | ((step == 0) & (strand[1:] > strand[:-1]))
+        if np.where(same, later, contig[1:] > contig[:-1]).all():
+            return slice(None)
+    rows = np.flatnonzero(kept)
+    return rows[np.lexsort((strand[rows], position[rows], contig[rows]))]
 
 
 class _Lines:
@@ -308,8 +321,11 @@ class _Judging:
             fixed = _Fixed(none, none, none.astype(np.int8), none.astype(np.bool_))
             modified, covered = np.empty((0, samples)), np.empty((0, samples))
         else:
-            fixed = _Fixed(*(np.concatenate(column) for column in zip(*self.fixed, strict=True)))
-            modified, covered = (np.concatenate(each) for each in zip(*self.counts[meant], strict=True))
+            fixed = _Fixed(*(np.concatenate([getattr(each, name) for each in self.fixed]) for name in _Fixed._fields))
+            self.fixed.clear()  # what is put together need not be held twice
+            of_meant = self.counts.pop(meant)
+            self.counts.clear()
+            modified, covered = (np.concatenate([each[place] for each in of_meant]) for place in range(2))
         nominal = self.dialect.readings[0].name
         return _Table(
             names=names,

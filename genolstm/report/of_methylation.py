@@ -147,11 +147,12 @@ def _held_out(fit: MethylationFit) -> list[Verdict]:
             continue
         best = max(others, key=lambda row: row.log_likelihood)
         standing = "better" if best.high < 0 else "worse" if best.low > 0 else "not better"
+        nats = f"{best.log_likelihood:.4f}".replace("-", "\N{MINUS SIGN}")
         by = interval(-best.difference, -best.high, -best.low, signed=True, digits=4)
         of = f" of {hold_out}" if hold_out else ""
         text = (
             f"On {number(best.reads)} held-out reads{of} the {best.against} model is {standing} than {best.model}, the"
-            f" best of {len(others)} others: {by} nats a read, {best.log_likelihood:.4f} under {best.model}."
+            f" best of {len(others)} others: {by} nats a read, {nats} under {best.model}."
         )
         verdicts.append(Verdict(Tone.YES if best.high < 0 else Tone.NO, text))
     return verdicts

@@ -7,6 +7,7 @@ import numpy as np
 
 from genolstm.store.comparison import comparison_in
 from genolstm.store.contrast import contrast_sentence
+from genolstm.store.methylation import FitFile
 from genolstm.store.prediction import PredictedTarget, prediction_in
 from genolstm.store.schema import Kind
 
@@ -102,12 +103,14 @@ def _held_out(file: h5py.File) -> list[str]:
 
 
 def _half_life(file: h5py.File) -> list[str]:
-    unit = str(file.attrs["unit"])
-    values = file[f"sites/half_life_{unit}"][()]
-    known = values[np.isfinite(values)]
+    fit = FitFile(file)
+    known = fit.known_half_lives(0, len(fit))
     if not known.size:
-        return ["no site has a half-life that its reads tell"] if values.size else []
-    return [f"median half-life {np.median(known):.3g} {unit} over {known.size:,} of {values.size:,} sites"]
+        return ["no site has a half-life that its reads tell"] if len(fit) else []
+    return [
+        f"median half-life {np.median(known):.3g} {fit.unit} over {known.size:,} sites whose rate is identifiable, of"
+        f" {len(fit):,}"
+    ]
 
 
 def _compared(file: h5py.File) -> list[str]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from genolstm.errors import InputError
 from genolstm.methylation import fitting, kinetic, site_fit, tiles
 from genolstm.methylation.fitting import TILE_SITES, fit_counts, learned, log_likelihood_per_read, site_records
 from genolstm.methylation.grid import fractions, gate_grid, with_error
@@ -137,6 +138,13 @@ def test_what_is_learned_comes_from_cpgs_spread_evenly_over_all(monkeypatch):
         asked = settings_of("kinetic", **options)
         in_memory = gate_model(fitting.site_reads(counts), np.array(TIMES) + OFFSET, asked)
         np.testing.assert_array_equal(learned(counts, asked).gates.prior, in_memory.prior)
+
+
+def test_without_reads_there_is_nothing_for_the_kinetic_model_to_learn():
+    counts = counts_of(40, coverage=0)
+    with pytest.raises(InputError, match="the counts hold no reads, so that the kinetic model has nothing to learn"):
+        learned(counts, settings_of("kinetic"))
+    assert site_records(fit_counts(counts, settings_of("site"), DRAWN)).skipped == {"sites without reads": 40}
 
 
 def summed_slowly(values, kept):
