@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -78,12 +79,28 @@ def float32_products(precision: Precision) -> Iterator[None]:
         round_to_tf32(wanted=before)
 
 
+@cache
+def recurrent_bf16() -> bool:
+    """Whether torch runs a recurrent layer in bf16 on this CPU: without AVX-512 or AMX there may be no kernel."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        layer = torch.nn.LSTM(8, 8)  # its weights are drawn, and nobody else's draws may change
+        try:
+            layer(torch.zeros(2, 1, 8))
+        except RuntimeError:
+            return False
+    return True
+
+
 def refuse_precision(precision: Precision, device: torch.device) -> None:
     """Refuse a number format that a device lacks, or that it would not compute in. Raises UsageError."""
     if device.type != "cuda":
         if precision in (Precision.TF32, Precision.FP16):
             raise UsageError(
                 f"--precision {precision} needs a CUDA device, not {device.type}; use --precision bf16 or fp32."
+            )
+        if precision is Precision.BF16 and not recurrent_bf16():
+            raise UsageError(
+                "--precision bf16: torch has no recurrent layers in bf16 for this CPU; leave --precision out."
             )
         return
     if precision is Precision.BF16:  # torch, aten/src/ATen/cudnn/AutocastRNN.cpp

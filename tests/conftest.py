@@ -13,7 +13,7 @@ from pretended_gpu import PretendedGpu
 from threadpoolctl import threadpool_limits
 
 from genolstm.alphabet import DNA, encode
-from genolstm.devices import choose_device
+from genolstm.devices import choose_device, recurrent_bf16
 from genolstm.readers.fasta import SequenceBlock
 from genolstm.regions import Part, Stretches
 from genolstm.settings.train import DeviceName
@@ -45,6 +45,13 @@ def pytest_runtest_protocol(item):
         return (yield)
     with GPU.present():
         return (yield)
+
+
+@pytest.fixture
+def bf16():
+    """Of tests that compute in bf16, which some CPUs cannot."""
+    if not recurrent_bf16():
+        pytest.skip("torch has no recurrent layers in bf16 for this CPU")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pretended_gpu import PretendedGpu
 
-from genolstm.devices import choose_device, refuse_precision
+from genolstm.devices import choose_device, recurrent_bf16, refuse_precision
 from genolstm.errors import UsageError
 from genolstm.settings.train import DeviceName, Precision
 
@@ -76,6 +76,22 @@ def test_no_gpu_is_told_with_why(monkeypatch, built_with, why):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     said = refusal(choose_device, DeviceName.CUDA)
     assert said == f"--device cuda: torch sees no CUDA device here{why} or use --device cpu."
+
+
+def test_a_cpu_without_recurrent_layers_in_bf16_is_told(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr("genolstm.devices.recurrent_bf16", lambda: True)
+    refuse_precision(Precision.BF16, cpu)
+    monkeypatch.setattr("genolstm.devices.recurrent_bf16", lambda: False)
+    said = refusal(refuse_precision, Precision.BF16, cpu)
+    assert said == "--precision bf16: torch has no recurrent layers in bf16 for this CPU; leave --precision out."
+
+
+def test_whether_a_cpu_has_bf16_is_asked_without_a_draw():
+    recurrent_bf16.cache_clear()
+    state = torch.get_rng_state()
+    assert recurrent_bf16() in {True, False}
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_an_old_gpu_has_no_tf32(monkeypatch):

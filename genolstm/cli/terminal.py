@@ -285,8 +285,11 @@ def _bar(label: str) -> tuple[Any, Any]:
     return bar, task
 
 
-def report_format(model: "NextSymbolModel") -> None:
-    """Say that a number format coarser than fp32 is read in, and how fast that is here; warn where it is slower."""
+def report_format(model: "NextSymbolModel", *, training: bool = False) -> None:
+    """Say that a number format coarser than fp32 is read in, and how fast that is here; warn where it is slower.
+
+    training : the model is trained in that format; its forward passes are timed, and a warning is all that is said.
+    """
     from genolstm.bench.memory_check import speed_of_format
     from genolstm.settings.train import Precision
 
@@ -295,13 +298,14 @@ def report_format(model: "NextSymbolModel") -> None:
     speed = speed_of_format(model)
     if speed < 1:
         log.warning(
-            "this model reads in %s %.1f times slower than in fp32 here; leave --precision out", model.precision,
-            1 / speed,
+            "%s in %s is %.1f times slower than in fp32 here; leave --precision out",
+            "training" if training else "reading", model.precision, 1 / speed,
         )  # fmt: skip
-    log.info(
-        "reading in %s, %.1f times as fast as in fp32 here: good for means; a single base, and a unit's state, may be"
-        " off", model.precision, speed,
-    )  # fmt: skip
+    elif not training:
+        log.info(
+            "reading in %s, %.1f times as fast as in fp32 here: good for means; a single base, and a unit's state, may"
+            " be off", model.precision, speed,
+        )  # fmt: skip
 
 
 def report_memory(seams: Mapping[str, float]) -> None:

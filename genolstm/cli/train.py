@@ -13,7 +13,7 @@ import typer
 from genolstm.cli.command import Given, command
 from genolstm.cli.figures import draw
 from genolstm.cli.options import ComputeOptions, GenomeFile, Output, ResultOptions, refuse_all
-from genolstm.cli.terminal import ProgressLine, Task, log
+from genolstm.cli.terminal import ProgressLine, Task, log, report_format
 from genolstm.cli.train_report import Trained, report, report_again
 from genolstm.errors import InputError, UsageError
 from genolstm.settings.model import SIZES, ModelSettings, SizeSettings
@@ -177,6 +177,8 @@ def _train_one(asked: _Asked, settings: TrainSettings, output: Path, task: Task)
             task.listen()
         genome = join_genomes([open_genome(path) for path in asked.genomes])
         session = begin(genome, model, settings, device=on, saved=saved, origin=origin, ranks=ranks)
+        if on.type == "cpu":
+            report_format(session.run.model.read_in(settings.precision), training=True)
         plan = session.plan_recall(asked.recall) if asked.recall.recall is not RecallMode.NONE else None
         if plan:
             check_recall_memory(plan)

@@ -249,6 +249,7 @@ def test_points_need_candidates_and_take_labels(predict, folder):
     assert told["targets"]["labels"]["natural_ratio"] == 0.01
 
 
+@pytest.mark.usefixtures("bf16")
 def test_states_are_read_in_the_number_format_of_the_probe(predict, folder, monkeypatch):
     coarse, formats = folder / "coarse.h5", []
     code, _, err = called(

@@ -120,6 +120,7 @@ def test_bits_do_not_depend_on_how_the_genome_is_read(run, model_file, genome_fi
             assert settings[options[0][2:].replace("-", "_")] == int(options[1])
 
 
+@pytest.mark.usefixtures("bf16")
 def test_bits_in_bf16_are_near_those_in_fp32_and_the_file_says_so(run, model_file, genome_file, tmp_path):
     means, tracks = [], []
     for precision in ("fp32", "bf16"):

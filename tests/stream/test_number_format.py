@@ -23,6 +23,7 @@ def model():
     return network
 
 
+@pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize("cell", list(TrainableCell))
 def test_a_view_in_bf16_reads_as_bf16_weights_do(cell):
     model = NextSymbolModel(ModelSettings(hidden=32, cell=cell), seed=5).eval()
@@ -54,6 +55,7 @@ def test_a_model_stays_as_it_is_beside_its_view(model):
     assert [id(weight) for weight in view.parameters()] == [id(weight) for weight in model.parameters()]
 
 
+@pytest.mark.usefixtures("bf16")
 def test_means_in_bf16_are_those_in_fp32_to_a_few_thousandths(model, genome_of, drawn_codes, stretches_of):
     genome = genome_of({"a": drawn_codes(1, 20_000)})
     fine, coarse = (
@@ -72,6 +74,7 @@ def test_a_format_leaves_seams_at_least_its_own_tolerance():
     assert SEAM_TOLERANCE.keys() == set(Precision)
 
 
+@pytest.mark.usefixtures("bf16")
 def test_a_format_that_is_slower_here_is_warned_of_with_the_slowdown(model, monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="genolstm")
     terminal.report_format(model)
@@ -82,4 +85,7 @@ def test_a_format_that_is_slower_here_is_warned_of_with_the_slowdown(model, monk
         monkeypatch.setattr("genolstm.bench.memory_check.speed_of_format", lambda _, speed=speed: speed)
         terminal.report_format(model.read_in(Precision.BF16))
         assert max(record.levelno for record in caplog.records) == level
-        assert ("reads in bf16 4.0 times slower than in fp32" in caplog.text) == (speed < 1)
+        assert ("reading in bf16 is 4.0 times slower than in fp32" in caplog.text) == (speed < 1)
+        caplog.clear()
+        terminal.report_format(model.read_in(Precision.BF16), training=True)
+        assert ("training in bf16 is 4.0 times slower than in fp32" in caplog.text) == (speed < 1) == bool(caplog.text)

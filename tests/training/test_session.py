@@ -49,6 +49,7 @@ def test_a_saved_session_goes_on_to_the_same_bits(tiny_genome, session):
     assert resumed.evaluate() == session.evaluate()
 
 
+@pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize(
     ("bases", "minutes", "seen", "seconds", "symbols"),
     [
