@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Self, cast
 
@@ -87,6 +87,12 @@ class NextSymbolModel(nn.Module):
             return self
         view = copy.copy(self)
         view.precision = precision
+        return view
+
+    def read_by(self, cells: Iterable[nn.Module]) -> Self:
+        """Make a view of this model that reads by other cells, one a layer; its table and head are the same."""
+        view = copy.copy(self)
+        view._modules = {**self._modules, "cells": nn.ModuleList(cells)}
         return view
 
     def _format(self) -> AbstractContextManager[object]:

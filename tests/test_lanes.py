@@ -62,10 +62,18 @@ def ring_starts(ring, n_lanes):
     seed=st.integers(0, 99),
 )
 def test_lanes_read_the_ring_of_chunks_evenly_spaced_and_for_ever(
-    genome_of, drawn_codes, stretches_of, device, lengths, n_lanes, chunk, seed
+    genome_of, drawn_codes, stretches_of, lengths, n_lanes, chunk, seed
 ):
     genome = genome_of({str(i): drawn_codes(seed + i, n, unknown=0.1) for i, n in enumerate(lengths)})
-    stretches = stretches_of(genome)
+    check_ring(genome, stretches_of(genome), n_lanes, chunk, CPU)
+
+
+def test_lanes_on_a_device_read_the_same_ring(genome_of, drawn_codes, stretches_of, device):
+    genome = genome_of({str(i): drawn_codes(i, n, unknown=0.1) for i, n in enumerate((40, 7, 1))})
+    check_ring(genome, stretches_of(genome), 5, 11, device)
+
+
+def check_ring(genome, stretches, n_lanes, chunk, device):
     lanes, ring = lanes_of(genome, stretches, n_lanes, chunk, device), chunks_of(rows_of(genome, stretches), chunk)
     starts = ring_starts(ring, n_lanes)
     for step in range(2 * len(ring) + 1):
@@ -209,10 +217,20 @@ def chain_lanes(genome, stretches, n_lanes, chunk, device=CPU, seed=1):
     seed=st.integers(0, 9),
 )
 def test_every_residue_is_a_target_once_a_round_and_each_chain_is_read_in_order_from_its_reset(
-    genome_of, drawn_codes, stretches_of, device, lengths, n_lanes, chunk, seed
+    genome_of, drawn_codes, stretches_of, lengths, n_lanes, chunk, seed
 ):
     genome = chains_of(genome_of, drawn_codes, lengths)
-    lanes = chain_lanes(genome, stretches_of(genome), n_lanes, chunk, device, seed)
+    check_round(genome, lengths, chain_lanes(genome, stretches_of(genome), n_lanes, chunk, CPU, seed))
+
+
+def test_chains_on_a_device_are_read_alike(genome_of, drawn_codes, stretches_of, device):
+    lengths = (90, 31, 1, 8, 8)
+    genome = chains_of(genome_of, drawn_codes, lengths)
+    check_round(genome, lengths, chain_lanes(genome, stretches_of(genome), 3, 7, device))
+
+
+def check_round(genome, lengths, lanes):
+    n_lanes, chunk = lanes.n_lanes, lanes.chunk
     for turn in range(2):
         read, current, symbols = [], [None] * n_lanes, 0
         for step in range(turn * lanes.steps_per_round, (turn + 1) * lanes.steps_per_round):

@@ -92,9 +92,7 @@ class FactorReader:
         torch.mm(rows, self.weight.T, out=drive)
         log_forget = None
         if FORGET in self.names:
-            # ln f = -ln(1 + exp(-z)) from the pre-activation: the gate itself rounds to 1 where it hardly forgets
-            log_forget = torch.neg(drive[:, self.columns(FORGET)], out=self.log_forget[:count])
-            log_forget.clamp_(max=LARGEST_DRIVE).exp_().log1p_().neg_()
+            log_forget = log_forget_of(drive[:, self.columns(FORGET)], self.log_forget[:count])
         if CANDIDATE not in self.names:
             return Factors(drive.sigmoid_(), log_forget)
         candidate = self.columns(CANDIDATE)
@@ -104,6 +102,11 @@ class FactorReader:
         values = drive[:, : candidate.stop]
         values[:, candidate].tanh_()
         return Factors(values, log_forget)
+
+
+def log_forget_of(drive: Tensor, out: Tensor) -> Tensor:
+    """From what the sigmoid takes, ln f = -ln(1 + exp(-z)): the gate itself rounds to 1 where it hardly forgets."""
+    return torch.neg(drive, out=out).clamp_(max=LARGEST_DRIVE).exp_().log1p_().neg_()
 
 
 def _parts(reference: MemoryCell) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """A genome read once: every sampled step counted in the sums and written to the tracks."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor
 
 from genolstm.cells.rules import FAMILY
-from genolstm.gates.factors import FORGET, Steps, readers_of, steps_at
+from genolstm.gates.factors import FORGET, readers_of, steps_at
 from genolstm.gates.places import Places, SamplePlan
+from genolstm.gates.stepped import SteppedCell, stepped_cells
 from genolstm.gates.sums import UnitSums
 from genolstm.gates.tracks import Pages, Values
 from genolstm.model import NextSymbolModel
@@ -55,16 +57,21 @@ def walk(
     statistics : their sums are added to.   pages : written to, and flushed at the end.   seams : filled in.
     Of several processes each reads contigs and strands of its own; rank 0 gets the sums and seams of all.
     """
+    all_steps = plan.every == statistics.units_every == 1
+    stepped = stepped_cells(reader, [sums.reader for sums in statistics.sums]) if all_steps else None
+    if stepped:
+        reader = dataclasses.replace(reader, model=reader.model.read_by(stepped))
     for block in read_stretches(reader, plan.read, seams=seams, warmup=True):
         places = plan.places_in(block, plan.every)
         holds = block.weight[places.lane] > 0
         together = plan.every == statistics.units_every and bool(holds.all())  # every step is then read once, for both
         if not together:
-            _count(block, plan.places_in(block, statistics.units_every), statistics)
+            _count(block, plan.places_in(block, statistics.units_every), statistics, stepped)
         places = places if holds.all() else places.of(holds)
         if len(places.lane):
             layers = [
-                _tracks(block, layer, places, statistics, count=together) for layer in range(len(statistics.sums))
+                _tracks(block, layer, places, statistics, stepped, count=together)
+                for layer in range(len(statistics.sums))
             ]
             _write(block, places, torch.stack(layers, dim=2).cpu().numpy(), pages)
     pages.flush()
@@ -72,27 +79,34 @@ def walk(
         sums.add_others(reader.ranks)
 
 
-def _count(block: Block, places: Places, statistics: GateStatistics) -> None:
+def _count(block: Block, places: Places, statistics: GateStatistics, stepped: list[SteppedCell] | None) -> None:
     """Add the sampled steps of a block to the sums of every layer, or take them back, as their lanes weigh."""
     weight = block.weight[places.lane]
     for sign in (1, -1):
         chosen = weight == sign
         mine = places if chosen.all() else places.of(chosen)
         for layer, sums in enumerate(statistics.sums):
-            for steps in _tiles(block, layer, mine, sums.reader.tile):
-                sums.add(sums.reader.read(steps), sign)
+            for lane, step in _tiles(block, mine, sums.reader.tile):
+                if stepped:
+                    sums.add(stepped[layer].factors_at(lane, step), sign)
+                else:
+                    sums.add(sums.reader.read(steps_at(block, layer, lane, step)), sign)
 
 
-def _tiles(block: Block, layer: int, places: Places, tile: int) -> Iterator[Steps]:
-    """Steps of one layer, some at a time."""
+def _tiles(block: Block, places: Places, tile: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Lanes and steps, some at a time."""
     lane, step = (torch.from_numpy(column).to(block.logits.device) for column in (places.lane, places.step))
     for first in range(0, len(lane), tile):
-        yield steps_at(block, layer, lane[first : first + tile], step[first : first + tile])
+        yield lane[first : first + tile], step[first : first + tile]
 
 
-def _tracks(block: Block, layer: int, places: Places, statistics: GateStatistics, *, count: bool) -> Tensor:
-    """Tracks of one layer at some steps, float32 [N, tracks]. count : add the same steps to the layer's sums.
+def _tracks(
+    block: Block, layer: int, places: Places, statistics: GateStatistics, stepped: list[SteppedCell] | None, *,
+    count: bool,
+) -> Tensor:  # fmt: skip
+    """Tracks of one layer at some steps, float32 [N, tracks].
 
+    stepped : cells that have kept the factors of the block, or None.   count : add the steps to the layer's sums.
     Mean forget gate over units; half-life in steps at their mean ln f; distance of h per square root of units.
     """
     sums = statistics.sums[layer]
@@ -100,16 +114,21 @@ def _tracks(block: Block, layer: int, places: Places, statistics: GateStatistics
     reader = sums.reader if count else statistics.forget[layer] if has_forget else None
     ones = block.logits.new_ones(units)
     rows = block.logits.new_empty(len(places.lane), len(statistics.tracks))
-    for number, steps in enumerate(_tiles(block, layer, places, tile)):
+    for number, (lane, step) in enumerate(_tiles(block, places, tile)):
         into = rows[number * tile : (number + 1) * tile]
-        if reader is not None:
-            factors = reader.read(steps)
+        if stepped:
+            factors, (before, after) = stepped[layer].factors_at(lane, step), stepped[layer].hidden_at(lane, step)
+        else:
+            steps = steps_at(block, layer, lane, step)
+            factors, before, after = reader.read(steps) if reader else None, steps.before, steps.after
+        if factors is not None:
             if count:
                 sums.add(factors, 1)
             if has_forget:  # sums over units as products with a column of ones
-                torch.mv(factors.values[:, reader.columns(FORGET)], ones, out=into[:, 0])
+                forget = (sums.reader if stepped else reader).columns(FORGET)
+                torch.mv(factors.values[:, forget], ones, out=into[:, 0])
                 torch.mv(factors.log_forget, ones, out=into[:, 1])  # type: ignore[arg-type]
-        torch.mv(steps.after.sub_(steps.before).square_(), ones, out=into[:, -1])
+        torch.mv(torch.sub(after, before).square_(), ones, out=into[:, -1])
     rows /= units
     if has_forget:
         rows[:, 1] = math.log(0.5) / rows[:, 1]

@@ -9,6 +9,7 @@ import torch
 from genolstm.alphabet import PROTEIN
 from genolstm.cells.initial import nominal_half_life
 from genolstm.gates import tracks as tracks_module
+from genolstm.gates.factors import FactorReader
 from genolstm.gates.places import sample_plan
 from genolstm.gates.reading import GateStatistics, tracks_of, walk
 from genolstm.gates.sums import statistics_of
@@ -157,17 +158,22 @@ def test_three_half_lives_of_a_constant_gate_agree(genome_of, drawn_codes, stret
     np.testing.assert_allclose(layer.factors["forget"].sd.numpy(), 0, atol=1e-7)
 
 
-@pytest.mark.parametrize("cell", list(TrainableCell))
-def test_lanes_chunks_and_repairs_change_nothing(monkeypatch, device, genome_of, drawn_codes, stretches_of, cell):
+@pytest.mark.parametrize(
+    ("cell", "sampled"), [*((cell, (3, 2)) for cell in TrainableCell), (TrainableCell.LSTM, (1, 1))]
+)
+def test_lanes_chunks_and_repairs_change_nothing(
+    monkeypatch, device, genome_of, drawn_codes, stretches_of, cell, sampled
+):
     # cut into pieces whatever a trial says, so that seams have to be repaired
     monkeypatch.setattr(stream_reading, "forgets", lambda differences, settings: True)  # noqa: ARG005
     genome = genome_of({"a": drawn_codes(1, 1500), "b": drawn_codes(3, 400)})
     model, stretches = model_of(cell, forget_bias="2", layers=2, device=device), stretches_of(genome)
     tolerance = 1e-5 if device.type == "cpu" else 2e-3
-    exact, whole = gauged(model, genome, stretches, WHOLE, every=3, units_every=2)
+    every, units_every = sampled
+    exact, whole = gauged(model, genome, stretches, WHOLE, every=every, units_every=units_every)
     for stream in (StreamSettings(lanes=4, chunk=16, burn_in=16), StreamSettings(lanes=7, chunk=50, burn_in=50)):
         seams = Seams()
-        values, figures = gauged(model, genome, stretches, stream, every=3, units_every=2, seams=seams)
+        values, figures = gauged(model, genome, stretches, stream, every=every, units_every=units_every, seams=seams)
         assert seams.repaired > 0 or cell is TrainableCell.RNN  # what was counted from wrong states has been taken back
         assert np.array_equal(np.isnan(values), np.isnan(exact))
         shown = [0, 2] if cell is not TrainableCell.RNN else [0]  # half-lives are held by their rates
@@ -196,6 +202,17 @@ def test_both_strands_sample_the_same_bases_of_the_forward_strand(genome_of, dra
     assert np.flatnonzero(np.isnan(every[0, :, 0, 0])).tolist() == [204, 304]  # forward: last bases
     assert np.flatnonzero(np.isnan(every[1, :, 0, 0])).tolist() == [0, 205]
     assert figures[0].samples == same[0].samples == 2 * 31 - 2
+
+
+def test_all_gates_come_with_the_states_and_from_no_second_product(genome_of, drawn_codes, stretches_of, monkeypatch):
+    genome, model = genome_of({"a": drawn_codes(1, 205), "b": drawn_codes(2, 100)}), model_of(layers=2)
+    expected, figures = gauged(model, genome, stretches_of(genome), PIECES, every=1, units_every=2)
+    before = list(model.cells)
+    monkeypatch.setattr(FactorReader, "read", lambda *_: pytest.fail("gates were recomputed"))
+    values, all_of_them = gauged(model, genome, stretches_of(genome), PIECES)
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-6)
+    assert all_of_them[1].samples == 2 * 305 - 2 * 2 > figures[1].samples
+    assert list(model.cells) == before  # only a view of the model was read by other cells
 
 
 def test_a_region_has_the_values_of_the_whole(genome_of, drawn_codes, stretches_of):

@@ -241,7 +241,7 @@ def test_half_precision_trains_as_single_precision_does(request, device, genome_
     on_gpu = device.type == "cuda"
     if not on_gpu:
         request.getfixturevalue("bf16")
-    n_steps = 100 if torch.version.cuda or not on_gpu else 10  # a pretended GPU is slow
+    n_steps = 100 if torch.version.cuda or not on_gpu else 5  # a pretended GPU is slow
     for precision in (Precision.FP32, *((Precision.TF32, Precision.FP16) if on_gpu else (Precision.BF16,))):
         model = model_of(cell, hidden=16, layers=2, forget_bias="0", device=device)
         run = run_of(model, precision=precision, bases=n_steps * 8 * 16, lanes=8, chunk=16, learning_rate=0.02)
