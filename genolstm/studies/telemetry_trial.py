@@ -179,7 +179,7 @@ def prompting_for_nothing(
     losses all the same: that much a count of actions finds too, so it is among the scores that a gate is held against.
     """
     kept = np.flatnonzero(~log.lost)
-    called = Log(*(column[kept] for column in log))._replace(lost=rng.permutation(np.arange(len(kept)) % 2 == 0))
+    called = Log._make(column[kept] for column in log)._replace(lost=rng.permutation(np.arange(len(kept)) % 2 == 0))
     return prompting({name: scores[name][kept] for name in (GATE, WRITES, *PLAIN_PROMPTS)}, called, fitted[kept])
 
 
