@@ -63,33 +63,41 @@ def batches_of(
     device: torch.device,
     seed: int,
     weights: Sequence[float] = (),
+    drawn_start: bool = False,
 ) -> BatchSource:
     """Choose how stretches are read for training: chains where there is one strand, else a ring of both strands.
 
     weights : of each of several genomes, which then have rings and lanes of their own; without, one ring holds all.
+    drawn_start : lanes on a ring start where the seed says, not at its beginning; of a model that goes on from another
+    the seed draws nothing else.
     Raises UsageError for weights that do not fit the genomes, or more genomes than lanes.
     """
+    first = int(spawn(seed, "lanes").integers(1 << 31)) if drawn_start else 0
     if weights:
-        return WeightedLanes(genome, stretches, weights=weights, n_lanes=n_lanes, chunk=chunk, device=device)
+        return WeightedLanes(
+            genome, stretches, weights=weights, n_lanes=n_lanes, chunk=chunk, device=device, first=first
+        )
     if genome.alphabet.complement is None:
         return ChainLanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device, seed=seed)
-    return Lanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device)
+    return Lanes(genome, stretches, n_lanes=n_lanes, chunk=chunk, device=device, first=first)
 
 
 class Lanes:
     """An endless, deterministic source of batches: `batch(step)` for any step.
 
-    n_lanes : B.   chunk : T, symbols a step.
+    n_lanes : B.   chunk : T, symbols a step.   first : chunk of the ring at which the first lane starts.
     """
 
-    def __init__(self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device) -> None:
+    def __init__(
+        self, genome: Genome, stretches: Stretches, *, n_lanes: int, chunk: int, device: torch.device, first: int = 0
+    ) -> None:
         self.chunk, self.n_lanes, self.device = chunk, n_lanes, device
         self.fetcher = SequenceFetcher(genome, device, stretches.contig)
         rows = rows_of(genome, stretches)
         chunks = (rows.length + chunk - 1) // chunk  # [R]
         self.ends = torch.cumsum(chunks, 0)
         self.n_chunks = int(self.ends[-1])
-        starts = torch.arange(n_lanes) * self.n_chunks // n_lanes
+        starts = (torch.arange(n_lanes) * self.n_chunks // n_lanes + first) % self.n_chunks
         self.symbols_per_round = int(rows.length.sum())
         self._length, self._ends = (
             rows.length,
@@ -123,7 +131,10 @@ class Lanes:
 
 
 class WeightedLanes:
-    """Several genomes with lanes of their own, in proportion to their weights. by_genome : name -> lanes."""
+    """Several genomes with lanes of their own, in proportion to their weights.
+
+    by_genome : name -> lanes.   first : as of `Lanes`, of each ring.
+    """
 
     def __init__(
         self,
@@ -134,6 +145,7 @@ class WeightedLanes:
         n_lanes: int,
         chunk: int,
         device: torch.device,
+        first: int = 0,
     ) -> None:
         members = list(contigs_of(genome))
         if len(weights) != len(members):
@@ -150,6 +162,7 @@ class WeightedLanes:
                 n_lanes=count,
                 chunk=chunk,
                 device=device,
+                first=first,
             )
             for (_, _, mine), count in zip(members, lanes, strict=True)
         ]

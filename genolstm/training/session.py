@@ -307,16 +307,17 @@ def begin(
         _go_on_from(origin, run)
         inputs = {**inputs, **({"from": origin.sha256} if origin.sha256 else {})}
     held_out = held_out_parts(genome, split)
+    ancestors = saved.ancestors if saved else lineage_of(origin, genome)
     lanes = batches_of(
         genome, split.of(Part.TRAIN), n_lanes=settings.lanes, chunk=settings.chunk, device=device, seed=settings.seed,
-        weights=settings.weights,
+        weights=settings.weights, drawn_start=bool(ancestors),
     )  # fmt: skip
     _log_shape(run, genome.alphabet.unit)
     if isinstance(lanes, WeightedLanes):
         log.info("lanes: %s", ", ".join(f"{count} of {name}" for name, count in lanes.by_genome.items()))
     return TrainingSession(
         genome=genome, split=split, run=run, lanes=lanes, history=_history(saved), held_out=held_out,
-        homology=homology, inputs=inputs, ancestors=saved.ancestors if saved else lineage_of(origin, genome),
+        homology=homology, inputs=inputs, ancestors=ancestors,
     )  # fmt: skip
 
 

@@ -184,6 +184,21 @@ def test_a_kept_optimiser_begins_with_the_moments_of_the_origin(first, first_gen
         Origin(name="first", sha256="", checkpoint=first.checkpoint(), keep_optimiser=True)
 
 
+def test_the_seed_of_a_descendant_draws_where_its_lanes_start(origin, second_genome):
+    one, two = (
+        gone_on(second_genome, origin, train_contigs=("x",), valid_contigs=("y",), test_contigs=("z",), seed=seed)
+        for seed in (1, 2)
+    )
+    assert all((one[1][name] == weight).all() for name, weight in two[1].items())  # the origin's, whatever the seed
+    assert (one[0].lanes.starts != two[0].lanes.starts).all()
+    assert (
+        one[0]
+        .lanes.starts.diff()
+        .remainder(one[0].lanes.n_chunks)
+        .equal(two[0].lanes.starts.diff().remainder(two[0].lanes.n_chunks))
+    )
+
+
 def test_a_resumed_descendant_keeps_its_ancestors_and_its_bits(origin, second_genome):
     how = TrainSettings(lanes=2, chunk=16, bases=1200, test_contigs=("z",))
     whole = begin(second_genome, SHAPE, how, device=CPU, origin=origin)
