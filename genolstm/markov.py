@@ -499,7 +499,13 @@ def _evidence_of_all(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[
         if len(group) == 1:
             yield _evidence(counts, group[0])
         else:
-            yield from _evidence_together(counts, group)
+            strands = [[_only(found, own) for own in mine] for found, mine in _evidence_together(counts, group)]
+            yield from map(list, zip(*strands, strict=True))
+
+
+def _only(evidence: Evidence, own: slice) -> Evidence:
+    seen, total, kind, reach, word = evidence
+    return Evidence(seen[:, own], total[:, own], kind[:, own], reach[own], word[own])
 
 
 def _gathered(items: Sequence[T], symbols: Callable[[T], int]) -> Iterator[list[T]]:
@@ -516,31 +522,27 @@ def _gathered(items: Sequence[T], symbols: Callable[[T], int]) -> Iterator[list[
         yield group
 
 
-def _evidence_together(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[list[Evidence]]:
-    """Evidence of some short pieces: forward strand, and the reverse complement where there is one."""
+def _evidence_together(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[tuple[Evidence, list[slice]]]:
+    """Evidence of some short pieces, and where each of them stands in it: of each strand."""
     complement, longest = counts.alphabet.complement, counts.max_order
     windows = [(each.codes[max(0, each.start - longest) : each.end], min(each.start, longest)) for each in pieces]
-    strands = [_split_evidence(counts, windows)]
+    yield _evidence_on_all(counts, windows)
     if complement is not None:
         windows = []
         for codes, start, end in pieces:
             after = min(len(codes), end + longest)
             windows.append((complement[codes[start:after]][::-1], after - end))
-        strands.append(_split_evidence(counts, windows))
-    for each in zip(*strands, strict=True):
-        yield list(each)
+        yield _evidence_on_all(counts, windows)
 
 
-def _split_evidence(counts: MarkovCounts, windows: Sequence[tuple[Codes, int]]) -> list[Evidence]:
-    """Evidence on the known symbols of each window past its warm-up; no context reaches from one into the next."""
+def _evidence_on_all(counts: MarkovCounts, windows: Sequence[tuple[Codes, int]]) -> tuple[Evidence, list[slice]]:
+    """Evidence on windows, and the place in it of the known symbols of each past its warm-up; no context spans two."""
     joined, starts = _joined([codes for codes, _ in windows], counts.alphabet)
     evidence = _evidence_on(counts, joined, 0)
     known = np.flatnonzero(joined < counts.alphabet.n_known)
     begins = np.searchsorted(known, [start + warmup for start, (_, warmup) in zip(starts, windows, strict=True)])
     ends = np.searchsorted(known, [start + len(codes) for start, (codes, _) in zip(starts, windows, strict=True)])
-    seen, total, kind, reach, word = evidence
-    mine = [slice(*each) for each in zip(begins.tolist(), ends.tolist(), strict=True)]
-    return [Evidence(seen[:, own], total[:, own], kind[:, own], reach[own], word[own]) for own in mine]
+    return evidence, [slice(*each) for each in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 def _joined(texts: Sequence[Codes], alphabet: Alphabet) -> tuple[Codes, list[int]]:
@@ -929,14 +931,22 @@ def bits_of_pieces(model: MarkovModel, pieces: Sequence[Piece]) -> Iterator[tupl
 
     Many short pieces cost little more than one long one.
     """
-    for of_piece in _evidence_of_all(model.counts, pieces):
-        symbols, bits = 0, np.zeros(len(model.pseudocounts) + 1)
-        for evidence in of_piece:
-            parts = _parts(model, evidence)
-            bits[:-1] -= np.log2(parts[1:-1]).sum(axis=1)
-            bits[-1] -= np.log2(_mixed(model, parts, evidence)).sum()
-            symbols += len(evidence.reach)
-        yield symbols, bits
+    for group in _gathered(pieces, lambda piece: piece.end - piece.start):
+        alone = ((each, [slice(None)]) for each in _evidence(model.counts, group[0]))  # a chunk at a time
+        found = alone if len(group) == 1 else _evidence_together(model.counts, group)
+        symbols, bits = [0] * len(group), np.zeros((len(group), len(model.pseudocounts) + 1))
+        for evidence, mine in found:
+            logs = _log2_by_line(model, evidence)
+            for place, own in enumerate(mine):
+                symbols[place] += logs[0, own].size
+                bits[place] -= logs[:, own].sum(axis=1)
+        yield from zip(symbols, bits, strict=True)
+
+
+def _log2_by_line(model: MarkovModel, evidence: Evidence) -> Floats:
+    """log2 P of each symbol by every order-k model and the blend: [orders + 1, n]."""
+    parts = _parts(model, evidence)
+    return np.log2(np.vstack([parts[1:-1], _mixed(model, parts, evidence)]))
 
 
 def markov_bits(model: MarkovModel, stretches: Iterable[Codes]) -> MarkovBits:

@@ -191,10 +191,12 @@ def _folded(stretches: Stretches) -> Stretches:
 def shared(some: Stretches, others: Stretches) -> Stretches:
     """What two sets of sorted stretches of one genome have in common; parts are those of the first."""
     rows = []
-    for contig, start, end, part in zip(some.contig, some.start, some.end, some.part, strict=True):
-        mine = others.contig == contig
-        first, last = np.maximum(others.start[mine], start), np.minimum(others.end[mine], end)
-        rows += [(contig, low, high, part) for low, high in zip(first, last, strict=True) if low < high]
+    sides = (np.searchsorted(others.contig, some.contig, side) for side in ("left", "right"))
+    columns = (some.contig, some.start, some.end, some.part, *sides)
+    for contig, start, end, part, first, last in zip(*(column.tolist() for column in columns), strict=True):
+        lows, highs = others.start[first:last].tolist(), others.end[first:last].tolist()
+        cut = [(max(low, start), min(high, end)) for low, high in zip(lows, highs, strict=True)]
+        rows += [(contig, low, high, part) for low, high in cut if low < high]
     return _with_rows(some, rows)
 
 
