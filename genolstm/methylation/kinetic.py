@@ -34,9 +34,10 @@ from genolstm.methylation.sample_effects import EffectFit, fit_effects, with_eff
 from genolstm.methylation.sharing import Sharing, own_power, shared_with_neighbours, sharing_of
 from genolstm.settings.methylation import KineticForm, MethylationSettings, ReadLikelihood, number_or_estimate
 
-# chosen on the first half of chr21 (Charlton 2018), 9,000 CpGs, 1 h, 4 h and 16 h held out in turn
-DEFAULT_FORM = KineticForm.RATES
-# weight of the prior from neighbours, beside the posterior, at times without a sample; chosen there too, on 10,000 CpGs
+# chosen on the first half of chr21 (Charlton 2018), 10,000 CpGs, 1 h, 4 h and 16 h held out in turn
+DEFAULT_FORM = KineticForm.TWO_POOLS
+NEARBY_FORM = KineticForm.RATES  # that tells the course of the neighbours for the coupled form
+# weight of the prior from neighbours, beside the posterior, at times without a sample; chosen there too
 OTHER_TIMES = 0.25
 STRETCH, OVERLAP = 2_048, 250  # CpGs whose grids are held at once, and beyond their ends
 PRIOR_SITES, PRIOR_ROUNDS = 20_000, 60  # CpGs and rounds of EM from which the prior of all CpGs is learned
@@ -313,7 +314,7 @@ def _with_effects(model: GateModel, chosen: SiteReads, spread: SiteReads, settin
 
 def _coupled(chosen: SiteReads, spread: SiteReads, elapsed: Floats, settings: MethylationSettings) -> GateModel:
     """The coupled form: surroundings by the uncoupled model, then the recruitment by likelihood."""
-    plain = _with_prior(_shared(chosen, elapsed, settings, DEFAULT_FORM), chosen, spread)
+    plain = _with_prior(_shared(chosen, elapsed, settings, NEARBY_FORM), chosen, spread)
     near = surroundings_of(plain, chosen)
     single = plain._replace(near=near, sharing=Sharing())
     model = _most_likely([single._replace(course=each) for each in candidates(KineticForm.COUPLED, elapsed)], chosen)

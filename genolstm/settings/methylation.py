@@ -110,7 +110,7 @@ class MethylationSettings(Settings):
     form: KineticForm = option(
         KineticForm.AUTO,
         "Course: single; lag; two-pools; ages or rates (of molecules); coupled (neighbours speed gain; kinetic only);"
-        " auto: rates for the kinetic model, else single.",
+        " auto: two-pools for the kinetic model, else single.",
     )
     sample_effects: bool = option(
         False, "Kinetic: fit what each sample adds at once: shift of age, strands that are not new, misread bases."

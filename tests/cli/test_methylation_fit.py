@@ -191,7 +191,10 @@ def test_every_option_of_the_pooled_fit_has_an_effect(run, simulated, options):
     assert not np.array_equal(plain.rate, other.rate)
 
 
-@pytest.mark.parametrize("options", [("--form", "two-pools"), ("--likelihood", "beta-binomial"), ("--rate-high", "2")])
+@pytest.mark.parametrize(
+    "options",
+    [("--form", "two-pools"), ("--likelihood", "beta-binomial"), ("--rate-high", "2"), ("--sample-effects",)],
+)
 def test_every_option_of_the_kinetic_fit_has_an_effect(run, simulated, options):
     counts = simulated("--spread", "1", sites=60)
     plain = fitted(run, counts, "--model", "kinetic", "--form", "single")

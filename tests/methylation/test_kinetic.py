@@ -217,7 +217,9 @@ def test_one_judge_scores_every_form_on_whole_times_and_thinned_cpgs():
 @pytest.mark.slow
 def test_a_whole_time_is_predicted_better_by_the_form_that_made_the_reads():
     _, counts = made(Course(KineticForm.RATES, 0.5), sites=1500, coverage=10)
-    table = judged(counts, settings_of(), QUICK, HeldOutSettings(hold_out="time:16", resamples=100, block_bp=5000))
+    table = judged(
+        counts, settings_of("rates"), QUICK, HeldOutSettings(hold_out="time:16", resamples=100, block_bp=5000)
+    )
     every = {row.model: row for row in table if row.what == "all"}
     for other in ("kinetic single", "neighbours", "smoothed", "site", "sample_means"):
         assert every[other].high < 0, other
