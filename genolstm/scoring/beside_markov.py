@@ -191,9 +191,9 @@ def _folded(stretches: Stretches) -> Stretches:
 def shared(some: Stretches, others: Stretches) -> Stretches:
     """What two sets of sorted stretches of one genome have in common; parts are those of the first."""
     rows = []
-    sides = (np.searchsorted(others.contig, some.contig, side) for side in ("left", "right"))
-    columns = (some.contig, some.start, some.end, some.part, *sides)
-    for contig, start, end, part, first, last in zip(*(column.tolist() for column in columns), strict=True):
+    firsts, lasts = (np.searchsorted(others.contig, some.contig, side) for side in ("left", "right"))
+    columns = [column.tolist() for column in (some.contig, some.start, some.end, some.part, firsts, lasts)]
+    for contig, start, end, part, first, last in zip(*columns, strict=True):
         lows, highs = others.start[first:last].tolist(), others.end[first:last].tolist()
         cut = [(max(low, start), min(high, end)) for low, high in zip(lows, highs, strict=True)]
         rows += [(contig, low, high, part) for low, high in cut if low < high]
