@@ -10,6 +10,7 @@ included. A line for each run, at once. About ten minutes of one core as it stan
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,13 +96,16 @@ def _write_genome(folder: Path, case: Case) -> Path:
 
 
 def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[tuple[str, list[str]]]:
-    """Name and words of every command, in an order in which each finds its inputs; the model is made once."""
+    """Name and words of every command, in an order in which each finds its inputs.
+
+    One model reads all genomes, but a probe needs that of its own, whose split it takes.
+    """
     genome, probe = str(folder / "genome.h5"), str(folder / "probe.h5")
     yield "ingest", ["ingest", str(fasta), "-o", genome]
     trained = folder / "model.h5"
     yield "train", ["train", genome, "-o", str(trained), "--hidden", str(hidden), "--bases", "500k"]
     if not model.exists() and trained.exists():
-        trained.rename(model)
+        shutil.copyfile(trained, model)
     of_model, sites = str(model), str(folder / "sites.bed")
     yield "score", ["score", of_model, genome, "-o", str(folder / "score.h5")]
     yield "embed", ["embed", of_model, genome, "--sites", sites, "-o", str(folder / "hidden.h5")]
@@ -110,7 +114,7 @@ def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[t
         "variants",
         ["variants", of_model, genome, str(folder / "in.vcf"), "-o", str(folder / "out.vcf"), "--no-markov"],
     )
-    yield "probe", ["probe", "sites", of_model, "--genome", genome, "--sites", sites, "-o", probe]
+    yield "probe", ["probe", "sites", str(trained), "--genome", genome, "--sites", sites, "-o", probe]
     yield "predict", ["predict", probe, genome, "--sites", sites, "-o", str(folder / "predictions.h5")]
 
 
