@@ -111,22 +111,22 @@ def _tracks(
     """
     sums = statistics.sums[layer]
     has_forget, units, tile = bool(statistics.forget), sums.reader.units, sums.reader.tile
-    reader = sums.reader if count else statistics.forget[layer] if has_forget else None
+    reader = sums.reader if count or stepped else statistics.forget[layer] if has_forget else None
     ones = block.logits.new_ones(units)
     rows = block.logits.new_empty(len(places.lane), len(statistics.tracks))
     for number, (lane, step) in enumerate(_tiles(block, places, tile)):
         into = rows[number * tile : (number + 1) * tile]
         if stepped:
-            factors, (before, after) = stepped[layer].factors_at(lane, step), stepped[layer].hidden_at(lane, step)
+            before, after = stepped[layer].hidden_at(lane, step)
         else:
             steps = steps_at(block, layer, lane, step)
-            factors, before, after = reader.read(steps) if reader else None, steps.before, steps.after
-        if factors is not None:
+            before, after = steps.before, steps.after
+        if reader is not None:
+            factors = stepped[layer].factors_at(lane, step) if stepped else reader.read(steps)
             if count:
                 sums.add(factors, 1)
             if has_forget:  # sums over units as products with a column of ones
-                forget = (sums.reader if stepped else reader).columns(FORGET)
-                torch.mv(factors.values[:, forget], ones, out=into[:, 0])
+                torch.mv(factors.values[:, reader.columns(FORGET)], ones, out=into[:, 0])
                 torch.mv(factors.log_forget, ones, out=into[:, 1])  # type: ignore[arg-type]
         torch.mv(torch.sub(after, before).square_(), ones, out=into[:, -1])
     rows /= units

@@ -1,6 +1,6 @@
 """Bits of every base along stretches of a genome, both strands, written piece by piece."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from genolstm.model import NATS_PER_BIT, NextSymbolModel
 from genolstm.ranks import Ranks
 from genolstm.regions import Stretches
+from genolstm.scoring.blocks import SLAB, covered, slabs
 from genolstm.store.genome import Genome
 from genolstm.stream.blocks import Block
 from genolstm.stream.reader import GenomeReader
@@ -18,7 +19,6 @@ from genolstm.stream.seams import Seams
 
 HELD = 1 << 14  # bases of one lane that are gathered before they are written: small writes cost more than the network
 ENDED_HELD = 256  # unwritten ends of pieces
-SLAB = 1 << 20  # bases read back at a time
 CALIBRATION_BINS = 20
 CALIBRATION_STEP = 8  # every so many bases of a chunk, all symbols' probabilities are compared with what came
 ReadBits = Callable[[int, int, int], NDArray[np.float32]]  # strand, first, end -> bits of these scored bases
@@ -205,27 +205,6 @@ def read_ahead(read: ReadBits, bases: int) -> ReadBits:
     return ahead
 
 
-def slabs(stretches: Stretches) -> Iterator[tuple[int, int, int, int]]:
-    """Cut stretches into slabs: contig, place among the scored bases, start and end within the contig."""
-    first = 0
-    for contig, begin, stop in zip(
-        stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True
-    ):
-        for start in range(begin, stop, SLAB):
-            end = min(start + SLAB, stop)
-            yield contig, first, start, end
-            first += end - start
-
-
 def starts_of(stretches: Stretches) -> NDArray[np.int64]:
     """Where each stretch begins among the scored bases, and where the last ends; int64 [K + 1]."""
     return np.concatenate([[0], np.cumsum(stretches.end - stretches.start)])
-
-
-def covered(intervals: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:
-    """Which bases of [start, end) lie in any of some sorted, disjoint intervals [k, 2]; bool [end - start]."""
-    steps = np.zeros(end - start + 1, dtype=np.int8)
-    low, high = np.searchsorted(intervals[:, 1], start, side="right"), np.searchsorted(intervals[:, 0], end)
-    steps[np.maximum(intervals[low:high, 0] - start, 0)] += 1
-    steps[np.minimum(intervals[low:high, 1] - start, end - start)] -= 1
-    return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)

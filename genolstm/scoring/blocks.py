@@ -16,6 +16,7 @@ SHORTEST_BLOCK = 1_000
 FEWEST_BLOCKS = 5  # fewer allow no interval
 RESAMPLES = 1_000
 DRAWN_AT_ONCE = 1 << 22  # numbers
+SLAB = 1 << 20  # bases read back at a time
 Floats = NDArray[np.float64]
 
 
@@ -72,3 +73,24 @@ def mean_difference(ours: Floats, theirs: Floats, symbols: NDArray[np.int64], rn
     drawn = resampled_sums(table, rng)
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5]).tolist()
     return Estimate(value, low, high)
+
+
+def slabs(stretches: Stretches) -> Iterator[tuple[int, int, int, int]]:
+    """Cut stretches into slabs: contig, place among the scored bases, start and end within the contig."""
+    first = 0
+    for contig, begin, stop in zip(
+        stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True
+    ):
+        for start in range(begin, stop, SLAB):
+            end = min(start + SLAB, stop)
+            yield contig, first, start, end
+            first += end - start
+
+
+def covered(intervals: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:
+    """Which bases of [start, end) lie in any of some sorted, disjoint intervals [k, 2]; bool [end - start]."""
+    steps = np.zeros(end - start + 1, dtype=np.int8)
+    low, high = np.searchsorted(intervals[:, 1], start, side="right"), np.searchsorted(intervals[:, 0], end)
+    steps[np.maximum(intervals[low:high, 0] - start, 0)] += 1
+    steps[np.minimum(intervals[low:high, 1] - start, end - start)] -= 1
+    return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)

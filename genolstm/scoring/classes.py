@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from genolstm.readers.annotation import Transcript
 from genolstm.regions import Stretches
-from genolstm.scoring.along_genome import covered, slabs
-from genolstm.scoring.blocks import BLOCK_BP, resampled_sums
+from genolstm.scoring.blocks import BLOCK_BP, covered, resampled_sums, slabs
 from genolstm.store.score import ClassBits
 
 # a base that is several things is the first of these

@@ -15,7 +15,6 @@ from genolstm.scoring.along_genome import (
     contig_bits,
     read_ahead,
     score_along,
-    slabs,
     starts_of,
 )
 from genolstm.scoring.beside_markov import (
@@ -25,7 +24,7 @@ from genolstm.scoring.beside_markov import (
     part_bits,
     shared,
 )
-from genolstm.scoring.blocks import Grid
+from genolstm.scoring.blocks import Grid, slabs
 from genolstm.scoring.classes import class_bits, class_spans
 from genolstm.scoring.recall import RecallPlan, recall_along
 from genolstm.seeds import spawn

@@ -17,7 +17,7 @@ OPTIONS = [word for name, value in PROBE.items() for word in (f"--{name}", str(v
 
 
 @pytest.fixture(scope="module")
-def planted(finished, tmp_path_factory):
+def planted(ran, tmp_path_factory):
     """A genome of three contigs, sites of which half end a motif, and the models of its three folds."""
     folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(3)
     fasta, rows = [], ["contig\tstart\tend\tstrand\tlabel"]
@@ -31,8 +31,8 @@ def planted(finished, tmp_path_factory):
         fasta.append(f">{name}\n{''.join(codes)}\n")
     (folder / "g.fa").write_text("".join(fasta))
     (folder / "sites.tsv").write_text("\n".join(rows) + "\n")
-    assert finished("ingest", folder / "g.fa", "-o", folder / "g.h5", "-q").code == 0
-    assert finished("train", folder / "g.h5", "-o", folder / "m.h5", *SMALL, "--folds", "3") == (0, "", "")
+    assert ran("ingest", folder / "g.fa", "-o", folder / "g.h5", "-q").code == 0
+    assert ran("train", folder / "g.h5", "-o", folder / "m.h5", *SMALL, "--folds", "3") == (0, "", "")
     return folder
 
 
@@ -110,10 +110,10 @@ def test_bad_input_is_one_sentence_and_no_file(probed, planted, tmp_path, case, 
 
 
 @pytest.fixture(scope="module")
-def fold_probe(finished, planted):
+def fold_probe(ran, planted):
     """The probe of the three folds, and a BED of its sites."""
     path = planted / "probe.h5"
-    ended = finished(
+    ended = ran(
         "probe", "sites", planted / "m.h5", "--genome", planted / "g.h5", "--sites", planted / "sites.tsv", "-o", path,
         "-t", "1", "--device", "cpu", *OPTIONS, "--folds", "-q",
     )  # fmt: skip
