@@ -210,7 +210,7 @@ def _mixed(
 
 def scatter_about(fits: list[SiteFit], groups: tuple[GroupReads, GroupReads], dispersion: float) -> Scatter:
     """Scatter of the samples of each site about its two fits: Pearson's X2 over degrees of freedom, moderated."""
-    squares, seen, parameters = 0.0, 0.0, 0
+    parameters, (squares, seen) = 0, np.zeros((2, len(groups[0].modified)))
     for fit, group in zip(fits, groups, strict=True):
         model = read_model(group.settings, dispersion)
         expected = np.clip(expected_probability(fit, model), LEAST_CHANCE, 1 - LEAST_CHANCE)

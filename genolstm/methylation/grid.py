@@ -91,8 +91,8 @@ def mean_over(weights: Float32s, values: Floats, classes: NDArray[np.intp] | Non
     """
     if classes is None:
         return np.asarray(weights @ values.astype(np.float32))
-    found = np.empty((len(weights), values.shape[2]), np.float32)
+    found: Any = np.empty((len(weights), values.shape[2]), np.float32)
     for each in np.unique(classes):
         rows = classes == each
         found[rows] = weights[rows] @ values[each].astype(np.float32)
-    return found
+    return np.asarray(found)

@@ -80,7 +80,7 @@ class Surroundings(NamedTuple):
     def classes(self, reads: SiteReads) -> NDArray[np.intp]:
         """Class whose course is nearest on the whole, [N]."""
         level, middle = self.nearby(reads)[:, :-1].mean(axis=1), self.near.mean(axis=1)
-        return np.asarray(np.searchsorted((middle[1:] + middle[:-1]) / 2, level))
+        return np.asarray(np.searchsorted((middle[1:] + middle[:-1]) / 2, level), dtype=np.intp)
 
     def states(self, points: tuple[Floats, Floats], ages: Floats, recruitment: float) -> Floats:
         """Methylation of pairs of gates [G] in each class at some ages, [C, G, A]."""

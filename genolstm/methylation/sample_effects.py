@@ -175,7 +175,7 @@ class _Profile:
 
     def at(self, point: Floats, prior: Float32s, rounds: int) -> _Here:
         """Log-likelihood at a point, the prior by EM from a start."""
-        logs = sum(self._logs(point, sample)[place] for sample, place in enumerate(self.places))
+        logs = np.add.reduce([self._logs(point, sample)[place] for sample, place in enumerate(self.places)])
         top = logs.max(axis=1)
         likely = np.exp(logs - top[:, None])
         prior = learned_prior(likely, rounds, prior)
