@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from genolstm.api.variants import Snvs, Variants, all_snvs, score_variants
     from genolstm.errors import GenolstmError, InputError, UsageError
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Compared",

@@ -346,7 +346,9 @@ def test_every_training_option_is_looked_at_below():
 
 
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(run, genome_file, tmp_path, plain_run, option):
+def test_every_option_has_an_effect(request, run, genome_file, tmp_path, plain_run, option):
+    if option == "precision":
+        request.getfixturevalue("bf16")
     arguments = ("train", genome_file, "-o", tmp_path / "m.h5", *SHORT, "--valid-contigs", "III", *EFFECTS[option])
     assert run(*arguments).code == 0
     made = read_checkpoint(tmp_path / "m.h5")

@@ -61,7 +61,9 @@ def test_states_and_factors_are_those_of_the_fused_kernel_and_its_recomputed_gat
     ("cell", "settings"),
     [("gru", {}), ("rnn", {}), ("tied", {}), ("lstm", {"precision": "bf16"})],
 )
-def test_only_an_lstm_read_in_fp32_keeps_its_gates(tiny_genome, cell, settings):
+def test_only_an_lstm_read_in_fp32_keeps_its_gates(request, tiny_genome, cell, settings):
+    if settings:
+        request.getfixturevalue("bf16")
     model = NextSymbolModel(ModelSettings(cell=cell, hidden=4), seed=1).eval()
     reader = GenomeReader(model, tiny_genome, StreamSettings(**settings))
     assert stepped_cells(reader, []) is None

@@ -250,7 +250,7 @@ def test_damaged_lines_are_told_and_counted_again(kept_lines, caplog, damage):
 def test_a_cache_that_cannot_be_written_changes_nothing(kept_lines, caplog):
     lines, asked, folder = kept_lines
     folder.write_text("a file where the folder would be")
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="genolstm")
     first = lines.by_block(*asked)
     assert "are not kept for later runs" in caplog.text
     assert_same(first, markov_by_block(lines.model, lines.genome, *asked))

@@ -48,6 +48,7 @@ def test_what_does_not_run_is_a_line_of_the_table(script, tmp_path):
 SMALL = ("--train-chunk", "8", "--score-chunk", "8", "--rounds", "1", "-t", "1", "--lanes", "4")
 
 
+@pytest.mark.usefixtures("bf16")
 def test_gpu_script_measures_each_case_and_says_what_it_left_out(script, tmp_path):
     out = tmp_path / "gpu.tsv"
     formats = ("--shapes", "1x8", "2x8", "--precisions", "fp32", "bf16", "fp16")
