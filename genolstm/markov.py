@@ -25,21 +25,16 @@ Integers = NDArray[np.int64]
 Kmers = NDArray[np.uint32]
 Counts = Integers | Kmers
 
-METHOD = 2  # of counting and fitting: a number of its own for all that changes a digit of the lines
+METHOD = 1  # of counting and fitting: a number of its own for all that changes a digit of the lines
 MAX_KMERS = 4**13  # k-mers of the longest order: 12 for DNA, 5 for proteins
 DENSE_PER_SYMBOL = 2  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
 DENSE_AT_MOST = 4**9  # a table of this size costs nothing, however small the training text
 SMALL_TABLE = 4**9  # up to here int64, for short k-mers can pass 2**32 in a large genome; beyond it uint32
 CHUNK = 1 << 16  # symbols worked on at a time: their k-mers stay in the cache
-BLOCKS = 32  # the training text is cut into as many; each fourth of them is held out in turn
-FOLDS = 4
+BLOCKS = 32  # the training text is cut into as many, and every fourth is held out
+EVERY, HELD = 4, 2
 LONGEST_BLOCK = 1_000_000
 SHORTEST_BLOCK = 64  # of a shorter text nothing is held out
-FIT_RUN = 1 << 10  # symbols read together: short runs see many places
-LONG_COPY = (
-    16_000  # symbols, or all that is held out at a place; it is no repeat but one event, and says nothing of others
-)
-BY_CHANCE = 0.75  # of k-mers met at the usual place: beyond it they do not tell a copy
 FIT_SYMBOLS = 1 << 18  # held-out symbols that are used: a few hundred parameters need no more
 MAGNITUDES, SIDES = 48, 16  # kinds of contexts: log2 of how often met, and 16ths that the commonest symbol holds
 KINDS = MAGNITUDES * SIDES
@@ -140,16 +135,9 @@ class SparseTable:
             return table
         edges.sort()
         bounds = np.searchsorted(self.kmers, (np.arange(self.n_known + 1) * n_kmers).astype(np.uint32))
-        kmers, times = (np.empty(len(self.kmers) + len(edges), dtype=np.uint32) for _ in range(2))
+        kmers, times = np.empty((2, len(self.kmers) + len(edges)), dtype=np.uint32)
         distinct = _merged(self.kmers, self.times, bounds, n_kmers, edges, kmers, times)
-        return _cut(distinct, kmers, times, n_kmers, self.n_known)
-
-
-def _cut(distinct: int, kmers: Kmers, times: Kmers, n_kmers: int, n_known: int) -> SparseTable:
-    """Table of the first ones of two columns, whose memory is given back where they end, without a copy."""
-    for column in (kmers, times):
-        column.resize(distinct, refcheck=False)
-    return SparseTable(kmers, times, n_kmers, n_known)
+        return SparseTable(kmers[:distinct].copy(), times[:distinct].copy(), n_kmers, self.n_known)
 
 
 @compiled
@@ -411,7 +399,7 @@ class MarkovCounts:
         kmers.sort()
         times = np.empty_like(kmers)
         distinct = _tallied(kmers, times)
-        return _cut(distinct, kmers, times, self._sizes[-1], self.alphabet.n_known)
+        return SparseTable(kmers[:distinct].copy(), times[:distinct].copy(), self._sizes[-1], self.alphabet.n_known)
 
 
 def _known_run(codes: Codes, warmup: int, alphabet: Alphabet) -> Integers:
@@ -618,8 +606,7 @@ def fit_markov(
 ) -> MarkovModel:
     """Count some stretches, and fit how much weight each context gets to blocks that were not counted yet.
 
-    Each fourth of 32 blocks is held out in turn while the rest is counted; in the end all is. On the middles of these,
-    without what lies in copies of more than 16 kb (one duplication is one event, however many symbols it holds),
+    Every fourth of 32 blocks is held out while the rest is counted, then counted too. On the middle of these
 
     - each order-k model chooses the pseudocount of most likelihood, which may make it uniform;
     - each context backs off: p_k(x) = (c_k(x) + s p_{k-1}(x)) / (n_k + s), p_{-1} uniform (MacKay & Peto 1995), s being
@@ -631,34 +618,13 @@ def fit_markov(
     stretches : uint8 [n] each.   release : called now and then, where stretches are mapped from a file.
     A text too short to hold anything out is smoothed by one observation.
     """
-    found = [each for each in _held_out(stretches, alphabet, max_order, release) if len(each.reach)]
-    model = _unfitted(MarkovCounts(alphabet, max_order=max_order, expected_symbols=0))
-    if found:
-        evidence = Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
-        found.clear()  # and all is counted when the evidence is no longer held
-        model = _fitted(model.counts, evidence)
-        del evidence
-    return replace(model, counts=_counted(stretches, alphabet, max_order, release))
-
-
-def _held_out(
-    stretches: Sequence[Codes], alphabet: Alphabet, max_order: int | None, release: Callable[[], None] | None
-) -> Iterator[Evidence]:
-    """Evidence on the middles of blocks, by counts of the other folds; nothing where there are too few blocks."""
     blocks = _blocks(stretches)
-    for fold in range(FOLDS) if len({block.fold for block in blocks}) == FOLDS else ():
-        rest: list[_Block] = []  # neighbours are one: k-mers reach from one into the next
-        for block in blocks:
-            if block.fold == fold:
-                continue
-            if block.start and rest and (rest[-1].stretch, rest[-1].end) == (block.stretch, block.start):
-                rest[-1] = rest[-1]._replace(end=block.end)
-            else:
-                rest.append(block)
-        counts = _counted([each.of(stretches) for each in rest], alphabet, max_order, release)
-        middles = [_middle(stretches[block.stretch], block) for block in blocks if block.fold == fold]
-        yield from _sample(counts, middles)
-        _release(release)
+    counted = [stretches[block.stretch][block.start : block.end] for block in blocks if not block.held]
+    held = [_middle(stretches[block.stretch], block) for block in blocks if block.held]
+    evidence = _sample(_counted(counted, alphabet, max_order, release), held)
+    _release(release)
+    counts = _counted(stretches, alphabet, max_order, release)
+    return _fitted(counts, evidence) if len(evidence.reach) else _unfitted(counts)
 
 
 def _counted(
@@ -676,14 +642,11 @@ class _Block(NamedTuple):
     stretch: int
     start: int
     end: int
-    fold: int
-
-    def of(self, stretches: Sequence[Codes]) -> Codes:
-        return stretches[self.stretch][self.start : self.end]
+    held: bool
 
 
 def _blocks(stretches: Sequence[Codes]) -> list[_Block]:
-    """Stretches cut into blocks that are dealt to folds in turn."""
+    """Stretches cut into blocks, every fourth of them held out; neighbours that are not are one."""
     size = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, sum(map(len, stretches)) // BLOCKS))
     blocks: list[_Block] = []
     number, filled = 0, 0  # block that is being filled, and how far: short stretches go into one
@@ -691,7 +654,11 @@ def _blocks(stretches: Sequence[Codes]) -> list[_Block]:
         start = 0
         while start < len(codes):
             end = min(len(codes), start + size - filled)
-            blocks.append(_Block(place, start, end, number % FOLDS))
+            held = number % EVERY == HELD
+            if blocks and start and blocks[-1].held == held:
+                blocks[-1] = blocks[-1]._replace(end=end)
+            else:
+                blocks.append(_Block(place, start, end, held))
             filled += end - start
             if filled == size:
                 number, filled = number + 1, 0
@@ -710,43 +677,21 @@ def _release(release: Callable[[], None] | None) -> None:
         release()
 
 
-def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Iterator[Evidence]:
-    """Evidence on held-out symbols, or on evenly spaced runs of them where there are many, but in no long copy."""
+def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
+    """Evidence on the held-out symbols, or on evenly spaced runs of them where there are many."""
     symbols = sum(piece.end - piece.start for piece in held)
-    step = max(FIT_RUN, 2 * FOLDS * symbols * FIT_RUN // FIT_SYMBOLS)
-    places, passed = [], 0
-    for number, (_, start, end) in enumerate(held):
-        due = start + -passed % step  # counted on from piece to piece, so that many short ones are thinned too
-        places += [(number, at if end - start > FIT_RUN else start) for at in range(due, end, step)]
-        passed += end - start
-    runs = [Piece(held[n].codes, start, min(start + FIT_RUN, held[n].end)) for n, start in places]
-    found = [[_compact(each) for each in of_run] for of_run in _evidence_of_all(counts, runs)]
-    long = [min(LONG_COPY, max(4 * FIT_RUN, end - start - 2 * step)) for _, start, end in held]
-    for each, copied in zip(found, _in_long_copies(found, places, long), strict=True):
-        if not copied:
-            yield from each
-
-
-def _in_long_copies(
-    found: Sequence[Sequence[Evidence]], places: Sequence[tuple[int, int]], long: Sequence[int]
-) -> list[bool]:
-    """Whether runs lie in long stretches whose longest k-mers nearly all were met.
-
-    found : evidence on each run.   places : the piece that it is of, and its start.   long : symbols, of each piece.
-    """
-    met = np.array([sum(np.count_nonzero(each.seen[-1]) for each in run) for run in found])
-    met = met / np.maximum(1, [sum(len(each.reach) for each in run) for run in found])
-    usual = float(np.median(met)) if len(met) else 1.0
-    copied = [usual < BY_CHANCE and each > (1 + usual) / 2 for each in met.tolist()]
-    first = 0
-    for end in range(1, len(copied) + 1):
-        piece, start = places[first]
-        if end < len(copied) and copied[end] == copied[first] and places[end][0] == piece:
-            continue
-        if copied[first] and places[end - 1][1] + FIT_RUN - start < long[piece]:
-            copied[first:end] = [False] * (end - first)
-        first = end
-    return copied
+    run = 1 << 12
+    step = max(1, 2 * symbols // FIT_SYMBOLS) * run
+    runs = [
+        Piece(piece.codes, start, min(start + run, piece.end))
+        for piece in held
+        for start in range(piece.start, piece.end, step)
+    ]
+    found = [_compact(each) for of_run in _evidence_of_all(counts, runs) for each in of_run]
+    if not found:
+        nothing, none = np.zeros((counts.max_order + 1, 0)), np.zeros(0, dtype=np.int64)
+        return Evidence(nothing, nothing, nothing.astype(np.int64), none, none)
+    return Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
 
 
 def _compact(evidence: Evidence) -> Evidence:

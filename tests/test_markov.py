@@ -168,7 +168,7 @@ def test_order_zero_is_the_entropy_of_the_composition():
     codes = np.random.default_rng(1).choice(4, 300_000, p=[0.4, 0.1, 0.1, 0.4]).astype(np.uint8)
     bits = markov_bits(fitted([codes], max_order=1), [codes])
     at = np.mean((codes == 0) | (codes == 3))  # both strands: A as often as T
-    assert bits.by_order[0] == pytest.approx(-at * np.log2(at / 2) - (1 - at) * np.log2((1 - at) / 2), abs=1e-5)
+    assert bits.by_order[0] == pytest.approx(-at * np.log2(at / 2) - (1 - at) * np.log2((1 - at) / 2), abs=1e-6)
 
 
 def test_pieces_of_a_stretch_add_up_to_it_and_are_read_in_its_context():
@@ -308,19 +308,6 @@ def genome_of_satellites(seed, n):
 def test_blend_loses_to_none_of_its_parts_where_each_satellite_is_new(seed):
     codes = genome_of_satellites(seed, 600_000)
     assert_blend_loses_to_none(markov_bits(fitted([codes[:480_000]], max_order=10), [codes[480_000:]]))
-
-
-def with_a_duplication(seed, n, length):
-    codes = np.random.default_rng(seed).choice(4, n, p=[0.3, 0.2, 0.2, 0.3]).astype(np.uint8)
-    codes[n // 2 : n // 2 + length] = codes[n // 20 : n // 20 + length]
-    return codes
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_one_long_duplication_does_not_speak_for_other_places(seed):
-    codes = with_a_duplication(seed, 400_000, 60_000)
-    bits = markov_bits(fitted([codes[:320_000]], max_order=10), [codes[320_000:]])
-    assert bits.interpolated <= bits.by_order[0] + NOISE
 
 
 @pytest.mark.parametrize("seed", range(2))
