@@ -171,7 +171,9 @@ def seen_in(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", EFFECTS)
-def test_every_option_has_an_effect(probe, plain, option, monkeypatch):
+def test_every_option_has_an_effect(request, probe, plain, option, monkeypatch):
+    if option == "precision":
+        request.getfixturevalue("bf16")
     monkeypatch.setattr(
         "genolstm.bench.memory_check.speed_of_format", lambda _: 2.0
     )  # of a model as small as this less
