@@ -140,6 +140,21 @@ def test_what_is_learned_comes_from_cpgs_spread_evenly_over_all(monkeypatch):
         np.testing.assert_array_equal(learned(counts, asked).gates.prior, in_memory.prior)
 
 
+def test_intervals_of_rates_are_wider_by_what_the_clock_may_be_off():
+    counts = counts_of(300)
+    common = learned(counts, settings_of("kinetic", sample_effects=True))
+    clock_sd = common.gates.effects.clock_sd
+    assert clock_sd > 0
+    sure = common._replace(gates=common.gates._replace(effects=common.gates.effects._replace(clock_sd=0.0)))
+    asked = settings_of("kinetic", sample_effects=True)
+    (wide, _), (narrow, _) = (fitting.fit_part(counts, 0, len(counts), each, asked, DRAWN) for each in (common, sure))
+    np.testing.assert_array_equal(wide.rate, narrow.rate)
+    for ends in ("rate_low", "rate_high"):
+        one, other = (np.log(getattr(fit, ends) / fit.rate) for fit in (wide, narrow))
+        np.testing.assert_allclose(one**2 - other**2, (1.959964 * clock_sd) ** 2, rtol=1e-6)
+    np.testing.assert_array_equal(wide.steady_high, narrow.steady_high)
+
+
 def test_without_reads_there_is_nothing_for_the_kinetic_model_to_learn():
     counts = counts_of(40, coverage=0)
     with pytest.raises(InputError, match="the counts hold no reads, so that the kinetic model has nothing to learn"):

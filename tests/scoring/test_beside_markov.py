@@ -247,6 +247,17 @@ def test_damaged_lines_are_told_and_counted_again(kept_lines, caplog, damage):
     assert not caplog.text
 
 
+def test_lines_of_something_else_in_a_file_of_that_name_are_not_believed(kept_lines, caplog):
+    lines, asked, folder = kept_lines
+    first = lines.by_block(*asked)
+    [path] = folder.iterdir()
+    with np.load(path) as file:
+        arrays = dict(file.items())
+    np.savez(path, **{name: array * 2 for name, array in arrays.items() if name != "key"}, key=np.array("of another"))
+    assert_same(lines.by_block(*asked), first)
+    assert "it is of something else" in caplog.text
+
+
 def test_a_cache_that_cannot_be_written_changes_nothing(kept_lines, caplog):
     lines, asked, folder = kept_lines
     folder.write_text("a file where the folder would be")
