@@ -160,7 +160,9 @@ def test_recall_of_several_processes_is_that_of_one_to_the_last_bit(made, alone,
     told = shared(*words, "-o", "two.h5", "-f", processes=processes)
     assert f"in each of {processes} processes" in told
     one, two = (read_score_tables(made / name) for name in ("one.h5", "two.h5"))
-    assert len(one.recall) == (2 if mode == "frozen" else 4)
+    modes, parts = (("frozen",) if mode == "frozen" else ("frozen", "online")), {part for _, part, *_ in one.recall}
+    assert parts == {"not trained on", "test", "test, forward strand"}
+    assert len(one.recall) == len(modes) * len(parts)
     assert one.recall == two.recall
     with open_score(made / "one.h5") as first, open_score(made / "two.h5") as second:
         for track in first.recall_tracks:
