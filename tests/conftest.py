@@ -54,8 +54,9 @@ def bf16():
         pytest.skip("torch has no recurrent layers in bf16 for this CPU")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """One thread, in the fixtures of several tests too: where sums are divided among threads the last bits differ."""
     torch.set_num_threads(1)
 
 
