@@ -750,14 +750,16 @@ def _best_strengths(
 
     seen, total, kind, opinion, worth : [n] of held-out symbols; opinion is the next shorter context's probability.
     """
-    # logs of float32 at half the cost
+    # logs of float32 at half the cost, and arrays that are used again: new ones would cost more than what is computed
     had, of, guess = (column.astype(np.float32) for column in (seen, total, opinion))
-    likelihood = np.array(
-        [
-            np.bincount(kind, worth * np.log((had + s * guess) / (of + s)), minlength=KINDS)
-            for s in STRENGTHS.astype(np.float32)
-        ]
-    )  # [strengths, kinds]
+    ratio, norm, weighed = np.empty_like(guess), np.empty_like(guess), np.empty(len(guess))
+    kind = kind.astype(np.intp)
+    likelihood = np.zeros((len(STRENGTHS), KINDS))
+    for row, s in enumerate(STRENGTHS.astype(np.float32)):
+        np.add(had, np.multiply(s, guess, out=ratio), out=ratio)
+        np.divide(ratio, np.add(of, s, out=norm), out=ratio)
+        np.multiply(worth, np.log(ratio, out=ratio), out=weighed)
+        likelihood[row] = np.bincount(kind, weighed, minlength=KINDS)
     whole = likelihood.sum(axis=1, keepdims=True)
     by_kind = likelihood + BORROWED * whole / max(worth.sum(), 1)
     return float(STRENGTHS[whole.argmax()]), STRENGTHS[by_kind.argmax(axis=0)]

@@ -5,6 +5,7 @@ training part: the smallest hashes, which sample the same k-mers of every sequen
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -40,8 +41,8 @@ def training_sequence(genome: Genome, split: Stretches) -> TrainingSequence:
     training = split.of(Part.TRAIN)
     kmers, below = _sample(genome, training)
     return TrainingSequence(
-        contigs=_digests([_codes(genome, contig) for contig in range(len(genome.names))], genome),
-        stretches=_digests([genome.all_codes[start:end] for start, end in spans], genome),
+        contigs=_digests((_codes(genome, contig) for contig in range(len(genome.names))), genome),
+        stretches=_digests((genome.all_codes[start:end] for start, end in spans), genome),
         kmers=kmers,
         below=below,
     )
@@ -52,13 +53,16 @@ def _codes(genome: Genome, contig: int) -> Codes:
     return genome.all_codes[start : start + int(genome.lengths[contig])]
 
 
-def _digests(sequences: list[Codes], genome: Genome) -> NDArray[np.uint8]:
+def _digests(sequences: Iterable[Codes], genome: Genome) -> NDArray[np.uint8]:
     """Hash of each sequence, uint8 [n, DIGEST]."""
-    rows = []
+    digests, unreleased = [], 0
     for codes in sequences:
-        rows.append(np.frombuffer(_digest(codes), dtype=np.uint8))
-        genome.release()
-    return np.stack(rows) if rows else np.zeros((0, DIGEST), dtype=np.uint8)
+        digests.append(_digest(codes))
+        unreleased += len(codes)
+        if unreleased >= SLAB:
+            genome.release()
+            unreleased = 0
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST).copy()
 
 
 def _digest(codes: Codes) -> bytes:
@@ -71,14 +75,27 @@ def _sample(genome: Genome, training: Stretches) -> tuple[Hashes, np.uint64]:
     below = _bound(4 * SAMPLE / max(1, training.bases))
     found, k = [np.zeros(0, dtype=np.uint64)], K[genome.alphabet.name]
     first = genome.starts[training.contig]
+    slab, held = list[Codes](), 0
     for start, end in zip((first + training.start).tolist(), (first + training.end).tolist(), strict=True):
         for at in range(start, end, SLAB):
-            found.append(_hashes(genome.all_codes[at : min(end, at + SLAB + k - 1)], genome, below))
-            genome.release()
+            slab.append(genome.all_codes[at : min(end, at + SLAB + k - 1)])
+            held += len(slab[-1])
+            if held >= SLAB:
+                found.append(_hashes(_apart(slab, genome.alphabet), genome, below))
+                genome.release()
+                slab, held = [], 0
+    if slab:
+        found.append(_hashes(_apart(slab, genome.alphabet), genome, below))
     kmers = np.unique(np.concatenate(found))
     if len(kmers) > SAMPLE:
         below, kmers = kmers[SAMPLE], kmers[:SAMPLE]
     return kmers, np.uint64(below)
+
+
+def _apart(sequences: list[Codes], alphabet: Alphabet) -> Codes:
+    """Sequences end to end with an unknown symbol between them, which no k-mer spans."""
+    between = np.array([alphabet.unknown], dtype=np.uint8)
+    return np.concatenate([part for codes in sequences for part in (codes, between)])
 
 
 def _bound(fraction: float) -> np.uint64:

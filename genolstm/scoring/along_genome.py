@@ -1,6 +1,8 @@
 """Bits of every base along stretches of a genome, both strands, written piece by piece."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -107,16 +109,20 @@ class _Writer:
             self.flush()  # ends of short contigs would pile up
 
     def flush(self) -> None:
-        """Write all that is held."""
-        for strand, place in list(self.held):
-            self._write(strand, place)
+        """Write all that is held, what lies side by side at once: each write costs as much as many bases."""
+        pieces = sorted((self._taken(*key) for key in list(self.held)), key=itemgetter(0, 1))
+        apart = np.array([s != t or a + len(v) != b for (s, a, v), (t, b, _) in pairwise(pieces)], dtype=np.bool_)
+        for group in np.split(np.arange(len(pieces)), np.flatnonzero(apart) + 1) if pieces else ():
+            strand, first, _ = pieces[group[0]]
+            self.sink.write(strand, first, np.concatenate([pieces[each][2] for each in group]))
 
     def _write(self, strand: int, place: int) -> None:
+        self.sink.write(*self._taken(strand, place))
+
+    def _taken(self, strand: int, place: int) -> tuple[int, int, NDArray[np.float32]]:
+        """What is held up to a place, no longer held: strand, first scored base, values along the forward strand."""
         run = np.concatenate(self.held.pop((strand, place)))
-        if strand:
-            self.sink.write(strand, place + 1, run[::-1])
-        else:
-            self.sink.write(strand, place - len(run), run)
+        return (strand, place + 1, run[::-1]) if strand else (strand, place - len(run), run)
 
 
 class _Tally:

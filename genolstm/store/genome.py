@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Protocol
@@ -81,7 +82,12 @@ class Genome:
         """Some of `all_codes`, [start, end), a view. Raises InputError where the file is damaged."""
         if self.check is not None:
             self.check(start, end)
-        return self.mapped[start:end]
+        return self._plain[start:end]
+
+    @cached_property
+    def _plain(self) -> Codes:
+        """`mapped` as a plain array, whose slices cost a tenth of a mapped one's: there may be one for each contig."""
+        return np.asarray(self.mapped)
 
     def release(self) -> None:
         """Return pages of the codes that were read to the system; see `spool.release_pages`."""
