@@ -75,7 +75,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def _write_genome(folder: Path, case: Case) -> Path:
     """Write genome, sites, labels and variants of one case; gives the FASTA."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(case)  # no genome holds what the model was trained on
     each = case.bases // case.contigs
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, (case.contigs, each))]
     fasta = folder / "genome.fa"
