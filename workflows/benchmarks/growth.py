@@ -3,14 +3,13 @@
     python workflows/benchmarks/growth.py -o growth.tsv [--bases 250k] [--times 1 4 16] [--contigs 10 100 1000]
         [--hidden 32] [--only score gates]
 
-Genomes of random bases; a model of 1 x HIDDEN that is trained on the smallest of them for a moment. Every command is a
+Genomes of random bases, read by a model of 1 x HIDDEN that is trained on another for a moment. Every command is a
 process of its own, of one thread: CPU seconds (user and system) and peak memory are those the system counted, start-up
 included. A line for each run, at once. About ten minutes of one core as it stands.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from bench_runs import log, say_progress, write_line
 from genolstm.settings.quantities import parse_size
 
 COLUMNS = ("command", "bases", "contigs", "cpu_seconds", "seconds", "peak_mb", "exit")
+MODEL_BASES = 240_000
 SITES, VARIANTS, SITE_BASES, LINE = 500, 500, 200, 80
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -42,11 +42,11 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _arguments(words)
     say_progress()
     cases = [Case(arguments.bases * times, 4) for times in arguments.times]
-    cases += [Case(arguments.bases * max(arguments.times), contigs) for contigs in arguments.contigs]
+    cases += [Case(arguments.bases * max(arguments.times, default=1), contigs) for contigs in arguments.contigs]
     failed = 0
     with TemporaryDirectory() as scratch, arguments.output.open("w") as table:
         write_line(table, COLUMNS)
-        model = Path(scratch) / "model.h5"
+        model = _trained(Path(scratch), arguments.hidden)
         for number, case in enumerate(cases):
             folder = Path(scratch) / str(number)
             folder.mkdir()
@@ -65,7 +65,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--bases", type=parse_size, default=250_000)
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--contigs", type=int, nargs="*", default=[10, 100, 1_000])
     parser.add_argument("--hidden", type=int, default=32)
     known = ["score", "embed", "gates", "predict", "probe", "variants"]
@@ -95,6 +95,18 @@ def _write_genome(folder: Path, case: Case) -> Path:
     return fasta
 
 
+def _trained(folder: Path, hidden: int) -> Path:
+    """A model of a genome of its own, that of no case."""
+    fasta, genome, model = _write_genome(folder, Case(MODEL_BASES, 4)), folder / "genome.h5", folder / "model.h5"
+    for words in (
+        ["ingest", str(fasta), "-o", str(genome)],
+        ["train", str(genome), "-o", str(model), "--hidden", str(hidden), "--bases", "500k"],
+    ):
+        if _measured(words)[-1]:
+            raise SystemExit(f"genolstm {' '.join(words)} failed")
+    return model
+
+
 def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[tuple[str, list[str]]]:
     """Name and words of every command, in an order in which each finds its inputs.
 
@@ -104,8 +116,6 @@ def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[t
     yield "ingest", ["ingest", str(fasta), "-o", genome]
     trained = folder / "model.h5"
     yield "train", ["train", genome, "-o", str(trained), "--hidden", str(hidden), "--bases", "500k"]
-    if not model.exists() and trained.exists():
-        shutil.copyfile(trained, model)
     of_model, sites = str(model), str(folder / "sites.bed")
     yield "score", ["score", of_model, genome, "-o", str(folder / "score.h5")]
     yield "embed", ["embed", of_model, genome, "--sites", sites, "-o", str(folder / "hidden.h5")]
