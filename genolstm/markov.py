@@ -10,6 +10,7 @@ fitted to stretches of the training text that the tables have not counted yet: d
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -483,7 +484,7 @@ def _evidence(counts: MarkovCounts, piece: Piece) -> Iterator[Evidence]:
 
 def _evidence_of_all(counts: MarkovCounts, pieces: Sequence[Piece]) -> Iterator[Iterable[Evidence]]:
     """For each of some pieces, in order, what `_evidence` yields; short ones are looked up many at a time."""
-    for group in _gathered(pieces, lambda piece: piece.end - piece.start):
+    for group in _gathered(pieces, lambda piece: piece.end - piece.start, CHUNK // 4):
         if len(group) == 1:
             yield _evidence(counts, group[0])
         else:
@@ -496,12 +497,12 @@ def _only(evidence: Evidence, own: slice) -> Evidence:
     return Evidence(seen[:, own], total[:, own], kind[:, own], reach[own], word[own])
 
 
-def _gathered(items: Sequence[T], symbols: Callable[[T], int]) -> Iterator[list[T]]:
-    """Items that follow each other in groups of at most CHUNK symbols together; a longer one alone."""
+def _gathered(items: Sequence[T], symbols: Callable[[T], int], most: int = CHUNK) -> Iterator[list[T]]:
+    """Items that follow each other in groups of so many symbols together at most; a longer one alone."""
     group: list[T] = []
     total = 0
     for item in items:
-        if group and total + symbols(item) > CHUNK:
+        if group and total + symbols(item) > most:
             yield group
             group, total = [], 0
         group.append(item)
@@ -687,17 +688,18 @@ def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
         for piece in held
         for start in range(piece.start, piece.end, step)
     ]
-    found = [_compact(each) for of_run in _evidence_of_all(counts, runs) for each in of_run]
-    if not found:
-        nothing, none = np.zeros((counts.max_order + 1, 0)), np.zeros(0, dtype=np.int64)
-        return Evidence(nothing, nothing, nothing.astype(np.int64), none, none)
-    return Evidence(*(np.concatenate(column, axis=-1) for column in zip(*found, strict=True)))
-
-
-def _compact(evidence: Evidence) -> Evidence:
-    """The same in less than half the memory: a fit needs no more digits."""
-    types = (np.float32, np.float32, np.int16, np.int16, np.int64)
-    return Evidence(*(column.astype(each) for column, each in zip(evidence, types, strict=True)))
+    strands = 1 if counts.alphabet.complement is None else 2
+    size = strands * sum(int((each.codes[each.start : each.end] < counts.alphabet.n_known).sum()) for each in runs)
+    # less than half the memory of what is looked up: a fit needs no more digits
+    by_order = [np.empty((counts.max_order + 1, size), each) for each in (np.float32, np.float32, np.int16)]
+    sample = Evidence(*by_order, *(np.empty(size, each) for each in (np.int16, np.int64)))
+    filled = 0
+    for found in chain.from_iterable(_evidence_of_all(counts, runs)):
+        there = slice(filled, filled + len(found.reach))
+        for column, values in zip(sample, found, strict=True):
+            column[..., there] = values
+        filled = there.stop
+    return sample
 
 
 def _unfitted(counts: MarkovCounts) -> MarkovModel:

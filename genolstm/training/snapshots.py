@@ -56,14 +56,13 @@ def restore_optimiser(run: Run, saved: TrainingState) -> None:
     """Set the optimiser's moments, and its count of updates, to those saved, where a weight of that name has some."""
     for name, weight in run.named_weights().items():
         if name in saved.first_moments:
-            run.optimiser.state[weight] = _adam_state(saved, name, weight, run)
+            run.optimiser.state[weight] = _adam_state(saved, name, weight)
 
 
-def _adam_state(saved: TrainingState, name: str, weight: Tensor, run: Run) -> dict[str, Tensor]:
-    on_device = run.optimiser.defaults["fused"]  # fused AdamW counts its steps on the device
+def _adam_state(saved: TrainingState, name: str, weight: Tensor) -> dict[str, Tensor]:
     # tensors of their own: AdamW updates them in place, and `saved` stays what was read
     return {
-        "step": torch.tensor(float(saved.progress["updates"]), device=weight.device if on_device else "cpu"),
+        "step": torch.tensor(float(saved.progress["updates"]), device=weight.device),
         "exp_avg": torch.tensor(saved.first_moments[name], device=weight.device),
         "exp_avg_sq": torch.tensor(saved.second_moments[name], device=weight.device),
     }

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from genolstm.ranks import ALONE, Ranks
 from genolstm.settings.train import Precision, TrainSettings
 from genolstm.store.checkpoint import LARGEST_WEIGHT
 from genolstm.training.multitask import Auxiliary, weighted
+from genolstm.training.optimiser import FusedAdamW
 
 AUXILIARY = "auxiliary."  # before the names of the heads' weights, where they stand beside the model's
 
@@ -70,7 +72,7 @@ class Run:
     """A training in progress: the model, its optimiser, the state of this process's lanes, and where it stands."""
 
     model: NextSymbolModel
-    optimiser: torch.optim.AdamW
+    optimiser: FusedAdamW
     scaler: torch.amp.GradScaler
     state: State
     settings: TrainSettings
@@ -111,15 +113,10 @@ def new_run(
     if auxiliary and ranks.size > 1:
         raise UsageError("--multitask trains in one process; leave torchrun out.")
     mine = ranks.own_lanes(settings.lanes)
-    heads = [{"params": list(auxiliary.heads.parameters())}] if auxiliary else []
+    heads = auxiliary.heads.parameters() if auxiliary else ()
     return Run(
         model=model,
-        optimiser=torch.optim.AdamW(
-            [{"params": list(model.parameters())}, *heads],
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=device.type in {"cpu", "cuda"},
-        ),
+        optimiser=FusedAdamW([*model.parameters(), *heads], weight_decay=settings.weight_decay),
         scaler=torch.amp.GradScaler(device.type, enabled=settings.precision is Precision.FP16),
         state=model.initial_state(mine.stop - mine.start),
         settings=settings,
@@ -170,9 +167,8 @@ def _step(run: Run, lanes: BatchSource) -> None:
     codes = batch.codes[mine]
     keep = (~batch.reset[mine]).to(run.state.hidden.dtype).view(1, -1, 1)
     state = State(*(part * keep for part in run.state))
-    for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(fraction_done(run.progress, run.settings), run.settings)
-    run.optimiser.zero_grad(set_to_none=True)
+    run.optimiser.learning_rate = learning_rate(fraction_done(run.progress, run.settings), run.settings)
+    run.optimiser.zero_grad()
     with _autocast(run):
         output = run.model.forward(codes[:, :-1], state)
     nats = run.model.nats(output.logits, codes[:, 1:]).sum()
@@ -180,11 +176,12 @@ def _step(run: Run, lanes: BatchSource) -> None:
     run.scaler.scale(nats / known.clamp_min(1) + extra).backward()  # type: ignore[no-untyped-call]
     read = nats.detach().clone()
     run.ranks.sum_over_processes([read, *(weight.grad for weight in run.model.parameters() if weight.grad is not None)])
-    run.scaler.unscale_(run.optimiser)
+    as_scaled = cast(torch.optim.Optimizer, run.optimiser)  # as far as a scaler asks
+    run.scaler.unscale_(as_scaled)
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.clip_norm)
     if run.auxiliary:  # apart, so that heads of weight 0 leave the model's steps as they are
         torch.nn.utils.clip_grad_norm_(run.auxiliary.heads.parameters(), run.settings.clip_norm)
-    run.scaler.step(run.optimiser)
+    run.scaler.step(as_scaled)
     run.scaler.update()
     run.state = State(*(part.detach().float() for part in output.state))  # gradients end at the chunk: truncated BPTT
     totals = torch.stack([read, known, torch.nan_to_num(norm, posinf=0.0)])
@@ -232,7 +229,7 @@ def record(run: Run) -> StepRecord:
         bases=progress.bases,
         bits=nats / max(1, known) / NATS_PER_BIT,
         gradient_norm=norms / max(1, progress.step - progress.record_step),
-        learning_rate=float(run.optimiser.param_groups[0]["lr"]),
+        learning_rate=run.optimiser.learning_rate,
         bases_per_second=(progress.bases - progress.record_bases)
         / max(1e-9, progress.seconds - progress.record_seconds),
         errors=tuple(auxiliary[task] / max(1, auxiliary[tasks + task]) for task in range(tasks)),

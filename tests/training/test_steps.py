@@ -200,7 +200,7 @@ def test_each_step_uses_the_learning_rate_of_its_place(tiny_genome, stretches_of
     updates, place = steps(run, lanes), 0.0
     for _ in range(20):
         next(updates)
-        assert run.optimiser.param_groups[0]["lr"] == learning_rate(place, run.settings)
+        assert run.optimiser.learning_rate == learning_rate(place, run.settings)
         place = run.progress.bases / 2000
 
 
