@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 Kmers = NDArray[np.uint32]
 Counts = Integers | Kmers
 
-METHOD = 1  # of counting and fitting: a number of its own for all that changes a digit of the lines
+METHOD = 2  # of counting and fitting: a number of its own for all that changes a digit of the lines
 MAX_KMERS = 4**13  # k-mers of the longest order: 12 for DNA, 5 for proteins
 DENSE_PER_SYMBOL = 2  # a table with more k-mers than this per symbol is mostly zeros: only what occurs is kept
 DENSE_AT_MOST = 4**9  # a table of this size costs nothing, however small the training text
@@ -678,16 +678,20 @@ def _release(release: Callable[[], None] | None) -> None:
         release()
 
 
-def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
-    """Evidence on the held-out symbols, or on evenly spaced runs of them where there are many."""
-    symbols = sum(piece.end - piece.start for piece in held)
+def _runs(held: Sequence[Piece]) -> list[Piece]:
+    """The held-out symbols, or evenly spaced runs of them where there are many."""
     run = 1 << 12
-    step = max(1, 2 * symbols // FIT_SYMBOLS) * run
+    step = max(1, 2 * sum(piece.end - piece.start for piece in held) // FIT_SYMBOLS) * run
     runs = [
-        Piece(piece.codes, start, min(start + run, piece.end))
-        for piece in held
-        for start in range(piece.start, piece.end, step)
+        Piece(codes, first, min(first + run, end)) for codes, start, end in held for first in range(start, end, step)
     ]
+    # of very many short pieces each would give a run of its own
+    return runs[:: max(1, sum(piece.end - piece.start for piece in runs) // FIT_SYMBOLS)]
+
+
+def _sample(counts: MarkovCounts, held: Sequence[Piece]) -> Evidence:
+    """Evidence on the held-out symbols, or on a sample of them."""
+    runs = _runs(held)
     strands = 1 if counts.alphabet.complement is None else 2
     size = strands * sum(int((each.codes[each.start : each.end] < counts.alphabet.n_known).sum()) for each in runs)
     # less than half the memory of what is looked up: a fit needs no more digits

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genolstm import markov
 from genolstm.alphabet import DNA, PROTEIN, encode, reverse_complement
 from genolstm.errors import InputError
 from genolstm.markov import (
@@ -201,6 +202,16 @@ def test_many_short_stretches_are_counted_as_each_by_itself():
     for order in range(7):
         asked = contexts[: 4**order]
         np.testing.assert_array_equal(found.tables[order].rows(asked), alone.tables[order].rows(asked))
+
+
+def test_a_fit_needs_no_more_of_many_short_stretches_than_of_a_long_one(monkeypatch):
+    asked, used = 1 << 13, []
+    monkeypatch.setattr(markov, "FIT_SYMBOLS", asked)
+    monkeypatch.setattr(markov, "_fitted", lambda _, evidence: used.append(len(evidence.reach)))
+    (text,) = random_stretches(5, [400_000], unknown=0)
+    for length in (400_000, 4_000, 500):
+        fit_markov(np.split(text, range(length, len(text), length)), DNA, max_order=3)
+    assert all(asked / 2 < each <= 4 * asked for each in used), used
 
 
 @settings(max_examples=20, deadline=None)
