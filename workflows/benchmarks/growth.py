@@ -25,7 +25,7 @@ from genolstm.settings.quantities import parse_size
 
 COLUMNS = ("command", "bases", "contigs", "cpu_seconds", "seconds", "peak_mb", "exit")
 MODEL_BASES = 240_000
-SITES, VARIANTS, SITE_BASES, LINE = 500, 500, 200, 80
+SITES, VARIANTS, MARGIN, LINE = 500, 500, 200, 80
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -83,7 +83,8 @@ def _write_genome(folder: Path, case: Case) -> Path:
         for number, row in enumerate(letters):
             file.write(b">c%d\n" % number)
             file.writelines(row[first : first + LINE].tobytes() + b"\n" for first in range(0, each, LINE))
-    contig, place = rng.integers(0, case.contigs, SITES), rng.integers(0, max(1, each - SITE_BASES), SITES)
+    margin = min(MARGIN, each // 4)  # of a window
+    contig, place = rng.integers(0, case.contigs, SITES), rng.integers(margin, each - margin, SITES)
     order = np.lexsort((place, contig))
     rows = [(f"c{contig[n]}", int(place[n])) for n in order]
     (folder / "sites.bed").write_text("".join(f"{name}\t{at}\t{at + 1}\ts{at % 2}\t0\t+\n" for name, at in rows))
