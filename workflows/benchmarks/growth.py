@@ -77,7 +77,7 @@ def _write_genome(folder: Path, case: Case) -> Path:
     """Write genome, sites, labels and variants of one case; gives the FASTA."""
     rng = np.random.default_rng(case)  # no genome holds what the model was trained on
     each = case.bases // case.contigs
-    letters = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, (case.contigs, each))]
+    letters = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, (case.contigs, each), dtype=np.uint8)]
     fasta = folder / "genome.fa"
     with fasta.open("wb") as file:
         for number, row in enumerate(letters):
