@@ -293,6 +293,8 @@ def _recognised(model: TrainedOn, training: TrainingSequence, genome: Genome) ->
     lengths = {*model.lengths.tolist(), *spans.tolist()}
     contig_of = _places(training.contigs)
     stretch_of = _places(training.stretches)
+    by_contig = np.argsort(split.contig, kind="stable")
+    ends = np.searchsorted(split.contig[by_contig], np.arange(len(split.contigs) + 1))
     rows: list[tuple[int, int, int, int]] = []
     recognised, found = np.zeros(len(genome.names), dtype=np.bool_), set()
     for contig, length in enumerate(genome.lengths.tolist()):
@@ -300,7 +302,7 @@ def _recognised(model: TrainedOn, training: TrainingSequence, genome: Genome) ->
             continue
         digest = _digest(_codes(genome, contig))
         genome.release()
-        here = [np.flatnonzero(split.contig == each) for each in contig_of.get(digest, ())]
+        here = [by_contig[ends[each] : ends[each + 1]] for each in contig_of.get(digest, ())]
         whole = stretch_of.get(digest, [])
         recognised[contig] = bool(here or whole)
         # of equal contigs in several parts, one that was trained on speaks for all
