@@ -278,8 +278,7 @@ def _decisions(
     candidates: Sequence[Candidates], terms: Sequence[Terms], genome: Genome
 ) -> Iterator[tuple[Found, NDArray[np.float64]]]:
     """Candidates of all folds along the genome, some at a time, with their log odds or values: [n], or [n, K]."""
-    edges = np.append(genome.starts, len(genome.all_codes))
-    for folds in zip(*(each.slabs(edges) for each in candidates), strict=True):
+    for folds in zip(*(each.slabs(len(genome.mapped)) for each in candidates), strict=True):
         address, strand = (np.concatenate(column) for column in zip(*(found for found, _ in folds), strict=True))
         decision = np.concatenate([total + of.intercept for (_, total), of in zip(folds, terms, strict=True)])
         order = np.argsort(2 * address + (strand < 0))

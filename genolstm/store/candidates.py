@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -54,22 +53,21 @@ class Candidates:
         begin, stop = np.searchsorted(keys, [low, high]).tolist()
         return first + begin, keys[begin:stop]
 
-    def slabs(self, edges: Ints) -> Iterator[tuple[Found, NDArray[np.float64]]]:
-        """Candidates and the sums of their passes, float64 [n, K], some at a time; no slab goes over a contig's end.
+    def slabs(self, symbols: int) -> Iterator[tuple[Found, NDArray[np.float64]]]:
+        """Candidates and the sums of their passes, float64 [n, K], those of some stretch of the genome at a time.
 
-        edges : int64 [contigs + 1], places in the genome's codes where contigs begin, and where the last one ends.
-        Slabs are of the same stretches of the genome in any list, so that lists can be merged.
+        symbols : of the genome.   The stretches are the same in any list, so that lists can be merged; they may span
+        contigs, as there may be one contig for every few candidates.
         Raises RuntimeError for a candidate that was not read.
         """
-        for begin, end in pairwise(edges.tolist()):
-            for low in range(begin, end, BASES):
-                first, keys = self.between(2 * low, 2 * min(low + BASES, end))
-                total = np.zeros((len(keys), *self.passes.shape))
-                for strand in (0, 1):
-                    total += self.passes.read(strand, first, first + len(keys))
-                if np.isnan(total).any():
-                    raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
-                yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
+        for low in range(0, symbols, BASES):
+            first, keys = self.between(2 * low, 2 * min(low + BASES, symbols))
+            total = np.zeros((len(keys), *self.passes.shape))
+            for strand in (0, 1):
+                total += self.passes.read(strand, first, first + len(keys))
+            if np.isnan(total).any():
+                raise RuntimeError(f"{np.isnan(total).any(axis=1).sum()} candidates were not read by both passes")
+            yield Found(keys >> 1, np.where(keys & 1, -1, 1).astype(np.int8)), total
 
 
 @contextmanager

@@ -50,8 +50,8 @@ def along(reader, probe, found, stretches, tmp_path):
     with ExitStack() as stack:
         listed = stack.enter_context(listed_candidates([found], len(terms.intercept), tmp_path / "x"))
         decide_along(reader, stretches, [Decided(terms, listed)], memories=False, seams=Seams())
-        edges = np.append(reader.genome.starts, len(reader.genome.all_codes))
-        total = np.concatenate([total for _, total in listed.slabs(edges)]) + terms.intercept
+        slabs = listed.slabs(len(reader.genome.all_codes))
+        total = np.concatenate([total for _, total in slabs]) + terms.intercept
     return total if total.shape[1] > 1 else total[:, 0]
 
 
