@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn.ensemble  # noqa: F401  (its first import sets variables of the environment and draws numbers)
 import torch
+import torch._dynamo  # (the same; torch's optimisers load it)
 
 import genolstm as gl
 from genolstm.cli.app import app

@@ -118,7 +118,8 @@ def test_more_mask_intervals_than_are_held_in_memory_are_all_kept(written):
 def test_codes_are_mapped_and_not_loaded(written):
     path, _ = written([block("I", "ACGT" * 100), block("II", "TTTT")])
     genome = open_genome(path)
-    assert isinstance(genome.all_codes, np.memmap)
+    assert isinstance(genome.mapped, np.memmap)
+    assert np.shares_memory(genome.all_codes, genome.mapped)
     view = genome.codes(Region(contig="II", start=1, end=3))
     assert view.base is not None
     assert decode(view, DNA) == "TT"
