@@ -137,3 +137,11 @@ def test_the_sample_is_bounded_and_the_smallest_of_all(genome_of, drawn_codes, s
     few = training_sequence(genome, stretches_of(genome))
     np.testing.assert_array_equal(few.kmers, whole.kmers[:100])
     assert few.below == whole.kmers[100]
+
+
+def test_the_sample_of_many_contigs_is_that_of_each_by_itself(genome_of, drawn_codes, stretches_of):
+    genome = genome_of({f"c{seed}": drawn_codes(seed, 40 + seed) for seed in range(60)})
+    rows = [(name, 0, length, Part.TRAIN) for name, length in genome.length_of.items()]
+    together = training_sequence(genome, stretches_of(genome, rows)).kmers
+    apart = [training_sequence(genome, stretches_of(genome, [row])).kmers for row in rows]
+    np.testing.assert_array_equal(together, np.unique(np.concatenate(apart)))
