@@ -92,7 +92,7 @@ def test_readings_that_end_early_are_counted_and_change_little(tiny_genome, stre
     assert readings.symbols_saved >= readings.ended_early
     for key, values in whole.items():
         np.testing.assert_allclose(found[key], values, atol=0.02)
-    assert any((found[key][-8:] != values[-8:]).any() for key, values in whole.items())
+    assert any((found[key] != values).any() for key, values in whole.items())
 
 
 def test_only_chosen_bases_are_changed(tiny_genome, stretches_of, model):
