@@ -6,45 +6,70 @@ nearest composition of the whole seqlet; where evidence is low bits, also of exa
 that these are taken over: what single letters explain is then no motif.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from genolstm.alphabet import DNA
 from genolstm.errors import InputError
+from genolstm.regions import Stretches
 from genolstm.seeds import spawn
 from genolstm.settings.explaining import MotifSettings
 from genolstm.store.genome import Genome
-from genolstm.store.prediction import Prediction
+from genolstm.store.prediction import PredictedTarget, Prediction
 from genolstm.store.score import ScoreFile
 
 CORE = 8  # bases over which bits are averaged, around a place: 4 before it and 4 from it on, in reading direction
 MOST_FRACTION = 0.1  # of all places that can be seqlets
 POOL = 40  # weaker places that matches are looked for among, for each match
 NEAREST = 4  # of which one that is still free is taken, for each match
-MOST_BASES = 20_000_000  # of a score file: 64 bytes of each are held
+SLAB = 1 << 18  # bases of a score file read at a time
+GATHERED = 1 << 13  # seqlets read at a time
 BITS = "bits"
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+class Places(NamedTuple):
+    """Some of the places with evidence.
+
+    row : int64 [n], the number of each among all of them.   contig, position : int64 [n], 0-based.   strand : int64
+    [n], +1 or -1.   value : float64 [n], high is strong.
+    """
+
+    row: Whole
+    contig: Whole
+    position: Whole
+    strand: Whole
+    value: Floats
+
+    def only(self, kept: NDArray[np.bool_] | np.bool_ | Whole | slice) -> "Places":
+        """Some of them, as an index of arrays names them."""
+        return Places._make(column[kept] for column in self)
+
+    @staticmethod
+    def joined(parts: "list[Places]") -> "Places":
+        """Those of some parts, which may be none."""
+        nothing = np.zeros(0, dtype=np.int64)
+        empty = Places(nothing, nothing, nothing, nothing, np.zeros(0))
+        return Places._make(map(np.concatenate, zip(empty, *parts, strict=True)))
+
+
 class Evidence(NamedTuple):
     """Places and how strong the evidence is at each. core : bases that it is taken over, 0 where it is of one place.
 
-    contig, position : int64 [n], 0-based.   strand : int64 [n], +1 or -1.   value : float64 [n], high is strong.
-    bases : of genome that they come from.
+    bases : of genome that they come from.   places : all of them, some at a time, the same whenever they are asked for.
     """
 
     name: str
     core: int
     bases: int
-    contig: Whole
-    position: Whole
-    strand: Whole
-    value: Floats
+    places: Callable[[], Iterator[Places]]
 
 
 class Seqlets(NamedTuple):
@@ -66,36 +91,34 @@ class Seqlets(NamedTuple):
 def evidence_of_bits(scores: ScoreFile, genome: Genome) -> Iterator[Evidence]:
     """Minus the mean bits of `CORE` bases around every base of a score file, on both strands.
 
-    Raises InputError for a file of another genome, or one that is too large.
+    Raises InputError for a file of another genome.
     """
-    stretches = scores.stretches
     if scores.lengths != genome.length_of:
         raise InputError(f"the scores are of other contigs than {genome.path}; name the genome that was scored.")
-    if stretches.bases > MOST_BASES:
-        raise InputError(
-            f"the score file holds {stretches.bases:,} bases, and motifs are looked for in at most {MOST_BASES:,}:"
-            " score a --region of them."
-        )
-    columns: list[tuple[Whole, ...]] = []
-    values: list[Floats] = []
-    first = 0
-    for contig, start, end in zip(
-        stretches.contig.tolist(), stretches.start.tolist(), stretches.end.tolist(), strict=True
-    ):
+    stretches = scores.stretches
+    yield Evidence(BITS, CORE, stretches.bases, lambda: _places_of_bits(scores, stretches))
+
+
+def _places_of_bits(scores: ScoreFile, stretches: Stretches) -> Iterator[Places]:
+    """Places whose bits are all known, a slab of scored bases at a time, one strand of it after the other."""
+    size = stretches.end - stretches.start
+    first_of = np.cumsum(size) - size
+    found = 0
+    for slab in range(0, stretches.bases - CORE + 1, SLAB):
+        end = min(slab + SLAB + CORE - 1, stretches.bases)
+        low = np.arange(slab, end - CORE + 1)
+        stretch = np.searchsorted(first_of, low, "right") - 1
+        whole = low + CORE <= (first_of + size)[stretch]
         for strand in range(scores.strands):
-            bits = scores.read(strand, first, first + end - start).astype(np.float64)
-            total = np.append(0, np.cumsum(np.nan_to_num(bits)))
-            unknown = np.append(0, np.cumsum(np.isnan(bits)))
-            low = np.arange(len(bits) - CORE + 1)
-            kept = unknown[low + CORE] == unknown[low]
-            mean = (total[low + CORE] - total[low])[kept] / CORE
+            bits = scores.read(strand, slab, end).astype(np.float64)
+            mean = sliding_window_view(bits, CORE).mean(axis=1)
+            kept = whole & ~np.isnan(mean)
+            of = stretch[kept]
             # in reading direction half of the bases come before the place: on the reverse strand it is one base less
-            place = start + low[kept] + CORE // 2 - strand
-            columns.append((np.full(len(place), contig), place, np.full(len(place), -1 if strand else 1)))
-            values.append(-mean)
-        first += end - start
-    contigs, positions, strands = (np.concatenate(parts).astype(np.int64) for parts in zip(*columns, strict=True))
-    yield Evidence(BITS, CORE, stretches.bases, contigs, positions, strands, np.concatenate(values))
+            place = stretches.start[of] + low[kept] - first_of[of] + CORE // 2 - strand
+            rows, contig = np.arange(found, found + len(of)), stretches.contig[of].astype(np.int64)
+            yield Places(rows, contig, place, np.full(len(of), -1 if strand else 1), -mean[kept])
+            found += len(of)
 
 
 def evidence_of_prediction(found: Prediction, genome: Genome) -> Iterator[Evidence]:
@@ -106,106 +129,155 @@ def evidence_of_prediction(found: Prediction, genome: Genome) -> Iterator[Eviden
     if found.length_of != genome.length_of:
         raise InputError(f"the predictions are on other contigs than {genome.path}; name the genome they were made on.")
     for target in found.targets:
-        parts = list(target.rows())
-        if not parts:
+        contigs = {each for part in target.rows() for each in np.unique(part.contig).tolist()}
+        if not contigs:
             continue
-        contig, position, strand = (
-            np.concatenate([getattr(part, name) for part in parts]).astype(np.int64)
-            for name in ("contig", "position", "strand")
-        )
-        value = np.concatenate([part.value for part in parts])
-        if value.ndim > 1:
-            columns = {f"{target.name}-{name}": value[:, at] for at, name in enumerate(target.classes) if at}
+        bases = int(genome.lengths[list(contigs)].sum())
+        if len(target.classes) > 2:
+            columns = {f"{target.name}-{name}": at for at, name in enumerate(target.classes) if at}
+            for name, at in columns.items():
+                yield Evidence(name, 0, bases, partial(_places_of_target, target, at))
         else:
-            columns = {target.name: value}
-        bases = int(genome.lengths[np.unique(contig)].sum())
-        for name, column in columns.items():
-            middle = position + target.width // 2
-            yield Evidence(name, 0, bases, contig, middle, np.where(strand < 0, -1, 1), column)
+            yield Evidence(target.name, 0, bases, partial(_places_of_target, target, None))
+
+
+def _places_of_target(target: PredictedTarget, column: int | None) -> Iterator[Places]:
+    """Middles of candidates, with what is said of each. column : of a class."""
+    first = 0
+    for part in target.rows():
+        row, contig, position = np.arange(first, first + len(part.contig)), part.contig, part.position.astype(np.int64)
+        value = part.value if column is None else part.value[:, column]
+        yield Places(row, contig, position + target.width // 2, np.where(part.strand < 0, -1, 1), value)
+        first += len(row)
 
 
 def seqlets_of(evidence: Evidence, genome: Genome, settings: MotifSettings) -> Seqlets:
-    """The strongest places that do not overlap, and their matches. Raises InputError where there is none."""
-    rng = spawn(settings.seed, f"seqlets {evidence.name}")
-    inside = _inside(evidence, genome, settings.reach)
-    most = min(settings.seqlets, int(MOST_FRACTION * len(inside)))
-    chosen = _strongest(evidence, inside, most, 2 * settings.reach + 1)
-    if not len(chosen):
+    """The strongest places that do not overlap, and their matches. Raises InputError where there is none.
+
+    Places are read three times, so that no more of them are held than are asked for.
+    """
+    rng, apart = spawn(settings.seed, f"seqlets {evidence.name}"), 2 * settings.reach + 1
+
+    def inside() -> Iterator[Places]:
+        """Those whose seqlet lies within its contig."""
+        for part in evidence.places():
+            beyond = genome.lengths[part.contig] - part.position
+            yield part.only(np.flatnonzero((part.position >= settings.reach) & (beyond > settings.reach)))
+
+    chosen = _strongest(inside(), settings.seqlets, apart)
+    if not len(chosen.row):
         raise InputError(
             f"{evidence.name}: no place has {settings.reach} known bases on either side; give more sequence, or a"
             " shorter --reach."
         )
-    weak = inside[evidence.value[inside] <= evidence.value[chosen].min()]
-    weak = weak[_apart(evidence, weak, chosen, 2 * settings.reach + 1)]
-    wanted = POOL * settings.matches * len(chosen)
-    pool = np.sort(rng.choice(weak, min(wanted, len(weak)), replace=False))
-    codes, pool_codes = (_codes(evidence, rows, genome, settings.reach) for rows in (chosen, pool))
+    taken, weakest = np.sort(_on_a_line(chosen, genome, apart)), float(chosen.value.min())
+
+    def weak() -> Iterator[Places]:
+        """Those that are weaker than all chosen ones, and apart from them."""
+        for part in inside():
+            weaker = part.only(part.value <= weakest)
+            yield weaker.only(_apart(_on_a_line(weaker, genome, apart), taken, apart))
+
+    pool = _drawn(weak, POOL * settings.matches * len(chosen.row), rng)
+    codes, pool_codes = (_codes(places, genome, settings.reach) for places in (chosen, pool))
     known = (codes < DNA.n_known).all(axis=1)
-    chosen, codes = chosen[known], codes[known]
+    chosen, codes = chosen.only(known), codes[known]
     fit = (pool_codes < DNA.n_known).all(axis=1)
-    pool, pool_codes = pool[fit], pool_codes[fit]
+    pool, pool_codes = pool.only(fit), pool_codes[fit]
     keys, pool_keys = (
-        _keys(evidence, rows, letters, settings.reach) for rows, letters in ((chosen, codes), (pool, pool_codes))
+        _keys(evidence, places, letters, settings.reach) for places, letters in ((chosen, codes), (pool, pool_codes))
     )
     matches = _matches(codes, keys, pool_codes, pool_keys, settings.matches)
     kept = np.flatnonzero([len(rows) > 0 for rows in matches])
     if not len(kept):
         raise InputError(f"{evidence.name}: no weaker place matches a strong one; give more sequence.")
     of = np.repeat(np.arange(len(kept)), [len(matches[row]) for row in kept])
-    rows = chosen[kept]
-    return Seqlets(
-        codes[kept], pool_codes[np.concatenate([matches[row] for row in kept])], of,
-        evidence.contig[rows], evidence.position[rows], evidence.strand[rows], len(matches) - len(kept),
-    )  # fmt: skip
+    matched = pool_codes[np.concatenate([matches[row] for row in kept])]
+    _, contig, position, strand, _ = chosen.only(kept)
+    return Seqlets(codes[kept], matched, of, contig, position, strand, len(matches) - len(kept))
 
 
-def _inside(evidence: Evidence, genome: Genome, reach: int) -> Whole:
-    """Rows whose seqlet lies within its contig."""
-    length = genome.lengths[evidence.contig]
-    return np.flatnonzero((evidence.position >= reach) & (evidence.position + reach < length))
+def _strongest(places: Iterator[Places], most: int, apart: int) -> Places:
+    """The strongest places, none of which are nearer to another on its strand than `apart`, by their rows.
 
+    most : of them; and never more than a tenth of all.
+    """
+    room = 4 * apart * most
+    count, least, waiting, held = 0, -np.inf, 0, list[Places]()
 
-def _strongest(evidence: Evidence, rows: Whole, most: int, apart: int) -> Whole:
-    """The strongest rows, none of which are nearer to another on its strand than `apart`."""
-    order = rows[np.argsort(-evidence.value[rows], kind="stable")][: 4 * apart * most]
-    contig, position, strand = (getattr(evidence, name)[order].tolist() for name in ("contig", "position", "strand"))
+    def leading() -> Places:
+        """The strongest that were read so far, strongest first, of equal ones the first."""
+        joined = Places.joined(held)
+        return joined.only(np.argsort(-joined.value, kind="stable")[:room])
+
+    for part in places:
+        count += len(part.row)
+        held.append(part.only(part.value >= least))
+        waiting += len(held[-1].row)
+        if waiting > max(room, SLAB):
+            held, waiting = [leading()], 0
+            least = float(held[0].value[-1])
+    most = min(most, int(MOST_FRACTION * count))
+    order = leading().only(slice(0, 4 * apart * most))
     taken: dict[tuple[int, int, int], list[int]] = {}
     chosen: list[int] = []
-    for row, c, p, s in zip(order.tolist(), contig, position, strand, strict=True):
+    columns = (column.tolist() for column in (order.contig, order.position, order.strand))
+    for at, (c, p, s) in enumerate(zip(*columns, strict=True)):
         if len(chosen) >= most:
             break
         cell = p // apart
         near = (q for each in (cell - 1, cell, cell + 1) for q in taken.get((c, s, each), ()))
         if all(abs(p - q) >= apart for q in near):
             taken.setdefault((c, s, cell), []).append(p)
-            chosen.append(row)
-    return np.array(sorted(chosen), dtype=np.int64)
+            chosen.append(at)
+    found = order.only(np.array(chosen, dtype=np.int64))
+    return found.only(np.argsort(found.row))
 
 
-def _apart(evidence: Evidence, rows: Whole, chosen: Whole, apart: int) -> NDArray[np.bool_]:
-    """Whether each row lies apart from all chosen ones, of either strand."""
-    line = int(evidence.position.max()) + 2 * apart + 1  # contigs end to end, with a gap between
-    taken = np.sort(evidence.contig[chosen] * line + evidence.position[chosen])
-    place = evidence.contig[rows] * line + evidence.position[rows]
-    at = np.searchsorted(taken, place)
-    before = place - taken[np.maximum(at - 1, 0)]
-    after = taken[np.minimum(at, len(taken) - 1)] - place
+def _on_a_line(places: Places, genome: Genome, apart: int) -> Whole:
+    """Positions with contigs end to end, and a gap between that no place reaches across."""
+    line: Whole = places.contig * (int(genome.lengths.max()) + 2 * apart) + places.position
+    return line
+
+
+def _apart(line: Whole, taken: Whole, apart: int) -> NDArray[np.bool_]:
+    """Whether each position lies apart from all taken ones, sorted, of either strand."""
+    at = np.searchsorted(taken, line)
+    before = line - taken[np.maximum(at - 1, 0)]
+    after = taken[np.minimum(at, len(taken) - 1)] - line
     free: NDArray[np.bool_] = ((at == 0) | (before >= apart)) & ((at == len(taken)) | (after >= apart))
     return free
 
 
-def _codes(evidence: Evidence, rows: Whole, genome: Genome, reach: int) -> NDArray[np.uint8]:
+def _drawn(places: Callable[[], Iterator[Places]], wanted: int, rng: np.random.Generator) -> Places:
+    """Some places by lot, each with the same chance."""
+    count = sum(len(part.row) for part in places())
+    rows = np.sort(rng.choice(count, min(wanted, count), replace=False))
+    found, first = list[Places](), 0
+    for part in places():
+        low, high = np.searchsorted(rows, [first, first + len(part.row)])
+        found.append(part.only(rows[low:high] - first))
+        first += len(part.row)
+    return Places.joined(found)
+
+
+def _codes(places: Places, genome: Genome, reach: int) -> NDArray[np.uint8]:
     """Letters around each place in reading direction, uint8 [n, 2 reach + 1]."""
-    strand = evidence.strand[rows]
-    address = (genome.starts[evidence.contig[rows]] + evidence.position[rows])[:, None]
-    codes = genome.all_codes[address + strand[:, None] * np.arange(-reach, reach + 1)]
-    turned: NDArray[np.uint8] = np.where(strand[:, None] < 0, DNA.complement[codes], codes)  # type: ignore[index]
-    return turned.astype(np.uint8)
+    found = np.empty((len(places.row), 2 * reach + 1), dtype=np.uint8)
+    offsets, everything = np.arange(-reach, reach + 1), genome.all_codes
+    for first in range(0, len(found), GATHERED):
+        some = places.only(slice(first, first + GATHERED))
+        address = (genome.starts[some.contig] + some.position)[:, None]
+        codes = everything[address + some.strand[:, None] * offsets]
+        turned = np.where(some.strand[:, None] < 0, DNA.complement[codes], codes)  # type: ignore[index]
+        found[first : first + GATHERED] = turned
+        genome.release()
+    return found
 
 
-def _keys(evidence: Evidence, rows: Whole, codes: NDArray[np.uint8], reach: int) -> Whole:
+def _keys(evidence: Evidence, places: Places, codes: NDArray[np.uint8], reach: int) -> Whole:
     """Numbers that are equal where contig and composition of the core are."""
-    keys = evidence.contig[rows]
+    keys = places.contig
     if evidence.core:
         core = codes[:, reach - evidence.core // 2 : reach + evidence.core // 2]
         for letter in range(DNA.n_known):

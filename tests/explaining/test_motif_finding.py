@@ -8,8 +8,10 @@ from Bio import motifs as oracle
 
 from genolstm.alphabet import DNA, encode, reverse_complement
 from genolstm.errors import InputError
+from genolstm.explaining import seqlets
 from genolstm.explaining.motifs import consensus, find_motifs
-from genolstm.explaining.seqlets import Evidence, evidence_of_prediction, seqlets_of
+from genolstm.explaining.seqlets import Evidence, Places, evidence_of_bits, evidence_of_prediction, seqlets_of
+from genolstm.regions import Part
 from genolstm.settings.explaining import MotifSettings
 from genolstm.store.prediction import PredictedTarget, Prediction, PredictionRows
 from genolstm.writers.motifs import write_jaspar, write_meme
@@ -28,6 +30,17 @@ def evidence_on(rng, *, strong):
     return position, strand, value
 
 
+def evidence(name, core, contig, position, strand, value, *, bases=BASES, cuts=()):
+    """Evidence whose places come all at once, or in parts that are cut at some rows."""
+    columns = np.arange(len(contig)), contig, position, strand, value
+
+    def parts():
+        for rows in np.split(np.arange(len(contig)), cuts):
+            yield Places(*columns).only(rows)
+
+    return Evidence(name, core, bases, parts)
+
+
 def planted(genome_of, rng, offset):
     """A genome and evidence; a word stands at an offset from the strong places, or anywhere near where that is None."""
     codes = rng.choice(4, BASES, p=[0.32, 0.18, 0.18, 0.32]).astype(np.uint8)
@@ -40,11 +53,11 @@ def planted(genome_of, rng, offset):
             codes[low : low + len(WORD)] = WORD if sign > 0 else reverse_complement(WORD)
     genome = genome_of({"c": codes})
     contig = np.zeros(len(position), np.int64)
-    return genome, Evidence("made", 0, BASES, contig, position.astype(np.int64), strand.astype(np.int64), value)
+    return genome, evidence("made", 0, contig, position.astype(np.int64), strand.astype(np.int64), value)
 
 
-def found_in(genome, evidence, settings=SETTINGS):
-    return find_motifs(evidence.name, seqlets_of(evidence, genome, settings), evidence.bases, settings)
+def found_in(genome, made, settings=SETTINGS):
+    return find_motifs(made.name, seqlets_of(made, genome, settings), made.bases, settings)
 
 
 @pytest.mark.parametrize("offset", [None, -3, 7])
@@ -72,7 +85,7 @@ def test_no_motif_where_evidence_follows_composition_alone(genome_of):
         position = np.arange(40, BASES - 40)
         share = (total[position + 4] - total[position - 4]) / 8 + rng.random(len(position)) / 10
         nothing = np.zeros(len(position), np.int64)
-        found = found_in(genome, Evidence("bits", 8, BASES, nothing, position, nothing + 1, share))
+        found = found_in(genome, evidence("bits", 8, nothing, position, nothing + 1, share))
         assert found.motifs == ()
         tested += found.tested
     assert tested < 8  # seldom even tried
@@ -83,7 +96,7 @@ def test_no_motif_around_random_places(genome_of):
     genome = genome_of({"c": rng.choice(4, BASES, p=[0.32, 0.18, 0.18, 0.32]).astype(np.uint8)})
     position, strand, value = evidence_on(rng, strong=np.arange(100, BASES - 100, 200)[:PLACES])
     nothing = np.zeros(len(position), np.int64)
-    assert found_in(genome, Evidence("made", 0, BASES, nothing, position, strand, value)).motifs == ()
+    assert found_in(genome, evidence("made", 0, nothing, position, strand, value)).motifs == ()
 
 
 def test_matches_have_the_composition_of_the_core_and_are_apart_from_places(genome_of):
@@ -92,7 +105,7 @@ def test_matches_have_the_composition_of_the_core_and_are_apart_from_places(geno
     genome = genome_of({"c": codes})
     position = np.arange(40, BASES - 40)
     nothing = np.zeros(len(position), np.int64)
-    found = seqlets_of(Evidence("bits", 8, BASES, nothing, position, nothing + 1, rng.random(len(position))), genome,
+    found = seqlets_of(evidence("bits", 8, nothing, position, nothing + 1, rng.random(len(position))), genome,
                        SETTINGS)  # fmt: skip
     core = slice(SETTINGS.reach - 4, SETTINGS.reach + 4)
     assert (np.sort(found.codes[found.of][:, core], axis=1) == np.sort(found.matched[:, core], axis=1)).all()
@@ -127,7 +140,7 @@ def test_too_few_places_are_refused(genome_of):
     genome = genome_of({"c": rng.integers(0, 4, BASES).astype(np.uint8)})
     position = np.arange(1_000, 3_000, 10)
     nothing = np.zeros(len(position), np.int64)
-    few = Evidence("made", 0, BASES, nothing, position, nothing + 1, rng.random(len(position)))
+    few = evidence("made", 0, nothing, position, nothing + 1, rng.random(len(position)))
     with pytest.raises(InputError, match=r"made: 6 places in 1 blocks of 5,000 bases.*give more sequence"):
         found_in(genome, few)
 
@@ -151,12 +164,73 @@ def test_evidence_of_a_probe_is_of_each_target_and_class_in_reading_direction(ge
     )  # fmt: skip
     donor, *classes = evidence_of_prediction(found, genome)
     assert (donor.name, donor.core, donor.bases) == ("donor", 0, 3_900)
-    assert (donor.position.tolist(), donor.strand.tolist(), donor.value.tolist()) == (
+    of_donor, *of_classes = (Places.joined(list(each.places())) for each in (donor, *classes))
+    assert (of_donor.position.tolist(), of_donor.strand.tolist(), of_donor.value.tolist()) == (
         [100, 200, 300], [1, -1, 1], [2, 1, -1]
     )  # fmt: skip
     assert [each.name for each in classes] == ["state-b", "state-c"]
-    assert classes[1].value.tolist() == [2, 5, 8]
-    assert classes[0].position.tolist() == [125, 225, 325]  # the middle of each window
-    assert (classes[0].strand == 1).all()
+    assert of_classes[1].value.tolist() == [2, 5, 8]
+    assert of_classes[0].position.tolist() == [125, 225, 325]  # the middle of each window
+    assert (of_classes[0].strand == 1).all()
     with pytest.raises(InputError, match="the predictions are on other contigs"):
         next(evidence_of_prediction(found, genome_of({"c": np.zeros(3_000, np.uint8)})))
+
+
+class Scores:
+    """What is read of a score file: one contig scored in two stretches, and a short one."""
+
+    def __init__(self, rng, genome, stretches):
+        self.lengths, self.stretches, self.strands = genome.length_of, stretches, 2
+        self.bits = rng.gamma(2, 1, (2, stretches.bases)).astype(np.float32)
+        self.bits[:, rng.random(stretches.bases) < 0.03] = np.nan
+
+    def read(self, strand, first, end):
+        return self.bits[strand, first:end]
+
+
+@pytest.mark.parametrize("slab", [1, 50, 1 << 18])
+def test_low_bits_are_means_of_eight_known_bases_of_one_stretch(genome_of, stretches_of, monkeypatch, slab):
+    monkeypatch.setattr(seqlets, "SLAB", slab)
+    rng = np.random.default_rng(6)
+    genome = genome_of({"a": "ACGT" * 100, "b": "ACGTT" * 4, "c": "A" * 5})
+    rows = [("a", 10, 150, Part.TEST), ("a", 150, 390, Part.TEST), ("b", 0, 20, Part.TEST), ("c", 0, 5, Part.TEST)]
+    scores = Scores(rng, genome, stretches_of(genome, rows))
+    made = next(evidence_of_bits(scores, genome))
+    found = Places.joined(list(made.places()))
+    expected, first = {}, 0
+    for name, start, end, _ in rows:
+        for strand in (0, 1):
+            for low in range(start, end - 7):
+                bits = scores.bits[strand, first + low - start : first + low - start + 8].astype(float)
+                if not np.isnan(bits).any():
+                    expected[genome.names.index(name), low + 4 - strand, 1 - 2 * strand] = -bits.mean()
+        first += end - start
+    assert found.row.tolist() == list(range(len(expected)))
+    held = zip(found.contig.tolist(), found.position.tolist(), found.strand.tolist(), strict=True)
+    assert dict(zip(held, found.value.tolist(), strict=True)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_seqlets_are_the_same_however_many_places_come_at_a_time(genome_of, monkeypatch):
+    rng = np.random.default_rng(8)
+    genome = genome_of({"c": rng.choice(5, BASES, p=[0.25, 0.25, 0.25, 0.24, 0.01]).astype(np.uint8)})
+    n = 40_000
+    columns = np.zeros(n, np.int64), rng.integers(0, BASES, n), rng.choice([-1, 1], n), rng.integers(0, 60, n) / 8.0
+    settings = MotifSettings(seqlets=20, reach=10)
+    whole = seqlets_of(evidence("made", 0, *columns), genome, settings)
+    monkeypatch.setattr(seqlets, "SLAB", 100)
+    monkeypatch.setattr(seqlets, "GATHERED", 7)
+    for cuts in ([1], [100, 100, 5_000], list(range(500, n, 500))):
+        parts = seqlets_of(evidence("made", 0, *columns, cuts=cuts), genome, settings)
+        for mine, theirs in zip(parts, whole, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    # the definition: of equal places the first, none near another on its strand
+    _, position, strand, value = columns
+    chosen = []
+    for at in np.argsort(-value, kind="stable").tolist():
+        inside = 10 <= position[at] < BASES - 10
+        if inside and all(strand[at] != strand[o] or abs(position[at] - position[o]) >= 21 for o in chosen):
+            chosen.append(at)
+        if len(chosen) == 20:
+            break
+    known = [at for at in sorted(chosen) if (genome.all_codes[position[at] - 10 : position[at] + 11] < 4).all()]
+    assert whole.position.tolist() == position[known].tolist()

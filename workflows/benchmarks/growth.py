@@ -3,6 +3,8 @@
     python workflows/benchmarks/growth.py -o growth.tsv [--bases 250k] [--times 1 4 16] [--contigs 10 100 1000]
         [--hidden 32] [--only score gates]
 
+What `--only` names runs, and whatever it reads from; ingest and train always do.
+
 Genomes of random bases, read by a model of 1 x HIDDEN that is trained on another for a moment. Every command is a
 process of its own, of one thread: CPU seconds (user and system) and peak memory are those the system counted, start-up
 included. A line for each run, at once. About ten minutes of one core as it stands.
@@ -25,7 +27,16 @@ from genolstm.settings.quantities import parse_size
 
 COLUMNS = ("command", "bases", "contigs", "cpu_seconds", "seconds", "peak_mb", "exit")
 MODEL_BASES = 240_000
-SITES, VARIANTS, MARGIN, LINE = 500, 500, 200, 80
+SITES, MARGIN, REGION, SAMPLE, LINE = 500, 200, 100, 150, 80
+OTHER = "score by the other model"  # for compare; not among the rows
+NEEDS = {  # what each command reads from, but for the genome and a model
+    "predict": ["probe"], "control": ["embed"], "motifs": ["score"], "compare": ["score", OTHER],
+    "report": ["score", "gates", "probe"],
+}  # fmt: skip
+KNOWN = [
+    "ingest", "train", "score", "embed", "gates", "variants", "probe", "predict",
+    "control", "motifs", "compare", "report", "dependencies", "sample",
+]  # fmt: skip
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -43,6 +54,7 @@ def main(words: Sequence[str] | None = None) -> int:
     say_progress()
     cases = [Case(arguments.bases * times, 4) for times in arguments.times]
     cases += [Case(arguments.bases * max(arguments.times, default=1), contigs) for contigs in arguments.contigs]
+    asked = {"ingest", "train", *arguments.only, *(each for name in arguments.only for each in NEEDS.get(name, []))}
     failed = 0
     with TemporaryDirectory() as scratch, arguments.output.open("w") as table:
         write_line(table, COLUMNS)
@@ -52,10 +64,12 @@ def main(words: Sequence[str] | None = None) -> int:
             folder.mkdir()
             genome = _write_genome(folder, case)
             for name, words_of in _commands(folder, genome, model, arguments.hidden):
-                if name not in arguments.only and name not in {"ingest", "train"}:
+                if name not in asked:
                     continue
                 row = _measured(words_of)
                 failed += row[-1] != 0
+                if name == OTHER:
+                    continue
                 write_line(table, COLUMNS, dict(zip(COLUMNS, (name, *case, *row), strict=True)))
                 log.info("%s, %s bases, %s contigs: %.1f CPU s, %.0f MB", name, *case, row[0], row[2])
     return min(failed, 1)
@@ -68,8 +82,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--times", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--contigs", type=int, nargs="*", default=[10, 100, 1_000])
     parser.add_argument("--hidden", type=int, default=32)
-    known = ["score", "embed", "gates", "predict", "probe", "variants"]
-    parser.add_argument("--only", nargs="+", choices=known, default=known)
+    parser.add_argument("--only", nargs="+", choices=KNOWN, default=KNOWN)
     return parser.parse_args(words)
 
 
@@ -84,15 +97,17 @@ def _write_genome(folder: Path, case: Case) -> Path:
             file.write(b">c%d\n" % number)
             file.writelines(row[first : first + LINE].tobytes() + b"\n" for first in range(0, each, LINE))
     margin = min(MARGIN, each // 4)  # of a window
-    contig, place = rng.integers(0, case.contigs, SITES), rng.integers(margin, each - margin, SITES)
-    order = np.lexsort((place, contig))
-    rows = [(f"c{contig[n]}", int(place[n])) for n in order]
-    (folder / "sites.bed").write_text("".join(f"{name}\t{at}\t{at + 1}\ts{at % 2}\t0\t+\n" for name, at in rows))
+    within = each - 2 * margin
+    chosen = np.sort(rng.choice(case.contigs * within, SITES, replace=False))
+    sites = [(int(one) // within, int(one) % within + margin) for one in chosen]
+    (folder / "sites.bed").write_text("".join(f"c{n}\t{at}\t{at + 1}\ts{at % 2}\t0\t+\n" for n, at in sites))
+    with_sites = list(dict.fromkeys(f"c{n}" for n, _ in sites))
+    (folder / "test_contigs").write_text(",".join(with_sites[-(len(with_sites) // 4) :]))
     with (folder / "in.vcf").open("w") as file:
         file.write("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
-        for n in order[:VARIANTS]:
-            ref = chr(letters[contig[n], place[n]])
-            file.write(f"c{contig[n]}\t{place[n] + 1}\t.\t{ref}\t{'ACGT'['ACGT'.index(ref) - 1]}\t.\t.\t.\n")
+        for n, at in sites:
+            ref = chr(letters[n, at])
+            file.write(f"c{n}\t{at + 1}\t.\t{ref}\t{'ACGT'['ACGT'.index(ref) - 1]}\t.\t.\t.\n")
     return fasta
 
 
@@ -127,6 +142,26 @@ def _commands(folder: Path, fasta: Path, model: Path, hidden: int) -> Iterator[t
     )
     yield "probe", ["probe", "sites", str(trained), "--genome", genome, "--sites", sites, "-o", probe]
     yield "predict", ["predict", probe, genome, "--sites", sites, "-o", str(folder / "predictions.h5")]
+    yield (
+        "control",
+        ["control", str(folder / "hidden.h5"), "--genome", genome, "--sites", sites,
+         "--test-contigs", (folder / "test_contigs").read_text(), "-o", str(folder / "control.h5")],
+    )  # fmt: skip
+    score, gates = str(folder / "score.h5"), str(folder / "gates.h5")
+    yield "motifs", ["motifs", score, genome, "-o", str(folder / "motifs.meme")]
+    other = str(folder / "score_2.h5")
+    yield OTHER, ["score", str(trained), genome, "-o", other]
+    yield "compare", ["compare", score, other, "-o", str(folder / "compare.h5")]
+    yield "report", ["report", str(trained), probe, score, gates, "-o", str(folder / "report.html")]
+    yield (
+        "dependencies",
+        ["dependencies", of_model, genome, "--region", f"c0:1-{REGION}", "-o", str(folder / "dependencies.h5")],
+    )
+    yield (
+        "sample",
+        ["sample", str(trained), "-o", str(folder / "samples.fa"), "--check", genome,
+         "--length", str(SAMPLE), "--table", str(folder / "samples.tsv")],
+    )  # fmt: skip
 
 
 def _measured(words: Sequence[str]) -> tuple[float, float, float, int]:
