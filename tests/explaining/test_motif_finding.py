@@ -1,6 +1,7 @@
 """Motifs: one that is planted is found and written as others read it, and none in sequence that has none."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -234,3 +235,23 @@ def test_seqlets_are_the_same_however_many_places_come_at_a_time(genome_of, monk
             break
     known = [at for at in sorted(chosen) if (genome.all_codes[position[at] - 10 : position[at] + 11] < 4).all()]
     assert whole.position.tolist() == position[known].tolist()
+
+
+def test_memory_does_not_grow_with_the_places(genome_of):
+    genome = genome_of({"c": np.random.default_rng(9).integers(0, 4, BASES).astype(np.uint8)})
+
+    def peak(parts):
+        def places():
+            for part in range(parts):
+                rng = np.random.default_rng(part)
+                n = 1 << 15
+                where = rng.integers(0, BASES, n), rng.choice([-1, 1], n), rng.random(n)
+                yield Places(np.arange(part * n, (part + 1) * n), np.zeros(n, np.int64), *where)
+
+        tracemalloc.start()
+        seqlets_of(Evidence("made", 0, BASES, places), genome, MotifSettings(seqlets=100))
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    assert peak(40) < 1.2 * peak(8)

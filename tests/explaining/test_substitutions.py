@@ -52,6 +52,7 @@ def odds_along(model, codes):
 
 def brute_force(model, codes, place, window):
     """The definition, word by word, in reading direction."""
+    codes = codes[: place + 1 + window]
     plain, largest = odds_along(model, codes), np.zeros(window)
     for letter in {0, 1, 2, 3} - {int(codes[place])}:
         changed = codes.copy()
