@@ -29,7 +29,6 @@ MOST_FRACTION = 0.1  # of all places that can be seqlets
 POOL = 40  # weaker places that matches are looked for among, for each match
 NEAREST = 4  # of which one that is still free is taken, for each match
 SLAB = 1 << 18  # bases of a score file read at a time
-GATHERED = 1 << 13  # seqlets read at a time
 BITS = "bits"
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -263,16 +262,11 @@ def _drawn(places: Callable[[], Iterator[Places]], wanted: int, rng: np.random.G
 
 def _codes(places: Places, genome: Genome, reach: int) -> NDArray[np.uint8]:
     """Letters around each place in reading direction, uint8 [n, 2 reach + 1]."""
-    found = np.empty((len(places.row), 2 * reach + 1), dtype=np.uint8)
-    offsets, everything = np.arange(-reach, reach + 1), genome.all_codes
-    for first in range(0, len(found), GATHERED):
-        some = places.only(slice(first, first + GATHERED))
-        address = (genome.starts[some.contig] + some.position)[:, None]
-        codes = everything[address + some.strand[:, None] * offsets]
-        turned = np.where(some.strand[:, None] < 0, DNA.complement[codes], codes)  # type: ignore[index]
-        found[first : first + GATHERED] = turned
-        genome.release()
-    return found
+    codes = genome.windows(genome.starts[places.contig] + places.position - reach, 2 * reach + 1)
+    against = places.strand < 0
+    codes[against] = DNA.complement[codes[against, ::-1]]  # type: ignore[index]
+    genome.release()
+    return codes
 
 
 def _keys(evidence: Evidence, places: Places, codes: NDArray[np.uint8], reach: int) -> Whole:

@@ -184,6 +184,6 @@ def that_can_be_read(rows: LabelledRows, genome: Genome, reach: int) -> Labelled
     address = genome.starts[rows.contig] + rows.start
     step = max(1, (1 << 22) // rows.width)
     for first in range(0, len(rows), step):
-        codes = genome.all_codes[address[first : first + step, None] + np.arange(rows.width)]
+        codes = genome.windows(address[first : first + step], rows.width)
         known[first : first + step] = (codes < genome.alphabet.n_known).all(axis=1)
     return rows.kept(known, "with an N")

@@ -142,8 +142,7 @@ def windows_like(
 
 
 def _codes(genome: Genome, contig: int, start: Ints, width: int) -> NDArray[np.uint8]:
-    codes: NDArray[np.uint8] = genome.all_codes[(int(genome.starts[contig]) + start)[:, None] + np.arange(width)]
-    return codes
+    return genome.windows(int(genome.starts[contig]) + start, width)
 
 
 def _gc_class(codes: NDArray[np.uint8]) -> Ints:

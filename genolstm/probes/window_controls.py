@@ -17,9 +17,7 @@ _IS_GC = np.isin(np.arange(DNA.n_symbols), [DNA.letters.index(letter) for letter
 
 def window_codes(genome: Genome, windows: Windows) -> Codes:
     """Codes of each window along the forward strand, uint8 [N, width]."""
-    address = genome.starts[windows.contig] + windows.start
-    codes: Codes = genome.all_codes[address[:, None] + np.arange(windows.width)]
-    return codes
+    return genome.windows(genome.starts[windows.contig] + windows.start, windows.width)
 
 
 def gc_fraction(codes: Codes) -> NDArray[np.float64]:

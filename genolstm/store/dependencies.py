@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.regions import STRAND_NAMES, Part, Stretches
+from genolstm.regions import STRAND_NAMES, Stretches
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.genome import Genome
 from genolstm.store.schema import Kind, type_name
+from genolstm.store.stretches import read_stretches, write_stretches
 
 MAP = "map"
 
@@ -98,9 +99,7 @@ class DependenciesFile:
     @property
     def stretches(self) -> Stretches:
         """Whose bases were changed."""
-        columns = {name: self.file["stretches"][name][()] for name in ("contig", "start", "end")}
-        part = np.full(len(columns["contig"]), Part.TEST, dtype=np.int8)
-        return Stretches(contigs=strings(self.file["contigs/name"]), part=part, **columns)
+        return read_stretches(self.file)
 
     @property
     def has_map(self) -> bool:
@@ -170,18 +169,12 @@ def write_dependencies(
 ) -> Iterator[DependenciesFile]:
     """Open a file for dependencies; it appears when complete, whole or not at all."""
     with write_file(path, Kind.DEPENDENCIES, provenance) as file:
-        group = file.create_group("contigs")
-        write_strings(group, "name", list(genome.names))
-        group["length"] = genome.lengths
-        group = file.create_group("stretches")
-        spans = stretches.end - stretches.start
-        columns = {name: getattr(stretches, name) for name in ("contig", "start", "end")}
-        for name, values in (columns | {"first": np.cumsum(spans) - spans}).items():
-            group[name] = values
+        write_stretches(file, genome.length_of, stretches)
         file.attrs["window"] = window
         if with_map:
             begins = (genome.starts[stretches.contig] + stretches.start).tolist()
-            codes = [genome.all_codes[at : at + span] for at, span in zip(begins, spans.tolist(), strict=True)]
+            spans = (stretches.end - stretches.start).tolist()
+            codes = [genome.all_codes[at : at + span] for at, span in zip(begins, spans, strict=True)]
             file[f"{MAP}/reference"] = np.concatenate(codes)
             file[f"{MAP}/distance"] = np.arange(1, window + 1, dtype=np.int64)
             for name in STRAND_NAMES:

@@ -15,6 +15,7 @@ from genolstm.errors import InputError
 from genolstm.regions import Region, Stretches
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.schema import Kind
+from genolstm.store.stretches import write_stretches
 
 Columns = dict[str, Any]  # column name -> array, or a sequence of text
 Runs = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
@@ -172,13 +173,7 @@ def write_gates(
     names, strands, layers = shape
     with write_file(path, Kind.GATES, provenance) as file:
         file.attrs["tracks"], file.attrs["every"] = json.dumps(list(names)), every
-        group = file.create_group("contigs")
-        write_strings(group, "name", list(lengths))
-        group["length"] = np.array(list(lengths.values()), dtype=np.int64)
-        group = file.create_group("stretches")
-        for name in ("contig", "start", "end"):
-            group[name] = getattr(stretches, name)
-        group["first"], group["first_position"] = first[:-1], first_position
+        write_stretches(file, lengths, stretches, first[:-1])["first_position"] = first_position
         for name in names:
             file.create_dataset(
                 f"tracks/{name}", shape=(int(first[-1]), strands, layers), dtype=np.float32, fillvalue=np.nan,

@@ -14,6 +14,7 @@ from typing import IO, Protocol
 
 import h5py
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from genolstm.alphabet import ALPHABETS, Alphabet, Codes
@@ -83,6 +84,12 @@ class Genome:
         if self.check is not None:
             self.check(start, end)
         return self._plain[start:end]
+
+    def windows(self, start: NDArray[np.int64], width: int) -> Codes:
+        """Codes of windows of one width, uint8 [n, width], a copy. start : int64 [n], places among `all_codes`."""
+        if not len(start):
+            return np.empty((0, width), dtype=np.uint8)
+        return sliding_window_view(self.all_codes, width)[start]
 
     @cached_property
     def _plain(self) -> Codes:

@@ -11,11 +11,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.regions import STRAND_NAMES, Part, Stretches
+from genolstm.regions import STRAND_NAMES, Stretches
 from genolstm.store.checkpoint import PartBits, read_bits, write_bits
 from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
 from genolstm.store.recall import RecallBits, read_recall, write_recall
 from genolstm.store.schema import Kind
+from genolstm.store.stretches import read_lengths, read_stretches, write_stretches
 
 SLAB = 1 << 18  # bases of a track that are read at a time
 PROBABILITIES = "probabilities"
@@ -101,15 +102,12 @@ class ScoreFile:
     @property
     def stretches(self) -> Stretches:
         """What was scored."""
-        columns = {name: self.file["stretches"][name][()] for name in ("contig", "start", "end")}
-        part = np.full(len(columns["contig"]), Part.TEST, dtype=np.int8)
-        return Stretches(contigs=strings(self.file["contigs/name"]), part=part, **columns)
+        return read_stretches(self.file)
 
     @property
     def lengths(self) -> dict[str, int]:
         """Contig name -> bases."""
-        names = strings(self.file["contigs/name"])
-        return dict(zip(names, self.file["contigs/length"][()].tolist(), strict=True))
+        return read_lengths(self.file)
 
     def write(self, strand: int, first: int, bits: NDArray[np.float32]) -> None:
         """Write the bits of some bases, float32 [n]."""
@@ -209,19 +207,12 @@ def write_score(
     letters : of which it keeps the probabilities; 0 keeps none.   recall : whether it has the tracks of recall too.
     """
     with write_file(path, Kind.SCORE, provenance) as file:
-        group = file.create_group("contigs")
-        write_strings(group, "name", list(lengths))
-        group["length"] = np.array(list(lengths.values()), dtype=np.int64)
-        group = file.create_group("stretches")
-        for name in ("contig", "start", "end"):
-            group[name] = getattr(stretches, name)
-        spans = stretches.end - stretches.start
-        group["first"] = np.cumsum(spans) - spans
+        write_stretches(file, lengths, stretches)
         for name in STRAND_NAMES[:strands]:
             for track in ("bits", *(f"recall/{each}" for each in RECALL_TRACKS if recall)):
-                file.create_dataset(f"{track}/{name}", shape=(int(spans.sum()),), dtype=np.float32, fillvalue=np.nan)
+                file.create_dataset(f"{track}/{name}", shape=(stretches.bases,), dtype=np.float32, fillvalue=np.nan)
             if letters:
-                shape = (int(spans.sum()), letters)
+                shape = (stretches.bases, letters)
                 file.create_dataset(f"{PROBABILITIES}/{name}", shape=shape, dtype=np.float16, fillvalue=np.nan)
         yield ScoreFile(file, strands)
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.regions import N_STRANDS, Part, Stretches
+from genolstm.regions import N_STRANDS, Stretches
 from genolstm.settings.reading import VariantSettings
-from genolstm.store.files import Provenance, Records, open_file, strings, write_file, write_records, write_strings
+from genolstm.store.files import Provenance, Records, open_file, write_file, write_records
 from genolstm.store.genome import Genome
 from genolstm.store.schema import Kind
+from genolstm.store.stretches import read_lengths, read_stretches, write_stretches
 
 SLAB = 1 << 16  # bases that are read at a time
 STRONGEST = 10  # changes of lowest ratio that a summary holds
@@ -35,14 +36,12 @@ class VariantsFile:
     @property
     def stretches(self) -> Stretches:
         """Whose bases were changed."""
-        columns = {name: self.file["stretches"][name][()] for name in ("contig", "start", "end")}
-        part = np.full(len(columns["contig"]), Part.TEST, dtype=np.int8)
-        return Stretches(contigs=strings(self.file["contigs/name"]), part=part, **columns)
+        return read_stretches(self.file)
 
     @property
     def lengths(self) -> dict[str, int]:
         """Contig name -> bases."""
-        return dict(zip(strings(self.file["contigs/name"]), self.file["contigs/length"][()].tolist(), strict=True))
+        return read_lengths(self.file)
 
     @property
     def window(self) -> int:
@@ -118,14 +117,7 @@ def write_variants(
     notes : name -> text on the controls.
     """
     with write_file(path, Kind.VARIANTS, provenance) as file:
-        group = file.create_group("contigs")
-        write_strings(group, "name", list(genome.names))
-        group["length"] = genome.lengths
-        group = file.create_group("stretches")
-        spans = stretches.end - stretches.start
-        columns = {name: getattr(stretches, name) for name in ("contig", "start", "end")}
-        for name, values in (columns | {"first": np.cumsum(spans) - spans}).items():
-            group[name] = values
+        write_stretches(file, genome.length_of, stretches)
         bases = stretches.bases
         changes = file.create_group(CHANGES)
         changes.create_dataset("reference", shape=(bases,), dtype=np.uint8)

@@ -219,7 +219,6 @@ def test_seqlets_are_the_same_however_many_places_come_at_a_time(genome_of, monk
     settings = MotifSettings(seqlets=20, reach=10)
     whole = seqlets_of(evidence("made", 0, *columns), genome, settings)
     monkeypatch.setattr(seqlets, "SLAB", 100)
-    monkeypatch.setattr(seqlets, "GATHERED", 7)
     for cuts in ([1], [100, 100, 5_000], list(range(500, n, 500))):
         parts = seqlets_of(evidence("made", 0, *columns, cuts=cuts), genome, settings)
         for mine, theirs in zip(parts, whole, strict=True):
