@@ -1,6 +1,7 @@
 """What all tests share: devices, small genomes, and the real data beside the checkout."""
 
 import os
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -183,3 +184,19 @@ def edited():
         os.close(descriptor)
 
     return opened
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 300 kB; skips where none may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
+from genolstm.alphabet import DNA
 from genolstm.bench.timing import Bound
 from genolstm.devices import float32_products
 from genolstm.model import NextSymbolModel
+from genolstm.settings.model import ModelSettings
 from genolstm.settings.train import Precision
 
 FORMATS = {
@@ -23,6 +25,16 @@ LARGE_CPU, LARGE_GPU = 1024, 8192  # rows and columns of a product that nothing 
 MEASURED_SECONDS, REPEATS = 0.05, 5
 BLOCK_BYTES = 1 << 20
 FORWARD, FORWARD_AND_BACKWARD = 1, 3  # products with a weight: also by its inputs' and by its own gradient
+
+
+def bare_kernel(model: ModelSettings, device: torch.device) -> torch.nn.RNNBase:
+    """Recurrent layers of torch.nn, of the shape of a model of DNA."""
+    kinds: dict[str, Callable[..., torch.nn.RNNBase]] = {
+        "lstm": torch.nn.LSTM,
+        "gru": torch.nn.GRU,
+        "rnn": torch.nn.RNN,
+    }
+    return kinds[model.cell](DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True).to(device)
 
 
 def matrix_bound(

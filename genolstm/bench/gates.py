@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA
-from genolstm.bench.bounds import matrix_bound
+from genolstm.bench.bounds import bare_kernel, matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
@@ -65,9 +65,7 @@ def time_gates(model: ModelSettings, stream: StreamSettings, device: torch.devic
 
 def _timed(model: ModelSettings, stream: StreamSettings, device: torch.device, rounds: int) -> list[Timing]:
     network = NextSymbolModel(model, seed=0).to(device).eval()
-    kernel = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[model.cell](
-        DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
-    ).to(device)
+    kernel = bare_kernel(model, device)
     symbols = stream.lanes * stream.chunk * CHUNKS_A_LANE
     genome, everything = random_genome(symbols // N_STRANDS)
     inputs = torch.randn(stream.lanes, stream.chunk, DNA.n_symbols, device=device)

@@ -3,7 +3,7 @@
 import torch
 
 from genolstm.alphabet import DNA
-from genolstm.bench.bounds import matrix_bound
+from genolstm.bench.bounds import bare_kernel, matrix_bound
 from genolstm.bench.made import random_genome
 from genolstm.bench.memory_check import Load, check_memory, explained_when_full, shape_of
 from genolstm.bench.timing import Baseline, Timing, beside
@@ -34,9 +34,7 @@ def _timed(model: ModelSettings, train: TrainSettings, device: torch.device, rou
     genome, everything = random_genome()
     lanes = Lanes(genome, everything, n_lanes=train.lanes, chunk=train.chunk, device=device)
     stepping = steps(run, lanes)
-    kernel = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[model.cell](
-        DNA.n_symbols, model.hidden, num_layers=model.layers, batch_first=True
-    ).to(device)
+    kernel = bare_kernel(model, device)
     inputs = torch.randn(train.lanes, train.chunk, DNA.n_symbols, device=device)
 
     def bare() -> None:

@@ -1,11 +1,18 @@
 """Baselines of a probe on pooled states: features of a window's own sequence, and labels without information."""
 
+from collections.abc import Iterator
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 from genolstm.alphabet import DNA, Codes
-from genolstm.probes.controls import kmers
+from genolstm.probes.controls import kmers, shared_with_training
+from genolstm.probes.task import Features, Truth
 from genolstm.regions import Part
+from genolstm.seeds import spawn
+from genolstm.settings.probe import AccessibilitySettings, parse_kmers
+from genolstm.settings.sites import SitesSettings
 from genolstm.states.windows import Windows
 from genolstm.store.genome import Genome
 
@@ -13,6 +20,45 @@ ROWS = 4096  # windows counted at a time
 GC_WIDTH = 0.02  # difference of GC fractions within which two windows are matched
 LEAST_SHIFT, MOST_SHIFT = 0.25, 0.75  # of a contig's windows: far from where the labels belong
 _IS_GC = np.isin(np.arange(DNA.n_symbols), [DNA.letters.index(letter) for letter in "GC"])
+
+
+class OwnSequence:
+    """Controls of a probe on windows that see the windows' own sequence, which is read when it is first asked for.
+
+    part : int8 [N].
+    """
+
+    def __init__(
+        self, genome: Genome, windows: Windows, part: NDArray[np.int8], settings: AccessibilitySettings | SitesSettings
+    ) -> None:
+        self.genome, self.windows, self.part, self.settings = genome, windows, part, settings
+
+    @cached_property
+    def codes(self) -> Codes:
+        """As `window_codes`."""
+        return window_codes(self.genome, self.windows)
+
+    @cached_property
+    def gc_of_test(self) -> NDArray[np.float64]:
+        """GC of the test windows."""
+        return gc_fraction(self.codes[self.part == Part.TEST])
+
+    def features(self) -> Iterator[tuple[str, Features]]:
+        """Each control's name and features."""
+        yield "composition", gc_features(self.codes)
+        yield "onehot", one_hot_bins(self.codes, self.settings.bin_bp)
+        for k in parse_kmers(self.settings.kmers):
+            yield f"kmer_{k}", canonical_kmer_counts(self.codes, k)
+
+    def of_same_gc(self, truth: Truth) -> NDArray[np.int64]:
+        """Test windows of a class and others of the same GC, as `gc_matched`. truth : of the test windows."""
+        rng = spawn(self.settings.seed, "GC-matched windows")
+        return gc_matched(truth, self.gc_of_test, self.settings.matches, rng)
+
+    def homology(self) -> float:
+        """Fraction of test windows that share a 31-mer with training."""
+        train, test = self.part == Part.TRAIN, self.part == Part.TEST
+        return shared_with_training(self.codes, train, test, self.genome.alphabet.n_known)
 
 
 def window_codes(genome: Genome, windows: Windows) -> Codes:

@@ -1,16 +1,13 @@
 """``probe accessibility``: which windows of a genome are open, and how much of each was cut."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genolstm.alphabet import Codes
 from genolstm.errors import InputError
-from genolstm.probes.controls import shared_with_training
 from genolstm.probes.counted_windows import (
     FEWEST,
     CountedWindows,
@@ -32,27 +29,18 @@ from genolstm.probes.task import (
     CONTINUOUS,
     RANDOM_INIT,
     TRAINED,
-    Features,
     Log,
     MatchedRows,
     ProbeTarget,
     ProbeTask,
     Truth,
 )
-from genolstm.probes.window_controls import (
-    canonical_kmer_counts,
-    gc_features,
-    gc_fraction,
-    gc_matched,
-    one_hot_bins,
-    shifted,
-    window_codes,
-)
+from genolstm.probes.window_controls import OwnSequence, shifted
 from genolstm.readers.bed import Bed
 from genolstm.regions import Part
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
-from genolstm.settings.probe import AccessibilitySettings, States, parse_kmers
+from genolstm.settings.probe import AccessibilitySettings, States
 from genolstm.states.windows import pools_of
 from genolstm.store.checkpoint import Checkpoint
 from genolstm.store.files import Records
@@ -159,24 +147,10 @@ def _task(
     log(f"{len(label):,} windows of {settings.window} bp: {parts}; open: {how}")
     require_both(label, counted.part, how)
     block_bp = tested_block_length(counted, settings.block_bp)
-    train, test = counted.part == Part.TRAIN, counted.part == Part.TEST
-
-    @cache
-    def codes() -> Codes:
-        return window_codes(genome, counted.windows)
-
-    @cache
-    def gc_of_test() -> NDArray[np.float64]:
-        return gc_fraction(codes()[test])
-
-    def controls() -> Iterator[tuple[str, Features]]:
-        yield "composition", gc_features(codes())
-        yield "onehot", one_hot_bins(codes(), settings.bin_bp)
-        for k in parse_kmers(settings.kmers):
-            yield f"kmer_{k}", canonical_kmer_counts(codes(), k)
+    sequence = OwnSequence(genome, counted.windows, counted.part, settings)
 
     def of_same_gc(truth: Truth) -> NDArray[np.int64]:
-        rows = gc_matched(truth, gc_of_test(), settings.matches, spawn(settings.seed, "GC-matched windows"))
+        rows = sequence.of_same_gc(truth)
         n_open, n_closed = int((truth[rows] == 1).sum()), int((truth[rows] == 0).sum())
         if min(n_open, n_closed) < FEWEST:
             raise InputError(f"{n_open} open test windows have {n_closed} closed ones of the same GC.")
@@ -185,8 +159,8 @@ def _task(
     order = shifted(counted.windows.contig, counted.part, spawn(settings.seed, "shifted labels"))
     peaks = ProbeTarget(
         name=PEAKS, type=BINARY, truth=label, label_controls={"shifted": label[order]},
-        matched=MatchedRows(MATCHED, "windows of the same GC", of_same_gc), prevalence=float(label[test].mean()),
-        definition={"open": how},
+        matched=MatchedRows(MATCHED, "windows of the same GC", of_same_gc),
+        prevalence=float(label[counted.part == Part.TEST].mean()), definition={"open": how},
     )  # fmt: skip
     in_words = "log2(1 + c / m), c the cuts of a window, m their mean over the training windows"
     signal = ProbeTarget(
@@ -194,8 +168,8 @@ def _task(
         definition={"signal": in_words, "mean_cuts": mean_cuts},
     )  # fmt: skip
     return ProbeTask(
-        sites=sites_of(counted, label, genome.names, block_bp), targets=(peaks, signal), controls=controls,
-        homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
+        sites=sites_of(counted, label, genome.names, block_bp), targets=(peaks, signal), controls=sequence.features,
+        homology=sequence.homology,
         pooling=pools_of(ends=settings.ends), width=counted.windows.width, nn=settings.nn,
         definition={"window_bp": counted.windows.width, "block_bp": block_bp},
     )  # fmt: skip

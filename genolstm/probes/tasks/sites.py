@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from genolstm.alphabet import Codes
 from genolstm.errors import InputError, UsageError
 from genolstm.probes.controls import (
     around_sites,
@@ -28,21 +25,13 @@ from genolstm.probes.splits import check_named_parts, probe_split
 from genolstm.probes.state_sources import StateSource, point_states, window_states
 from genolstm.probes.task import BINARY, CONTROL_TASK, Features, Log, MatchedRows, ProbeTarget, ProbeTask, Truth
 from genolstm.probes.tasks.accessibility import MATCHED
-from genolstm.probes.window_controls import (
-    canonical_kmer_counts,
-    gc_features,
-    gc_fraction,
-    gc_matched,
-    one_hot_bins,
-    shifted,
-    window_codes,
-)
+from genolstm.probes.window_controls import OwnSequence, shifted
 from genolstm.readers.bigwig_signal import is_bigwig
 from genolstm.readers.labelled_sites import LabelledSites, WindowMeans, mean_over_windows, read_labelled_sites
 from genolstm.regions import Part, Sites, Stretches, block_length, block_numbers
 from genolstm.seeds import spawn
 from genolstm.settings.model import AlphabetName
-from genolstm.settings.probe import States, parse_kmers
+from genolstm.settings.probe import States
 from genolstm.settings.site_reading import merged_reading
 from genolstm.settings.sites import DEFAULT_GRID, LabelColumn, LabelKind, SitesSettings
 from genolstm.states.windows import Windows, pools_of
@@ -343,36 +332,19 @@ def of_windows(
     """What is asked of windows, with controls of their own sequence; and what reads their states."""
     del split  # the blocks of windows follow the windows that are tested
     windows = Windows(rows.contig, rows.start, rows.width)
-    train, test = rows.part == Part.TRAIN, rows.part == Part.TEST
-    block_bp = block_length(settings.block_bp, int(test.sum()) * rows.width, least=rows.width)
-
-    @cache
-    def codes() -> Codes:
-        return window_codes(genome, windows)
-
-    @cache
-    def gc_of_test() -> NDArray[np.float64]:
-        return gc_fraction(codes()[test])
-
-    def controls() -> Iterator[tuple[str, Features]]:
-        yield "composition", gc_features(codes())
-        yield "onehot", one_hot_bins(codes(), settings.bin_bp)
-        for k in parse_kmers(settings.kmers):
-            yield f"kmer_{k}", canonical_kmer_counts(codes(), k)
-
-    def of_same_gc(labels: Truth) -> NDArray[np.int64]:
-        return gc_matched(labels, gc_of_test(), settings.matches, spawn(settings.seed, "GC-matched windows"))
-
+    tested = int((rows.part == Part.TEST).sum())
+    block_bp = block_length(settings.block_bp, tested * rows.width, least=rows.width)
+    sequence = OwnSequence(genome, windows, rows.part, settings)
     order = shifted(rows.contig, rows.part, spawn(settings.seed, "shifted labels"))
     two = truth.type is BINARY
     target = ProbeTarget(
         name=LABELS if truth.classes else VALUES, type=truth.type, truth=truth.truth,
         label_controls={"shifted": truth.truth[order]},
-        matched=MatchedRows(MATCHED, "windows of the same GC", of_same_gc) if two else None,
+        matched=MatchedRows(MATCHED, "windows of the same GC", sequence.of_same_gc) if two else None,
     )  # fmt: skip
     task = ProbeTask(
-        sites=_sites(rows, truth, genome.names, block_bp), targets=(target,), controls=controls,
-        homology=lambda: shared_with_training(codes(), train, test, genome.alphabet.n_known),
+        sites=_sites(rows, truth, genome.names, block_bp), targets=(target,), controls=sequence.features,
+        homology=sequence.homology,
         pooling=pools_of(ends=settings.ends), width=rows.width, nn=settings.nn,
         definition={**definition, "block_bp": block_bp},
     )  # fmt: skip
