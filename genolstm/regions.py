@@ -180,7 +180,8 @@ def split_genome(
     wanted = {Part.TRAIN: train_contigs, Part.VALID: valid_contigs, Part.TEST: test_contigs}
     check_names(lengths, wanted)
     whole = {name: part for part in (Part.VALID, Part.TEST) for name in wanted[part]}
-    rest = [name for name in lengths if name not in whole and (not train_contigs or name in train_contigs)]
+    for_training = set(train_contigs or lengths)  # of a genome of many contigs, most may be named
+    rest = [name for name in lengths if name not in whole and name in for_training]
     if not rest:
         raise InputError("no contig is left for training: every contig is named for validation or test; name fewer.")
     block_bp = block_length(block_bp, sum(lengths[name] for name in rest))

@@ -15,7 +15,7 @@ from genolstm.scoring.blocks import FEWEST_BLOCKS, Grid, resampled_sums
 from genolstm.scoring.classes import CLASS_NAMES, Painted, class_masks, class_spans
 from genolstm.seeds import spawn
 from genolstm.store.comparison import Shared
-from genolstm.store.score import ScoreFile, open_score, read_score_tables
+from genolstm.store.score import SLAB, ScoreFile, open_score, read_score_tables
 
 BITS, ALL, UNSEEN = "bits", "all shared bases", "contigs that no model saw"
 CLASS_BITS = "bits by class"  # a measure of its own: p is corrected over the classes
@@ -139,7 +139,7 @@ def _block_sums(
 
 
 class _Places:
-    """Bits of a score file by place on the genome."""
+    """Bits of a score file by place on the genome; what is read next lies near what was read last."""
 
     def __init__(self, file: ScoreFile) -> None:
         self.file = file
@@ -148,13 +148,19 @@ class _Places:
         for each in _intervals(file):
             self.first[each] = first
             first += each[2] - each[1]
-        self.of_contig = _by_contig(self.first)
+        self.of_contig, self.bases = _by_contig(self.first), first
+        self.held: dict[int, tuple[int, NDArray[np.float32]]] = {}  # of each strand, where it begins
 
     def read(self, strand: int, contig: int, start: int, end: int) -> NDArray[np.float32]:
         """Bits of [start, end), which lies in one stretch."""
         (stretch,) = (each for each in self.of_contig[contig] if each[1] <= start and end <= each[2])
         first = self.first[stretch] + start - stretch[1]
-        return self.file.read(strand, first, first + end - start)
+        stop = first + end - start
+        begin, bits = self.held.get(strand, (0, np.zeros(0, dtype=np.float32)))
+        if first < begin or stop > begin + len(bits):  # of short stretches, many at a time
+            begin, bits = first, self.file.read(strand, first, min(self.bases, max(stop, first + SLAB)))
+            self.held[strand] = begin, bits
+        return bits[first - begin : stop - begin]
 
 
 def _measure(

@@ -189,7 +189,9 @@ def seqlets_of(evidence: Evidence, genome: Genome, settings: MotifSettings) -> S
     matches = _matches(codes, keys, pool_codes, pool_keys, settings.matches)
     kept = np.flatnonzero([len(rows) > 0 for rows in matches])
     if not len(kept):
-        raise InputError(f"{evidence.name}: no weaker place matches a strong one; give more sequence.")
+        raise InputError(
+            f"{evidence.name}: no weaker place of its contig matches a strong one; give more or longer contigs."
+        )
     of = np.repeat(np.arange(len(kept)), [len(matches[row]) for row in kept])
     matched = pool_codes[np.concatenate([matches[row] for row in kept])]
     _, contig, position, strand, _ = chosen.only(kept)

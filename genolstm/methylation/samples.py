@@ -25,7 +25,8 @@ def joined(tables: Sequence[Counts], names: Sequence[str]) -> Counts:
     _check_alike(tables, [bool(len(table)) and not table.strand.any() for table in tables], names)
     if len(tables) == 1:
         return first
-    order = [np.array([first.contigs.index(name) for name in table.contigs], np.int64) for table in tables]
+    place_of = {name: place for place, name in enumerate(first.contigs)}
+    order = [np.array([place_of[name] for name in table.contigs], np.int64) for table in tables]
     keys = [
         site_keys(place[table.contig], table.position, table.strand) for place, table in zip(order, tables, strict=True)
     ]

@@ -80,7 +80,7 @@ def _gene_of(genome: Genome, transcript: Transcript, code: GeneticCode) -> Gene 
         return f"{transcript.biotype} without a coding sequence"
     if transcript.phase:
         return "CDS that begins within a codon (phase 1 or 2)"
-    contig = genome.names.index(transcript.contig)
+    contig = genome.index_of[transcript.contig]
     strand = -1 if transcript.strand == "-" else 1
     spliced, of_cds = (_positions(spans, strand) for spans in (transcript.exons, transcript.coding))
     start = int(np.argmax(spliced == of_cds[0]))

@@ -96,7 +96,7 @@ def check_named_parts(
 
 def split_by_contigs(genome: Genome, settings: AnyProbeSettings, valid_contigs: tuple[str, ...]) -> Stretches:
     """Named contigs; without any for validation, blocks of the training contigs are drawn for it."""
-    held = put_together((*settings.test_contigs, *valid_contigs), genome.names)
+    held = set(put_together((*settings.test_contigs, *valid_contigs), genome.length_of))
     training = settings.train_contigs or tuple(name for name in genome.names if name not in held)
     return split_genome(
         genome.length_of,

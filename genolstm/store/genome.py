@@ -74,6 +74,11 @@ class Genome:
         """Contig name -> symbols, in file order."""
         return dict(zip(self.names, self.lengths.tolist(), strict=True))
 
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Contig name -> its place in file order."""
+        return {name: place for place, name in enumerate(self.names)}
+
     @property
     def all_codes(self) -> Codes:
         """Codes of all contigs end to end, uint8 [symbols]. Raises InputError where the file is damaged."""
@@ -105,10 +110,10 @@ class Genome:
 
         Raises InputError for a place that is not there, or where the file is damaged.
         """
-        if region.contig not in self.names:
+        if region.contig not in self.index_of:
             known = ", ".join(self.names[:8])
             raise InputError(f"contig '{region.contig}' is not in {self.path}; it has {known}. Rename or re-ingest.")
-        index = self.names.index(region.contig)
+        index = self.index_of[region.contig]
         if not 0 <= region.start <= region.end <= self.lengths[index]:
             raise InputError(f"{region} lies outside contig '{region.contig}' of {self.lengths[index]:,} symbols.")
         first = int(self.starts[index])
@@ -183,11 +188,11 @@ class _CodesCheck:
 def soft_mask(path: Path, contig: str) -> NDArray[np.int64]:
     """Soft-masked intervals of one contig, int64 [k, 2], 0-based half open, sorted and disjoint."""
     genome = open_genome(path)
-    if contig not in genome.names:
+    if contig not in genome.index_of:
         known = ", ".join(genome.names[:8])
         raise InputError(f"contig '{contig}' is not in {path}; it has {known}. Rename or re-ingest.")
     with open_soft_mask(genome) as masked:
-        return masked(genome.names.index(contig))
+        return masked(genome.index_of[contig])
 
 
 @contextmanager

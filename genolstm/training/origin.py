@@ -119,7 +119,8 @@ def refuse_seen(origin: Origin, seen: Seen, split: Stretches, genome: Genome) ->
     if not (met := shared(held_out, trained)).bases:
         return
     seen_names = ", ".join(met.names()[:CONTIGS_NAMED])
-    fresh = [name for name in genome.names if name not in trained.names()][:CONTIGS_NAMED]
+    known = set(trained.names())
+    fresh = [name for name in genome.names if name not in known][:CONTIGS_NAMED]
     raise InputError(
         f"{origin.name} was trained on {seen_names} of {genome.path}, which would be held out here: no score on it"
         f" could be; hold out {', '.join(fresh) or 'another genome'}, or train without --from."

@@ -146,6 +146,15 @@ def test_too_few_places_are_refused(genome_of):
         found_in(genome, few)
 
 
+def test_places_without_a_match_on_their_own_contig_are_refused(genome_of):
+    rng = np.random.default_rng(5)
+    genome = genome_of({f"c{n}": rng.integers(0, 4, 61).astype(np.uint8) for n in range(50)})
+    contig = np.arange(50)
+    middle = evidence("made", 0, contig, np.full(50, 30), np.ones(50, np.int64), rng.random(50))
+    with pytest.raises(InputError, match=r"made: no weaker place of its contig matches a strong one; give more"):
+        seqlets_of(middle, genome, SETTINGS)
+
+
 def test_evidence_of_a_probe_is_of_each_target_and_class_in_reading_direction(genome_of):
     genome = genome_of({"c": (np.arange(3_000) % 4).astype(np.uint8), "d": np.zeros(900, np.uint8)})
     rows = PredictionRows(
