@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from genolstm.comparing import scores
 from genolstm.comparing.measured import Groups
 from genolstm.comparing.scores import ALL, CLASS_BITS, UNSEEN, _measure, genes_on, measured_scores
 from genolstm.errors import InputError
@@ -99,6 +100,21 @@ def test_bits_are_means_over_bases_that_both_scored(scored):
     assert shared[0].rows == 2 * len(places) - 100
     assert shared[0].target == ALL
     assert notes == []
+
+
+@pytest.mark.parametrize("slab", [1, 700, 1 << 18])
+def test_bits_do_not_depend_on_how_much_is_read_at_a_time(scored, monkeypatch, slab):
+    """Many short stretches, which lie elsewhere in the other file."""
+    rng = np.random.default_rng(7)
+    bits = [text_bits(rng) for _ in range(2)]
+    short = [("II", start, start + 300) for start in range(0, 12_000, 300) if start % 900]
+    paths = [scored("a.h5", bits[0], [("I", 500, 29_000), *short]), scored("b.h5", bits[1])]
+    monkeypatch.setattr(scores, "SLAB", slab)
+    measured, _, _ = measured_scores(dict(zip("ab", paths, strict=True)), resamples=100, seed=1)
+    shared = [("I", 500, 29_000), *short]
+    for file, each in enumerate(bits):
+        values = np.concatenate([each[name, strand][start:end] for name, start, end in shared for strand in (0, 1)])
+        assert measured[0].values[file] == pytest.approx(values.astype(np.float32).astype(float).mean(), rel=1e-9)
 
 
 def test_one_strand_is_compared_where_one_file_has_no_other(scored):
