@@ -11,7 +11,8 @@ from genolstm.store.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.usefixtures("slurm")]
 
-SHAPE = ("--hidden", "32", "--lanes", "4", "--chunk", "16", "--bases", "400k", "--device", "cpu", "--threads", "1")
+SHAPE = ("--hidden", "32", "--lanes", "4", "--chunk", "16", "--device", "cpu", "--threads", "1")
+BASES = {1: "400k", 2: "150k"}  # by processes: two wait for each other at each step, and take four times as long
 
 
 def eventually(seen, what, seconds=240):
@@ -38,7 +39,7 @@ def undisturbed(ran, genome):
     def train(processes):
         path = genome.with_name(f"undisturbed{processes}.h5")
         start = ("torchrun", "--standalone", f"--nproc-per-node={processes}", "-m") if processes > 1 else ()
-        ended = ran(*start, "genolstm", "train", genome, "-o", path, *SHAPE, "-q")
+        ended = ran(*start, "genolstm", "train", genome, "-o", path, *SHAPE, "--bases", BASES[processes], "-q")
         assert ended.returncode == 0, ended.stderr
         return read_checkpoint(path)
 
@@ -59,7 +60,8 @@ def test_a_warned_training_job_queues_again_and_ends_as_an_undisturbed_one(
     log = tmp_path / "job.log"
     sent = ran(
         "sbatch", "--parsable", "--gres=gpu:1", "--cpus-per-task=1", "--mem=4G", "--time=20", f"--output={log}",
-        *options, workflows / "slurm" / f"{script}.sbatch", genome, "-o", tmp_path / "model.h5", *SHAPE, cwd=tmp_path,
+        *options, workflows / "slurm" / f"{script}.sbatch", genome, "-o", tmp_path / "model.h5", *SHAPE,
+        "--bases", BASES[processes], cwd=tmp_path,
     )  # fmt: skip
     assert sent.returncode == 0, sent.stderr
     job = sent.stdout.strip()
