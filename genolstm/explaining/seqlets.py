@@ -156,14 +156,7 @@ def seqlets_of(evidence: Evidence, genome: Genome, settings: MotifSettings) -> S
     Places are read three times, so that no more of them are held than are asked for.
     """
     rng, apart = spawn(settings.seed, f"seqlets {evidence.name}"), 2 * settings.reach + 1
-
-    def inside() -> Iterator[Places]:
-        """Those whose seqlet lies within its contig."""
-        for part in evidence.places():
-            beyond = genome.lengths[part.contig] - part.position
-            yield part.only(np.flatnonzero((part.position >= settings.reach) & (beyond > settings.reach)))
-
-    chosen = _strongest(inside(), settings.seqlets, apart)
+    chosen = _strongest(_inside(evidence, genome, settings.reach), settings.seqlets, apart)
     if not len(chosen.row):
         raise InputError(
             f"{evidence.name}: no place has {settings.reach} known bases on either side; give more sequence, or a"
@@ -173,7 +166,7 @@ def seqlets_of(evidence: Evidence, genome: Genome, settings: MotifSettings) -> S
 
     def weak() -> Iterator[Places]:
         """Those that are weaker than all chosen ones, and apart from them."""
-        for part in inside():
+        for part in _inside(evidence, genome, settings.reach):
             weaker = part.only(part.value <= weakest)
             yield weaker.only(_apart(_on_a_line(weaker, genome, apart), taken, apart))
 
@@ -196,6 +189,13 @@ def seqlets_of(evidence: Evidence, genome: Genome, settings: MotifSettings) -> S
     matched = pool_codes[np.concatenate([matches[row] for row in kept])]
     _, contig, position, strand, _ = chosen.only(kept)
     return Seqlets(codes[kept], matched, of, contig, position, strand, len(matches) - len(kept))
+
+
+def _inside(evidence: Evidence, genome: Genome, reach: int) -> Iterator[Places]:
+    """Places whose seqlet lies within its contig."""
+    for part in evidence.places():
+        beyond = genome.lengths[part.contig] - part.position
+        yield part.only(np.flatnonzero((part.position >= reach) & (beyond > reach)))
 
 
 def _strongest(places: Iterator[Places], most: int, apart: int) -> Places:
